@@ -1,0 +1,12 @@
+export type {
+  ExecChunk,
+  ExecExit,
+  ExecOptions,
+  ExecResult,
+  Execution,
+  FileEntry,
+  FileList,
+  FilePart,
+  Machine,
+  MachineFiles,
+} from './machine.ts'

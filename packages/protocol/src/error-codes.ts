@@ -1,0 +1,62 @@
+/**
+ * Every code an error of CMDOP can carry. One list: the type, the HTTP status, whether a retry can help and the page
+ * `docs/errors.md` all come from it.
+ *
+ * `retryable`: `always` = the same call may be sent again as it is; `idempotent` = only when repeating it cannot act
+ * twice (a read, or a call with an idempotency key or call id); `never` = it would fail again.
+ * `status` is the HTTP status of the error body; codes that never cross HTTP carry the status a gateway would use.
+ */
+export const errorCodes = {
+  validation: { status: 422, retryable: 'never', meaning: 'The input does not have the shape that is asked for.' },
+  auth: { status: 401, retryable: 'never', meaning: 'The credential is missing, wrong, expired or revoked.' },
+  permission: { status: 403, retryable: 'never', meaning: 'The principal is known, but may not do this.' },
+  not_found: { status: 404, retryable: 'never', meaning: 'No such object, or one of another fleet.' },
+  ambiguous: { status: 409, retryable: 'never', meaning: 'The reference fits several machines; the candidates are in `details`.' },
+  conflict: { status: 409, retryable: 'never', meaning: 'The object is not in a state that allows this.' },
+  rate_limit: { status: 429, retryable: 'always', meaning: 'Too many calls; wait as long as the answer says.' },
+  server: { status: 500, retryable: 'idempotent', meaning: 'The relay or the machine met a fault of its own.' },
+  connection: { status: 502, retryable: 'idempotent', meaning: 'The relay cannot be reached, or the connection was lost during the call.' },
+  unavailable: { status: 503, retryable: 'always', meaning: 'The relay is up, but the machine is offline or a part is shutting down; nothing ran.' },
+  timeout: { status: 504, retryable: 'idempotent', meaning: 'No answer came within `timeoutMs`.' },
+  deadline: { status: 504, retryable: 'never', meaning: 'The command or run did not end by its deadline and was stopped.' },
+  cancelled: { status: 499, retryable: 'never', meaning: 'The caller cancelled; what ran was stopped.' },
+  lost: { status: 502, retryable: 'never', meaning: 'The daemon of the machine ended under the command; what was left of it was stopped.' },
+  config: { status: 400, retryable: 'never', meaning: 'A setting is missing or wrong; the message names it.' },
+  unsupported: { status: 501, retryable: 'never', meaning: 'This part of the system is too old, or cannot do this here.' },
+  protocol: { status: 400, retryable: 'never', meaning: 'The peer broke the channel protocol; the connection or channel was closed.' },
+  frame_too_large: { status: 413, retryable: 'never', meaning: 'A frame or message is over its limit.' },
+  flow_control: { status: 400, retryable: 'never', meaning: 'The peer sent more than it was granted; the channel was reset.' },
+  slow_peer: { status: 503, retryable: 'idempotent', meaning: 'The peer does not read what it asked for; the connection was closed.' },
+  permit: { status: 403, retryable: 'never', meaning: 'The machine refused the permit: bad signature, expired, used, or for something else.' },
+  command_not_found: { status: 422, retryable: 'never', meaning: 'The machine has no such program on its PATH.' },
+  exec_failed: { status: 422, retryable: 'never', meaning: 'The program could not be started; `details.errno` says why.' },
+  schema_invalid: { status: 422, retryable: 'never', meaning: 'The output schema is empty or cannot be expressed as JSON Schema.' },
+  model: { status: 502, retryable: 'idempotent', meaning: 'The model server failed, broke its stream or refused the call.' },
+  model_refused: { status: 422, retryable: 'never', meaning: 'The model cannot fill the schema; the fields are named.' },
+  output_invalid: { status: 422, retryable: 'never', meaning: 'The model did not give a value that fits the schema within the allowed repairs.' },
+  budget: { status: 429, retryable: 'never', meaning: 'The run used up its budget before it had an answer.' },
+} as const satisfies Record<string, ErrorCodeEntry>
+
+/** A code of the table above. */
+export type ErrorCode = keyof typeof errorCodes
+
+/** Whether a retry can help: see the table's description. */
+export type Retryable = 'always' | 'idempotent' | 'never'
+
+/** One row of the table of error codes. */
+export interface ErrorCodeEntry {
+  readonly status: number
+  readonly retryable: Retryable
+  readonly meaning: string
+}
+
+/** True for a string that is a known error code. */
+export function isErrorCode(value: unknown): value is ErrorCode {
+  return typeof value === 'string' && Object.hasOwn(errorCodes, value)
+}
+
+/** Decides for one call whether sending it again is safe and can help. */
+export function isRetryable(code: ErrorCode, call: { idempotent: boolean }): boolean {
+  const policy: Retryable = errorCodes[code].retryable
+  return policy === 'always' || (policy === 'idempotent' && call.idempotent)
+}

@@ -1,0 +1,85 @@
+import { z } from 'zod'
+import { type ErrorCode, errorCodes, isErrorCode, isRetryable } from './error-codes.ts'
+
+const brand = Symbol.for('cmdop.error')
+
+/** What a {@link CmdopError} can be made with, beside its code and message. */
+export interface CmdopErrorOptions {
+  /** What caused it, kept as `cause`. It stays in this process; it is never sent. */
+  cause?: unknown
+  /** Facts for the caller, as JSON. Never a secret. */
+  details?: Record<string, unknown>
+  /** The relay's id of the request, as printed in its log. */
+  requestId?: string
+  /** Whether repeating this call cannot act twice. Default: false. */
+  idempotent?: boolean
+}
+
+/**
+ * The one error class. Switch on `code`; `message` is a full sentence that says what to do.
+ * `retryable` is decided for the call that failed, by {@link isRetryable}.
+ */
+export class CmdopError extends Error {
+  readonly code: ErrorCode
+  readonly retryable: boolean
+  readonly status: number
+  readonly details: Record<string, unknown>
+  readonly requestId: string | undefined
+
+  constructor(code: ErrorCode, message: string, options: CmdopErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'CmdopError'
+    this.code = code
+    this.status = errorCodes[code].status
+    this.retryable = isRetryable(code, { idempotent: options.idempotent ?? false })
+    this.details = options.details ?? {}
+    this.requestId = options.requestId
+    Object.defineProperty(this, brand, { value: true })
+  }
+}
+
+/** True for an error of ours, also one made by another copy of this package. */
+export function isCmdopError(error: unknown): error is CmdopError {
+  return typeof error === 'object' && error !== null && brand in error
+}
+
+/** Any thrown value as a {@link CmdopError}; what is not one becomes `fallback` with the cause kept. */
+export function toCmdopError(error: unknown, fallback: ErrorCode, message: string): CmdopError {
+  return isCmdopError(error) ? error : new CmdopError(fallback, message, { cause: error })
+}
+
+/** An error as it crosses the wire, in the body of an HTTP answer, in a reset frame and in a stream. */
+export const WireError = z.object({
+  /** One of the codes of `docs/errors.md`; a newer relay may send one we do not know. */
+  code: z.string().max(64),
+  message: z.string().max(4096),
+  requestId: z.string().max(128).optional(),
+  retryable: z.boolean(),
+  details: z.record(z.string(), z.unknown()).default({}),
+})
+export type WireError = z.infer<typeof WireError>
+
+/** The body of every HTTP answer that is an error. */
+export const ErrorBody = z.object({ error: WireError })
+export type ErrorBody = z.infer<typeof ErrorBody>
+
+/** The error as data for the wire: no cause, no stack. */
+export function toWireError(error: CmdopError): WireError {
+  return {
+    code: error.code,
+    message: error.message.slice(0, 4096),
+    ...(error.requestId === undefined ? {} : { requestId: error.requestId.slice(0, 128) }),
+    retryable: error.retryable,
+    details: error.details,
+  }
+}
+
+/** An error from the wire; an unknown code becomes `server`, with the original in `details.code`. */
+export function fromWireError(wire: WireError, call: { idempotent: boolean }): CmdopError {
+  const code = isErrorCode(wire.code) ? wire.code : undefined
+  return new CmdopError(code ?? 'server', wire.message, {
+    details: code === undefined ? { ...wire.details, code: wire.code } : wire.details,
+    idempotent: call.idempotent,
+    ...(wire.requestId === undefined ? {} : { requestId: wire.requestId }),
+  })
+}

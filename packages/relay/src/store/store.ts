@@ -1,0 +1,197 @@
+/**
+ * The relay's state as an asynchronous port. Every promise that resolves means committed: it survives `kill -9`.
+ * Times are ISO 8601 strings in UTC, ids are strings made by the caller. Implemented once now (SQLite); every
+ * implementation passes `store-conformance.ts`.
+ *
+ * Errors: `conflict` for a unique name that is taken, `unavailable` when the store is closed or broken.
+ */
+export interface Store extends AsyncDisposable {
+  readonly fleets: FleetStore
+  readonly principals: PrincipalStore
+  readonly keys: KeyStore
+  readonly enrollmentTokens: EnrollmentTokenStore
+  readonly tickets: TicketStore
+  readonly machines: MachineStore
+  readonly audit: AuditStore
+  /** The relay's own signing key, made once by whoever comes first; every relay on this store gets the same one. */
+  relayKey(propose: () => RelayKeyRow): Promise<RelayKeyRow>
+  /** Resolves when the store answers; for `GET /health`. */
+  ping(): Promise<void>
+  /** Commits what is queued, then closes. Idempotent. */
+  close(): Promise<void>
+}
+
+/** Ed25519 keys in PEM (PKCS #8 and SPKI). */
+export interface RelayKeyRow {
+  readonly relayId: string
+  readonly privateKey: string
+  readonly publicKey: string
+}
+
+export const principalKinds = ['human', 'ai', 'service', 'schedule', 'machine', 'system'] as const
+export type PrincipalKind = (typeof principalKinds)[number]
+
+export const roles = ['owner', 'admin', 'member', 'viewer'] as const
+export type Role = (typeof roles)[number]
+
+export interface FleetRow {
+  readonly id: string
+  readonly name: string
+  /** Unique over all fleets. */
+  readonly slug: string
+  readonly createdAt: string
+}
+
+export interface FleetStore {
+  /** Makes the fleet with its first principal, both or none. `conflict` when the slug is taken. */
+  create(fleet: FleetRow, owner: PrincipalRow): Promise<void>
+  get(fleetId: string): Promise<FleetRow | undefined>
+  /** All fleets, oldest first; used at the first start to see whether there is any. */
+  first(): Promise<FleetRow | undefined>
+}
+
+export interface PrincipalRow {
+  readonly id: string
+  readonly fleetId: string
+  readonly kind: PrincipalKind
+  readonly name: string
+  readonly role: Role
+  /** The principal it acts for: the person behind an AI operator. */
+  readonly actsForId: string | null
+  readonly createdAt: string
+}
+
+export interface PrincipalStore {
+  create(principal: PrincipalRow): Promise<void>
+  get(principalId: string): Promise<PrincipalRow | undefined>
+}
+
+export interface KeyRow {
+  readonly id: string
+  readonly fleetId: string
+  readonly principalId: string
+  readonly name: string
+  /** SHA-256 of the secret, hex. The secret itself is never stored. */
+  readonly secretHash: string
+  /** First characters, for people to tell keys apart. */
+  readonly prefix: string
+  readonly createdAt: string
+  readonly expiresAt: string | null
+  readonly lastUsedAt: string | null
+  readonly revokedAt: string | null
+}
+
+export interface KeyStore {
+  create(key: KeyRow): Promise<void>
+  get(keyId: string): Promise<KeyRow | undefined>
+  /** Of one fleet, newest first, then by id. `total` counts all of the fleet. */
+  list(fleetId: string, page: { offset: number; limit: number }): Promise<{ items: KeyRow[]; total: number }>
+  /** True when this call revoked it, false when it was revoked before or is not of this fleet. */
+  revoke(fleetId: string, keyId: string, at: string): Promise<boolean>
+  touch(keyId: string, at: string): Promise<void>
+}
+
+export interface EnrollmentTokenRow {
+  readonly id: string
+  readonly fleetId: string
+  readonly secretHash: string
+  readonly createdById: string
+  readonly createdAt: string
+  readonly expiresAt: string
+  readonly maxUses: number
+  readonly uses: number
+}
+
+export interface EnrollmentTokenStore {
+  create(token: EnrollmentTokenRow): Promise<void>
+  get(tokenId: string): Promise<EnrollmentTokenRow | undefined>
+}
+
+/** A one-use pass for a WebSocket of a browser, which can set no header. */
+export interface TicketRow {
+  readonly secretHash: string
+  readonly keyId: string
+  readonly expiresAt: string
+}
+
+export interface TicketStore {
+  create(ticket: TicketRow): Promise<void>
+  /** Takes the ticket: at most one caller ever gets it, and only before it expires. Also forgets expired ones. */
+  take(secretHash: string, now: string): Promise<TicketRow | undefined>
+}
+
+export interface MachineRow {
+  readonly id: string
+  readonly fleetId: string
+  /** Unique in its fleet. */
+  readonly name: string
+  readonly hostname: string
+  readonly os: string
+  readonly architecture: string
+  readonly agentVersion: string
+  /** Ed25519, SPKI PEM. */
+  readonly publicKey: string
+  readonly createdAt: string
+  readonly lastSeenAt: string | null
+  readonly disabledAt: string | null
+}
+
+/** The position after the last row of a page of machines, in order of name, then id. */
+export interface MachineCursor {
+  readonly name: string
+  readonly id: string
+}
+
+export interface MachineStore {
+  /**
+   * Uses the token once and adds the machine, both or none, even when many enrol at the same moment.
+   * `auth` when the token is expired (at `machine.createdAt`) or used up, `conflict` when the name is taken.
+   */
+  enroll(machine: MachineRow, tokenId: string): Promise<void>
+  get(machineId: string): Promise<MachineRow | undefined>
+  /** Of one fleet and not disabled, in order of name, then id; `after` continues. `query` is part of a name or hostname. */
+  list(
+    fleetId: string,
+    page: { limit: number; after?: MachineCursor; query?: string; seenSince?: string; seenBefore?: string },
+  ): Promise<MachineRow[]>
+  /**
+   * Candidates for a reference, by the first rule that fits: id, hostname, name, prefix of id, hostname or name (two
+   * characters or more). At most ten. Only of this fleet and not disabled.
+   */
+  resolve(fleetId: string, reference: string): Promise<MachineRow[]>
+  /** What the daemon says of itself when it connects. */
+  update(machineId: string, change: { hostname: string; os: string; architecture: string; agentVersion: string }): Promise<void>
+  /** One statement for many machines; never moves a time back. */
+  seen(machineIds: readonly string[], at: string): Promise<void>
+}
+
+/** An append-only row: `intent` before an action, `outcome` after it. */
+export interface AuditRow {
+  readonly id: string
+  readonly kind: 'intent' | 'outcome'
+  readonly fleetId: string
+  /** Of an outcome: the id of its intent. */
+  readonly intentId: string | null
+  readonly at: string
+  readonly principalId: string
+  readonly action: string
+  readonly machineId: string | null
+  readonly callId: string | null
+  /** SHA-256 of the canonical action, hex. */
+  readonly digest: string | null
+  readonly decision: 'allow' | 'deny'
+  /** Error code of a denial or a failed action. */
+  readonly code: string | null
+  readonly exitCode: number | null
+  readonly durationMs: number | null
+  readonly requestId: string | null
+}
+
+export interface AuditStore {
+  append(row: AuditRow): Promise<void>
+  /** Rows of one fleet in the order they were written, with their position; `after` continues. */
+  list(
+    fleetId: string,
+    page: { limit: number; after?: number; callId?: string; machineId?: string },
+  ): Promise<{ position: number; row: AuditRow }[]>
+}

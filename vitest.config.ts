@@ -1,0 +1,19 @@
+import { defineConfig } from 'vitest/config'
+
+/** Unit tests beside the sources and end-to-end tests in test/. Needs only Node and npm. */
+export default defineConfig({
+  resolve: { conditions: ['@cmdop/source'] },
+  ssr: { resolve: { conditions: ['@cmdop/source'] } },
+  test: {
+    include: ['packages/*/src/**/*.test.ts', 'test/**/*.test.ts'],
+    exclude: ['**/*.system.test.ts', '**/*.full.test.ts', '**/node_modules/**', '**/dist/**'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    execArgv: ['--conditions=@cmdop/source'],
+    onConsoleLog: (log) => {
+      throw new Error(`A test wrote to the console: ${log}`)
+    },
+  },
+})
