@@ -1,3 +1,27 @@
+export { CONTROL_LANE, Channel, type ChannelMessage } from './channel/channel.ts'
+export { Connection, type ConnectionOptions } from './channel/connection.ts'
+export {
+  CHANNEL_SUBPROTOCOL,
+  FRAME_HEADER_BYTES,
+  type Frame,
+  type FrameType,
+  dataCost,
+  decodeFrame,
+  decodeJson,
+  decodeWindow,
+  encodeData,
+  encodeFrame,
+  encodeJson,
+  encodeReset,
+  encodeWindow,
+  frameTypes,
+  writeUint32,
+} from './channel/frame.ts'
+export * from './channel/limits.ts'
+export { Link, type LinkHandlers } from './channel/link.ts'
+export { createMemoryTransports } from './channel/memory-transport.ts'
+export type { Transport, TransportClose, TransportHandlers } from './channel/transport.ts'
+export { type WebSocketLike, createWebSocketTransport } from './channel/websocket-transport.ts'
 export { type ErrorCode, type ErrorCodeEntry, type Retryable, errorCodes, isErrorCode, isRetryable } from './error-codes.ts'
 export {
   CmdopError,
@@ -10,3 +34,11 @@ export {
   toWireError,
 } from './errors.ts'
 export { Facts } from './facts.ts'
+export { canonicalJson } from './messages/canonical-json.ts'
+export { Hello, MachineProof, PROTOCOL_VERSION, machineProofText } from './messages/hello.ts'
+export { CallId, Open, parseOpen } from './messages/open.ts'
+export { PERMIT_TTL_MS, Permit, SignedPermit, actionText, permitText } from './messages/permit.ts'
+export * from './methods/exec.ts'
+export * from './methods/files.ts'
+export * from './methods/methods.ts'
+export * from './rest.ts'

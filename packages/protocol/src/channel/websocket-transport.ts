@@ -1,0 +1,46 @@
+import type { Transport, TransportHandlers } from './transport.ts'
+
+/**
+ * The part of the platform's WebSocket that a transport needs; undici's, a browser's and `ws` all have it.
+ * The socket must be open and deliver binary messages as `ArrayBuffer`.
+ */
+export interface WebSocketLike {
+  binaryType: string
+  readonly bufferedAmount: number
+  send(data: Uint8Array): void
+  close(code?: number, reason?: string): void
+  /** `ws` only: ends the socket without a closing handshake. */
+  terminate?(): void
+  onmessage: ((event: { data: unknown }) => void) | null
+  onclose: ((event: { code: number; reason: string }) => void) | null
+  onerror: ((event: unknown) => void) | null
+}
+
+/** A transport over an open WebSocket. A message is one frame. */
+export function createWebSocketTransport(socket: WebSocketLike): Transport {
+  socket.binaryType = 'arraybuffer'
+  return {
+    start: (handlers) => listen(socket, handlers),
+    send: (message) => socket.send(message),
+    close: (code, reason) => socket.close(isAllowedCode(code) ? code : 4000, reason.slice(0, 120)),
+    terminate: () => (socket.terminate === undefined ? socket.close(4000, 'terminated') : socket.terminate()),
+    get bufferedBytes() {
+      return socket.bufferedAmount
+    },
+  }
+}
+
+function listen(socket: WebSocketLike, handlers: TransportHandlers): void {
+  socket.onmessage = (event) => {
+    if (event.data instanceof ArrayBuffer) handlers.message(new Uint8Array(event.data))
+    else handlers.text()
+  }
+  // An error is always followed by a close, which says all there is to say.
+  socket.onerror = () => {}
+  socket.onclose = (event) => handlers.closed({ code: event.code, reason: event.reason })
+}
+
+/** The platform's WebSocket takes only 1000 and the private codes from a script. */
+function isAllowedCode(code: number): boolean {
+  return code === 1000 || (code >= 3000 && code <= 4999)
+}

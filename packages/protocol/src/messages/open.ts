@@ -1,0 +1,39 @@
+import { z } from 'zod'
+import { decodeJson } from '../channel/frame.ts'
+import { MAX_WINDOW, MIN_WINDOW } from '../channel/limits.ts'
+import { CmdopError, toCmdopError } from '../errors.ts'
+import { SignedPermit } from './permit.ts'
+
+/** Ids of calls, made by the client: unique, and safe in a file name. */
+export const CallId = z.string().regex(/^[A-Za-z0-9_-]{8,64}$/)
+
+/** The payload of an `open` frame. */
+export const Open = z.strictObject({
+  /** What to do: one of {@link methods}. */
+  method: z.string().max(64),
+  /** The id of the machine. */
+  target: z.string().min(1).max(64),
+  /** The method's own parameters. */
+  params: z.record(z.string(), z.unknown()),
+  callId: CallId,
+  /** Credit that the opener grants at once, in bytes. */
+  window: z.number().int().min(MIN_WINDOW).max(MAX_WINDOW),
+  /** Milliseconds from the arrival at the machine after which the call is ended there. */
+  deadlineMs: z.number().int().positive().max(2_147_483_647).optional(),
+  /** Added by the relay; a machine runs nothing without it. */
+  permit: SignedPermit.optional(),
+  /** W3C trace context. */
+  traceparent: z.string().max(128).optional(),
+})
+export type Open = z.infer<typeof Open>
+
+/** The payload of an open frame, or the error to refuse it with. */
+export function parseOpen(payload: Uint8Array): Open | CmdopError {
+  try {
+    const open = Open.safeParse(decodeJson(payload))
+    if (open.success) return open.data
+    return new CmdopError('validation', `The open frame is not valid: ${z.prettifyError(open.error)}`)
+  } catch (cause) {
+    return toCmdopError(cause, 'protocol', 'The open frame could not be read.')
+  }
+}

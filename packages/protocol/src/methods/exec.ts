@@ -1,0 +1,58 @@
+import { z } from 'zod'
+
+/** Lanes of `exec` and `exec.attach`. */
+export const execLanes = { stdin: 1, stdout: 1, stderr: 2 } as const
+
+/** Milliseconds a command goes on without its client, unless chosen. */
+export const DEFAULT_ORPHAN_MS = 30_000
+
+/** Milliseconds between SIGTERM and SIGKILL when a command is ended. */
+export const KILL_GRACE_MS = 2000
+
+const text = z.string().max(131_072).refine((value) => !value.includes('\0'), 'must not contain a NUL')
+
+/** Parameters of `exec`. Who opens sends stdin on its lane and ends; who runs sends output and ends with {@link ExecEnd}. */
+export const ExecParams = z.strictObject({
+  /** An argv as it is, or a string for `/bin/sh -c`. */
+  command: z.union([text.min(1), z.array(text).min(1).max(4096)]),
+  cwd: z.string().startsWith('/').max(4096).refine((value) => !value.includes('\0')).optional(),
+  /** On top of the daemon's environment; null removes. */
+  env: z.record(z.string().regex(/^[^=\0]+$/), text.nullable()).optional(),
+  /** Whether the opener will send stdin; otherwise it is empty. */
+  stdin: z.boolean().default(false),
+  orphanMs: z.number().int().min(0).max(86_400_000).default(DEFAULT_ORPHAN_MS),
+})
+export type ExecParams = z.infer<typeof ExecParams>
+
+/** Parameters of `exec.attach`: go on with the call whose id the open frame carries. */
+export const ExecAttachParams = z.strictObject({
+  /** Bytes of output (both streams together) that the client already has. */
+  offset: z.number().int().min(0),
+})
+export type ExecAttachParams = z.infer<typeof ExecAttachParams>
+
+/** Control from the machine: first on every channel of a call. */
+export const ExecStarted = z.object({
+  type: z.literal('started'),
+  pid: z.number().int(),
+  /** Bytes of stdin that have arrived; the client goes on from here. */
+  stdinOffset: z.number().int().min(0),
+})
+export type ExecStarted = z.infer<typeof ExecStarted>
+
+/** Control from the client: end the process group; the end frame follows once it is gone. */
+export const ExecCancel = z.object({ type: z.literal('cancel') })
+export type ExecCancel = z.infer<typeof ExecCancel>
+
+/** Trailer of the machine's end frame. */
+export const ExecEnd = z.object({
+  /** `exited` by itself, or ended by us because of the deadline or a cancel. */
+  reason: z.enum(['exited', 'deadline', 'cancelled']),
+  exitCode: z.number().int().nullable(),
+  signal: z.string().nullable(),
+  stdoutBytes: z.number().int().min(0),
+  stderrBytes: z.number().int().min(0),
+  /** From spawn to the end of both streams. */
+  durationMs: z.number().min(0),
+})
+export type ExecEnd = z.infer<typeof ExecEnd>

@@ -1,0 +1,152 @@
+import { z } from 'zod'
+
+const instant = z.iso.datetime()
+
+/** Life sign of a machine by its age: see {@link presenceOf}. */
+export const Presence = z.enum(['online', 'suspect', 'offline'])
+export type Presence = z.infer<typeof Presence>
+
+/** Ages of the last life sign, in milliseconds, after which a machine is `suspect` and then `offline`. */
+export const SUSPECT_AFTER_MS = 20_000
+export const OFFLINE_AFTER_MS = 45_000
+
+/** `online` while connected and heard within 20 s; `offline` when not heard for 45 s; `suspect` in between. */
+export function presenceOf(machine: { connected: boolean; lastSeenAt: number | null; now: number }): Presence {
+  const ageMs = machine.lastSeenAt === null ? Number.POSITIVE_INFINITY : machine.now - machine.lastSeenAt
+  if (machine.connected && ageMs < SUSPECT_AFTER_MS) return 'online'
+  return ageMs < OFFLINE_AFTER_MS ? 'suspect' : 'offline'
+}
+
+/** A machine as lists show it. */
+export const MachineSummary = z.object({
+  id: z.string(),
+  name: z.string(),
+  hostname: z.string(),
+  os: z.string(),
+  architecture: z.string(),
+  agent_version: z.string(),
+  presence: Presence,
+  last_seen_at: instant.nullable(),
+  /** SHA-256 of the public key (SPKI, DER), hex. */
+  public_key_fingerprint: z.string(),
+  created_at: instant,
+  fleet_id: z.string(),
+})
+export type MachineSummary = z.infer<typeof MachineSummary>
+
+export const MachineListQuery = z.object({
+  presence: z.enum(['any', 'online', 'suspect', 'offline']).default('any'),
+  /** Part of a name or hostname. */
+  q: z.string().max(255).optional(),
+  limit: z.coerce.number().int().min(1).max(500).default(100),
+  cursor: z.string().max(1024).optional(),
+})
+export type MachineListQuery = z.infer<typeof MachineListQuery>
+
+export const MachineList = z.object({
+  items: z.array(MachineSummary),
+  next_cursor: z.string().nullable(),
+  has_more: z.boolean(),
+})
+export type MachineList = z.infer<typeof MachineList>
+
+/** Answers `GET /api/machines/resolve?ref=`: an error `ambiguous` carries the candidates. */
+export const MachineResolveQuery = z.object({ ref: z.string().min(1).max(255) })
+
+/** An API key without its secret. */
+export const ApiKeySummary = z.object({
+  id: z.string(),
+  fleet_id: z.string(),
+  name: z.string(),
+  kind: z.enum(['human', 'ai', 'service']),
+  role: z.enum(['owner', 'admin', 'member', 'viewer']),
+  key_prefix: z.string(),
+  created_at: instant,
+  expires_at: instant.nullable(),
+  last_used_at: instant.nullable(),
+  revoked_at: instant.nullable(),
+})
+export type ApiKeySummary = z.infer<typeof ApiKeySummary>
+
+export const ApiKeyListQuery = z.object({
+  offset: z.coerce.number().int().min(0).default(0),
+  per_page: z.coerce.number().int().min(1).max(500).default(100),
+})
+export type ApiKeyListQuery = z.infer<typeof ApiKeyListQuery>
+
+export const ApiKeyList = z.object({
+  items: z.array(ApiKeySummary),
+  offset: z.number().int(),
+  per_page: z.number().int(),
+  total: z.number().int(),
+})
+export type ApiKeyList = z.infer<typeof ApiKeyList>
+
+export const ApiKeyIssue = z.strictObject({
+  name: z.string().min(1).max(120),
+  kind: z.enum(['human', 'ai', 'service']).default('service'),
+  role: z.enum(['owner', 'admin', 'member', 'viewer']).default('member'),
+  expires_in_days: z.number().int().min(1).max(3650).optional(),
+})
+export type ApiKeyIssue = z.input<typeof ApiKeyIssue>
+
+/** A new key: `raw_token` is shown here and never again. */
+export const ApiKeyIssued = z.object({
+  id: z.string(),
+  fleet_id: z.string(),
+  name: z.string(),
+  raw_token: z.string(),
+  expires_at: instant.nullable(),
+})
+export type ApiKeyIssued = z.infer<typeof ApiKeyIssued>
+
+export const EnrollmentTokenIssue = z.strictObject({
+  /** How many machines may enrol with it. */
+  max_uses: z.number().int().min(1).max(10_000).default(1),
+  expires_in_seconds: z.number().int().min(1).max(2_592_000).default(3600),
+})
+export type EnrollmentTokenIssue = z.input<typeof EnrollmentTokenIssue>
+
+/** A new enrolment token: `raw_token` is shown here and never again. */
+export const EnrollmentTokenIssued = z.object({
+  id: z.string(),
+  raw_token: z.string(),
+  expires_at: instant,
+  max_uses: z.number().int(),
+})
+export type EnrollmentTokenIssued = z.infer<typeof EnrollmentTokenIssued>
+
+/** Sent by a machine to `POST /api/enroll`; the token is the credential. */
+export const EnrollRequest = z.strictObject({
+  token: z.string().max(256),
+  /** Ed25519, SPKI PEM. */
+  public_key: z.string().max(1024),
+  hostname: z.string().min(1).max(255),
+  /** Unique in the fleet. Default: the hostname. */
+  name: z.string().min(1).max(120).optional(),
+  os: z.string().max(64),
+  architecture: z.string().max(32),
+  agent_version: z.string().max(32),
+})
+export type EnrollRequest = z.infer<typeof EnrollRequest>
+
+export const EnrollResponse = z.object({
+  machine_id: z.string(),
+  fleet_id: z.string(),
+  name: z.string(),
+  relay_id: z.string(),
+  /** Ed25519, SPKI PEM: the machine takes permits of this key only. */
+  relay_public_key: z.string(),
+})
+export type EnrollResponse = z.infer<typeof EnrollResponse>
+
+/** Answer of `POST /api/channel-tickets`: a one-use pass for a browser's WebSocket, which can set no header. */
+export const ChannelTicket = z.object({ ticket: z.string(), expires_at: instant })
+export type ChannelTicket = z.infer<typeof ChannelTicket>
+
+export const Health = z.object({
+  status: z.enum(['ok', 'draining']),
+  relay_id: z.string(),
+  version: z.string(),
+})
+export type Health = z.infer<typeof Health>
