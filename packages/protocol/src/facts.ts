@@ -14,7 +14,7 @@ export const Facts = z.object({
     platform: z.string(),
     /** `Debian GNU/Linux`, `macOS`. */
     distribution: z.string(),
-    /** Of the distribution: `12`. */
+    /** Of the distribution: `12`; empty where it has none. */
     release: z.string(),
     kernel: z.string(),
     /** Node's name: `x64`, `arm64`. */
@@ -31,9 +31,7 @@ export const Facts = z.object({
   /** Load averages over 1, 5 and 15 minutes; null where the system has none (Windows). */
   load: z.object({ one: z.number(), five: z.number(), fifteen: z.number() }).nullable(),
   /** `usedPercent` = (total - available) / total * 100, with the kernel's MemTotal and MemAvailable. */
-  memory: z
-    .object({ totalBytes: z.number(), availableBytes: z.number(), usedPercent: z.number() })
-    .nullable(),
+  memory: z.object({ totalBytes: z.number(), availableBytes: z.number(), usedPercent: z.number() }).nullable(),
   /** Mounted file systems, each once, as `df` prints them. `availableBytes` is what an ordinary user may still write. */
   disks: z
     .array(
@@ -52,7 +50,10 @@ export const Facts = z.object({
   /** Running services and failed ones, with where this was read. */
   services: z
     .object({
-      /** `systemd`, `launchd`, or `listening-processes` where no service manager runs. */
+      /**
+       * `systemd`, `launchd`, `windows`, or `listening-processes` where no service manager runs: the visible owners of
+       * `ports`.
+       */
       source: z.string(),
       running: z.array(z.string()),
       /** null where the source does not know of failures. */
@@ -70,19 +71,17 @@ export const Facts = z.object({
       }),
     )
     .nullable(),
-  containers: z
-    .array(z.object({ id: z.string(), name: z.string(), image: z.string(), state: z.string() }))
-    .nullable(),
+  containers: z.array(z.object({ id: z.string(), name: z.string(), image: z.string(), state: z.string() })).nullable(),
   processes: z
     .object({
       total: z.number().int(),
-      /** The ten that use the most processor time, then memory. */
+      /** The ten that use the most processor time, then memory. 100 `cpuPercent` is one logical processor, as in `top`. */
       top: z.array(
         z.object({ pid: z.number().int(), name: z.string(), cpuPercent: z.number(), memoryPercent: z.number() }),
       ),
     })
     .nullable(),
-  /** Which parts are null, and why. */
+  /** Which parts are null or incomplete, and why: `memory`, `cpu.usedPercent`, `disks /mnt/backup`. */
   unavailable: z.array(z.object({ fact: z.string(), reason: z.string() })),
 })
 export type Facts = z.infer<typeof Facts>

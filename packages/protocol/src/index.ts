@@ -21,8 +21,16 @@ export * from './channel/limits.ts'
 export { Link, type LinkHandlers } from './channel/link.ts'
 export { createMemoryTransports } from './channel/memory-transport.ts'
 export type { Transport, TransportClose, TransportHandlers } from './channel/transport.ts'
+export { type EmitterSocket, createEmitterTransport } from './channel/emitter-transport.ts'
 export { type WebSocketLike, createWebSocketTransport } from './channel/websocket-transport.ts'
-export { type ErrorCode, type ErrorCodeEntry, type Retryable, errorCodes, isErrorCode, isRetryable } from './error-codes.ts'
+export {
+  type ErrorCode,
+  type ErrorCodeEntry,
+  type Retryable,
+  errorCodes,
+  isErrorCode,
+  isRetryable,
+} from './error-codes.ts'
 export {
   CmdopError,
   type CmdopErrorOptions,

@@ -1,6 +1,17 @@
-import { CmdopError, fromWireError, WireError } from '../errors.ts'
+import { CmdopError } from '../errors.ts'
 import type { Open } from '../messages/open.ts'
-import { dataCost, decodeJson, decodeWindow, encodeData, encodeFrame, encodeReset, encodeWindow, type Frame, frameTypes } from './frame.ts'
+import {
+  dataCost,
+  decodeJson,
+  decodeReset,
+  decodeWindow,
+  encodeData,
+  encodeFrame,
+  encodeReset,
+  encodeWindow,
+  type Frame,
+  frameTypes,
+} from './frame.ts'
 import { MAX_TRAILER_BYTES } from './limits.ts'
 import { type ReceiveBudget, ReceiveWindow } from './receive-window.ts'
 import { SendWindow } from './send-window.ts'
@@ -38,12 +49,14 @@ export class Channel {
   readonly #accepted = Promise.withResolvers<void>()
   readonly #finished = Promise.withResolvers<unknown>()
   #queue: ChannelMessage[] = []
-  #wakeReader: (() => void) | undefined
+  #arrival: PromiseWithResolvers<void> | undefined
   #trailer: unknown
   #error: CmdopError | undefined
+  #isEnding = false
   #localEnded = false
   #remoteEnded = false
   #isAccepted: boolean
+  #mayAccept: boolean
   #sending: Promise<void> = Promise.resolve()
   #queuedSends = 0
 
@@ -55,6 +68,7 @@ export class Channel {
     this.open = incoming ? open : { ...open, window: this.#receiveWindow.initial }
     this.#sendWindow = new SendWindow(incoming ? open.window : 0)
     this.#isAccepted = incoming
+    this.#mayAccept = incoming
     this.#accepted.promise.catch(() => {})
     this.#finished.promise.catch(() => {})
   }
@@ -69,13 +83,20 @@ export class Channel {
     return this.#finished.promise
   }
 
-  /** Of a channel that the other side opened: lets it send. */
+  /** Of a channel that the other side opened: lets it send. Idempotent. */
   accept(): void {
+    if (!this.#mayAccept || this.#isOver()) return
+    this.#mayAccept = false
     this.#host.send(encodeWindow(this.id, this.#receiveWindow.initial))
   }
 
-  /** Sends content, in the order of the calls, cut to fit. Resolves when all of it is on its way; rejects after a reset. */
+  /**
+   * Sends content, in the order of the calls, cut to fit. Resolves when all of it is on its way, until when the caller
+   * leaves `data` as it is; rejects after a reset and after {@link Channel.end}.
+   */
   send(lane: number, data: Uint8Array): Promise<void> {
+    const refusal = this.#error ?? (this.#isEnding ? afterEnd() : undefined)
+    if (refusal !== undefined) return Promise.reject(refusal)
     if (data.length === 0 || this.#sendNow(lane, data)) return Promise.resolve()
     this.#queuedSends += 1
     const sent = this.#sending
@@ -92,12 +113,16 @@ export class Channel {
     return this.send(CONTROL_LANE, encoder.encode(JSON.stringify(message)))
   }
 
-  /** This side sends no more. The trailer is the result, as JSON of at most 16 KiB. */
+  /**
+   * This side sends no more than what it has been given so far. The trailer is the result, as JSON of at most 16 KiB;
+   * a larger one is refused and nothing ends. Idempotent.
+   */
   async end(trailer?: unknown): Promise<void> {
-    await this.#sending
-    if (this.#localEnded || this.#error !== undefined) return
     const payload = trailer === undefined ? EMPTY : encoder.encode(JSON.stringify(trailer))
     if (payload.length > MAX_TRAILER_BYTES) throw new CmdopError('frame_too_large', 'The result is over 16 KiB.')
+    this.#isEnding = true
+    await this.#sending
+    if (this.#localEnded || this.#error !== undefined) return
     this.#localEnded = true
     this.#host.send(encodeFrame(frameTypes.end, this.id, payload))
     this.#releaseWhenOver()
@@ -121,21 +146,25 @@ export class Channel {
       this.#finished.reject(error)
     }
     this.#sendWindow.wake()
-    this.#wakeReader?.()
+    this.#wakeReaders()
     this.#receiveWindow.release()
     this.#host.release(this.id)
   }
 
-  /** Content in order. Ends when the other side has ended; throws when the channel was reset. One reader at a time. */
+  /**
+   * Content in order. Ends when the other side has ended; throws when the channel was reset. What a reader has taken is
+   * read: stopping early loses nothing, and the next reader goes on from there. Several at once share the messages.
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<ChannelMessage, void, undefined> {
     for (;;) {
       const message = this.#queue.shift()
       if (message !== undefined) {
-        yield message
+        // Before the reader has it: a reader that does not come back must not keep credit.
         this.#consume(dataCost(message.data.length + 1))
+        yield message
       } else if (this.#remoteEnded) return
       else if (this.#error !== undefined) throw this.#error
-      else await this.#arrival()
+      else await this.#nextArrival()
     }
   }
 
@@ -153,7 +182,7 @@ export class Channel {
     if (lane === undefined || this.#remoteEnded) throw new CmdopError('protocol', 'Expected a lane, before the end.')
     this.#receiveWindow.arrived(dataCost(payload.length))
     this.#queue.push({ lane, data: payload.subarray(1) })
-    this.#wakeReader?.()
+    this.#wakeReaders()
   }
 
   #receiveWindowFrame(payload: Uint8Array): void {
@@ -170,20 +199,23 @@ export class Channel {
     this.#remoteEnded = true
     this.#accepted.resolve()
     this.#settleWhenRead()
-    this.#wakeReader?.()
+    this.#wakeReaders()
     this.#releaseWhenOver()
   }
 
   #receiveReset(payload: Uint8Array): void {
-    const parsed = WireError.safeParse(decodeJson(payload))
-    const unreadable = new CmdopError('protocol', 'The peer reset the channel without a readable reason.')
-    this.fail(parsed.success ? fromWireError(parsed.data, { idempotent: parsed.data.retryable }) : unreadable)
+    this.fail(decodeReset(payload))
   }
 
-  #arrival(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wakeReader = resolve
-    })
+  /** Resolves for all who wait when something has arrived or the channel is over. */
+  #nextArrival(): Promise<void> {
+    this.#arrival ??= Promise.withResolvers<void>()
+    return this.#arrival.promise
+  }
+
+  #wakeReaders(): void {
+    this.#arrival?.resolve()
+    this.#arrival = undefined
   }
 
   #consume(cost: number): void {
@@ -194,21 +226,21 @@ export class Channel {
   }
 
   #settleWhenRead(): void {
-    if (this.#remoteEnded && this.#queue.length === 0) this.#finished.resolve(this.#trailer)
+    if (!this.#remoteEnded || this.#queue.length > 0) return
+    this.#finished.resolve(this.#trailer)
+    this.#receiveWindow.release()
   }
 
   /** The usual case, without a promise of its own: nothing waits, and all of it fits. */
   #sendNow(lane: number, data: Uint8Array): boolean {
-    const free = this.#queuedSends === 0 && this.#error === undefined && !this.#localEnded
-    if (!free || this.#sendWindow.fits(data.length) < data.length) return false
+    if (this.#queuedSends > 0 || this.#sendWindow.fits(data.length) < data.length) return false
     this.#sendPiece(lane, data)
     return true
   }
 
   async #sendPieces(lane: number, data: Uint8Array): Promise<void> {
-    for (let offset = 0; offset < data.length; ) {
+    for (let offset = 0; offset < data.length;) {
       if (this.#error !== undefined) throw this.#error
-      if (this.#localEnded) throw new CmdopError('conflict', 'Expected nothing to be sent after the end.')
       const piece = this.#sendWindow.fits(data.length - offset)
       if (piece === 0) await this.#sendWindow.granted()
       else this.#sendPiece(lane, data.subarray(offset, offset + piece))
@@ -231,4 +263,8 @@ export class Channel {
     this.#sendWindow.wake()
     this.#host.release(this.id)
   }
+}
+
+function afterEnd(): CmdopError {
+  return new CmdopError('conflict', 'Expected nothing to be sent after the end.')
 }

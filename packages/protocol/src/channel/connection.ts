@@ -16,7 +16,7 @@ export interface ConnectionOptions {
   role: 'dialer' | 'acceptor'
   /** Our hello. Who dialled is given the other side's, to answer its challenge. */
   hello(peer: Hello | undefined): Omit<Hello, 'version'>
-  /** Called for each channel that the other side opens; without it they are refused. */
+  /** Called for each channel that the other side opens; without it they are refused. Throwing resets that channel. */
   onChannel?(channel: Channel): void
 }
 
@@ -31,6 +31,7 @@ export class Connection implements AsyncDisposable {
   readonly #timer: ReturnType<typeof setInterval>
   #nextId: number
   #lastPeerId = 0
+  #isReady = false
 
   constructor(transport: Transport, options: ConnectionOptions) {
     this.#options = options
@@ -64,9 +65,14 @@ export class Connection implements AsyncDisposable {
     return this.#link.isClosed
   }
 
-  /** Opens a channel. What it is refused with comes from `channel.accepted`. Throws when the connection is over. */
+  /**
+   * Opens a channel. What it is refused with comes from `channel.accepted`. Throws when the connection is over, is not
+   * {@link Connection.ready}, or has all the channels it may have.
+   */
   open(open: Omit<Open, 'window'>): Channel {
-    if (this.#link.isClosed) throw new CmdopError('connection', 'The connection to the relay is closed.', { idempotent: true })
+    if (this.#link.isClosed)
+      throw new CmdopError('connection', 'The connection to the relay is closed.', { idempotent: true })
+    if (!this.#isReady) throw new CmdopError('unavailable', 'Nothing ran: wait for `ready` before the first channel.')
     if (this.#channels.size >= MAX_CHANNELS) {
       throw new CmdopError('unavailable', `A connection has at most ${MAX_CHANNELS} channels; wait for one to end.`)
     }
@@ -89,6 +95,7 @@ export class Connection implements AsyncDisposable {
 
   #receiveHello(hello: Hello): void {
     if (this.#options.role === 'dialer') this.#link.sendHello(this.#options.hello(hello))
+    this.#isReady = true
     this.#ready.resolve(hello)
   }
 
@@ -118,12 +125,23 @@ export class Connection implements AsyncDisposable {
     const open = parseOpen(frame.payload)
     if (isCmdopError(open)) return this.#refuse(frame.channel, open)
     if (this.#channels.size >= MAX_CHANNELS) {
-      return this.#refuse(frame.channel, new CmdopError('unavailable', `A connection has at most ${MAX_CHANNELS} channels.`))
+      return this.#refuse(
+        frame.channel,
+        new CmdopError('unavailable', `A connection has at most ${MAX_CHANNELS} channels.`),
+      )
     }
     const channel = new Channel(this.#host, frame.channel, open)
     this.#channels.set(channel.id, channel)
-    if (this.#options.onChannel === undefined) channel.reset(new CmdopError('unsupported', 'This peer takes no calls.'))
-    else this.#options.onChannel(channel)
+    this.#take(channel)
+  }
+
+  #take(channel: Channel): void {
+    try {
+      if (this.#options.onChannel === undefined) throw new CmdopError('unsupported', 'This peer takes no calls.')
+      this.#options.onChannel(channel)
+    } catch (cause) {
+      channel.reset(toCmdopError(cause, 'server', 'The call could not be taken.'))
+    }
   }
 
   #refuse(id: number, error: CmdopError): void {

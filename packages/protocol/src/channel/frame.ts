@@ -1,5 +1,5 @@
-import { CmdopError, toWireError } from '../errors.ts'
-import { MAX_FRAME_BYTES, MIN_DATA_COST } from './limits.ts'
+import { CmdopError, fromWireError, toWireError, WireError } from '../errors.ts'
+import { MAX_FRAME_BYTES, MAX_TRAILER_BYTES, MIN_DATA_COST } from './limits.ts'
 
 /**
  * The frames of `cmdop.channel.v1`. A frame is one binary WebSocket message:
@@ -61,9 +61,13 @@ export function encodeJson(type: FrameType, channel: number, value: unknown): Ui
   return encodeFrame(type, channel, encoder.encode(JSON.stringify(value)))
 }
 
-/** A reset frame that says why. */
+/** A reset frame that says why. Details that are no JSON, or do not fit {@link MAX_TRAILER_BYTES}, are left out. */
 export function encodeReset(channel: number, error: CmdopError): Uint8Array {
-  return encodeJson(frameTypes.reset, channel, toWireError(error))
+  const wire = toWireError(error)
+  const whole = encodeError(wire)
+  if (whole !== undefined) return encodeFrame(frameTypes.reset, channel, whole)
+  // 2,000 characters fit, however they are escaped.
+  return encodeJson(frameTypes.reset, channel, { ...wire, message: wire.message.slice(0, 2000), details: {} })
 }
 
 /** Takes a message apart. Throws `frame_too_large`, or `protocol` for what is no frame of ours. */
@@ -86,6 +90,13 @@ export function decodeJson(payload: Uint8Array): unknown {
   }
 }
 
+/** The error of a reset frame: `protocol` when it is not readable, for there is nothing more to reset. Never throws. */
+export function decodeReset(payload: Uint8Array): CmdopError {
+  const reason = payload.length > MAX_TRAILER_BYTES ? undefined : WireError.safeParse(tryJson(payload)).data
+  if (reason === undefined) return new CmdopError('protocol', 'The peer reset the channel without a readable reason.')
+  return fromWireError(reason, { idempotent: reason.retryable })
+}
+
 /** The credit that a window frame grants. Throws `protocol` when the payload has another size or grants nothing. */
 export function decodeWindow(payload: Uint8Array): number {
   const bytes = payload.length === 4 ? readUint32(payload, 0) : 0
@@ -96,6 +107,24 @@ export function decodeWindow(payload: Uint8Array): number {
 /** The credit that a data frame with this payload (lane and content) costs; both sides count the same. */
 export function dataCost(payloadBytes: number): number {
   return Math.max(FRAME_HEADER_BYTES + payloadBytes, MIN_DATA_COST)
+}
+
+/** Undefined for what cannot be sent. */
+function encodeError(error: WireError): Uint8Array | undefined {
+  try {
+    const payload = encoder.encode(JSON.stringify(error))
+    return payload.length > MAX_TRAILER_BYTES ? undefined : payload
+  } catch {
+    return undefined
+  }
+}
+
+function tryJson(payload: Uint8Array): unknown {
+  try {
+    return decodeJson(payload)
+  } catch {
+    return undefined
+  }
 }
 
 function startFrame(type: FrameType, channel: number, payloadBytes: number): Uint8Array {

@@ -6,7 +6,10 @@ import type { Transport, TransportClose } from './transport.ts'
 
 /** What a link tells its user. `closed` comes exactly once, after which nothing comes. */
 export interface LinkHandlers {
-  /** The peer's hello; throwing refuses it and closes the link with that error. What it returns is awaited. */
+  /**
+   * The peer's hello; throwing or rejecting refuses it and closes the link with that error. Frames are not held back
+   * until a promise settles: who decides asynchronously takes none from a peer that it does not know yet.
+   */
   hello(hello: Hello): void | Promise<void>
   /** Every frame but hello, ping and pong, in order, with the message it came in. Throwing closes the link. */
   frame(frame: Frame, message: Uint8Array): void
@@ -15,6 +18,7 @@ export interface LinkHandlers {
 
 const EMPTY = new Uint8Array(0)
 const MAX_PING_BYTES = 16
+const HelloVersion = Hello.pick({ version: true })
 
 /**
  * One connection below its channels: framing, the handshake, life signs, and the answer to a peer that breaks the
@@ -67,7 +71,9 @@ export class Link {
     const silentMs = now - this.#heardAt
     if (silentMs >= (this.#state === 'hello' ? HELLO_WITHIN_MS : DEAD_AFTER_MS)) {
       this.#transport.terminate()
-      this.#closed(new CmdopError('connection', `The peer was silent for ${Math.round(silentMs / 1000)} s.`, idempotent))
+      this.#closed(
+        new CmdopError('connection', `The peer was silent for ${Math.round(silentMs / 1000)} s.`, idempotent),
+      )
     } else if (silentMs >= PING_AFTER_MS && !this.#pinged) {
       this.#pinged = true
       this.send(encodeFrame(frameTypes.ping, 0, EMPTY))
@@ -99,11 +105,11 @@ export class Link {
   }
 
   #handle(frame: Frame, message: Uint8Array): void {
-    if (frame.type === frameTypes.ping) this.#answerPing(frame)
-    else if (frame.type === frameTypes.pong) return
-    else if (frame.type === frameTypes.hello) this.#receiveHello(frame)
-    else if (this.#state === 'open') this.#handlers.frame(frame, message)
-    else throw new CmdopError('protocol', 'Expected a hello before any other frame.')
+    if (frame.type === frameTypes.hello) this.#receiveHello(frame)
+    // A ping too: it would keep a peer alive that never says hello.
+    else if (this.#state !== 'open') throw new CmdopError('protocol', 'Expected a hello before any other frame.')
+    else if (frame.type === frameTypes.ping) this.#answerPing(frame)
+    else if (frame.type !== frameTypes.pong) this.#handlers.frame(frame, message)
   }
 
   #answerPing(frame: Frame): void {
@@ -113,9 +119,12 @@ export class Link {
 
   #receiveHello(frame: Frame): void {
     if (this.#state === 'open') throw new CmdopError('protocol', 'Expected one hello, got a second one.')
-    const hello = Hello.safeParse(decodeJson(frame.payload))
+    const content = decodeJson(frame.payload)
+    // First of all: nothing else is known about the hello of another version.
+    const version = HelloVersion.safeParse(content).data?.version
+    if (version !== undefined && version !== PROTOCOL_VERSION) throw versionError(version)
+    const hello = Hello.safeParse(content)
     if (!hello.success) throw new CmdopError('protocol', 'Expected a hello with a version.', { cause: hello.error })
-    if (hello.data.version !== PROTOCOL_VERSION) throw versionError(hello.data.version)
     this.#state = 'open'
     const accepted = this.#handlers.hello(hello.data)
     accepted?.catch((cause: unknown) => this.close(toCmdopError(cause, 'server', 'The hello could not be handled.')))

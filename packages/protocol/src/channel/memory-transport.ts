@@ -15,6 +15,8 @@ class MemoryTransport implements Transport {
   #handlers: TransportHandlers | undefined
   #waiting: (() => void)[] = []
   #closed = false
+  /** The peer has terminated: what is still under way is lost. */
+  #isCut = false
 
   start(handlers: TransportHandlers): void {
     this.#handlers = handlers
@@ -44,11 +46,13 @@ class MemoryTransport implements Transport {
   }
 
   terminate(): void {
+    if (this.#closed) return
     this.close(1006, 'terminated')
+    if (this.peer !== undefined) this.peer.#isCut = true
   }
 
   arrive(message: Uint8Array): void {
-    this.#handlers?.message(message)
+    if (!this.#closed && !this.#isCut) this.#handlers?.message(message)
   }
 
   deliver(deliver: () => void): void {

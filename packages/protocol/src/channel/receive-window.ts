@@ -43,7 +43,8 @@ export class ReceiveWindow {
   /** A data frame arrived. Throws `flow_control` when it is more than was granted. */
   arrived(cost: number): void {
     this.#credit -= cost
-    if (this.#credit < 0) throw new CmdopError('flow_control', `The peer sent ${-this.#credit} bytes more than granted.`)
+    if (this.#credit < 0)
+      throw new CmdopError('flow_control', `The peer sent ${-this.#credit} bytes more than granted.`)
   }
 
   /** Content was consumed. Returns the credit to grant now, 0 while it is not worth a frame. */

@@ -16,13 +16,16 @@ export interface WebSocketLike {
   onerror: ((event: unknown) => void) | null
 }
 
+const MAX_REASON_BYTES = 123
+const encoder = new TextEncoder()
+
 /** A transport over an open WebSocket. A message is one frame. */
 export function createWebSocketTransport(socket: WebSocketLike): Transport {
   socket.binaryType = 'arraybuffer'
   return {
     start: (handlers) => listen(socket, handlers),
     send: (message) => socket.send(message),
-    close: (code, reason) => socket.close(isAllowedCode(code) ? code : 4000, reason.slice(0, 120)),
+    close: (code, reason) => socket.close(isAllowedCode(code) ? code : 4000, cutReason(reason)),
     terminate: () => (socket.terminate === undefined ? socket.close(4000, 'terminated') : socket.terminate()),
     get bufferedBytes() {
       return socket.bufferedAmount
@@ -38,6 +41,11 @@ function listen(socket: WebSocketLike, handlers: TransportHandlers): void {
   // An error is always followed by a close, which says all there is to say.
   socket.onerror = () => {}
   socket.onclose = (event) => handlers.closed({ code: event.code, reason: event.reason })
+}
+
+/** A close reason is at most 123 bytes of UTF-8; a socket throws for a longer one. */
+function cutReason(reason: string): string {
+  return reason.slice(0, encoder.encodeInto(reason, new Uint8Array(MAX_REASON_BYTES)).read)
 }
 
 /** The platform's WebSocket takes only 1000 and the private codes from a script. */

@@ -9,13 +9,21 @@ export const DEFAULT_ORPHAN_MS = 30_000
 /** Milliseconds between SIGTERM and SIGKILL when a command is ended. */
 export const KILL_GRACE_MS = 2000
 
-const text = z.string().max(131_072).refine((value) => !value.includes('\0'), 'must not contain a NUL')
+const text = z
+  .string()
+  .max(131_072)
+  .refine((value) => !value.includes('\0'), 'must not contain a NUL')
 
 /** Parameters of `exec`. Who opens sends stdin on its lane and ends; who runs sends output and ends with {@link ExecEnd}. */
 export const ExecParams = z.strictObject({
   /** An argv as it is, or a string for `/bin/sh -c`. */
   command: z.union([text.min(1), z.array(text).min(1).max(4096)]),
-  cwd: z.string().startsWith('/').max(4096).refine((value) => !value.includes('\0')).optional(),
+  cwd: z
+    .string()
+    .startsWith('/')
+    .max(4096)
+    .refine((value) => !value.includes('\0'))
+    .optional(),
   /** On top of the daemon's environment; null removes. */
   env: z.record(z.string().regex(/^[^=\0]+$/), text.nullable()).optional(),
   /** Whether the opener will send stdin; otherwise it is empty. */

@@ -3,7 +3,11 @@ import { z } from 'zod'
 /** Bytes of one `file.read` at most. */
 export const MAX_READ_BYTES = 8 * 1024 * 1024
 
-const path = z.string().startsWith('/').max(4096).refine((value) => !value.includes('\0'), 'must not contain a NUL')
+const path = z
+  .string()
+  .startsWith('/')
+  .max(4096)
+  .refine((value) => !value.includes('\0'), 'must not contain a NUL')
 
 /** Parameters of `file.read`. The content comes on lane 1, then the end with {@link FileReadEnd}. */
 export const FileReadParams = z.strictObject({

@@ -18,9 +18,9 @@ export const FactsParams = z.strictObject({})
 export const methods = {
   exec: { params: ExecParams, action: 'machine.exec', repeatable: false },
   'exec.attach': { params: ExecAttachParams, action: 'machine.exec', repeatable: true },
-  facts: { params: FactsParams, action: 'machine.read', repeatable: true },
-  'file.read': { params: FileReadParams, action: 'machine.read', repeatable: true },
-  'file.list': { params: FileListParams, action: 'machine.read', repeatable: true },
+  facts: { params: FactsParams, action: 'machine.facts', repeatable: true },
+  'file.read': { params: FileReadParams, action: 'file.read', repeatable: true },
+  'file.list': { params: FileListParams, action: 'file.read', repeatable: true },
 } as const
 
 export type MethodName = keyof typeof methods

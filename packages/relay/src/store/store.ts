@@ -3,7 +3,8 @@
  * Times are ISO 8601 strings in UTC, ids are strings made by the caller. Implemented once now (SQLite); every
  * implementation passes `store-conformance.ts`.
  *
- * Errors: `conflict` for a unique name that is taken, `unavailable` when the store is closed or broken.
+ * Errors: `conflict` for an id or unique name that is taken, `not_found` for a row that refers to one that is not there,
+ * `unavailable` when the store is closed or broken.
  */
 export interface Store extends AsyncDisposable {
   readonly fleets: FleetStore
@@ -17,7 +18,7 @@ export interface Store extends AsyncDisposable {
   relayKey(propose: () => RelayKeyRow): Promise<RelayKeyRow>
   /** Resolves when the store answers; for `GET /health`. */
   ping(): Promise<void>
-  /** Commits what is queued, then closes. Idempotent. */
+  /** Commits what was asked before, then closes; later calls are `unavailable`. Idempotent. */
   close(): Promise<void>
 }
 
@@ -88,6 +89,7 @@ export interface KeyStore {
   list(fleetId: string, page: { offset: number; limit: number }): Promise<{ items: KeyRow[]; total: number }>
   /** True when this call revoked it, false when it was revoked before or is not of this fleet. */
   revoke(fleetId: string, keyId: string, at: string): Promise<boolean>
+  /** Notes the last use; never moves it back. */
   touch(keyId: string, at: string): Promise<void>
 }
 
@@ -145,11 +147,11 @@ export interface MachineCursor {
 export interface MachineStore {
   /**
    * Uses the token once and adds the machine, both or none, even when many enrol at the same moment.
-   * `auth` when the token is expired (at `machine.createdAt`) or used up, `conflict` when the name is taken.
+   * `auth` when the token is unknown, of another fleet, expired (at `machine.createdAt`) or used up, `conflict` when the name is taken.
    */
   enroll(machine: MachineRow, tokenId: string): Promise<void>
   get(machineId: string): Promise<MachineRow | undefined>
-  /** Of one fleet and not disabled, in order of name, then id; `after` continues. `query` is part of a name or hostname. */
+  /** Of one fleet and not disabled, in order of name, then id; `after` continues. `query` is part of a name or hostname, in any letter case of ASCII. */
   list(
     fleetId: string,
     page: { limit: number; after?: MachineCursor; query?: string; seenSince?: string; seenBefore?: string },
@@ -160,8 +162,11 @@ export interface MachineStore {
    */
   resolve(fleetId: string, reference: string): Promise<MachineRow[]>
   /** What the daemon says of itself when it connects. */
-  update(machineId: string, change: { hostname: string; os: string; architecture: string; agentVersion: string }): Promise<void>
-  /** One statement for many machines; never moves a time back. */
+  update(
+    machineId: string,
+    change: { hostname: string; os: string; architecture: string; agentVersion: string },
+  ): Promise<void>
+  /** A few statements for many machines; never moves a time back. Ids that are not known are passed over. */
   seen(machineIds: readonly string[], at: string): Promise<void>
 }
 
@@ -188,6 +193,7 @@ export interface AuditRow {
 }
 
 export interface AuditStore {
+  /** Rows cannot be changed or removed. `conflict` when there is a row of that id. */
   append(row: AuditRow): Promise<void>
   /** Rows of one fleet in the order they were written, with their position; `after` continues. */
   list(

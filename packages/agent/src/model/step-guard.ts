@@ -1,0 +1,46 @@
+import { CmdopError } from '@cmdop/protocol'
+
+/** Watches one step: it ends with its run, and when the model says nothing for too long. */
+export interface StepGuard extends Disposable {
+  /** Given to the model call. Its reason is a `CmdopError`. */
+  readonly signal: AbortSignal
+  /** The model said something. */
+  touch(): void
+  /** Waits for `read`, and counts silence only during it: a slow reader of our events is not a silent model. */
+  during<T>(read: () => Promise<T>): Promise<T>
+}
+
+/** Starts to watch. Disposing ends the step's request, if it is still open. */
+export function guardStep(run: AbortSignal, idleTimeoutMs: number): StepGuard {
+  const controller = new AbortController()
+  const follow = (): void => controller.abort(run.reason)
+  if (run.aborted) follow()
+  else run.addEventListener('abort', follow, { once: true })
+  let timer: NodeJS.Timeout | undefined
+  const silent = (): void => controller.abort(silence(idleTimeoutMs))
+  return {
+    signal: controller.signal,
+    touch: () => void timer?.refresh(),
+    during: async (read) => {
+      timer = setTimeout(silent, idleTimeoutMs)
+      try {
+        return await read()
+      } finally {
+        clearTimeout(timer)
+        timer = undefined
+      }
+    },
+    [Symbol.dispose]: () => {
+      run.removeEventListener('abort', follow)
+      controller.abort(new CmdopError('cancelled', 'The step ended.'))
+    },
+  }
+}
+
+function silence(idleTimeoutMs: number): CmdopError {
+  return new CmdopError(
+    'model',
+    `The model's server sent nothing for ${idleTimeoutMs / 1000} s. Check the server, or allow more with idleTimeoutMs.`,
+    { details: { idleTimeoutMs } },
+  )
+}

@@ -1,0 +1,43 @@
+import { CmdopError } from '@cmdop/protocol'
+import * as z from 'zod/v4'
+
+/** What a run may use. What is left out has no limit, apart from steps. */
+export interface Budget {
+  /** Calls of the model. Default 20. The last one is reserved for the answer: the model gets no other tool there. */
+  readonly steps?: number | undefined
+  /** Input and output tokens of all steps together, checked before each step. Needs a server that reports them. */
+  readonly tokens?: number | undefined
+  /** Wall time. At its end the running command is stopped and the run ends with `deadline`. */
+  readonly seconds?: number | undefined
+  /** Bytes of output that the tools show to the model, all calls together. */
+  readonly outputBytes?: number | undefined
+}
+
+/** Model calls of a run that sets no `budget.steps`. */
+export const defaultSteps = 20
+
+const limit = (max: number) => z.number().positive().max(max).optional()
+const Budget = z.strictObject({
+  steps: z.int().positive().max(1_000).optional(),
+  tokens: limit(Number.MAX_SAFE_INTEGER),
+  seconds: limit(2_000_000),
+  outputBytes: limit(Number.MAX_SAFE_INTEGER),
+})
+
+/** A budget as it was given, or `validation` that names what is wrong. */
+export function parseBudget(budget: Budget | undefined): Budget & { readonly steps: number } {
+  const parsed = Budget.safeParse(budget ?? {})
+  if (parsed.success) return { ...parsed.data, steps: parsed.data.steps ?? defaultSteps }
+  const [issue] = parsed.error.issues
+  const path = ['budget', ...(issue?.path ?? [])].join('.')
+  throw new CmdopError('validation', `Expected ${path} to be a positive number in range: ${issue?.message ?? ''}.`)
+}
+
+/** The error of a run that is over one of its limits. */
+export function overBudget(limit: keyof Budget, used: number, allowed: number): CmdopError {
+  return new CmdopError(
+    'budget',
+    `The run used ${used} of ${allowed} ${limit} before it had an answer. Allow more with budget.${limit}, or ask for less.`,
+    { details: { limit, used, allowed } },
+  )
+}

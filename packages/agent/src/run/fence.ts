@@ -1,0 +1,19 @@
+import { randomBytes } from 'node:crypto'
+
+/**
+ * Marks data in what a model reads, so that an instruction hidden in it stays data. The nonce is new in each run, so
+ * that data cannot close its own fence.
+ */
+export interface Fence {
+  readonly nonce: string
+  /** The text between a line that opens the fence and one that closes it. `source` says where it comes from. */
+  enclose(source: string, text: string): string
+}
+
+/** A fence for one run, with 96 bits of nonce. */
+export function createFence(nonce: string = randomBytes(12).toString('hex')): Fence {
+  return {
+    nonce,
+    enclose: (source, text) => `<data-${nonce} source="${source}">\n${text}\n</data-${nonce}>`,
+  }
+}

@@ -1,0 +1,44 @@
+import { CmdopError } from '@cmdop/protocol'
+import type { KeyRow, PrincipalRow, Store } from '../store/store.ts'
+import type { Actor } from './authorise.ts'
+import { hashSecret, matchesHash, parseSecret } from './secrets.ts'
+
+/** A caller whose key was checked. */
+export interface Caller extends Actor {
+  readonly principal: PrincipalRow
+  readonly key: KeyRow
+}
+
+/** The caller behind a bearer key. Throws `auth`; the message is the same for a wrong, unknown and foreign key. */
+export async function authenticate(store: Store, bearer: string | undefined): Promise<Caller> {
+  if (bearer === undefined) throw new CmdopError('auth', 'Expected an API key in the Authorization header (Bearer cmdop_...).')
+  const shown = parseSecret(bearer)
+  const key = shown === undefined ? undefined : await store.keys.get(shown.id)
+  if (shown === undefined || key === undefined || !matchesHash(shown.secret, key.secretHash)) {
+    throw new CmdopError('auth', 'The API key is not valid here; check CMDOP_TOKEN and the address of the relay.')
+  }
+  return callerOf(store, key)
+}
+
+/** The caller behind a one-use ticket, which it uses up. */
+export async function authenticateTicket(store: Store, ticket: string): Promise<Caller> {
+  const row = await store.tickets.take(hashSecret(ticket), new Date().toISOString())
+  const key = row === undefined ? undefined : await store.keys.get(row.keyId)
+  if (key === undefined) throw new CmdopError('auth', 'The ticket is used up or expired; ask for a new one.')
+  return callerOf(store, key)
+}
+
+/** Throws `auth` when the key may no longer be used. */
+export function assertUsable(key: KeyRow, now: number = Date.now()): void {
+  if (key.revokedAt !== null) throw new CmdopError('auth', 'The API key was revoked; ask for a new one.')
+  if (key.expiresAt !== null && Date.parse(key.expiresAt) <= now) {
+    throw new CmdopError('auth', 'The API key has expired; ask for a new one.')
+  }
+}
+
+async function callerOf(store: Store, key: KeyRow): Promise<Caller> {
+  assertUsable(key)
+  const principal = await store.principals.get(key.principalId)
+  if (principal === undefined) throw new CmdopError('auth', 'The owner of the API key no longer exists.')
+  return { principalId: principal.id, fleetId: key.fleetId, role: principal.role, principal, key }
+}

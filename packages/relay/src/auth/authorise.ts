@@ -1,0 +1,53 @@
+import type { Role } from '../store/store.ts'
+
+/** Everything anybody can do, by name. */
+export const actions = [
+  'machine.list',
+  'machine.facts',
+  'machine.exec',
+  'machine.enroll',
+  'file.read',
+  'key.list',
+  'key.issue',
+  'key.revoke',
+  'metrics.read',
+] as const
+export type Action = (typeof actions)[number]
+
+/** Who may do what; what is not in a list is denied. `docs/permissions.md` prints it, and a test walks it. */
+export const matrix: Readonly<Record<Role, readonly Action[]>> = {
+  owner: actions,
+  admin: actions,
+  member: ['machine.list', 'machine.facts', 'machine.exec', 'file.read'],
+  viewer: ['machine.list', 'machine.facts'],
+}
+
+/** Who acts, as far as the decision goes. */
+export interface Actor {
+  readonly principalId: string
+  readonly fleetId: string
+  readonly role: Role
+}
+
+/** What is acted on: anything that belongs to a fleet. */
+export interface Target {
+  readonly fleetId: string
+}
+
+/** `not_found` hides an object of another fleet: a caller cannot tell it from one that does not exist. */
+export type Decision =
+  | { readonly allowed: true }
+  | { readonly allowed: false; readonly code: 'permission' | 'not_found'; readonly reason: string }
+
+/** The one decision, for people and AI alike. Deny by default. */
+export function authorise(actor: Actor, action: Action, target: Target | undefined): Decision {
+  if (target === undefined || target.fleetId !== actor.fleetId) {
+    return { allowed: false, code: 'not_found', reason: 'There is no such object in your fleet.' }
+  }
+  if (matrix[actor.role].includes(action)) return { allowed: true }
+  return {
+    allowed: false,
+    code: 'permission',
+    reason: `The role ${actor.role} may not ${action}; ask an owner or admin of the fleet for a key that may.`,
+  }
+}

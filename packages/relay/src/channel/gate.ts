@@ -1,0 +1,127 @@
+import { CmdopError, ExecEnd, decodeJson, isCmdopError, isMethodName, methods, type Open, toCmdopError } from '@cmdop/protocol'
+import { type Caller, assertUsable } from '../auth/authenticate.ts'
+import { authorise } from '../auth/authorise.ts'
+import { newId } from '../auth/secrets.ts'
+import { actionDigest, type PermitSigner } from '../permits.ts'
+import type { AuditRow, MachineRow, Store } from '../store/store.ts'
+import type { RouteEnd } from './route.ts'
+import type { Router } from './router.ts'
+
+export interface GateOptions {
+  readonly store: Store
+  readonly router: Router
+  readonly signer: PermitSigner
+  /** An outcome row could not be written; the intent stays, and the log says so. */
+  outcomeFailed(error: unknown, row: AuditRow): void
+}
+
+type Intent = Omit<AuditRow, 'decision' | 'code'>
+
+/**
+ * The one way to a machine: authorise, write the intent, sign the permit, join the channels, and write the outcome when
+ * it is over. A refusal is written too. If the intent cannot be written, nothing happens.
+ */
+export class Gate {
+  readonly #options: GateOptions
+  readonly #pending = new Set<Promise<void>>()
+
+  constructor(options: GateOptions) {
+    this.#options = options
+  }
+
+  /** Decides about a call of a client. Throws what the client is told. */
+  async open(caller: Caller, open: Open, end: RouteEnd): Promise<void> {
+    assertUsable(caller.key)
+    const machine = await this.#options.store.machines.get(open.target)
+    const digest = actionDigest(open)
+    const intent = newIntent(caller, open, { digest, machine })
+    const refusal = refuse(caller, open, machine)
+    if (refusal !== undefined || machine === undefined) {
+      const error = refusal ?? new CmdopError('not_found', 'There is no such machine in your fleet.')
+      await this.#options.store.audit.append({ ...intent, decision: 'deny', code: error.code })
+      throw error
+    }
+    await this.#options.store.audit.append({ ...intent, decision: 'allow', code: null })
+    const settled = this.#outcome(intent)
+    try {
+      const permit = this.#options.signer.sign({ open, caller, machine, action: open.method, digest, intentId: intent.id })
+      const peer = await this.#options.router.open(machine)
+      // The caller may have given up, or lost its right, while the machine was looked for.
+      assertUsable(caller.key)
+      if (end.peer.link.isClosed) throw new CmdopError('cancelled', 'The caller is gone.')
+      peer.join(end, { ...open, permit }, settled)
+    } catch (cause) {
+      const error = toCmdopError(cause, 'server', 'The relay could not reach the machine.')
+      settled(error)
+      throw error
+    }
+  }
+
+  /** Resolves when every outcome so far is written. */
+  async flush(): Promise<void> {
+    await Promise.all(this.#pending)
+  }
+
+  #outcome(intent: Intent): (outcome: Uint8Array | CmdopError) => void {
+    const startedAt = performance.now()
+    return (outcome) => {
+      const row = outcomeRow(intent, outcome, performance.now() - startedAt)
+      const written = this.#options.store.audit
+        .append(row)
+        .catch((error: unknown) => this.#options.outcomeFailed(error, row))
+        .finally(() => this.#pending.delete(written))
+      this.#pending.add(written)
+    }
+  }
+}
+
+function refuse(caller: Caller, open: Open, machine: MachineRow | undefined): CmdopError | undefined {
+  if (!isMethodName(open.method)) return new CmdopError('unsupported', `No machine knows the method ${open.method}.`)
+  const present = machine?.disabledAt === null ? machine : undefined
+  const decision = authorise(caller, methods[open.method].action, present)
+  if (!decision.allowed) return new CmdopError(decision.code, decision.reason)
+  if (open.permit !== undefined) return new CmdopError('validation', 'Expected no permit from a client; the relay signs it.')
+  return undefined
+}
+
+function newIntent(caller: Caller, open: Open, action: { digest: string; machine: MachineRow | undefined }): Intent {
+  return {
+    id: newId('aud_'),
+    kind: 'intent',
+    fleetId: caller.fleetId,
+    intentId: null,
+    at: new Date().toISOString(),
+    principalId: caller.principalId,
+    action: open.method,
+    machineId: action.machine?.fleetId === caller.fleetId ? action.machine.id : null,
+    callId: open.callId,
+    digest: action.digest,
+    exitCode: null,
+    durationMs: null,
+    requestId: null,
+  }
+}
+
+function outcomeRow(intent: Intent, outcome: Uint8Array | CmdopError, durationMs: number): AuditRow {
+  const end = isCmdopError(outcome) ? undefined : execEnd(outcome)
+  return {
+    ...intent,
+    id: newId('aud_'),
+    kind: 'outcome',
+    intentId: intent.id,
+    at: new Date().toISOString(),
+    decision: 'allow',
+    code: isCmdopError(outcome) ? outcome.code : end === undefined || end.reason === 'exited' ? null : end.reason,
+    exitCode: end?.exitCode ?? null,
+    durationMs: Math.round(durationMs),
+  }
+}
+
+/** Of an exec: how it ended. Every other method's trailer is none. */
+function execEnd(trailer: Uint8Array): ExecEnd | undefined {
+  try {
+    return trailer.length === 0 ? undefined : ExecEnd.safeParse(decodeJson(trailer)).data
+  } catch {
+    return undefined
+  }
+}

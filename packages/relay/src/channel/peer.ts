@@ -1,0 +1,146 @@
+import {
+  CmdopError,
+  encodeFrame,
+  encodeJson,
+  encodeReset,
+  type Frame,
+  frameTypes,
+  type Hello,
+  Link,
+  type LinkHandlers,
+  MAX_CHANNELS,
+  type Open,
+  isCmdopError,
+  parseOpen,
+  toCmdopError,
+  type Transport,
+  writeUint32,
+} from '@cmdop/protocol'
+import { closeRoute, createRouteEnd, forwardFrame, type RouteEnd, resetRoute } from './route.ts'
+
+/** What makes a client, a machine or another relay of a peer. */
+export interface PeerRole {
+  /** Takes the other side's hello; a rejection closes the peer with that error. */
+  hello?(peer: Peer, hello: Hello): void | Promise<void>
+  /** Decides about a channel that the peer opened, and joins it to a machine's; without it the peer may open none. */
+  open?(peer: Peer, open: Open, end: RouteEnd): Promise<void>
+}
+
+const EMPTY = new Uint8Array(0)
+
+/** One connection at the relay's switch. It holds no buffer, no timer, and for an idle machine no map. */
+export class Peer implements LinkHandlers {
+  readonly link: Link
+  /** Called once when the connection is over. */
+  onClosed: ((error: CmdopError) => void) | undefined
+  readonly #role: PeerRole
+  #routes: Map<number, RouteEnd> | undefined
+  #nextId: number
+  #lastPeerId = 0
+
+  constructor(transport: Transport, role: PeerRole, side: 'dialer' | 'acceptor' = 'acceptor') {
+    this.#role = role
+    this.#nextId = side === 'acceptor' ? 2 : 1
+    this.link = new Link(transport, this)
+  }
+
+  /** Open channels. */
+  get channels(): number {
+    return this.#routes?.size ?? 0
+  }
+
+  hello(hello: Hello): void | Promise<void> {
+    return this.#role.hello?.(this, hello)
+  }
+
+  frame(frame: Frame, message: Uint8Array): void {
+    const end = this.#routes?.get(frame.channel)
+    if (frame.type === frameTypes.open && end === undefined) this.#receiveOpen(frame)
+    else if (end !== undefined) this.#forward(end, frame, message)
+    else if (!this.#wasKnown(frame.channel)) {
+      throw new CmdopError('protocol', `Expected a channel that was opened, got ${frame.channel}.`)
+    }
+  }
+
+  closed(error: CmdopError): void {
+    const lost = new CmdopError('connection', `The other side is gone: ${error.message}`, { idempotent: true })
+    for (const end of [...(this.#routes?.values() ?? [])]) {
+      end.other?.peer.sendReset(end.other.channel, lost)
+      closeRoute(end, lost)
+    }
+    this.onClosed?.(error)
+  }
+
+  /**
+   * Opens a channel to this peer and joins it to `from`. Throws `unavailable` when it has too many.
+   * What `from` sent while the call was decided is passed on.
+   */
+  join(from: RouteEnd, open: Open, settled: RouteEnd['settled']): void {
+    if (this.link.isClosed) throw new CmdopError('unavailable', 'The machine went away; nothing ran.')
+    const end = this.#add(this.#nextId, 0)
+    this.#nextId += 2
+    end.other = from
+    end.settled = settled
+    from.other = end
+    this.link.send(encodeJson(frameTypes.open, end.channel, { ...open, window: from.credit }))
+    if (from.ended) this.link.send(encodeFrame(frameTypes.end, end.channel, EMPTY))
+  }
+
+  /** Sends a message of another peer under our id of the channel; the message's buffer is ours to change. */
+  forward(message: Uint8Array, channel: number): void {
+    writeUint32(message, 1, channel)
+    this.link.send(message)
+  }
+
+  sendReset(channel: number, error: CmdopError): void {
+    this.link.send(encodeReset(channel, error))
+  }
+
+  drop(channel: number): void {
+    this.#routes?.delete(channel)
+  }
+
+  #add(channel: number, credit: number): RouteEnd {
+    if (this.channels >= MAX_CHANNELS) {
+      throw new CmdopError('unavailable', `A connection has at most ${MAX_CHANNELS} channels; wait for one to end.`)
+    }
+    const end = createRouteEnd(this, channel, credit)
+    this.#routes ??= new Map()
+    this.#routes.set(channel, end)
+    return end
+  }
+
+  #forward(end: RouteEnd, frame: Frame, message: Uint8Array): void {
+    try {
+      if (frame.type === frameTypes.open) throw new CmdopError('protocol', 'Expected this channel id to be new.')
+      forwardFrame(end, frame, message)
+    } catch (cause) {
+      resetRoute(end, toCmdopError(cause, 'server', 'A frame could not be forwarded.'))
+    }
+  }
+
+  #receiveOpen(frame: Frame): void {
+    if (frame.channel % 2 === this.#nextId % 2 || frame.channel <= this.#lastPeerId) {
+      throw new CmdopError('protocol', `Expected a new channel id of the peer's own parity, got ${frame.channel}.`)
+    }
+    this.#lastPeerId = frame.channel
+    const open = parseOpen(frame.payload)
+    if (isCmdopError(open)) return this.sendReset(frame.channel, open)
+    try {
+      this.#decide(open, this.#add(frame.channel, open.window))
+    } catch (cause) {
+      this.sendReset(frame.channel, toCmdopError(cause, 'server', 'The channel could not be opened.'))
+    }
+  }
+
+  #decide(open: Open, end: RouteEnd): void {
+    if (this.#role.open === undefined) return resetRoute(end, new CmdopError('permission', 'A machine opens no channels.'))
+    this.#role.open(this, open, end).catch((cause: unknown) => {
+      resetRoute(end, toCmdopError(cause, 'server', 'The relay could not open the channel.'))
+    })
+  }
+
+  #wasKnown(id: number): boolean {
+    return id !== 0 && (id % 2 === this.#nextId % 2 ? id < this.#nextId : id <= this.#lastPeerId)
+  }
+}

@@ -1,0 +1,75 @@
+import { CmdopError, dataCost, decodeWindow, type Frame, frameTypes, MAX_WINDOW } from '@cmdop/protocol'
+import type { Peer } from './peer.ts'
+
+/** One end of a forwarded channel. The two ends point at each other. */
+export interface RouteEnd {
+  readonly peer: Peer
+  readonly channel: number
+  /** The other end; absent until the call was allowed. */
+  other: RouteEnd | undefined
+  /** Bytes that may still be sent to this end: what it granted, less what was forwarded. */
+  credit: number
+  /** This end has said that it sends no more. */
+  ended: boolean
+  /** Called once, with the machine's trailer or why there is none. */
+  settled: ((outcome: Uint8Array | CmdopError) => void) | undefined
+}
+
+/** A new end with the credit that its `open` grants. */
+export function createRouteEnd(peer: Peer, channel: number, credit: number): RouteEnd {
+  return { peer, channel, other: undefined, credit, ended: false, settled: undefined }
+}
+
+/**
+ * Passes a frame on to the other end of its channel, under that end's id, without looking inside. Credit is counted
+ * here too, so that no end can make the relay hold more for the other than that one asked for.
+ */
+export function forwardFrame(from: RouteEnd, frame: Frame, message: Uint8Array): void {
+  const to = from.other
+  if (frame.type === frameTypes.window) grant(from, decodeWindow(frame.payload))
+  if (to === undefined) return receiveEarly(from, frame)
+  if (frame.type === frameTypes.data) spend(to, frame.payload.length)
+  if (frame.type === frameTypes.end) from.ended = true
+  to.peer.forward(message, to.channel)
+  if (frame.type === frameTypes.reset) closeRoute(from, new CmdopError('cancelled', 'The channel was reset.'))
+  else if (frame.type === frameTypes.end) settleEnd(from, to, frame.payload)
+}
+
+/** Ends a channel for both ends, telling each why. */
+export function resetRoute(end: RouteEnd, error: CmdopError): void {
+  for (const side of [end, end.other]) side?.peer.sendReset(side.channel, error)
+  closeRoute(end, error)
+}
+
+/** Forgets a channel without a word. */
+export function closeRoute(end: RouteEnd, outcome: Uint8Array | CmdopError): void {
+  end.peer.drop(end.channel)
+  end.other?.peer.drop(end.other.channel)
+  for (const side of [end, end.other]) {
+    side?.settled?.(outcome)
+    if (side !== undefined) side.settled = undefined
+  }
+}
+
+/** What may come while the call is being decided: credit, the end of an empty stdin, or a change of mind. */
+function receiveEarly(from: RouteEnd, frame: Frame): void {
+  if (frame.type === frameTypes.end) from.ended = true
+  else if (frame.type === frameTypes.reset) closeRoute(from, new CmdopError('cancelled', 'The caller gave up.'))
+  else if (frame.type !== frameTypes.window) throw new CmdopError('flow_control', 'Nothing was granted yet.')
+}
+
+function grant(end: RouteEnd, bytes: number): void {
+  end.credit += bytes
+  if (end.credit > MAX_WINDOW) throw new CmdopError('flow_control', `Expected at most ${MAX_WINDOW} bytes of credit.`)
+}
+
+function spend(to: RouteEnd, payloadBytes: number): void {
+  to.credit -= dataCost(payloadBytes)
+  if (to.credit < 0) throw new CmdopError('flow_control', 'The peer sent more than it was granted.')
+}
+
+function settleEnd(from: RouteEnd, to: RouteEnd, trailer: Uint8Array): void {
+  from.settled?.(trailer)
+  from.settled = undefined
+  if (to.ended) closeRoute(from, trailer)
+}

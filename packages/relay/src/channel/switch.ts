@@ -1,0 +1,70 @@
+import { CmdopError, type Transport } from '@cmdop/protocol'
+import type { Logger } from 'pino'
+import type { Bus } from '../bus/bus.ts'
+import type { PermitSigner } from '../permits.ts'
+import { PresenceKeeper } from '../presence.ts'
+import type { Store } from '../store/store.ts'
+import { ClientPeers } from './clients.ts'
+import { Gate } from './gate.ts'
+import { MachinePeers } from './machines.ts'
+import type { Peer } from './peer.ts'
+import { RelayPeers } from './relay-peers.ts'
+import { type DialRelay, Router } from './router.ts'
+
+export interface SwitchOptions {
+  readonly store: Store
+  readonly bus: Bus
+  readonly relayInstance: string
+  readonly signer: PermitSigner
+  readonly log: Logger
+  isDraining(): boolean
+  readonly dial: DialRelay | undefined
+}
+
+/** All connections of one relay and what joins them. */
+export interface Switch {
+  readonly clients: ClientPeers
+  readonly machines: MachinePeers
+  readonly counts: { machines(): number; clients(): number; channels(): number }
+  acceptRelay(transport: Transport): void
+  /** Writes last life signs, closes every connection, and waits for outcomes that are being written. */
+  close(): Promise<void>
+}
+
+/** Puts the switch of one relay together. */
+export function createSwitch(options: SwitchOptions): Switch {
+  const { store, bus, relayInstance, signer, log, isDraining, dial } = options
+  const failed = (error: unknown) => log.warn({ err: error }, 'presence could not be reported')
+  const router = new Router({ relayInstance, bus, ...(dial === undefined ? {} : { dial }) })
+  const gate = new Gate({ store, router, signer, outcomeFailed: (err, row) => log.error({ err, row }, 'an outcome row could not be written') })
+  const clients = new ClientPeers({ relayId: signer.relayId, bus, gate, isDraining })
+  const relays = new RelayPeers({ router, signer })
+  const changed = (event: object) => log.info(event, 'machine presence')
+  const machines = new MachinePeers({ relayId: signer.relayId, relayInstance, store, bus, router, changed, failed })
+  const peers = function* (): Generator<Peer> {
+    yield* router.local.values()
+    yield* machines.unproven
+    yield* clients.peers
+    yield* relays.peers
+    yield* router.dialled
+  }
+  const presence = new PresenceKeeper({ relayInstance, store, bus, router, peers, failed })
+  return {
+    clients,
+    machines,
+    counts: {
+      machines: () => router.local.size,
+      clients: () => clients.size,
+      channels: () => [...clients.peers, ...relays.peers].reduce((sum, peer) => sum + peer.channels, 0),
+    },
+    acceptRelay: (transport) => void relays.accept(transport),
+    close: async () => {
+      presence.close()
+      await presence.report().catch(failed)
+      for (const peer of [...peers()]) peer.link.close(new CmdopError('unavailable', 'The relay is shutting down.'))
+      clients.close()
+      machines.close()
+      await gate.flush()
+    },
+  }
+}

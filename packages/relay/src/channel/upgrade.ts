@@ -1,0 +1,77 @@
+import type { IncomingMessage, Server } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { CHANNEL_SUBPROTOCOL, createEmitterTransport, MAX_FRAME_BYTES, toCmdopError } from '@cmdop/protocol'
+import { type WebSocket, WebSocketServer } from 'ws'
+import { authenticate, authenticateTicket, type Caller } from '../auth/authenticate.ts'
+import { bearerOf } from '../http/guard.ts'
+import type { Store } from '../store/store.ts'
+import type { ClientPeers } from './clients.ts'
+import type { MachinePeers } from './machines.ts'
+
+const CHANNEL_PATH = '/api/channel'
+
+export interface UpgradeOptions {
+  readonly store: Store
+  readonly clients: ClientPeers
+  readonly machines: MachinePeers
+  /** Origins of web pages that may connect, beside the relay's own. */
+  readonly allowedOrigins: readonly string[]
+}
+
+/**
+ * Takes WebSockets at `/api/channel`: machines with `?role=machine` (they prove themselves in their hello), clients with
+ * a bearer key, browsers with `?ticket=`. A caller who is refused gets an open socket that closes with the reason,
+ * because no WebSocket client can read the body of an HTTP refusal.
+ */
+export function acceptChannels(server: Server, options: UpgradeOptions): WebSocketServer {
+  const sockets = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: MAX_FRAME_BYTES,
+    skipUTF8Validation: true,
+    handleProtocols: (offered) => (offered.has(CHANNEL_SUBPROTOCOL) ? CHANNEL_SUBPROTOCOL : false),
+  })
+  server.on('upgrade', (request, socket, head) => {
+    const url = new URL(request.url ?? '/', 'http://relay')
+    const refusal = refusalOf(request, url, options.allowedOrigins)
+    if (refusal !== undefined) return refuse(socket, refusal)
+    sockets.handleUpgrade(request, socket, head, (webSocket) => take(webSocket, url, request, options))
+  })
+  return sockets
+}
+
+function take(webSocket: WebSocket, url: URL, request: IncomingMessage, options: UpgradeOptions): void {
+  if (url.searchParams.get('role') === 'machine') {
+    options.machines.accept(createEmitterTransport(webSocket))
+    return
+  }
+  const ticket = url.searchParams.get('ticket')
+  const bearer = bearerOf(request.headers)
+  const caller = ticket === null ? authenticate(options.store, bearer) : authenticateTicket(options.store, ticket)
+  // A client says nothing before the relay's hello, so that no message is missed while the key is looked up.
+  takeClient(webSocket, caller, options.clients).catch(() => webSocket.terminate())
+}
+
+async function takeClient(webSocket: WebSocket, caller: Promise<Caller>, clients: ClientPeers): Promise<void> {
+  webSocket.on('error', () => {})
+  try {
+    const known = await caller
+    if (webSocket.readyState === webSocket.OPEN) clients.accept(createEmitterTransport(webSocket), known)
+  } catch (cause) {
+    const error = toCmdopError(cause, 'unavailable', 'The relay could not look up the key; try again.')
+    webSocket.close(4000, `${error.code}: ${error.message}`.slice(0, 120))
+  }
+}
+
+function refusalOf(request: IncomingMessage, url: URL, allowedOrigins: readonly string[]): string | undefined {
+  if (url.pathname !== CHANNEL_PATH) return '404 Not Found'
+  const { origin, host } = request.headers
+  if (origin === undefined || allowedOrigins.includes(origin)) return undefined
+  return URL.parse(origin)?.host === host ? undefined : '403 Forbidden'
+}
+
+function refuse(socket: Duplex, status: string): void {
+  socket.on('error', () => {})
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+}

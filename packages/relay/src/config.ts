@@ -1,0 +1,48 @@
+import { isIP } from 'node:net'
+import { CmdopError } from '@cmdop/protocol'
+import { z } from 'zod'
+
+/** Port of a relay unless chosen. */
+export const DEFAULT_PORT = 7420
+
+const Tls = z.strictObject({ cert: z.string(), key: z.string() })
+
+/** Settings of a relay, checked once. */
+export const RelayConfig = z.strictObject({
+  /** Folder of the database. */
+  dataDir: z.string().min(1),
+  /** Address to bind. Only loopback without TLS. */
+  host: z.string().default('127.0.0.1'),
+  /** 0 = any free one. */
+  port: z.number().int().min(0).max(65_535).default(DEFAULT_PORT),
+  /** PEM of certificate chain and private key. */
+  tls: Tls.optional(),
+  /** Binds another address without TLS: only behind a proxy that does it, or in a network you trust wholly. */
+  insecurePublic: z.boolean().default(false),
+  logLevel: z.enum(['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
+  /** Origins of web pages that may connect, beside the relay's own: `https://ops.example`. */
+  allowedOrigins: z.array(z.string()).default([]),
+  /** How long a shutdown waits for open channels, in milliseconds. */
+  drainMs: z.number().int().min(0).default(5000),
+})
+export type RelayConfig = z.output<typeof RelayConfig>
+
+/** The settings, complete. Throws `config` with a sentence for each that is wrong. */
+export function parseRelayConfig(input: z.input<typeof RelayConfig>): RelayConfig {
+  const parsed = RelayConfig.safeParse(input)
+  if (!parsed.success) throw new CmdopError('config', `The relay's settings are wrong: ${z.prettifyError(parsed.error)}`)
+  const config = parsed.data
+  if (!isLoopback(config.host) && config.tls === undefined && !config.insecurePublic) {
+    throw new CmdopError(
+      'config',
+      `The relay does not bind ${config.host} without TLS, because keys would travel in the clear. ` +
+        'Give a certificate (--tls-cert, --tls-key), or say --insecure-public if something in front of it does TLS.',
+    )
+  }
+  return config
+}
+
+function isLoopback(host: string): boolean {
+  if (host === 'localhost' || host === '::1') return true
+  return isIP(host) === 4 && host.startsWith('127.')
+}

@@ -1,0 +1,80 @@
+import { randomUUID } from 'node:crypto'
+import swagger from '@fastify/swagger'
+import { CmdopError, toWireError } from '@cmdop/protocol'
+import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { hasZodFastifySchemaValidationErrors, jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import { RELAY_VERSION } from '../version.ts'
+import type { HttpContext } from './context.ts'
+import { apiKeyRoutes } from './routes/api-keys.ts'
+import { enrollRoutes } from './routes/enroll.ts'
+import { machineRoutes } from './routes/machines.ts'
+import { systemRoutes } from './routes/system.ts'
+
+/** Bytes of a request body at most. */
+const BODY_LIMIT_BYTES = 1024 * 1024
+
+export interface AppOptions {
+  readonly logger: FastifyBaseLogger
+  readonly tls?: { readonly cert: string; readonly key: string }
+}
+
+/** The REST side of the relay. Every error has one body, see `docs/errors.md`. */
+export async function createApp(context: HttpContext, options: AppOptions): Promise<FastifyInstance> {
+  const app = fastify({
+    loggerInstance: options.logger,
+    bodyLimit: BODY_LIMIT_BYTES,
+    genReqId: () => `req_${randomUUID()}`,
+    // Life is long for keep-alive clients, but a half request is not waited for.
+    requestTimeout: 30_000,
+    forceCloseConnections: true,
+    ...(options.tls === undefined ? {} : { https: { cert: options.tls.cert, key: options.tls.key } }),
+  }) as unknown as FastifyInstance
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  app.setErrorHandler((error, request, reply) => answerError(toError(error), request, reply))
+  app.setNotFoundHandler((request, reply) =>
+    answerError(new CmdopError('not_found', `There is no ${request.method} ${pathOf(request.url)}; see /api/openapi.json.`), request, reply),
+  )
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'CMDOP relay', version: RELAY_VERSION, license: { name: 'Apache-2.0' } },
+      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
+      security: [{ bearer: [] }],
+    },
+    transform: jsonSchemaTransform,
+  })
+  await app.register(systemRoutes(context))
+  await app.register(enrollRoutes(context))
+  await app.register(machineRoutes(context))
+  await app.register(apiKeyRoutes(context))
+  await app.ready()
+  return app
+}
+
+/** The path without its query, which may hold a ticket. */
+export function pathOf(url: string): string {
+  return url.split('?', 1)[0] ?? ''
+}
+
+function toError(error: unknown): CmdopError {
+  if (error instanceof CmdopError) return error
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const issues = error.validation.map(({ instancePath, message }) => `${instancePath || 'the request'}: ${message ?? 'wrong'}`)
+    return new CmdopError('validation', `The request is not valid: ${issues.join('; ')}`, { details: { issues } })
+  }
+  const status = statusOf(error)
+  if (status === 413) return new CmdopError('frame_too_large', `Expected a body of at most ${BODY_LIMIT_BYTES} bytes.`, { cause: error })
+  if (status === 401) return new CmdopError('auth', 'The request is not authenticated.', { cause: error })
+  if (status >= 400 && status < 500) return new CmdopError('validation', 'The request could not be read as JSON.', { cause: error })
+  return new CmdopError('server', 'The relay met a fault of its own; its log has the request id.', { cause: error })
+}
+
+function statusOf(error: unknown): number {
+  return typeof error === 'object' && error !== null && 'statusCode' in error ? Number(error.statusCode) : 500
+}
+
+function answerError(error: CmdopError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (error.code === 'server') request.log.error({ err: error.cause ?? error }, 'request failed')
+  return reply.status(error.status).send({ error: { ...toWireError(error), requestId: request.id } })
+}

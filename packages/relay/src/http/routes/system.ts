@@ -1,0 +1,25 @@
+import { Health } from '@cmdop/protocol'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { RELAY_VERSION } from '../../version.ts'
+import type { HttpContext } from '../context.ts'
+import { guard } from '../guard.ts'
+
+/** Health, metrics and the OpenAPI document. */
+export function systemRoutes(context: HttpContext): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.get('/health', { schema: { summary: 'Whether the relay serves', security: [], response: { 200: Health, 503: Health } } }, async (_request, reply) => {
+      await context.store.ping()
+      const draining = context.isDraining()
+      const health = { status: draining ? ('draining' as const) : ('ok' as const), relay_id: context.relayId, version: RELAY_VERSION }
+      return draining ? reply.status(503).send(health) : health
+    })
+
+    app.get('/metrics', { schema: { summary: 'Prometheus text', response: { 200: z.string() } } }, async (request, reply) => {
+      await guard(context.store, request, 'metrics.read')
+      return reply.type(context.metrics.registry.contentType).send(await context.metrics.registry.metrics())
+    })
+
+    app.get('/api/openapi.json', { schema: { hide: true, security: [] } }, async () => app.swagger())
+  }
+}

@@ -1,0 +1,8 @@
+export { type Action, type Actor, type Decision, actions, authorise, matrix } from './auth/authorise.ts'
+export { type Bus, type BusMessage, type Owner } from './bus/bus.ts'
+export { createMemoryBus } from './bus/memory-bus.ts'
+export type { DialRelay } from './channel/router.ts'
+export { DEFAULT_PORT, RelayConfig } from './config.ts'
+export { type Relay, type RelayPorts, startRelay } from './start-relay.ts'
+export { openSqliteStore } from './store/sqlite-store.ts'
+export type { Store } from './store/store.ts'

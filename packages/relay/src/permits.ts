@@ -1,0 +1,54 @@
+import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
+import { actionText, canonicalJson, type Open, PERMIT_TTL_MS, Permit, permitText, type SignedPermit } from '@cmdop/protocol'
+import type { Caller } from './auth/authenticate.ts'
+import { newId } from './auth/secrets.ts'
+import type { MachineRow, RelayKeyRow } from './store/store.ts'
+
+/** Signs what a machine may run. */
+export class PermitSigner {
+  readonly relayId: string
+  readonly #privateKey: KeyObject
+  readonly #publicKey: KeyObject
+
+  constructor(key: RelayKeyRow) {
+    this.relayId = key.relayId
+    this.#privateKey = createPrivateKey(key.privateKey)
+    this.#publicKey = createPublicKey(key.publicKey)
+  }
+
+  /** A permit for exactly this call, once, within {@link PERMIT_TTL_MS}. The intent must be written before. */
+  sign(call: { open: Open; caller: Caller; machine: MachineRow; action: string; digest: string; intentId: string }): SignedPermit {
+    const { open, caller, machine } = call
+    const now = Date.now()
+    const body = canonicalJson({
+      version: 1,
+      id: newId('per_'),
+      relayId: this.relayId,
+      fleetId: machine.fleetId,
+      machineId: machine.id,
+      principalId: caller.principalId,
+      principalKind: caller.principal.kind,
+      onBehalfOf: caller.principal.actsForId,
+      action: call.action,
+      digest: call.digest,
+      callId: open.callId,
+      restrictions: {},
+      approvalId: null,
+      intentId: call.intentId,
+      issuedAt: now,
+      expiresAt: now + PERMIT_TTL_MS,
+    } satisfies Permit)
+    return { body, signature: sign(null, Buffer.from(permitText(body)), this.#privateKey).toString('base64url') }
+  }
+
+  /** Whether a permit was signed with this key; for one that another relay forwards. */
+  verifies(permit: SignedPermit): boolean {
+    return verify(null, Buffer.from(permitText(permit.body)), this.#publicKey, Buffer.from(permit.signature, 'base64url'))
+  }
+}
+
+/** SHA-256 of the action, hex: what permit and audit row are bound to. */
+export function actionDigest(open: Open): string {
+  const { method, target, callId, params, deadlineMs } = open
+  return createHash('sha256').update(actionText({ method, target, callId, params, deadlineMs })).digest('hex')
+}

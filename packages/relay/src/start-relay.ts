@@ -1,0 +1,108 @@
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { CmdopError, type Transport } from '@cmdop/protocol'
+import type { z } from 'zod'
+import { newId } from './auth/secrets.ts'
+import { bootstrapFleet, proposeRelayKey } from './bootstrap.ts'
+import { type Bus, waitForOwner } from './bus/bus.ts'
+import { createMemoryBus } from './bus/memory-bus.ts'
+import { type DialRelay } from './channel/router.ts'
+import { createSwitch, type Switch } from './channel/switch.ts'
+import { acceptChannels } from './channel/upgrade.ts'
+import { parseRelayConfig, type RelayConfig } from './config.ts'
+import { createApp } from './http/app.ts'
+import { createMetrics } from './http/metrics.ts'
+import { createLogger } from './log.ts'
+import { PermitSigner } from './permits.ts'
+import { openSqliteStore } from './store/sqlite-store.ts'
+import type { Store } from './store/store.ts'
+
+/** Parts that another deployment brings itself. */
+export interface RelayPorts {
+  /** Default: SQLite in the data folder, closed with the relay. A given one stays open. */
+  readonly store?: Store
+  /** Default: one of its own. */
+  readonly bus?: Bus
+  /** How to reach another relay of the set. */
+  readonly dial?: DialRelay
+}
+
+/** A relay that serves. */
+export interface Relay extends AsyncDisposable {
+  /** Its address: `http://127.0.0.1:7420`. */
+  readonly url: string
+  readonly relayId: string
+  /** Of this process; other relays dial it. */
+  readonly relayInstance: string
+  /** The owner's key, only at the very first start on a store. */
+  readonly firstKey: string | undefined
+  /** A transport from another relay of the set. */
+  acceptRelay(transport: Transport): void
+  /** True as soon as the machine is connected to the set, false when it is not within `timeoutMs`. */
+  waitForMachine(machineId: string, timeoutMs: number): Promise<boolean>
+  /** Takes no new calls, lets open ones end for `drainMs`, then closes everything in reverse order. Idempotent. */
+  close(): Promise<void>
+}
+
+/** Starts a relay. Throws `config` for wrong settings, and when the address cannot be bound. */
+export async function startRelay(input: z.input<typeof RelayConfig>, ports: RelayPorts = {}): Promise<Relay> {
+  const config = parseRelayConfig(input)
+  const log = createLogger(config.logLevel)
+  await using opened = new AsyncDisposableStack()
+  const store = ports.store ?? opened.use(await openSqliteStore({ file: join(config.dataDir, 'relay.sqlite') }))
+  const bus = ports.bus ?? opened.use(createMemoryBus())
+  const key = await store.relayKey(proposeRelayKey)
+  const firstKey = await bootstrapFleet(store)
+  const relayInstance = newId('run_')
+  const state = { draining: false }
+  const isDraining = () => state.draining
+  const channels = createSwitch({ store, bus, relayInstance, signer: new PermitSigner(key), log, isDraining, dial: ports.dial })
+  opened.defer(() => channels.close())
+  const metrics = createMetrics(channels.counts)
+  const context = { store, bus, relayId: key.relayId, relayPublicKey: key.publicKey, metrics, isDraining }
+  const app = await createApp(context, { logger: log, ...(config.tls === undefined ? {} : { tls: config.tls }) })
+  opened.defer(() => app.close())
+  acceptChannels(app.server, { store, clients: channels.clients, machines: channels.machines, allowedOrigins: config.allowedOrigins })
+  await listen(() => app.listen({ host: config.host, port: config.port }), config)
+  const running = opened.move()
+  const close = once(async () => {
+    state.draining = true
+    await drain(channels, config.drainMs)
+    await running.disposeAsync()
+  })
+  log.info({ relayId: key.relayId, relayInstance }, 'relay is up')
+  return {
+    url: addressOf(app.server.address() as AddressInfo, config),
+    relayId: key.relayId,
+    relayInstance,
+    firstKey,
+    acceptRelay: (transport) => channels.acceptRelay(transport),
+    waitForMachine: async (machineId, timeoutMs) => (await waitForOwner(bus, machineId, timeoutMs)) !== undefined,
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+async function listen(start: () => Promise<unknown>, config: RelayConfig): Promise<void> {
+  try {
+    await start()
+  } catch (cause) {
+    throw new CmdopError('config', `The relay cannot bind ${config.host}:${config.port}; choose a free --port or another --host.`, { cause })
+  }
+}
+
+/** Waits until no channel is open, at most `drainMs`. */
+async function drain(channels: Switch, drainMs: number): Promise<void> {
+  const end = Date.now() + drainMs
+  while (channels.counts.channels() > 0 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 20))
+}
+
+function addressOf(address: AddressInfo, config: RelayConfig): string {
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
+  return `${config.tls === undefined ? 'http' : 'https'}://${host}:${address.port}`
+}
+
+function once(action: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined
+  return () => (running ??= action())
+}

@@ -1,0 +1,124 @@
+import type { AuditRow, EnrollmentTokenRow, FleetRow, KeyRow, MachineRow, PrincipalRow, Store } from '../store.ts'
+
+/** One empty store under test; disposing of it removes its data. */
+export interface StoreWorld extends AsyncDisposable {
+  readonly store: Store
+  /** Closes the store and opens another on the same data. */
+  reopen(): Promise<Store>
+}
+
+/** Makes a world with an empty store. */
+export type OpenStore = () => Promise<StoreWorld>
+
+let made = 0
+
+/** A new id; ids grow in the order they are made. */
+export function newId(kind: string): string {
+  made += 1
+  return `${kind}_${String(made).padStart(9, '0')}`
+}
+
+/** The time `seconds` after the beginning of the tests' day. */
+export function at(seconds: number): string {
+  return new Date(Date.UTC(2030, 0, 1) + seconds * 1000).toISOString()
+}
+
+/** A fleet with its owner, in the store. */
+export async function addFleet(store: Store): Promise<{ fleet: FleetRow; owner: PrincipalRow }> {
+  const fleet = fleetRow()
+  const owner = principalRow(fleet.id)
+  await store.fleets.create(fleet, owner)
+  return { fleet, owner }
+}
+
+export function fleetRow(change: Partial<FleetRow> = {}): FleetRow {
+  const id = newId('fleet')
+  return { id, name: 'Fleet', slug: `slug-${id}`, createdAt: at(0), ...change }
+}
+
+export function principalRow(fleetId: string, change: Partial<PrincipalRow> = {}): PrincipalRow {
+  const id = newId('principal')
+  return { id, fleetId, kind: 'human', name: 'Ada', role: 'owner', actsForId: null, createdAt: at(0), ...change }
+}
+
+export function keyRow(owner: PrincipalRow, change: Partial<KeyRow> = {}): KeyRow {
+  return {
+    id: newId('key'),
+    fleetId: owner.fleetId,
+    principalId: owner.id,
+    name: 'laptop',
+    secretHash: 'ab'.repeat(32),
+    prefix: 'cmdop_human_ab',
+    createdAt: at(0),
+    expiresAt: null,
+    lastUsedAt: null,
+    revokedAt: null,
+    ...change,
+  }
+}
+
+export function tokenRow(owner: PrincipalRow, change: Partial<EnrollmentTokenRow> = {}): EnrollmentTokenRow {
+  return {
+    id: newId('token'),
+    fleetId: owner.fleetId,
+    secretHash: 'cd'.repeat(32),
+    createdById: owner.id,
+    createdAt: at(0),
+    expiresAt: at(3600),
+    maxUses: 1,
+    uses: 0,
+    ...change,
+  }
+}
+
+export function machineRow(fleetId: string, change: Partial<MachineRow> = {}): MachineRow {
+  const id = newId('machine')
+  return {
+    id,
+    fleetId,
+    name: `name-${id}`,
+    hostname: `host-${id}`,
+    os: 'linux',
+    architecture: 'x64',
+    agentVersion: '0.1.0',
+    publicKey: '-----BEGIN PUBLIC KEY-----',
+    createdAt: at(1),
+    lastSeenAt: null,
+    disabledAt: null,
+    ...change,
+  }
+}
+
+export function auditRow(fleetId: string, change: Partial<AuditRow> = {}): AuditRow {
+  return {
+    id: newId('audit'),
+    kind: 'intent',
+    fleetId,
+    intentId: null,
+    at: at(2),
+    principalId: 'principal_1',
+    action: 'machine.exec',
+    machineId: null,
+    callId: null,
+    digest: null,
+    decision: 'allow',
+    code: null,
+    exitCode: null,
+    durationMs: null,
+    requestId: null,
+    ...change,
+  }
+}
+
+/** Machines in the store, in the given order, by way of a token that is made for them. */
+export async function addMachines(
+  store: Store,
+  owner: PrincipalRow,
+  changes: readonly Partial<MachineRow>[],
+): Promise<MachineRow[]> {
+  const token = tokenRow(owner, { maxUses: changes.length })
+  await store.enrollmentTokens.create(token)
+  const machines = changes.map((change) => machineRow(owner.fleetId, change))
+  for (const machine of machines) await store.machines.enroll(machine, token.id)
+  return machines
+}

@@ -1,0 +1,40 @@
+import { CmdopError } from '@cmdop/protocol'
+import { type Kysely, sql } from 'kysely'
+import { type Migration, Migrator } from 'kysely/migration'
+import { createFirstTables } from './migration-0001.ts'
+import type { SqlEngine } from './tables.ts'
+
+/** Every migration there is, in order of name. Released ones are never changed. */
+function migrations(engine: SqlEngine): Record<string, Migration> {
+  return {
+    '0001-first-tables': { up: (db) => createFirstTables(db, engine) },
+  }
+}
+
+/**
+ * Brings a database to the newest schema, all or nothing, also when several relays start on it at once.
+ * `config` when a newer relay has been there: its migrations are unknown here, and an older relay would break its rows.
+ */
+export async function migrate<Tables>(db: Kysely<Tables>, engine: SqlEngine): Promise<void> {
+  const known = migrations(engine)
+  await db.transaction().execute(async (transaction) => {
+    const newer = (await appliedMigrations(transaction)).filter((name) => !Object.hasOwn(known, name))
+    if (newer.length > 0) {
+      throw new CmdopError(
+        'config',
+        `Expected a database of this version of the relay or an older one, got one with ${newer.join(', ')}; start the newer relay.`,
+        { details: { unknownMigrations: newer } },
+      )
+    }
+    const provider = { getMigrations: async () => known }
+    const { error } = await new Migrator({ db: transaction, provider }).migrateToLatest()
+    if (error !== undefined) throw error
+  })
+}
+
+async function appliedMigrations<Tables>(db: Kysely<Tables>): Promise<string[]> {
+  const tables = await db.introspection.getTables({ withInternalKyselyTables: true })
+  if (!tables.some((table) => table.name === 'kysely_migration')) return []
+  const { rows } = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(db)
+  return rows.map((row) => row.name)
+}

@@ -1,0 +1,28 @@
+import type { FleetStore, PrincipalStore } from '../store.ts'
+import type { Database } from './tables.ts'
+
+/** {@link FleetStore} in SQL. */
+export function createFleetStore(db: Database): FleetStore {
+  return {
+    create: async (fleet, owner) => {
+      await db.transaction().execute(async (transaction) => {
+        await transaction.insertInto('fleets').values(fleet).execute()
+        await transaction.insertInto('principals').values(owner).execute()
+      })
+    },
+    get: async (fleetId) => await db.selectFrom('fleets').selectAll().where('id', '=', fleetId).executeTakeFirst(),
+    first: async () =>
+      await db.selectFrom('fleets').selectAll().orderBy('createdAt').orderBy('id').limit(1).executeTakeFirst(),
+  }
+}
+
+/** {@link PrincipalStore} in SQL. */
+export function createPrincipalStore(db: Database): PrincipalStore {
+  return {
+    create: async (principal) => {
+      await db.insertInto('principals').values(principal).execute()
+    },
+    get: async (principalId) =>
+      await db.selectFrom('principals').selectAll().where('id', '=', principalId).executeTakeFirst(),
+  }
+}

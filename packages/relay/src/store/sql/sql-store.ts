@@ -1,0 +1,69 @@
+import { sql } from 'kysely'
+import type { RelayKeyRow, Store } from '../store.ts'
+import { createAuditStore } from './sql-audit.ts'
+import { createFleetStore, createPrincipalStore } from './sql-fleets.ts'
+import { createEnrollmentTokenStore, createKeyStore, createTicketStore } from './sql-keys.ts'
+import { createMachineStore } from './sql-machines.ts'
+import type { Database, SqlEngine } from './tables.ts'
+
+/** What a {@link SqlStore} stands on. */
+export interface SqlStoreOptions {
+  /** Migrated; its errors are those of the port. */
+  readonly db: Database
+  readonly engine: SqlEngine
+  /** Waits for what has begun, then closes the database. Idempotent. */
+  readonly close: () => Promise<void>
+}
+
+/** The port on any SQL database that kysely reaches. */
+export class SqlStore implements Store {
+  readonly fleets
+  readonly principals
+  readonly keys
+  readonly enrollmentTokens
+  readonly tickets
+  readonly machines
+  readonly audit
+  readonly #db: Database
+  readonly #close: () => Promise<void>
+
+  constructor({ db, engine, close }: SqlStoreOptions) {
+    this.#db = db
+    this.#close = close
+    this.fleets = createFleetStore(db)
+    this.principals = createPrincipalStore(db)
+    this.keys = createKeyStore(db)
+    this.enrollmentTokens = createEnrollmentTokenStore(db)
+    this.tickets = createTicketStore(db)
+    this.machines = createMachineStore(db, engine)
+    this.audit = createAuditStore(db)
+  }
+
+  async relayKey(propose: () => RelayKeyRow): Promise<RelayKeyRow> {
+    const known = await this.#findRelayKey().executeTakeFirst()
+    if (known !== undefined) return known
+    const proposed = { id: 1, ...propose() }
+    await this.#db
+      .insertInto('relayKey')
+      .values(proposed)
+      .onConflict((on) => on.column('id').doNothing())
+      .execute()
+    return await this.#findRelayKey().executeTakeFirstOrThrow()
+  }
+
+  async ping(): Promise<void> {
+    await sql`select 1`.execute(this.#db)
+  }
+
+  async close(): Promise<void> {
+    await this.#close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #findRelayKey() {
+    return this.#db.selectFrom('relayKey').select(['relayId', 'privateKey', 'publicKey']).where('id', '=', 1)
+  }
+}

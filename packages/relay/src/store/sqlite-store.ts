@@ -1,0 +1,70 @@
+import { chmod, mkdir, open } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { toCmdopError } from '@cmdop/protocol'
+import { CamelCasePlugin, Kysely } from 'kysely'
+import { migrate } from './sql/migrations.ts'
+import { SqlStore, type SqlStoreOptions } from './sql/sql-store.ts'
+import type { Tables } from './sql/tables.ts'
+import { SqliteWorkerDialect, SqliteWorkerDriver } from './sqlite/sqlite-dialect.ts'
+import { sqliteEngine } from './sqlite/sqlite-engine.ts'
+import { SqliteWorker } from './sqlite/sqlite-worker-client.ts'
+import type { WorkerStats } from './sqlite/worker-messages.ts'
+
+/** A statement waits so long for another process that holds the file. */
+const busyTimeoutMs = 5_000
+/** A transaction that forgot its end holds up the rest for so long. */
+const transactionIdleMs = 10_000
+
+/** Where the embedded store lives. */
+export interface SqliteStoreOptions {
+  /** The database file. It is made with mode 0600, and folders that are missing with 0700. */
+  readonly file: string
+}
+
+/**
+ * Opens the embedded store, making or migrating its file. Several may be open on one file, also in several processes.
+ * `config` when the file cannot be opened, is no SQLite database or belongs to a newer relay.
+ */
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
+  const file = resolve(options.file)
+  await prepareFile(file)
+  const worker = await SqliteWorker.start({ file, busyTimeoutMs, transactionIdleMs })
+  const driver = new SqliteWorkerDriver(worker)
+  const plugins = [new CamelCasePlugin()]
+  const db = new Kysely<Tables>({ dialect: new SqliteWorkerDialect(driver), plugins })
+  try {
+    await migrate(db, sqliteEngine)
+  } catch (error) {
+    await driver.destroy()
+    throw error
+  }
+  return new SqliteStore({ db, engine: sqliteEngine, close: () => driver.destroy() }, worker)
+}
+
+/** The embedded store; see {@link openSqliteStore}. */
+export class SqliteStore extends SqlStore {
+  readonly #worker: SqliteWorker
+
+  constructor(options: SqlStoreOptions, worker: SqliteWorker) {
+    super(options)
+    this.#worker = worker
+  }
+
+  /** How much work shared how many commits, since this store was opened. */
+  async stats(): Promise<WorkerStats> {
+    const { rows } = await this.#worker.request({ kind: 'stats' })
+    return rows[0] as WorkerStats
+  }
+}
+
+/** SQLite gives its `-wal` and `-shm` files the mode of the database file, so that one must be right from the start. */
+async function prepareFile(file: string): Promise<void> {
+  try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+    const handle = await open(file, 'a', 0o600)
+    await handle.close()
+    await chmod(file, 0o600)
+  } catch (error) {
+    throw toCmdopError(error, 'config', `Expected ${file} to be a file that this process can make and write.`)
+  }
+}

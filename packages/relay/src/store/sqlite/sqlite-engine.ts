@@ -1,0 +1,14 @@
+import { sql } from 'kysely'
+import type { SqlEngine } from '../sql/tables.ts'
+
+/** What SQLite says in its own way; see {@link SqlEngine}. */
+export const sqliteEngine: SqlEngine = {
+  counting: (column) => column.primaryKey().autoIncrement(),
+  makeAppendOnly: async (db, table) => {
+    for (const change of ['update', 'delete']) {
+      await sql`create trigger ${sql.id(`${table}_no_${change}`)} before ${sql.raw(change)} on ${sql.table(table)}
+        begin select raise(abort, ${sql.lit(`${table} is append-only`)}); end`.execute(db)
+    }
+  },
+  isAnyOf: (column, values) => sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values)}))`,
+}

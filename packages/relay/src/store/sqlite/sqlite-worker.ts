@@ -1,0 +1,36 @@
+/**
+ * The worker thread that owns one SQLite database. Started by `SqliteWorker`; it imports only Node and its own files, so
+ * that Node can run it as it is, from source or built.
+ *
+ * `synchronous=FULL`: a commit returns after the write-ahead log is on the disk.
+ * https://www.sqlite.org/pragma.html#pragma_synchronous
+ */
+import { DatabaseSync } from 'node:sqlite'
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { StatementQueue } from './statement-queue.ts'
+import type { WorkerAnswer, WorkerRequest, WorkerSettings } from './worker-messages.ts'
+
+const settings = workerData as WorkerSettings
+const port = parentPort
+if (port === null) throw new Error('Expected sqlite-worker to be started as a worker thread, got the main thread.')
+
+const database = openDatabase(settings)
+const send = (answers: readonly WorkerAnswer[]): void => port.postMessage(answers)
+const queue = new StatementQueue(database, send, settings)
+
+port.on('message', (first: WorkerRequest[]) => {
+  queue.accept(first)
+  // Whatever arrived while the last commit was under way goes into the next one.
+  for (let more = receiveMessageOnPort(port); more !== undefined; more = receiveMessageOnPort(port)) {
+    queue.accept(more.message as WorkerRequest[])
+  }
+  queue.drain()
+})
+send([{ id: 0, rows: [], changes: 0 }])
+
+function openDatabase({ file, busyTimeoutMs }: WorkerSettings): DatabaseSync {
+  const opened = new DatabaseSync(file, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true })
+  opened.exec('pragma journal_mode = wal')
+  opened.exec('pragma synchronous = full')
+  return opened
+}

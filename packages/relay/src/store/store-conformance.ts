@@ -1,0 +1,20 @@
+import { describe } from 'vitest'
+import { describeAudit } from './conformance/audit.ts'
+import { describeEnrollment } from './conformance/enrollment.ts'
+import { describeFleets } from './conformance/fleets.ts'
+import { describeKeys } from './conformance/keys.ts'
+import { describeLifecycle } from './conformance/lifecycle.ts'
+import { describeMachines } from './conformance/machines.ts'
+import type { OpenStore } from './conformance/world.ts'
+
+/** What every implementation of the port does. `open` gives a new, empty store each time. */
+export function describeStore(name: string, open: OpenStore): void {
+  describe(name, () => {
+    describeFleets(open)
+    describeKeys(open)
+    describeEnrollment(open)
+    describeMachines(open)
+    describeAudit(open)
+    describeLifecycle(open)
+  })
+}
