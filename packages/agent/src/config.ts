@@ -34,15 +34,19 @@ export function readModelConfig(environment: Environment = process.env): ModelCo
   const compatibleUrl = address('CMDOP_MODEL_BASE_URL')
   return {
     model: read('CMDOP_MODEL'),
-    anthropic: anthropicKey && {
-      apiKey: anthropicKey,
-      baseUrl: withVersion(address('ANTHROPIC_BASE_URL') ?? 'https://api.anthropic.com'),
-    } || undefined,
-    openai: openaiKey && {
-      apiKey: openaiKey,
-      baseUrl: address('OPENAI_BASE_URL') ?? 'https://api.openai.com/v1',
-    } || undefined,
-    compatible: compatibleUrl && { apiKey: read('CMDOP_MODEL_API_KEY') ?? '', baseUrl: compatibleUrl } || undefined,
+    anthropic:
+      (anthropicKey && {
+        apiKey: anthropicKey,
+        baseUrl: withVersion(address('ANTHROPIC_BASE_URL') ?? 'https://api.anthropic.com'),
+      }) ||
+      undefined,
+    openai:
+      (openaiKey && {
+        apiKey: openaiKey,
+        baseUrl: address('OPENAI_BASE_URL') ?? 'https://api.openai.com/v1',
+      }) ||
+      undefined,
+    compatible: (compatibleUrl && { apiKey: read('CMDOP_MODEL_API_KEY') ?? '', baseUrl: compatibleUrl }) || undefined,
   }
 }
 

@@ -10,9 +10,7 @@ export interface StandardSchema<Input = unknown, Output = Input> {
     readonly validate: (value: unknown) => StandardResult<Output> | Promise<StandardResult<Output>>
     readonly types?: { readonly input: Input; readonly output: Output } | undefined
     /** Standard JSON Schema: present in Zod from 4.2. */
-    readonly jsonSchema?:
-      | { readonly input: (options: { target: 'draft-07' }) => Record<string, unknown> }
-      | undefined
+    readonly jsonSchema?: { readonly input: (options: { target: 'draft-07' }) => Record<string, unknown> } | undefined
   }
 }
 

@@ -31,7 +31,10 @@ export function modelError(error: unknown, source: ModelSource): CmdopError {
   }
   if ((statusCode === 401 || statusCode === 403) && source.keySetting !== undefined) {
     const message = `The ${provider} server refused the key in ${source.keySetting} (HTTP ${statusCode}: ${said}). Set a valid key.`
-    return new CmdopError('config', message, { ...options, details: { ...options.details, setting: source.keySetting } })
+    return new CmdopError('config', message, {
+      ...options,
+      details: { ...options.details, setting: source.keySetting },
+    })
   }
   const tries = attempts > 1 ? ` ${attempts} times` : ''
   const status = statusCode === undefined ? '' : ` with HTTP ${statusCode}`

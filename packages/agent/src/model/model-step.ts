@@ -56,7 +56,10 @@ export interface ModelStepOptions {
 /** The tools of the loop as the SDK takes them: without `execute`, so that nothing runs but by the loop. */
 export function toolSet(tools: readonly { name: string; description: string; inputSchema: JsonSchema }[]): ToolSet {
   return Object.fromEntries(
-    tools.map(({ name, description, inputSchema }) => [name, tool({ description, inputSchema: jsonSchema(inputSchema) })]),
+    tools.map(({ name, description, inputSchema }) => [
+      name,
+      tool({ description, inputSchema: jsonSchema(inputSchema) }),
+    ]),
   )
 }
 
@@ -90,6 +93,7 @@ export function createModelStep(options: ModelStepOptions): ModelStep {
       throw current.signal.aborted ? current.signal.reason : modelError(error, options.source)
     }
     if (current.signal.aborted) throw current.signal.reason
+    current.complete()
     return outcomeOf(result, options.source)
   }
 }

@@ -35,12 +35,18 @@ function defaultModel(config: ModelConfig): ResolvedModel {
     ...(compatible ? ['CMDOP_MODEL_BASE_URL'] : []),
   ]
   if (configured.length > 1) {
-    throw misconfigured('CMDOP_MODEL', `${configured.join(' and ')} are set, so it is open which model to use. Set CMDOP_MODEL to its name.`)
+    throw misconfigured(
+      'CMDOP_MODEL',
+      `${configured.join(' and ')} are set, so it is open which model to use. Set CMDOP_MODEL to its name.`,
+    )
   }
   if (anthropic) return anthropicModel(defaultModels.anthropic, anthropic)
   if (openai) return openaiModel(defaultModels.openai, openai)
   if (compatible) {
-    throw misconfigured('CMDOP_MODEL', 'CMDOP_MODEL_BASE_URL is set, but no model. Set CMDOP_MODEL to the name of a model that server has.')
+    throw misconfigured(
+      'CMDOP_MODEL',
+      'CMDOP_MODEL_BASE_URL is set, but no model. Set CMDOP_MODEL to the name of a model that server has.',
+    )
   }
   return factsModel()
 }
@@ -58,13 +64,17 @@ function namedModel(name: string, config: ModelConfig): ResolvedModel {
   if (prefix !== undefined || /^(gpt-|chatgpt-|o\d)/.test(name)) {
     return openaiModel(rest, needed(config.openai, name, 'OPENAI_API_KEY'), prefix === 'openai-chat')
   }
-  const forms = 'anthropic:<name>, openai:<name>, openai-chat:<name> or facts, or set CMDOP_MODEL_BASE_URL to a server that has it'
+  const forms =
+    'anthropic:<name>, openai:<name>, openai-chat:<name> or facts, or set CMDOP_MODEL_BASE_URL to a server that has it'
   throw misconfigured('CMDOP_MODEL', `No provider is known for the model "${name}". Name it as ${forms}.`)
 }
 
 function anthropicModel(id: string, { apiKey, baseUrl }: ProviderConfig): ResolvedModel {
   const model = createAnthropic({ apiKey, baseURL: baseUrl })(id)
-  return { model, source: { identity: { provider: 'anthropic', id }, keySetting: 'ANTHROPIC_API_KEY', secrets: [apiKey] } }
+  return {
+    model,
+    source: { identity: { provider: 'anthropic', id }, keySetting: 'ANTHROPIC_API_KEY', secrets: [apiKey] },
+  }
 }
 
 function openaiModel(id: string, { apiKey, baseUrl }: ProviderConfig, chat = false): ResolvedModel {

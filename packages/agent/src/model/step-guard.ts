@@ -8,6 +8,8 @@ export interface StepGuard extends Disposable {
   touch(): void
   /** Waits for `read`, and counts silence only during it: a slow reader of our events is not a silent model. */
   during<T>(read: () => Promise<T>): Promise<T>
+  /** The model's answer is complete: there is no request left to end. */
+  complete(): void
 }
 
 /** Starts to watch. Disposing ends the step's request, if it is still open. */
@@ -17,6 +19,7 @@ export function guardStep(run: AbortSignal, idleTimeoutMs: number): StepGuard {
   if (run.aborted) follow()
   else run.addEventListener('abort', follow, { once: true })
   let timer: NodeJS.Timeout | undefined
+  let open = true
   const silent = (): void => controller.abort(silence(idleTimeoutMs))
   return {
     signal: controller.signal,
@@ -30,9 +33,10 @@ export function guardStep(run: AbortSignal, idleTimeoutMs: number): StepGuard {
         timer = undefined
       }
     },
+    complete: () => void (open = false),
     [Symbol.dispose]: () => {
       run.removeEventListener('abort', follow)
-      controller.abort(new CmdopError('cancelled', 'The step ended.'))
+      if (open) controller.abort(new CmdopError('cancelled', 'The step ended.'))
     },
   }
 }

@@ -63,9 +63,13 @@ function explicit(node: unknown): unknown {
 /** Keywords beside a combiner become members of one `allOf`. */
 function split(node: Record<string, unknown>): Record<string, unknown> {
   const used = combiners.filter((key) => key in node)
-  const rest = Object.fromEntries(Object.entries(node).filter(([key]) => !used.includes(key as (typeof combiners)[number])))
+  const rest = Object.fromEntries(
+    Object.entries(node).filter(([key]) => !used.includes(key as (typeof combiners)[number])),
+  )
   const own = typed(rest)
-  const says = Object.keys(own).some((key) => key in typeOfKeyword || key === 'type' || key === 'enum' || key === 'const')
+  const says = Object.keys(own).some(
+    (key) => key in typeOfKeyword || key === 'type' || key === 'enum' || key === 'const',
+  )
   const parts = used.flatMap((key) => (key === 'allOf' ? (node[key] as unknown[]) : [{ [key]: node[key] }]))
   if (parts.length === 0) return own
   if (!says && parts.length === 1 && isRecord(parts[0])) return { ...rest, ...parts[0] }

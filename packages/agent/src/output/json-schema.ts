@@ -29,7 +29,8 @@ function convert(schema: StandardSchema): JsonSchema {
   const own = schema['~standard'].jsonSchema
   if (own !== undefined) return own.input({ target: 'draft-07' })
   if (isZod3(schema)) return convertZod3(schema)
-  if ('_zod' in schema) return z.toJSONSchema(schema as unknown as z.ZodType, { target: 'draft-7', io: 'input' }) as JsonSchema
+  if ('_zod' in schema)
+    return z.toJSONSchema(schema as unknown as z.ZodType, { target: 'draft-7', io: 'input' }) as JsonSchema
   for (const name of ['toJSONSchema', 'toJsonSchema']) {
     const method: unknown = Reflect.get(schema, name)
     if (typeof method === 'function') return Reflect.apply(method, schema, []) as JsonSchema
@@ -64,7 +65,8 @@ function convertZod3(schema: object): JsonSchema {
     override: (definition) => {
       const { typeName, coerce, schema: inner } = definition as unknown as Zod3Definition
       if (zod3WithoutJson.has(typeName) && coerce !== true) throw new Error(`${typeName} cannot be represented`)
-      if (typeName === 'ZodEffects' && inner?._def.typeName === 'ZodAny') throw new Error('a custom type cannot be represented')
+      if (typeName === 'ZodEffects' && inner?._def.typeName === 'ZodAny')
+        throw new Error('a custom type cannot be represented')
       return ignoreOverride
     },
   }) as JsonSchema

@@ -16,7 +16,9 @@ export interface OutputSchema {
 }
 
 /** A value that fits, or everything that does not, as `path: message`. */
-export type Checked = { readonly fits: true; readonly value: unknown } | { readonly fits: false; readonly issues: string[] }
+export type Checked =
+  | { readonly fits: true; readonly value: unknown }
+  | { readonly fits: false; readonly issues: string[] }
 
 /**
  * Prepares a schema for a run. Throws `schema_invalid` for one that is empty or that JSON Schema cannot express, so
@@ -73,7 +75,10 @@ function sentence(issue: StandardIssue): string {
 
 function plainSchema(schema: unknown): JsonSchema {
   if (typeof schema === 'object' && schema !== null && !Array.isArray(schema)) return schema
-  throw new CmdopError('schema_invalid', 'Expected outputSchema to be a Zod schema, a Standard Schema or a JSON Schema object.')
+  throw new CmdopError(
+    'schema_invalid',
+    'Expected outputSchema to be a Zod schema, a Standard Schema or a JSON Schema object.',
+  )
 }
 
 const says = ['type', 'anyOf', 'oneOf', 'allOf', '$ref', 'enum', 'const', 'properties', 'items'] as const
@@ -91,5 +96,7 @@ function refuseEmpty(json: JsonSchema): void {
 
 /** `z.record(...)` names no field and still says what its values are. */
 function isRecordOf(json: JsonSchema): boolean {
-  return json.propertyNames !== undefined || (json.properties === undefined && typeof json.additionalProperties === 'object')
+  return (
+    json.propertyNames !== undefined || (json.properties === undefined && typeof json.additionalProperties === 'object')
+  )
 }

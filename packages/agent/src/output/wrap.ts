@@ -2,7 +2,10 @@ import type { JsonSchema } from './json-schema.ts'
 
 /** True when the schema can be a tool's input as it is: an object, and nothing beside it at the root. */
 export function isToolInput(schema: JsonSchema): boolean {
-  return schema.type === 'object' && !['anyOf', 'oneOf', 'allOf', 'not', '$ref', 'enum', 'const'].some((key) => key in schema)
+  return (
+    schema.type === 'object' &&
+    !['anyOf', 'oneOf', 'allOf', 'not', '$ref', 'enum', 'const'].some((key) => key in schema)
+  )
 }
 
 /**

@@ -43,7 +43,9 @@ function toJson(context: unknown): string {
     const json = JSON.stringify(context, null, 1) as string | undefined
     if (json !== undefined) return json
   } catch (error) {
-    throw new CmdopError('validation', 'Expected context to be JSON, got a value with a cycle or a bigint.', { cause: error })
+    throw new CmdopError('validation', 'Expected context to be JSON, got a value with a cycle or a bigint.', {
+      cause: error,
+    })
   }
   throw new CmdopError('validation', `Expected context to be JSON, got a ${typeof context}.`)
 }
@@ -51,5 +53,8 @@ function toJson(context: unknown): string {
 function refuseOver(name: string, text: string, limit: number): void {
   const bytes = Buffer.byteLength(text)
   if (bytes <= limit) return
-  throw new CmdopError('validation', `Expected ${name} to be at most ${limit} bytes, got ${bytes}. Put it in a file on the machine.`)
+  throw new CmdopError(
+    'validation',
+    `Expected ${name} to be at most ${limit} bytes, got ${bytes}. Put it in a file on the machine.`,
+  )
 }

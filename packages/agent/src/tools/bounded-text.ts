@@ -26,11 +26,18 @@ export function boundedText(data: Uint8Array, total: number, limit: number): Bou
 
 function binary(data: Uint8Array, total: number): BoundedText {
   const first = Buffer.from(data.subarray(0, 16)).toString('hex')
-  return { text: `[${total} bytes of binary data, which begin with ${first} in hexadecimal]`, truncated: true, shownBytes: 16 }
+  return {
+    text: `[${total} bytes of binary data, which begin with ${first} in hexadecimal]`,
+    truncated: true,
+    shownBytes: 16,
+  }
 }
 
 function decode(data: Uint8Array): string {
-  return stripVTControlCharacters(new TextDecoder().decode(data)).replace(/[\u0001-\u0008\u000e-\u001f\u007f]/g, '\uFFFD')
+  return stripVTControlCharacters(new TextDecoder().decode(data)).replace(
+    /[\u0001-\u0008\u000e-\u001f\u007f]/g,
+    '\uFFFD',
+  )
 }
 
 /** `end`, or up to three bytes less where it would cut a UTF-8 character. */

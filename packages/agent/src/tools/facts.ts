@@ -2,7 +2,18 @@ import type { Facts } from '@cmdop/protocol'
 import * as z from 'zod/v4'
 import { defineTool } from './tool.ts'
 
-const parts = ['os', 'uptimeSeconds', 'cpu', 'load', 'memory', 'disks', 'services', 'ports', 'containers', 'processes'] as const
+const parts = [
+  'os',
+  'uptimeSeconds',
+  'cpu',
+  'load',
+  'memory',
+  'disks',
+  'services',
+  'ports',
+  'containers',
+  'processes',
+] as const
 
 const Input = z.object({
   parts: z.array(z.enum(parts)).min(1).optional().describe('Only these parts. Default: all.'),

@@ -11,7 +11,8 @@ const Input = z.object({
 /** Lists a directory. */
 export const listFiles = defineTool({
   name: 'list_files',
-  description: 'Lists the entries of a directory on the machine: type, permission bits, size in bytes, time, name as JSON.',
+  description:
+    'Lists the entries of a directory on the machine: type, permission bits, size in bytes, time, name as JSON.',
   input: Input,
   run: async ({ path, limit = 200, cursor }, { machine, fence, signal, limitBytes }) => {
     const page = await machine.files.list(path, { limit, signal, ...(cursor === undefined ? {} : { cursor }) })
@@ -24,7 +25,9 @@ export const listFiles = defineTool({
     const hidden = page.entries.length - lines.length
     const notes = [
       ...(hidden > 0 ? [`${hidden} more entries are left out; ask for fewer at a time with limit.`] : []),
-      ...(page.nextCursor === undefined ? [] : [`There are more entries; cursor ${JSON.stringify(page.nextCursor)} continues.`]),
+      ...(page.nextCursor === undefined
+        ? []
+        : [`There are more entries; cursor ${JSON.stringify(page.nextCursor)} continues.`]),
     ]
     return {
       text: [fence.enclose(`directory, ${page.entries.length} entries`, lines.join('\n')), ...notes].join('\n'),

@@ -35,7 +35,11 @@ export const runCommand = defineTool({
 function outcome(result: ExecResult, { fence, limitBytes }: ToolContext): ToolOutcome {
   const errorRoom = Math.max(Math.floor(limitBytes / 4), limitBytes - result.stdoutBytes)
   const stderr = boundedText(result.stderrData, result.stderrBytes, errorRoom)
-  const stdout = boundedText(result.stdoutData, result.stdoutBytes, limitBytes - Math.min(result.stderrBytes, errorRoom))
+  const stdout = boundedText(
+    result.stdoutData,
+    result.stdoutBytes,
+    limitBytes - Math.min(result.stderrBytes, errorRoom),
+  )
   const end = result.signal === null ? `exit code ${result.exitCode}` : `ended by ${result.signal}`
   const lines = [`${end}, ${Math.round(result.durationMs)} ms`]
   if (result.stdoutBytes > 0) lines.push(fence.enclose(`stdout, ${result.stdoutBytes} bytes`, stdout.text))

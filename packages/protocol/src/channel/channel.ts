@@ -43,6 +43,8 @@ const EMPTY = new Uint8Array(0)
 export class Channel {
   readonly id: number
   readonly open: Open
+  /** Given, it takes control messages as they arrive, ahead of content that is not read yet. Throwing resets the channel. */
+  onControl: ((message: unknown) => void) | undefined
   readonly #host: ChannelHost
   readonly #sendWindow: SendWindow
   readonly #receiveWindow: ReceiveWindow
@@ -181,6 +183,11 @@ export class Channel {
     const lane = payload[0]
     if (lane === undefined || this.#remoteEnded) throw new CmdopError('protocol', 'Expected a lane, before the end.')
     this.#receiveWindow.arrived(dataCost(payload.length))
+    if (lane === CONTROL_LANE && this.onControl !== undefined) {
+      this.onControl(decodeJson(payload.subarray(1)))
+      this.#consume(dataCost(payload.length))
+      return
+    }
     this.#queue.push({ lane, data: payload.subarray(1) })
     this.#wakeReaders()
   }

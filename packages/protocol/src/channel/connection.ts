@@ -156,7 +156,7 @@ export class Connection implements AsyncDisposable {
   #end(error: CmdopError): void {
     clearInterval(this.#timer)
     this.#ready.reject(error)
-    for (const channel of [...this.#channels.values()]) channel.fail(error)
+    for (const channel of this.#channels.values()) channel.fail(error)
     this.#closed.resolve(error)
   }
 }

@@ -33,6 +33,7 @@ export function createWebSocketTransport(socket: WebSocketLike): Transport {
   }
 }
 
+/* oxlint-disable unicorn/prefer-add-event-listener -- one listener of each; the smallest interface that all three share */
 function listen(socket: WebSocketLike, handlers: TransportHandlers): void {
   socket.onmessage = (event) => {
     if (event.data instanceof ArrayBuffer) handlers.message(new Uint8Array(event.data))
@@ -42,6 +43,7 @@ function listen(socket: WebSocketLike, handlers: TransportHandlers): void {
   socket.onerror = () => {}
   socket.onclose = (event) => handlers.closed({ code: event.code, reason: event.reason })
 }
+/* oxlint-enable unicorn/prefer-add-event-listener */
 
 /** A close reason is at most 123 bytes of UTF-8; a socket throws for a longer one. */
 function cutReason(reason: string): string {

@@ -29,12 +29,17 @@ export interface RelayKeyRow {
   readonly publicKey: string
 }
 
+/** What can act; see {@link PrincipalRow}. */
 export const principalKinds = ['human', 'ai', 'service', 'schedule', 'machine', 'system'] as const
+/** One of {@link principalKinds}. */
 export type PrincipalKind = (typeof principalKinds)[number]
 
+/** What a member of a fleet is, the mightiest first. */
 export const roles = ['owner', 'admin', 'member', 'viewer'] as const
+/** One of {@link roles}. */
 export type Role = (typeof roles)[number]
 
+/** A fleet: tenant and security boundary. */
 export interface FleetRow {
   readonly id: string
   readonly name: string
@@ -43,14 +48,16 @@ export interface FleetRow {
   readonly createdAt: string
 }
 
+/** The fleets. */
 export interface FleetStore {
   /** Makes the fleet with its first principal, both or none. `conflict` when the slug is taken. */
   create(fleet: FleetRow, owner: PrincipalRow): Promise<void>
   get(fleetId: string): Promise<FleetRow | undefined>
-  /** All fleets, oldest first; used at the first start to see whether there is any. */
+  /** The oldest fleet; asked at the start to see whether there is any. */
   first(): Promise<FleetRow | undefined>
 }
 
+/** Whoever acts in a fleet. */
 export interface PrincipalRow {
   readonly id: string
   readonly fleetId: string
@@ -62,11 +69,13 @@ export interface PrincipalRow {
   readonly createdAt: string
 }
 
+/** The principals of all fleets. */
 export interface PrincipalStore {
   create(principal: PrincipalRow): Promise<void>
   get(principalId: string): Promise<PrincipalRow | undefined>
 }
 
+/** An API key of a principal. */
 export interface KeyRow {
   readonly id: string
   readonly fleetId: string
@@ -82,6 +91,7 @@ export interface KeyRow {
   readonly revokedAt: string | null
 }
 
+/** The API keys of all fleets. */
 export interface KeyStore {
   create(key: KeyRow): Promise<void>
   get(keyId: string): Promise<KeyRow | undefined>
@@ -93,6 +103,7 @@ export interface KeyStore {
   touch(keyId: string, at: string): Promise<void>
 }
 
+/** A token that lets up to `maxUses` machines into a fleet until it expires. */
 export interface EnrollmentTokenRow {
   readonly id: string
   readonly fleetId: string
@@ -104,6 +115,7 @@ export interface EnrollmentTokenRow {
   readonly uses: number
 }
 
+/** The enrolment tokens; {@link MachineStore.enroll} uses them. */
 export interface EnrollmentTokenStore {
   create(token: EnrollmentTokenRow): Promise<void>
   get(tokenId: string): Promise<EnrollmentTokenRow | undefined>
@@ -116,12 +128,14 @@ export interface TicketRow {
   readonly expiresAt: string
 }
 
+/** The tickets that are not yet taken. */
 export interface TicketStore {
   create(ticket: TicketRow): Promise<void>
   /** Takes the ticket: at most one caller ever gets it, and only before it expires. Also forgets expired ones. */
   take(secretHash: string, now: string): Promise<TicketRow | undefined>
 }
 
+/** An enrolled machine. */
 export interface MachineRow {
   readonly id: string
   readonly fleetId: string
@@ -144,6 +158,7 @@ export interface MachineCursor {
   readonly id: string
 }
 
+/** The machines of all fleets. */
 export interface MachineStore {
   /**
    * Uses the token once and adds the machine, both or none, even when many enrol at the same moment.
@@ -192,6 +207,7 @@ export interface AuditRow {
   readonly requestId: string | null
 }
 
+/** The audit log. Its rows stand by themselves: they may name fleets and principals that are not in the store. */
 export interface AuditStore {
   /** Rows cannot be changed or removed. `conflict` when there is a row of that id. */
   append(row: AuditRow): Promise<void>

@@ -31,16 +31,19 @@ export async function addFleet(store: Store): Promise<{ fleet: FleetRow; owner: 
   return { fleet, owner }
 }
 
+/** A fleet that is not in the store yet, with what is changed; the same for the other rows. */
 export function fleetRow(change: Partial<FleetRow> = {}): FleetRow {
   const id = newId('fleet')
   return { id, name: 'Fleet', slug: `slug-${id}`, createdAt: at(0), ...change }
 }
 
+/** A person who owns the fleet. */
 export function principalRow(fleetId: string, change: Partial<PrincipalRow> = {}): PrincipalRow {
   const id = newId('principal')
   return { id, fleetId, kind: 'human', name: 'Ada', role: 'owner', actsForId: null, createdAt: at(0), ...change }
 }
 
+/** A key that is neither expired nor revoked. */
 export function keyRow(owner: PrincipalRow, change: Partial<KeyRow> = {}): KeyRow {
   return {
     id: newId('key'),
@@ -57,6 +60,7 @@ export function keyRow(owner: PrincipalRow, change: Partial<KeyRow> = {}): KeyRo
   }
 }
 
+/** A token for one use within an hour. */
 export function tokenRow(owner: PrincipalRow, change: Partial<EnrollmentTokenRow> = {}): EnrollmentTokenRow {
   return {
     id: newId('token'),
@@ -71,6 +75,7 @@ export function tokenRow(owner: PrincipalRow, change: Partial<EnrollmentTokenRow
   }
 }
 
+/** A machine that was never seen. */
 export function machineRow(fleetId: string, change: Partial<MachineRow> = {}): MachineRow {
   const id = newId('machine')
   return {
@@ -89,6 +94,7 @@ export function machineRow(fleetId: string, change: Partial<MachineRow> = {}): M
   }
 }
 
+/** An intent that was allowed. */
 export function auditRow(fleetId: string, change: Partial<AuditRow> = {}): AuditRow {
   return {
     id: newId('audit'),

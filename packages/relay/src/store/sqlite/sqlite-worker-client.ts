@@ -3,7 +3,7 @@ import { CmdopError } from '@cmdop/protocol'
 import { toStoreError } from './sqlite-errors.ts'
 import type { WorkerAnswer, WorkerRequest, WorkerSettings, WorkerSuccess } from './worker-messages.ts'
 
-/** Requests that may wait for an answer. One more is refused with `unavailable`. */
+/** Requests that may wait for an answer. One more is refused with `unavailable`, unless it helps something to its end. */
 const maxPending = 65_536
 
 /** The worker sends this id when the database is open. */
@@ -60,7 +60,7 @@ export class SqliteWorker {
   /** Sends one request. Rejects with the code that {@link toStoreError} gives to its failure. */
   async request(body: RequestBody): Promise<WorkerSuccess> {
     if (this.#ended !== undefined) throw this.#ended
-    if (this.#pending.size >= maxPending) {
+    if (this.#pending.size >= maxPending && !isEnding(body)) {
       throw new CmdopError('unavailable', `The store has ${maxPending} statements waiting; try again later.`)
     }
     const id = this.#nextId++
@@ -101,6 +101,11 @@ export class SqliteWorker {
     for (const pending of this.#pending.values()) pending.reject(this.#ended)
     this.#pending.clear()
   }
+}
+
+/** What belongs to an open transaction holds up the rest until it is done, and closing comes last anyway. */
+function isEnding(body: RequestBody): boolean {
+  return body.kind === 'statement' ? body.transaction !== null : body.kind !== 'begin' && body.kind !== 'stats'
 }
 
 /** Node runs the source itself in development. A URL is not rewritten by the compiler, so it follows this file. */

@@ -10,6 +10,11 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import { StatementQueue } from './statement-queue.ts'
 import type { WorkerAnswer, WorkerRequest, WorkerSettings } from './worker-messages.ts'
 
+/** https://www.sqlite.org/rescode.html#busy */
+const sqliteBusy = 5
+/** Between two tries to get the lock of a file that is being made. */
+const lockRetryMs = 5
+
 const settings = workerData as WorkerSettings
 const port = parentPort
 if (port === null) throw new Error('Expected sqlite-worker to be started as a worker thread, got the main thread.')
@@ -30,7 +35,22 @@ send([{ id: 0, rows: [], changes: 0 }])
 
 function openDatabase({ file, busyTimeoutMs }: WorkerSettings): DatabaseSync {
   const opened = new DatabaseSync(file, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true })
-  opened.exec('pragma journal_mode = wal')
+  startWriteAheadLog(opened, busyTimeoutMs)
   opened.exec('pragma synchronous = full')
   return opened
+}
+
+/** SQLite does not wait for the lock here when two start on a new file at once, so this does. */
+function startWriteAheadLog(opened: DatabaseSync, timeoutMs: number): void {
+  const deadline = performance.now() + timeoutMs
+  for (;;) {
+    try {
+      opened.exec('pragma journal_mode = wal')
+      return
+    } catch (error) {
+      const locked = error instanceof Error && 'errcode' in error && error.errcode === sqliteBusy
+      if (!locked || performance.now() > deadline) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, lockRetryMs)
+    }
+  }
 }

@@ -1,0 +1,78 @@
+import type { Machine } from '@cmdop/core'
+import { CmdopError } from '@cmdop/protocol'
+import { type Environment, readModelConfig } from './config.ts'
+import type { ModelObject } from './model/observed-model.ts'
+import { resolveModel } from './model/resolve-model.ts'
+import type { JsonSchema } from './output/json-schema.ts'
+import type { ModelIdentity, RunResult } from './run/run-result.ts'
+import { createRunStream, type RunStream } from './run/run-stream.ts'
+import { type AgentParts, createTask, type RunOptions } from './run/task.ts'
+import type { InferOutput, StandardSchema } from './standard-schema.ts'
+
+/** What an agent is made of. */
+export interface AgentOptions {
+  /** The machine it works on: a client's handle, or the daemon's own. */
+  readonly machine: Machine
+  /**
+   * An AI SDK language model, or a name: `anthropic:<name>`, `openai:<name>` (Responses API), `openai-chat:<name>`,
+   * `compatible:<name>` (the server of CMDOP_MODEL_BASE_URL), `facts`. Default: what the environment configures.
+   */
+  readonly model?: ModelObject | string | undefined
+  /** Instead of `process.env`. */
+  readonly env?: Environment | undefined
+  /** Times a model call is repeated when the server is busy or away. Default 2. */
+  readonly maxRetries?: number | undefined
+  /** Milliseconds of silence after which a model call is given up with `model`. Default 120,000. */
+  readonly idleTimeoutMs?: number | undefined
+}
+
+/** An AI operator on one machine. Runs share nothing but the machine and the model. */
+export interface Agent {
+  /** The model that makes the results. */
+  readonly model: ModelIdentity
+  /**
+   * Works until there is an answer, and resolves only with one. Rejects with a `RunError` that has the whole record, or
+   * with a `CmdopError` (`validation`, `schema_invalid`, `unsupported`) before anything is sent.
+   */
+  run: RunMethod<'promise'>
+  /** The same as a stream of events. Throws at once what `run` rejects with before anything is sent. */
+  runStream: RunMethod<'stream'>
+}
+
+/** The output is of the schema's type; of unknown type for plain JSON Schema; text without a schema. */
+export interface RunMethod<Kind extends 'promise' | 'stream'> {
+  <Schema extends StandardSchema>(
+    prompt: string,
+    options: RunOptions & { readonly outputSchema: Schema },
+  ): RunKind<InferOutput<Schema>>[Kind]
+  (prompt: string, options: RunOptions & { readonly outputSchema: JsonSchema }): RunKind<unknown>[Kind]
+  (prompt: string, options?: RunOptions & { readonly outputSchema?: undefined }): RunKind<string>[Kind]
+}
+
+/** What the two methods give. */
+export interface RunKind<Output> {
+  readonly promise: Promise<RunResult<Output>>
+  readonly stream: RunStream<Output>
+}
+
+/** An agent for a machine. Throws `config`, which names the variable, when no model can be told from the environment. */
+export function createAgent(options: AgentOptions): Agent {
+  const { machine, maxRetries = 2, idleTimeoutMs = 120_000 } = options
+  const { model, source } = resolveModel(options.model, readModelConfig(options.env))
+  const parts: AgentParts = {
+    machine,
+    model,
+    source,
+    maxRetries: inRange('maxRetries', maxRetries, 0, 10),
+    idleTimeoutMs: inRange('idleTimeoutMs', idleTimeoutMs, 1, 2_000_000_000),
+  }
+  const runStream = (prompt: string, options: RunOptions = {}): RunStream =>
+    createRunStream(createTask(parts, prompt, options))
+  const run = async (prompt: string, options?: RunOptions): Promise<RunResult> => runStream(prompt, options).result
+  return { model: source.identity, run: run as RunMethod<'promise'>, runStream: runStream as RunMethod<'stream'> }
+}
+
+function inRange(name: string, value: number, low: number, high: number): number {
+  if (Number.isInteger(value) && value >= low && value <= high) return value
+  throw new CmdopError('validation', `Expected ${name} to be a whole number from ${low} to ${high}, got ${value}.`)
+}

@@ -1,0 +1,152 @@
+import { CmdopError } from '@cmdop/protocol'
+import type { ModelMessage, ToolSet } from 'ai'
+import { createModelStep, type ProposedCall, type StepOutcome, toolSet, validName } from '../model/model-step.ts'
+import { machineTools } from '../tools/machine-tools.ts'
+import type { Tool } from '../tools/tool.ts'
+import { type AnswerDesk, finalResult, type Verdict } from './answer.ts'
+import { overBudget } from './budget.ts'
+import { instructionsFor } from './prompt.ts'
+import type { ProgressEvent } from './run-events.ts'
+import type { RunState } from './run-state.ts'
+import { runTool } from './run-tool.ts'
+import type { Task } from './task.ts'
+
+/** Most bytes of output that one call shows to the model. */
+export const callOutputBytes = 16_384
+
+type Accepted = Extract<Verdict, { accepted: true }>
+type ToolPart = Extract<ModelMessage, { role: 'tool' }>['content'][number]
+
+/**
+ * The loop: ask the model, run what it asks for one call at a time, show it the results, until it gives an answer that
+ * fits. Ours is the only path from a model to the machine. Throws what ends the run; `signal` ends it from outside.
+ */
+export async function* operate(
+  task: Task,
+  { state, desk, signal }: { state: RunState; desk: AnswerDesk; signal: AbortSignal },
+): AsyncGenerator<ProgressEvent, Accepted, void> {
+  const typed = task.schema !== undefined
+  const tools = toolSet(machineTools)
+  const answer = task.schema === undefined ? {} : answerTool(task.schema.toolSchema)
+  const ask = createModelStep({ ...task, instructions: instructionsFor(task.machine, task.fence, typed) })
+  const messages: ModelMessage[] = [{ role: 'user', content: task.firstMessage }]
+  for (;;) {
+    signal.throwIfAborted()
+    refuseOverBudget(task, state)
+    const last = state.steps.length === task.budget.steps - 1
+    if (last && state.steps.length > 0) messages.push({ role: 'user', content: lastStepMessage(typed) })
+    const started = performance.now()
+    const outcome = yield* ask({ messages, tools: last && typed ? answer : { ...tools, ...answer }, signal })
+    state.addStep(outcome, performance.now() - started)
+    yield { type: 'usage', usage: state.usage }
+    signal.throwIfAborted()
+    messages.push(...outcome.messages)
+    const verdict =
+      outcome.calls.length === 0
+        ? await offerText(desk, outcome, messages)
+        : yield* answerCalls(outcome.calls, messages, { task, state, desk, signal, last })
+    if (verdict !== undefined) return verdict
+  }
+}
+
+function answerTool(schema: NonNullable<Task['schema']>['toolSchema']): ToolSet {
+  const description =
+    'Gives the final answer and ends the work. Call it alone, once, when every value is known from the tools.'
+  return toolSet([{ name: finalResult, description, inputSchema: schema }])
+}
+
+function lastStepMessage(typed: boolean): string {
+  return typed
+    ? `This is the last step: call ${finalResult} now, with what you know. There is no other tool left.`
+    : 'This is the last step: answer in text now, with what you know. No tool runs any more.'
+}
+
+/** The budget is checked before each call of the model, so that a run never spends more than one step beyond it. */
+function refuseOverBudget({ budget, source }: Task, state: RunState): void {
+  const { steps, usage } = state
+  if (steps.length >= budget.steps) throw overBudget('steps', steps.length, budget.steps)
+  if (budget.tokens === undefined || steps.length === 0) return
+  if (usage.totalTokens === null) {
+    const { provider, id } = source.identity
+    throw new CmdopError(
+      'unsupported',
+      `The server of ${provider}:${id} reports no tokens, so budget.tokens cannot be kept. Use budget.steps.`,
+    )
+  }
+  if (usage.totalTokens >= budget.tokens) throw overBudget('tokens', usage.totalTokens, budget.tokens)
+}
+
+async function offerText(
+  desk: AnswerDesk,
+  outcome: StepOutcome,
+  messages: ModelMessage[],
+): Promise<Accepted | undefined> {
+  const verdict = await desk.offerText(outcome.text)
+  if (verdict.accepted) return verdict
+  messages.push({ role: 'user', content: verdict.reply })
+  return undefined
+}
+
+interface CallContext {
+  readonly task: Task
+  readonly state: RunState
+  readonly desk: AnswerDesk
+  readonly signal: AbortSignal
+  /** The reserved step: only the answer counts. */
+  readonly last: boolean
+}
+
+/** Every call gets its result, in order; providers refuse a conversation in which one is missing. */
+async function* answerCalls(
+  calls: readonly ProposedCall[],
+  messages: ModelMessage[],
+  context: CallContext,
+): AsyncGenerator<ProgressEvent, Accepted | undefined, void> {
+  const content: ToolPart[] = []
+  const first = calls.find((call) => isAnswer(call, context))
+  for (const call of calls) {
+    if (!isAnswer(call, context)) content.push(yield* work(call, context))
+    else if (call !== first) content.push(result(call, 'Only the first call of final_result in a step is read.', true))
+    else if (calls.some((each) => !isAnswer(each, context)) && !context.last) {
+      content.push(
+        result(call, 'Not accepted: you had not seen the results of the other calls. Call final_result alone.', true),
+      )
+    } else {
+      const verdict = await context.desk.offerCall(call.input)
+      if (verdict.accepted) return verdict
+      content.push(result(call, verdict.reply, true))
+    }
+  }
+  messages.push({ role: 'tool', content })
+  return undefined
+}
+
+function isAnswer(call: ProposedCall, { task }: CallContext): boolean {
+  return call.tool === finalResult && task.schema !== undefined
+}
+
+async function* work(
+  call: ProposedCall,
+  { task, state, signal, last }: CallContext,
+): AsyncGenerator<ProgressEvent, ToolPart, void> {
+  const { toolCallId, tool, input } = call
+  yield { type: 'tool_call', tool, toolCallId, input }
+  signal.throwIfAborted()
+  const { machine, fence, budget } = task
+  const room = budget.outputBytes === undefined ? callOutputBytes : budget.outputBytes - state.shownBytes
+  if (room <= 0) throw overBudget('outputBytes', state.shownBytes, budget.outputBytes ?? 0)
+  const started = performance.now()
+  const tools: readonly Tool[] = last ? [] : machineTools
+  const end = await runTool(tools, call, { machine, fence, signal, limitBytes: Math.min(room, callOutputBytes) })
+  const { output, isError } = end
+  state.shownBytes += end.shownBytes
+  const step = state.steps.length - 1
+  state.addToolCall({ toolCallId, tool, input, output, isError, step, durationMs: performance.now() - started })
+  yield { type: 'tool_result', tool, toolCallId, output, isError }
+  return result(call, end.text, isError)
+}
+
+function result(call: ProposedCall, value: string, isError: boolean): ToolPart {
+  const output = { type: isError ? ('error-text' as const) : ('text' as const), value }
+  return { type: 'tool-result', toolCallId: call.toolCallId, toolName: validName(call.tool), output }
+}

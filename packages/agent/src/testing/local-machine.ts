@@ -1,0 +1,151 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { open, readdir, lstat } from 'node:fs/promises'
+import { hostname, homedir } from 'node:os'
+import { join } from 'node:path'
+import type { ExecChunk, ExecExit, ExecOptions, ExecResult, Execution, FileEntry, Machine } from '@cmdop/core'
+import { CmdopError, type Facts } from '@cmdop/protocol'
+
+/**
+ * The machine the tests run on, without a daemon: real processes, real files, and facts as they are given. It keeps to
+ * the contract of `Machine` as far as an operator uses it; offsets over both streams are not kept.
+ */
+export function localMachine(facts: Facts): Machine & { readonly running: ReadonlySet<number> } {
+  const running = new Set<number>()
+  return {
+    id: randomUUID(),
+    name: 'local',
+    hostname: hostname(),
+    running,
+    exec: (command, options = {}) => execute(command, options, running),
+    facts: ({ signal } = {}) => (signal?.aborted ? Promise.reject(cancelled()) : Promise.resolve(facts)),
+    files: {
+      read: async (path, { offset = 0, length = 65_536 } = {}) => {
+        await using file = await open(path).catch(fileError)
+        const { size } = await file.stat()
+        const { buffer, bytesRead } = await file.read(new Uint8Array(length), 0, length, offset)
+        return { path, offset, size, data: buffer.subarray(0, bytesRead) }
+      },
+      list: async (path, { limit = 200, cursor } = {}) => {
+        const names = (await readdir(path).catch(fileError))
+          .sort()
+          .filter((name) => cursor === undefined || name > cursor)
+        const page = names.slice(0, limit)
+        const entries = await Promise.all(page.map((name) => entry(path, name)))
+        const last = page.at(-1)
+        return { entries, ...(names.length > limit && last !== undefined ? { nextCursor: last } : {}) }
+      },
+    },
+  }
+}
+
+function fileError(error: NodeJS.ErrnoException): never {
+  throw new CmdopError('not_found', `The file cannot be read: ${error.message}.`, { cause: error })
+}
+
+async function entry(folder: string, name: string): Promise<FileEntry> {
+  const stat = await lstat(join(folder, name))
+  const type = stat.isSymbolicLink() ? 'symlink' : stat.isDirectory() ? 'directory' : stat.isFile() ? 'file' : 'other'
+  return { name, type, size: stat.size, mode: stat.mode & 0o7777, modifiedAt: stat.mtime.toISOString() }
+}
+
+function cancelled(): CmdopError {
+  return new CmdopError('cancelled', 'The command was cancelled.')
+}
+
+function execute(command: string | readonly string[], options: ExecOptions, running: Set<number>): Execution {
+  const chunks: ExecChunk[] = []
+  const result = collect(command, options, { running, chunks })
+  result.catch(() => undefined)
+  return {
+    callId: randomUUID(),
+    // oxlint-disable-next-line unicorn/no-thenable -- The contract says that an execution can be awaited.
+    then: (fulfilled, rejected) => result.then(fulfilled, rejected),
+    exit: result,
+    async *[Symbol.asyncIterator]() {
+      await result
+      yield* chunks
+    },
+    [Symbol.asyncDispose]: async () => void (await result.catch(() => undefined)),
+  }
+}
+
+async function collect(
+  command: string | readonly string[],
+  { cwd = homedir(), signal, deadlineMs, maxOutputBytes = 1 << 20 }: ExecOptions,
+  { running, chunks }: { running: Set<number>; chunks: ExecChunk[] },
+): Promise<ExecResult> {
+  if (signal?.aborted) throw cancelled()
+  const [program = '', ...args] = typeof command === 'string' ? ['/bin/sh', '-c', command] : command
+  const started = performance.now()
+  const child = spawn(program, args, { cwd, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  let stopped: CmdopError | undefined
+  const stop = (error: CmdopError): void => {
+    stopped ??= error
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+  }
+  const onAbort = (): void => stop(cancelled())
+  signal?.addEventListener('abort', onAbort, { once: true })
+  const timer =
+    deadlineMs === undefined
+      ? undefined
+      : setTimeout(
+          () => stop(new CmdopError('deadline', `The command did not end within ${deadlineMs} ms.`)),
+          deadlineMs,
+        )
+  if (child.pid !== undefined) running.add(child.pid)
+  try {
+    const exit = await ended(child, program, chunks)
+    if (stopped !== undefined) throw stopped
+    return resultOf(chunks, { ...exit, durationMs: performance.now() - started }, maxOutputBytes)
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', onAbort)
+    if (child.pid !== undefined) running.delete(child.pid)
+  }
+}
+
+function ended(
+  child: ChildProcess,
+  program: string,
+  chunks: ExecChunk[],
+): Promise<Pick<ExecExit, 'exitCode' | 'signal'>> {
+  for (const stream of ['stdout', 'stderr'] as const) {
+    child[stream]?.on('data', (data: Buffer) => chunks.push({ stream, data, offset: 0 }))
+  }
+  return new Promise((resolve, reject) => {
+    child.on('close', (exitCode, signal) => resolve({ exitCode, signal }))
+    child.on('error', (error: NodeJS.ErrnoException) =>
+      reject(
+        new CmdopError(
+          error.code === 'ENOENT' ? 'command_not_found' : 'exec_failed',
+          `${program} cannot be started: ${error.message}.`,
+        ),
+      ),
+    )
+  })
+}
+
+function resultOf(
+  chunks: readonly ExecChunk[],
+  exit: Pick<ExecExit, 'exitCode' | 'signal' | 'durationMs'>,
+  limit: number,
+): ExecResult {
+  const whole = (stream: string): Buffer =>
+    Buffer.concat(chunks.filter((chunk) => chunk.stream === stream).map((chunk) => chunk.data))
+  const half = Math.floor(limit / 2)
+  const kept = (data: Buffer): Buffer =>
+    data.length <= limit ? data : Buffer.concat([data.subarray(0, half), data.subarray(data.length - half)])
+  const [stdout, stderr] = [whole('stdout'), whole('stderr')]
+  return {
+    ...exit,
+    stdoutBytes: stdout.length,
+    stderrBytes: stderr.length,
+    stdout: kept(stdout).toString(),
+    stderr: kept(stderr).toString(),
+    stdoutData: kept(stdout),
+    stderrData: kept(stderr),
+    stdoutTruncated: stdout.length > limit,
+    stderrTruncated: stderr.length > limit,
+  }
+}

@@ -1,0 +1,114 @@
+import { type Channel, CmdopError, type ExecAttachParams, type ExecParams, KILL_GRACE_MS, type Permit } from '@cmdop/protocol'
+import type { Logger } from 'pino'
+import { Call } from './call.ts'
+import { CallJournal, type CallRecord } from './call-journal.ts'
+import { findMarked, signalProcess } from './marked-processes.ts'
+import { spawnGroup } from './process-group.ts'
+
+/** Milliseconds in which a call id is known after the call is over, so that nothing sent twice runs twice. */
+const REMEMBER_MS = 600_000
+
+export interface CallTableOptions {
+  readonly machineId: string
+  /** Folder of the journal. */
+  readonly folder: string
+  readonly environment: Readonly<Record<string, string>>
+  readonly home: string
+  readonly log: Logger
+}
+
+/** The commands of this machine: running, just ended, and lost with an earlier daemon. */
+export class CallTable {
+  readonly #options: CallTableOptions
+  readonly #journal: CallJournal
+  readonly #calls = new Map<string, Call>()
+  readonly #ended = new Map<string, number>()
+  readonly #lost = new Map<string, CallRecord>()
+
+  constructor(options: CallTableOptions) {
+    this.#options = options
+    this.#journal = new CallJournal(options.folder)
+  }
+
+  /** Running commands. */
+  get size(): number {
+    return this.#calls.size
+  }
+
+  /** Ends what an earlier daemon left running. Resolves when it is gone; those calls answer `lost` from then on. */
+  async endLeftovers(): Promise<void> {
+    for (const record of this.#journal.left()) {
+      this.#lost.set(record.callId, record)
+      this.#journal.end(record.callId)
+    }
+    const prefix = `${this.#options.machineId}:`
+    const left = await findMarked(prefix)
+    for (const { pid } of left) signalProcess(pid, 'SIGTERM')
+    for (const { pid } of left) signalProcess(pid, 'SIGCONT')
+    await gone(prefix, KILL_GRACE_MS)
+    for (const { pid } of await findMarked(prefix)) signalProcess(pid, 'SIGKILL')
+    if (left.length > 0 || this.#lost.size > 0) {
+      this.#options.log.warn({ processes: left.length, calls: [...this.#lost.keys()] }, 'ended what an earlier daemon left')
+    }
+  }
+
+  /** Starts the command of an `exec` channel. */
+  async start(channel: Channel, params: ExecParams, permit: Permit): Promise<void> {
+    const { callId, deadlineMs } = channel.open
+    this.#assertNew(callId)
+    const { principalId, fleetId } = permit
+    this.#journal.begin({ callId, principalId, fleetId, startedAt: new Date().toISOString() })
+    const { environment, home, machineId } = this.#options
+    try {
+      const group = await spawnGroup({ params, marker: `${machineId}:${callId}`, environment, home })
+      const call = new Call({ owner: { principalId, fleetId }, params, group, deadlineMs })
+      this.#calls.set(callId, call)
+      void call.over.then(() => this.#forget(callId))
+      call.attach(channel, 0)
+    } catch (error) {
+      this.#forget(callId)
+      throw error
+    }
+  }
+
+  /** Goes on with a command on another channel; only for the principal that started it. */
+  attach(channel: Channel, params: ExecAttachParams, permit: Permit): void {
+    const { callId } = channel.open
+    const call = this.#calls.get(callId)
+    const owner = call?.owner ?? this.#lost.get(callId)
+    if (owner?.principalId !== permit.principalId || owner.fleetId !== permit.fleetId) {
+      throw new CmdopError('not_found', 'This machine knows no such call of yours.')
+    }
+    if (call === undefined) throw new CmdopError('lost', 'The daemon ended under this command; what was left of it was stopped.')
+    call.attach(channel, params.offset)
+  }
+
+  /** Ends every command and waits until they are gone. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#calls.values()].map((call) => call.close()))
+  }
+
+  #assertNew(callId: string): void {
+    const known = this.#calls.has(callId) || this.#ended.has(callId) || this.#lost.has(callId)
+    if (known) throw new CmdopError('conflict', 'This call id was used before; nothing ran. Use a new one.')
+  }
+
+  #forget(callId: string): void {
+    this.#calls.delete(callId)
+    this.#journal.end(callId)
+    const now = Date.now()
+    this.#ended.set(callId, now)
+    for (const [id, endedAt] of this.#ended) {
+      if (now - endedAt < REMEMBER_MS) break
+      this.#ended.delete(id)
+    }
+  }
+}
+
+/** Waits until no process carries the marker, at most `timeoutMs`. */
+async function gone(prefix: string, timeoutMs: number): Promise<void> {
+  const end = Date.now() + timeoutMs
+  while (Date.now() < end && (await findMarked(prefix)).length > 0) {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}

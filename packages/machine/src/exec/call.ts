@@ -1,0 +1,198 @@
+import { once } from 'node:events'
+import type { Readable, Writable } from 'node:stream'
+import { type Channel, CmdopError, ExecCancel, type ExecEnd, execLanes, type ExecParams, type ExecStarted, isCmdopError, KILL_GRACE_MS } from '@cmdop/protocol'
+import { OutputLog, READ_AHEAD_BYTES } from './output-log.ts'
+import { endGroup, type ProcessGroup } from './process-group.ts'
+
+/** Milliseconds after SIGKILL in which pipes must close; then they are let go, whoever holds them. */
+const PIPES_AFTER_KILL_MS = 500
+
+/** Who may come back to a call. */
+export interface CallOwner {
+  readonly principalId: string
+  readonly fleetId: string
+}
+
+export interface CallOptions {
+  readonly owner: CallOwner
+  readonly params: ExecParams
+  readonly group: ProcessGroup
+  readonly deadlineMs: number | undefined
+}
+
+/** One running command. It outlives its channel: another one can take over from an offset of its output. */
+export class Call {
+  readonly owner: CallOwner
+  readonly #options: CallOptions
+  readonly #log = new OutputLog()
+  readonly #startedAt = performance.now()
+  readonly #bytes = { stdout: 0, stderr: 0 }
+  readonly #deadline: NodeJS.Timeout | undefined
+  readonly #over = Promise.withResolvers<void>()
+  #channel: Channel | undefined
+  #sent = 0
+  #stdinBytes = 0
+  #changed = Promise.withResolvers<void>()
+  #orphan: NodeJS.Timeout | undefined
+  #reason: ExecEnd['reason'] = 'exited'
+  #ending: { finish(): void } | undefined
+  #end: ExecEnd | undefined
+  /** Nobody will read on: output is thrown away. */
+  #abandoned = false
+
+  constructor(options: CallOptions) {
+    this.#options = options
+    this.owner = options.owner
+    const { deadlineMs } = options
+    if (deadlineMs !== undefined) this.#deadline = setTimeout(() => this.kill('deadline'), deadlineMs)
+    void this.#run()
+  }
+
+  /** Resolves when the command has ended and its client knows, or will not come back. */
+  get over(): Promise<void> {
+    return this.#over.promise
+  }
+
+  /** Goes on with this channel, from this offset of the output. A channel before it is reset. */
+  attach(channel: Channel, offset: number): void {
+    if (!this.#log.has(offset)) {
+      channel.reset(new CmdopError('conflict', `The output from byte ${offset} on is not kept (any more).`))
+      return
+    }
+    clearTimeout(this.#orphan)
+    const former = this.#channel
+    this.#channel = channel
+    this.#sent = offset
+    former?.reset(new CmdopError('conflict', 'Another connection took over this call.'))
+    channel.onControl = (message) => {
+      if (ExecCancel.safeParse(message).success) this.kill('cancelled')
+    }
+    channel.accept()
+    const serving = Promise.all([this.#sendOutput(channel), this.#takeInput(channel)])
+    serving.then(
+      () => this.#leave(channel),
+      (error: unknown) => this.#lose(channel, error),
+    )
+  }
+
+  /** Ends the process group and what left it. The first reason counts. */
+  kill(reason: 'deadline' | 'cancelled'): void {
+    if (this.#end !== undefined || this.#ending !== undefined) return
+    this.#reason = reason
+    this.#ending = endGroup(this.#options.group)
+    const { stdout, stderr } = this.#options.group.child
+    setTimeout(() => {
+      stdout?.destroy()
+      stderr?.destroy()
+    }, KILL_GRACE_MS + PIPES_AFTER_KILL_MS).unref()
+  }
+
+  /** The daemon stops: ends the command, and waits for nobody. */
+  async close(): Promise<void> {
+    this.#abandon()
+    await this.over
+  }
+
+  async #run(): Promise<void> {
+    const { child } = this.#options.group
+    const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>
+    child.stdin?.on('error', () => {})
+    await Promise.all([this.#read(child.stdout, 'stdout'), this.#read(child.stderr, 'stderr')])
+    const [exitCode, signal] = await closed
+    clearTimeout(this.#deadline)
+    this.#ending?.finish()
+    this.#end = {
+      reason: this.#reason,
+      exitCode,
+      signal,
+      stdoutBytes: this.#bytes.stdout,
+      stderrBytes: this.#bytes.stderr,
+      durationMs: Math.round((performance.now() - this.#startedAt) * 1000) / 1000,
+    }
+    this.#notify()
+    if (this.#abandoned) this.#over.resolve()
+  }
+
+  /** Reads a pipe no further ahead than {@link READ_AHEAD_BYTES}, so that a slow reader slows the command. */
+  async #read(pipe: Readable | null, stream: 'stdout' | 'stderr'): Promise<void> {
+    try {
+      for await (const data of pipe ?? []) {
+        this.#bytes[stream] += (data as Buffer).length
+        this.#log.append(execLanes[stream], data as Buffer)
+        this.#notify()
+        while (this.#log.end - this.#sent > READ_AHEAD_BYTES && !this.#abandoned) await this.#changed.promise
+      }
+    } catch {
+      // Let go after a kill; what was read counts.
+    }
+  }
+
+  async #sendOutput(channel: Channel): Promise<void> {
+    await channel.control({ type: 'started', pid: this.#options.group.pid, stdinOffset: this.#stdinBytes } satisfies ExecStarted)
+    while (this.#channel === channel) {
+      const piece = this.#log.at(this.#sent)
+      if (piece !== undefined) {
+        await channel.send(piece.lane, piece.data)
+        if (this.#channel !== channel) return
+        this.#sent = piece.offset + piece.data.length
+        this.#notify()
+      } else if (this.#end === undefined) await this.#changed.promise
+      else return channel.end(this.#end)
+    }
+  }
+
+  /** Ends when the client has ended: with stdin once that is complete, without it once it knows the result. */
+  async #takeInput(channel: Channel): Promise<void> {
+    const stdin = this.#options.group.child.stdin
+    for await (const { lane, data } of channel) {
+      if (lane !== execLanes.stdin || stdin === null) throw new CmdopError('protocol', 'Expected stdin only where it was announced.')
+      this.#stdinBytes += data.length
+      await write(stdin, data)
+    }
+    stdin?.end()
+  }
+
+  /** Both sides have ended the channel. */
+  #leave(channel: Channel): void {
+    if (this.#channel !== channel) return
+    this.#channel = undefined
+    // With stdin the client ended before it knew the result; it may still ask for it.
+    if (this.#options.params.stdin) this.#waitForClient()
+    else this.#over.resolve()
+  }
+
+  #lose(channel: Channel, error: unknown): void {
+    if (this.#channel !== channel) return
+    this.#channel = undefined
+    channel.reset(isCmdopError(error) ? error : new CmdopError('server', 'The command could not be served.', { cause: error }))
+    // Only who cancels ends the command at once; a lost connection may come back.
+    if (isCmdopError(error) && error.code === 'cancelled') this.#abandon()
+    else this.#waitForClient()
+  }
+
+  #waitForClient(): void {
+    this.#orphan = setTimeout(() => this.#abandon(), this.#options.params.orphanMs)
+  }
+
+  #abandon(): void {
+    this.#abandoned = true
+    clearTimeout(this.#orphan)
+    this.kill('cancelled')
+    this.#notify()
+    if (this.#end !== undefined) this.#over.resolve()
+  }
+
+  #notify(): void {
+    this.#changed.resolve()
+    this.#changed = Promise.withResolvers()
+  }
+}
+
+/** Resolves when the command took the bytes, or takes no more. */
+async function write(stdin: Writable, data: Uint8Array): Promise<void> {
+  if (stdin.destroyed || stdin.writableEnded || stdin.write(data)) return
+  const stop = new AbortController()
+  const gone = once(stdin, 'close', { signal: stop.signal }).catch(() => {})
+  await Promise.race([once(stdin, 'drain', { signal: stop.signal }).catch(() => {}), gone])
+  stop.abort()
+}

@@ -1,0 +1,91 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { stat } from 'node:fs/promises'
+import { CmdopError, type ExecParams, KILL_GRACE_MS } from '@cmdop/protocol'
+import { CALL_MARKER, findMarked, signalProcess } from './marked-processes.ts'
+
+export interface SpawnOptions {
+  readonly params: ExecParams
+  /** Value of {@link CALL_MARKER}. */
+  readonly marker: string
+  /** What the command's environment starts from. */
+  readonly environment: Readonly<Record<string, string>>
+  /** Where it runs unless it says. */
+  readonly home: string
+}
+
+/** A started process that leads a group of its own. */
+export interface ProcessGroup {
+  readonly child: ChildProcess
+  readonly pid: number
+  readonly marker: string
+}
+
+/** Starts a command over pipes, as the leader of a new process group. Rejects with `command_not_found` or `exec_failed`. */
+export async function spawnGroup(options: SpawnOptions): Promise<ProcessGroup> {
+  const { params, marker } = options
+  const [file = '', ...args] = typeof params.command === 'string' ? ['/bin/sh', '-c', params.command] : params.command
+  const cwd = params.cwd ?? options.home
+  try {
+    const child = spawn(file, args, {
+      cwd,
+      env: environmentOf(options),
+      stdio: [params.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+      detached: true,
+    })
+    const started = Promise.withResolvers<void>()
+    child.once('error', started.reject)
+    child.once('spawn', started.resolve)
+    await started.promise
+    return { child, pid: child.pid ?? 0, marker }
+  } catch (cause) {
+    throw await spawnError(cause, file, cwd)
+  }
+}
+
+/**
+ * Ends the group and whatever of the call left it: SIGTERM now, SIGKILL after 2 s. `finish` ends what is left at once
+ * and stops the escalation.
+ */
+export function endGroup(group: ProcessGroup): { finish(): void } {
+  const signalAll = (signal: NodeJS.Signals) => {
+    signalGroup(group.pid, signal)
+    void signalMarked(group.marker, signal)
+  }
+  signalAll('SIGTERM')
+  // A stopped process takes its SIGTERM only once it goes on.
+  signalAll('SIGCONT')
+  const timer = setTimeout(() => signalAll('SIGKILL'), KILL_GRACE_MS)
+  return {
+    finish: () => {
+      clearTimeout(timer)
+      signalAll('SIGKILL')
+    },
+  }
+}
+
+/** Signals everything that carries this marker. */
+export async function signalMarked(marker: string, signal: NodeJS.Signals): Promise<number> {
+  const marked = await findMarked(marker)
+  return marked.filter(({ pid }) => signalProcess(pid, signal)).length
+}
+
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  signalProcess(-pid, signal)
+}
+
+function environmentOf({ params, environment, marker }: SpawnOptions): Record<string, string> {
+  const merged: Record<string, string | null> = { ...environment, ...params.env, [CALL_MARKER]: marker }
+  return Object.fromEntries(Object.entries(merged).filter((entry): entry is [string, string] => entry[1] !== null))
+}
+
+async function spawnError(cause: unknown, file: string, cwd: string): Promise<CmdopError> {
+  const errno = typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : 'unknown'
+  const details = { errno, file, cwd }
+  const directory = await stat(cwd).catch(() => undefined)
+  if (directory?.isDirectory() !== true) {
+    return new CmdopError('exec_failed', `The directory ${cwd} does not exist on the machine, or is none.`, { cause, details })
+  }
+  if (errno === 'ENOENT') return new CmdopError('command_not_found', `The machine has no program ${file}; check its PATH.`, { cause, details })
+  if (errno === 'E2BIG') return new CmdopError('exec_failed', 'Arguments and environment are too long for the machine.', { cause, details })
+  return new CmdopError('exec_failed', `The machine could not start ${file} (${errno}).`, { cause, details })
+}

@@ -1,0 +1,40 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { CmdopError } from '@cmdop/protocol'
+import { z } from 'zod'
+
+/** What an enrolled machine keeps, in `machine.json` (mode 0600) of its folder. */
+export const MachineState = z.strictObject({
+  version: z.literal(1),
+  machineId: z.string(),
+  fleetId: z.string(),
+  name: z.string(),
+  /** Address of the relay, as enrolled. */
+  relayUrl: z.string(),
+  relayId: z.string(),
+  /** Pinned: permits of no other key are taken. SPKI PEM. */
+  relayPublicKey: z.string(),
+  /** Made here, never sent. PKCS #8 PEM. */
+  privateKey: z.string(),
+})
+export type MachineState = z.infer<typeof MachineState>
+
+const fileOf = (folder: string) => join(folder, 'machine.json')
+
+/** The state in a folder; undefined when the machine is not enrolled there. Throws `config` when it cannot be read. */
+export async function readMachineState(folder: string): Promise<MachineState | undefined> {
+  try {
+    return MachineState.parse(JSON.parse(await readFile(fileOf(folder), 'utf8')))
+  } catch (cause) {
+    if (typeof cause === 'object' && cause !== null && 'code' in cause && cause.code === 'ENOENT') return undefined
+    throw new CmdopError('config', `${fileOf(folder)} cannot be read; enrol the machine again: cmdop machine enroll.`, { cause })
+  }
+}
+
+/** Writes the state whole or not at all. */
+export async function writeMachineState(folder: string, state: MachineState): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const temporary = `${fileOf(folder)}.new`
+  await writeFile(temporary, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600, flush: true })
+  await rename(temporary, fileOf(folder))
+}

@@ -1,0 +1,74 @@
+import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto'
+import { actionText, CmdopError, type Open, Permit, permitText, type SignedPermit } from '@cmdop/protocol'
+
+/** What a permit is checked against. */
+export interface PermitCheckerOptions {
+  readonly machineId: string
+  readonly fleetId: string
+  readonly relayId: string
+  /** The relay's key as pinned at enrolment, SPKI PEM. */
+  readonly relayPublicKey: string
+}
+
+/**
+ * Lets a call through only with a permit of the pinned relay, for exactly this call on this machine, in time and once.
+ * Time is the relay's: its hello says what it is there.
+ */
+export class PermitChecker {
+  readonly #options: PermitCheckerOptions
+  readonly #key: KeyObject
+  readonly #used = new Map<string, number>()
+  #clockSkewMs = 0
+
+  constructor(options: PermitCheckerOptions) {
+    this.#options = options
+    this.#key = createPublicKey(options.relayPublicKey)
+  }
+
+  /** Sets the relay's clock, from its hello. */
+  synchronise(relayTime: number): void {
+    this.#clockSkewMs = relayTime - Date.now()
+  }
+
+  /** The permit of a call. Throws `permit` for whatever is wrong with it; a permit that passed is used up. */
+  take(open: Open): Permit {
+    const permit = this.#read(open.permit)
+    const { machineId, fleetId, relayId } = this.#options
+    if (permit.machineId !== machineId || open.target !== machineId) throw refused('is for another machine')
+    if (permit.fleetId !== fleetId || permit.relayId !== relayId) throw refused('is of another fleet or relay')
+    if (permit.action !== open.method || permit.callId !== open.callId) throw refused('is for another call')
+    if (permit.digest !== digestOf(open)) throw refused('is for other parameters than were sent')
+    if (Object.keys(permit.restrictions).length > 0) throw refused('asks for restrictions that this daemon cannot enforce')
+    this.#use(permit)
+    return permit
+  }
+
+  #read(signed: SignedPermit | undefined): Permit {
+    if (signed === undefined) throw refused('is missing')
+    const signature = Buffer.from(signed.signature, 'base64url')
+    if (!verify(null, Buffer.from(permitText(signed.body)), this.#key, signature)) throw refused('is not signed by the relay')
+    const permit = Permit.safeParse(JSON.parse(signed.body))
+    if (!permit.success) throw refused('has a form that this daemon does not know')
+    return permit.data
+  }
+
+  #use(permit: Permit): void {
+    const now = Date.now() + this.#clockSkewMs
+    if (permit.expiresAt <= now) throw refused('has expired')
+    if (this.#used.has(permit.id)) throw refused('was used before')
+    this.#used.set(permit.id, permit.expiresAt)
+    for (const [id, expiresAt] of this.#used) {
+      if (expiresAt > now) break
+      this.#used.delete(id)
+    }
+  }
+}
+
+function digestOf(open: Open): string {
+  const { method, target, callId, params, deadlineMs } = open
+  return createHash('sha256').update(actionText({ method, target, callId, params, deadlineMs })).digest('hex')
+}
+
+function refused(why: string): CmdopError {
+  return new CmdopError('permit', `The machine runs nothing: the permit ${why}.`)
+}

@@ -1,0 +1,120 @@
+import { createPrivateKey, type KeyObject, sign } from 'node:crypto'
+import { hostname } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  type Channel,
+  CHANNEL_SUBPROTOCOL,
+  CmdopError,
+  Connection,
+  createEmitterTransport,
+  type Hello,
+  MAX_FRAME_BYTES,
+  machineProofText,
+  toCmdopError,
+} from '@cmdop/protocol'
+import type { Logger } from 'pino'
+import { WebSocket } from 'ws'
+import type { MachineState } from './machine-state.ts'
+import { MACHINE_VERSION } from './version.ts'
+
+/** Bounds of the wait before connecting again, in milliseconds: a random time up to a bound that doubles. */
+const FIRST_WAIT_MS = 250
+const LONGEST_WAIT_MS = 15_000
+
+/** A connection that lasted this long starts the wait anew, in milliseconds. */
+const STABLE_AFTER_MS = 10_000
+
+const CONNECT_TIMEOUT_MS = 10_000
+
+export interface RelayConnectionOptions {
+  readonly state: MachineState
+  /** Of this start of the daemon. */
+  readonly instanceId: string
+  readonly log: Logger
+  serve(channel: Channel): void
+  /** The relay's clock. */
+  synchronise(relayTime: number): void
+}
+
+/** Keeps one connection to the relay until the signal aborts; each loss is followed by a wait with full jitter. */
+export async function keepConnected(options: RelayConnectionOptions, signal: AbortSignal): Promise<void> {
+  const key = createPrivateKey(options.state.privateKey)
+  let bound = FIRST_WAIT_MS
+  while (!signal.aborted) {
+    const startedAt = Date.now()
+    const error = await connectOnce(options, key, signal).catch((cause: unknown) =>
+      toCmdopError(cause, 'connection', 'The relay cannot be reached.'),
+    )
+    if (signal.aborted) return
+    bound = Date.now() - startedAt >= STABLE_AFTER_MS ? FIRST_WAIT_MS : Math.min(bound * 2, LONGEST_WAIT_MS)
+    const waitMs = Math.round(Math.random() * bound)
+    options.log.warn({ code: error.code, reason: error.message, waitMs }, 'not connected to the relay')
+    await sleep(waitMs, undefined, { signal }).catch(() => {})
+  }
+}
+
+/** Connects, serves until the connection ends, and resolves with why. */
+async function connectOnce(options: RelayConnectionOptions, key: KeyObject, signal: AbortSignal): Promise<CmdopError> {
+  const socket = await openSocket(channelUrl(options.state.relayUrl), signal)
+  const connection = new Connection(createEmitterTransport(socket), {
+    role: 'dialer',
+    hello: (peer) => answerChallenge(options, key, peer),
+    onChannel: options.serve,
+  })
+  const stop = () => connection.close()
+  signal.addEventListener('abort', stop, { once: true })
+  connection.ready.then(
+    (hello) => {
+      options.synchronise(hello.time ?? Date.now())
+      options.log.info({ relay: options.state.relayUrl }, 'connected to the relay')
+    },
+    () => {},
+  )
+  const error = await connection.closed
+  signal.removeEventListener('abort', stop)
+  return error
+}
+
+function answerChallenge(options: RelayConnectionOptions, key: KeyObject, peer: Hello | undefined): Omit<Hello, 'version'> {
+  const { machineId, relayId } = options.state
+  if (peer?.challenge === undefined || peer.relayId !== relayId) {
+    throw new CmdopError('auth', `Expected the relay ${relayId} that this machine enrolled at, got ${peer?.relayId ?? 'none'}.`)
+  }
+  const { instanceId } = options
+  const text = machineProofText({ relayId, machineId, instanceId, challenge: peer.challenge })
+  return {
+    machine: {
+      machineId,
+      instanceId,
+      signature: sign(null, Buffer.from(text), key).toString('base64url'),
+      hostname: hostname(),
+      os: process.platform,
+      architecture: process.arch,
+      agentVersion: MACHINE_VERSION,
+    },
+  }
+}
+
+function openSocket(url: URL, signal: AbortSignal): Promise<WebSocket> {
+  const socket = new WebSocket(url, [CHANNEL_SUBPROTOCOL], {
+    perMessageDeflate: false,
+    maxPayload: MAX_FRAME_BYTES,
+    handshakeTimeout: CONNECT_TIMEOUT_MS,
+    skipUTF8Validation: true,
+  })
+  const opened = Promise.withResolvers<WebSocket>()
+  const stop = () => socket.terminate()
+  signal.addEventListener('abort', stop, { once: true })
+  socket.once('open', () => {
+    signal.removeEventListener('abort', stop)
+    opened.resolve(socket)
+  })
+  socket.on('error', opened.reject)
+  return opened.promise
+}
+
+function channelUrl(relayUrl: string): URL {
+  const url = new URL(`${relayUrl}/api/channel?role=machine`)
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
+  return url
+}

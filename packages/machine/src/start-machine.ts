@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { CmdopError } from '@cmdop/protocol'
+import { type Logger, pino } from 'pino'
+import { readProcessSettings } from './config.ts'
+import { CallTable } from './exec/call-table.ts'
+import { lockFolder } from './lock.ts'
+import { type MachineState, readMachineState } from './machine-state.ts'
+import { PermitChecker } from './permit-checker.ts'
+import { keepConnected } from './relay-connection.ts'
+import { createChannelServer } from './serve-channel.ts'
+
+export interface MachineOptions {
+  /** Folder of an enrolled machine. */
+  dataDir: string
+  /** Default `info`. */
+  logLevel?: 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace'
+}
+
+/** A daemon that runs. */
+export interface RunningMachine extends AsyncDisposable {
+  readonly state: MachineState
+  /** Commands that run now. */
+  readonly runningCalls: number
+  /** Ends every command, then the connection. Idempotent. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts the daemon of an enrolled machine: ends what an earlier one left, then keeps a connection to the relay.
+ * Throws `config` when the folder is not enrolled, `conflict` when a daemon already runs with it.
+ */
+export async function startMachine(options: MachineOptions): Promise<RunningMachine> {
+  const state = await readMachineState(options.dataDir)
+  if (state === undefined) {
+    throw new CmdopError('config', `${options.dataDir} holds no enrolled machine; run first: cmdop machine enroll.`)
+  }
+  const log = createLogger(options.logLevel ?? 'info')
+  await using opened = new AsyncDisposableStack()
+  opened.use(await lockFolder(options.dataDir))
+  const folder = join(options.dataDir, 'calls')
+  const calls = new CallTable({ machineId: state.machineId, folder, log, ...readProcessSettings() })
+  await calls.endLeftovers()
+  const permits = new PermitChecker(state)
+  const stop = new AbortController()
+  const connected = keepConnected(
+    {
+      state,
+      instanceId: randomUUID(),
+      log,
+      serve: createChannelServer({ permits, calls }),
+      synchronise: (relayTime) => permits.synchronise(relayTime),
+    },
+    stop.signal,
+  )
+  opened.defer(async () => {
+    stop.abort()
+    await connected
+  })
+  opened.defer(() => calls.close())
+  const running = opened.move()
+  const close = () => running.disposeAsync()
+  return {
+    state,
+    get runningCalls() {
+      return calls.size
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/** JSON lines on stderr. Commands, their output and environment are never logged. */
+function createLogger(level: string): Logger {
+  return pino({ name: 'cmdop-machine', level }, pino.destination({ dest: 2, sync: false }))
+}

@@ -1,0 +1,29 @@
+import { DatabaseSync } from 'node:sqlite'
+import { expect, it } from 'vitest'
+import { StatementCache } from './statement-cache.ts'
+
+it('gives rows of what returns rows, and counts the changes of the rest', () => {
+  const cache = new StatementCache(new DatabaseSync(':memory:'))
+  cache.run('create table numbers (value)')
+  expect(cache.run('insert into numbers values (?), (?)', [1, 2])).toEqual({ rows: [], changes: 2 })
+  expect(cache.run('update numbers set value = value + 1 returning value').rows).toHaveLength(2)
+  expect(cache.run('select value from numbers where value > ?', [2]).rows).toEqual([{ value: 3 }])
+})
+
+it('answers rightly for more texts than it keeps', () => {
+  const cache = new StatementCache(new DatabaseSync(':memory:'))
+  for (let round = 0; round < 2; round += 1) {
+    for (let number = 0; number < 600; number += 1) {
+      expect(cache.run(`select ${number} as number`).rows).toEqual([{ number }])
+    }
+  }
+})
+
+it('follows a change of the schema', () => {
+  const cache = new StatementCache(new DatabaseSync(':memory:'))
+  cache.run('create table numbers (value)')
+  cache.run('insert into numbers values (1)')
+  expect(cache.run('select * from numbers').rows).toEqual([{ value: 1 }])
+  cache.run('alter table numbers add column name text')
+  expect(cache.run('select * from numbers').rows).toEqual([{ value: 1, name: null }])
+})
