@@ -1,14 +1,27 @@
-import { createHash } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
-import { CHANNEL_SUBPROTOCOL, CmdopError, createWebSocketTransport, DEAD_AFTER_MS, encodeJson, frameTypes, Link } from '@cmdop/protocol'
+import {
+  CHANNEL_SUBPROTOCOL,
+  type CmdopError,
+  createWebSocketTransport,
+  DEAD_AFTER_MS,
+  encodeJson,
+  frameTypes,
+  Link,
+  MAX_FRAME_BYTES,
+  type Transport,
+} from '@cmdop/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type WebSocket as ServerSocket, WebSocketServer } from 'ws'
-import { connectPair, type MakePair } from '../packages/protocol/test/pairs.ts'
-import { describeTransport } from '../packages/protocol/test/transport-suite.ts'
+import { connectPair, type MakePair } from '../packages/protocol/src/channel/testing/pairs.ts'
+import { describeTransport } from '../packages/protocol/src/channel/testing/transport-suite.ts'
 
-const server = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 1024 * 1024 })
+/** A little more than a frame may have, so that the link sees, and answers, what is just over. */
+const maxPayload = MAX_FRAME_BYTES + 1024
+
+const server = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload })
 const http = createServer()
 let port = 0
 
@@ -29,28 +42,25 @@ afterAll(() => {
 
 /** The platform's WebSocket dials, `ws` accepts. */
 const makeWebSocketPair: MakePair = async (options) => {
-  const accepted = nextSocket()
+  const accepted = nextTransport()
   const socket = new WebSocket(`ws://127.0.0.1:${port}/`, CHANNEL_SUBPROTOCOL)
-  // Before it is open: a message that comes first must find the right type.
-  socket.binaryType = 'arraybuffer'
   await once(socket, 'open')
   return connectPair(createWebSocketTransport(socket), await accepted, options)
 }
 
-describeTransport('WebSocket', makeWebSocketPair, 10)
+describeTransport('WebSocket', makeWebSocketPair, 15)
 
 describe('a raw peer on a WebSocket', () => {
   test('that sends half a frame and then nothing is closed as dead', async () => {
-    const { link, closed, socket } = await dialRaw()
-    const hello = encodeJson(frameTypes.hello, 0, { version: 1 })
-    socket.write(maskedFrame(hello))
-    await opened(link)
+    const { link, ready, closed, socket, isCut } = await dialRaw()
+    socket.write(maskedFrame(encodeJson(frameTypes.hello, 0, { version: 1 })))
+    await ready
     socket.write(maskedFrame(new Uint8Array(1000)).subarray(0, 300))
     link.check(link.heardAt + DEAD_AFTER_MS - 1)
     expect(link.isClosed).toBe(false)
     link.check(link.heardAt + DEAD_AFTER_MS)
     expect(await closed).toMatchObject({ code: 'connection', retryable: true })
-    await once(socket, 'close')
+    await isCut
   })
 
   test('that cuts the line is a lost connection', async () => {
@@ -66,46 +76,56 @@ describe('a raw peer on a WebSocket', () => {
     socket.destroy()
   })
 
-  test('that sends a message over the limit of a frame is closed', async () => {
+  test('that sends a message over the limit of a frame is closed with `frame_too_large`', async () => {
     const { closed, socket } = await dialRaw()
-    socket.on('error', () => {})
-    socket.write(maskedFrame(new Uint8Array(1024 * 1024 + 1)))
-    expect(await closed).toBeInstanceOf(CmdopError)
+    socket.write(maskedFrame(new Uint8Array(MAX_FRAME_BYTES + 1)))
+    expect(await closed).toMatchObject({ code: 'frame_too_large' })
+    socket.destroy()
+  })
+
+  test('that sends a message which the socket itself refuses is closed', async () => {
+    const { closed, socket } = await dialRaw()
+    socket.write(maskedFrame(new Uint8Array(2 * MAX_FRAME_BYTES)))
+    expect(await closed).toMatchObject({ code: 'connection' })
     socket.destroy()
   })
 })
 
-/** The transport of the next socket that the server takes; started at once, so no message is missed. */
-async function nextSocket(): Promise<ReturnType<typeof createWebSocketTransport>> {
+async function nextTransport(): Promise<Transport> {
   const [socket] = (await once(server, 'connection')) as [ServerSocket]
   return createWebSocketTransport(socket)
 }
 
 interface RawConnection {
   readonly link: Link
+  readonly ready: Promise<void>
   readonly closed: Promise<CmdopError>
   readonly socket: Socket
-}
-
-const hellos = new WeakMap<Link, Promise<void>>()
-
-function opened(link: Link): Promise<void> | undefined {
-  return hellos.get(link)
+  /** The TCP connection is gone, however. */
+  readonly isCut: Promise<void>
 }
 
 /** A TCP socket that has done the opening handshake, and the link at its other end. */
 async function dialRaw(): Promise<RawConnection> {
-  const transport = nextSocket()
+  const transport = nextTransport()
   const socket = connect(port, '127.0.0.1')
-  const key = createHash('sha1').update('a key').digest('base64').slice(0, 22)
-  socket.write(
-    `GET / HTTP/1.1\r\nHost: relay\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}==\r\n\r\n`,
-  )
-  const closed = Promise.withResolvers<CmdopError>()
-  const hello = Promise.withResolvers<void>()
-  const link = new Link(await transport, { hello: () => hello.resolve(), frame: () => {}, closed: closed.resolve })
-  hellos.set(link, hello.promise)
-  return { link, closed: closed.promise, socket }
+  const key = randomBytes(16).toString('base64')
+  const upgrade = ['GET / HTTP/1.1', 'Host: relay', 'Connection: Upgrade', 'Upgrade: websocket']
+  const webSocket = ['Sec-WebSocket-Version: 13', `Sec-WebSocket-Key: ${key}`]
+  socket.write([...upgrade, ...webSocket, '', ''].join('\r\n'))
+  const [ready, closed] = [Promise.withResolvers<void>(), Promise.withResolvers<CmdopError>()]
+  const isCut = Promise.withResolvers<void>()
+  socket.resume()
+  socket.on('error', () => isCut.resolve())
+  socket.on('close', () => isCut.resolve())
+  const link = new Link(await transport, { hello: () => ready.resolve(), frame: () => {}, closed: closed.resolve })
+  return {
+    link,
+    socket,
+    ready: ready.promise,
+    closed: closed.promise,
+    isCut: isCut.promise,
+  }
 }
 
 /** A message as a client puts it on the wire, masked with zeros. */

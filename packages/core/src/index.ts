@@ -1,3 +1,7 @@
+export { BaseClient } from './base-client.ts'
+export { Client } from './client.ts'
+export { ExecError } from './exec-error.ts'
+export { DEFAULT_MAX_OUTPUT_BYTES } from './execution.ts'
 export type {
   ExecChunk,
   ExecExit,
@@ -10,3 +14,6 @@ export type {
   Machine,
   MachineFiles,
 } from './machine.ts'
+export { configFilePath } from './platform-node.ts'
+export { RemoteMachine } from './remote-machine.ts'
+export { type ClientOptions, DEFAULT_TIMEOUT_MS } from './settings.ts'

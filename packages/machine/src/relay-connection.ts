@@ -11,6 +11,7 @@ import {
   MAX_FRAME_BYTES,
   machineProofText,
   toCmdopError,
+  type Transport,
 } from '@cmdop/protocol'
 import type { Logger } from 'pino'
 import { WebSocket } from 'ws'
@@ -48,15 +49,15 @@ export async function keepConnected(options: RelayConnectionOptions, signal: Abo
     if (signal.aborted) return
     bound = Date.now() - startedAt >= STABLE_AFTER_MS ? FIRST_WAIT_MS : Math.min(bound * 2, LONGEST_WAIT_MS)
     const waitMs = Math.round(Math.random() * bound)
-    options.log.warn({ code: error.code, reason: error.message, waitMs }, 'not connected to the relay')
+    options.log.warn({ err: error, waitMs }, 'not connected to the relay')
     await sleep(waitMs, undefined, { signal }).catch(() => {})
   }
 }
 
 /** Connects, serves until the connection ends, and resolves with why. */
 async function connectOnce(options: RelayConnectionOptions, key: KeyObject, signal: AbortSignal): Promise<CmdopError> {
-  const socket = await openSocket(channelUrl(options.state.relayUrl), signal)
-  const connection = new Connection(createEmitterTransport(socket), {
+  const transport = await openTransport(channelUrl(options.state.relayUrl), signal)
+  const connection = new Connection(transport, {
     role: 'dialer',
     hello: (peer) => answerChallenge(options, key, peer),
     onChannel: options.serve,
@@ -95,19 +96,19 @@ function answerChallenge(options: RelayConnectionOptions, key: KeyObject, peer: 
   }
 }
 
-function openSocket(url: URL, signal: AbortSignal): Promise<WebSocket> {
+function openTransport(url: URL, signal: AbortSignal): Promise<Transport> {
   const socket = new WebSocket(url, [CHANNEL_SUBPROTOCOL], {
     perMessageDeflate: false,
     maxPayload: MAX_FRAME_BYTES,
     handshakeTimeout: CONNECT_TIMEOUT_MS,
     skipUTF8Validation: true,
   })
-  const opened = Promise.withResolvers<WebSocket>()
+  const opened = Promise.withResolvers<Transport>()
   const stop = () => socket.terminate()
   signal.addEventListener('abort', stop, { once: true })
   socket.once('open', () => {
     signal.removeEventListener('abort', stop)
-    opened.resolve(socket)
+    opened.resolve(createEmitterTransport(socket))
   })
   socket.on('error', opened.reject)
   return opened.promise

@@ -144,6 +144,16 @@ export type EnrollResponse = z.infer<typeof EnrollResponse>
 export const ChannelTicket = z.object({ ticket: z.string(), expires_at: instant })
 export type ChannelTicket = z.infer<typeof ChannelTicket>
 
+/** Who a key is: answer of `GET /api/me`. */
+export const Me = z.object({
+  principal_id: z.string(),
+  kind: z.enum(['human', 'ai', 'service', 'schedule', 'machine', 'system']),
+  name: z.string(),
+  role: z.enum(['owner', 'admin', 'member', 'viewer']),
+  fleet_id: z.string(),
+})
+export type Me = z.infer<typeof Me>
+
 export const Health = z.object({
   status: z.enum(['ok', 'draining']),
   relay_id: z.string(),

@@ -5,8 +5,8 @@ import {
   checkFrameRoundTrip,
   checkGarbage,
   checkStreams,
-} from '../../test/channel-properties.ts'
-import { makeMemoryPair } from '../../test/pairs.ts'
+} from './testing/channel-properties.ts'
+import { makeMemoryPair } from './testing/pairs.ts'
 
 /** Cases of each property; the run beside every change makes a few hundred. */
 const RUNS = 5000

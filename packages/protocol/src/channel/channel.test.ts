@@ -1,4 +1,146 @@
-import { makeMemoryPair } from '../../test/pairs.ts'
-import { describeTransport } from '../../test/transport-suite.ts'
+import { describe, expect, test } from 'vitest'
+import { CmdopError } from '../errors.ts'
+import type { Channel } from './channel.ts'
+import { decodeJson, decodeWindow, encodeFrame, encodeJson, encodeWindow, frameTypes } from './frame.ts'
+import { CONNECTION_WINDOW, INITIAL_WINDOW, MAX_CHANNELS, MIN_WINDOW } from './limits.ts'
+import { barrier, makeMemoryPair, someCall, turn } from './testing/pairs.ts'
+import { acceptRaw, dialRaw, resetOf } from './testing/raw-peer.ts'
+import { describeTransport } from './testing/transport-suite.ts'
 
 describeTransport('memory', makeMemoryPair, 60)
+
+describe('channels', () => {
+  test('are refused when nobody takes them', async () => {
+    const { peer, connection } = await dialRaw()
+    peer.open(1)
+    await turn()
+    expect(resetOf(peer, 1)).toMatchObject({ code: 'unsupported' })
+    connection.close()
+  })
+
+  test('are reset alone when taking them fails', async () => {
+    const { peer, connection } = await dialRaw((channel) => {
+      if (channel.id === 1) throw new Error('A fault of the handler.')
+      channel.accept()
+    })
+    peer.open(1)
+    peer.open(3)
+    await turn()
+    expect(resetOf(peer, 1)).toMatchObject({ code: 'server', message: 'The call could not be taken.' })
+    expect(peer.of(3, frameTypes.window)).toHaveLength(1)
+    connection.close()
+  })
+
+  test('grant their first credit once, however often they are accepted, and none when they are over', async () => {
+    const { peer, connection } = await dialRaw((channel) => {
+      channel.accept()
+      channel.accept()
+      channel.reset(new CmdopError('cancelled', 'Enough.'))
+      channel.accept()
+    })
+    peer.open(1)
+    await turn()
+    expect(peer.of(1, frameTypes.window)).toHaveLength(1)
+    connection.close()
+  })
+
+  test('are limited in number, both ways, and an ended one makes room', async () => {
+    await using pair = await makeMemoryPair({ onChannel: (channel) => channel.accept() })
+    const channels = Array.from({ length: MAX_CHANNELS }, () => pair.dialer.open(someCall))
+    expect(() => pair.dialer.open(someCall)).toThrow(expect.objectContaining({ code: 'unavailable', retryable: true }))
+    channels[0]?.reset(new CmdopError('cancelled', 'Enough.'))
+    await expect(pair.dialer.open(someCall).accepted).resolves.toBeUndefined()
+
+    const { peer, connection } = await dialRaw((channel) => channel.accept())
+    for (let i = 0; i <= MAX_CHANNELS; i += 1) peer.open(2 * i + 1)
+    await turn()
+    expect(resetOf(peer, 2 * MAX_CHANNELS + 1)).toMatchObject({ code: 'unavailable' })
+    connection.close()
+  })
+
+  test('are granted no more together than a connection may have, and each the least', async () => {
+    const { peer, connection } = await dialRaw((channel) => channel.accept())
+    for (let i = 0; i < MAX_CHANNELS; i += 1) peer.open(2 * i + 1)
+    await turn()
+    const grants = peer.frames
+      .filter(({ type }) => type === frameTypes.window)
+      .map(({ payload }) => decodeWindow(payload))
+    expect(grants).toHaveLength(MAX_CHANNELS)
+    expect(Math.min(...grants)).toBeGreaterThanOrEqual(MIN_WINDOW)
+    expect(grants.reduce((sum, bytes) => sum + bytes, 0)).toBeLessThanOrEqual(CONNECTION_WINDOW)
+    connection.close()
+  })
+
+  test('give their part of the connection’s window back when they are over', async () => {
+    const { peer, connection } = await dialRaw((channel) => channel.reset(new CmdopError('cancelled', 'Enough.')))
+    for (let i = 0; i < 3 * MAX_CHANNELS; i += 1) peer.open(2 * i + 1)
+    await turn()
+    connection.close()
+
+    await using pair = await makeMemoryPair({ onChannel: (channel) => channel.accept() })
+    for (let i = 0; i < 3 * MAX_CHANNELS; i += 1) {
+      const channel = pair.dialer.open(someCall)
+      expect(channel.open.window).toBe(INITIAL_WINDOW)
+      channel.reset(new CmdopError('cancelled', 'Enough.'))
+    }
+  })
+
+  test('give it back as soon as the other side has ended and all is read', async () => {
+    const { peer, connection } = await acceptRaw()
+    for (let i = 0; i < MAX_CHANNELS; i += 1) {
+      const channel = connection.open(someCall)
+      expect(channel.open.window).toBe(INITIAL_WINDOW)
+      peer.send(encodeFrame(frameTypes.end, channel.id, new Uint8Array()))
+      await turn()
+    }
+    connection.close()
+  })
+
+  test('that are ended by the other side before it took them are accepted', async () => {
+    const { peer, connection } = await acceptRaw()
+    const channel = connection.open(someCall)
+    peer.send(encodeJson(frameTypes.end, channel.id, { size: 0 }))
+    await channel.accepted
+    expect(await channel.finished).toEqual({ size: 0 })
+    connection.close()
+  })
+
+  test('send nothing before they are accepted', async () => {
+    const { peer, connection } = await acceptRaw()
+    const channel = connection.open(someCall)
+    const sent = channel.send(1, new Uint8Array(10))
+    await turn()
+    expect(peer.of(channel.id, frameTypes.data)).toHaveLength(0)
+    peer.send(encodeWindow(channel.id, MIN_WINDOW))
+    await sent
+    expect(peer.of(channel.id, frameTypes.data)).toHaveLength(1)
+    connection.close()
+  })
+
+  test('carry control messages as JSON on lane 0', async () => {
+    const { peer, connection } = await acceptRaw()
+    const channel = connection.open(someCall)
+    peer.send(encodeWindow(channel.id, MIN_WINDOW))
+    await channel.control({ type: 'cancel' })
+    const [frame] = peer.of(channel.id, frameTypes.data)
+    expect(frame?.payload[0]).toBe(0)
+    expect(decodeJson(frame?.payload.subarray(1) ?? new Uint8Array())).toEqual({ type: 'cancel' })
+    connection.close()
+  })
+
+  test('end both ways and are then forgotten', async () => {
+    const answers: Channel[] = []
+    await using pair = await makeMemoryPair({ onChannel: (channel) => answers.push(channel) })
+    const channel = pair.dialer.open(someCall)
+    await channel.end('up')
+    await barrier(pair)
+    const [answer] = answers
+    expect(await answer?.finished).toBe('up')
+    await answer?.end('down')
+    expect(await channel.finished).toBe('down')
+    await channel.end('again')
+    channel.reset(new CmdopError('cancelled', 'Too late.'))
+    await expect(channel.send(1, new Uint8Array(1))).rejects.toMatchObject({ code: 'conflict' })
+    expect(await channel.finished).toBe('down')
+  })
+})

@@ -83,6 +83,11 @@ export class Connection implements AsyncDisposable {
     return channel
   }
 
+  /** Ends every channel for both sides, telling the other side why; the connection stays. */
+  resetAll(error: CmdopError): void {
+    for (const channel of [...this.#channels.values()]) channel.reset(error)
+  }
+
   /** Ends the connection and with it every channel. Idempotent. */
   close(error: CmdopError = new CmdopError('cancelled', 'The connection was closed by its owner.')): void {
     this.#link.close(error)

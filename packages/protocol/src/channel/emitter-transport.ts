@@ -1,3 +1,4 @@
+import { Inbox } from './inbox.ts'
 import type { Transport, TransportHandlers } from './transport.ts'
 
 /** The part of a `ws` socket that a transport needs. The socket must be open; binary messages are Node buffers. */
@@ -13,16 +14,24 @@ export interface EmitterSocket {
 
 const decoder = new TextDecoder()
 
-/** A transport over a `ws` socket, without the cost of DOM events: for relay and machine. */
+/** A transport over a `ws` socket, without the cost of DOM events. Made in its `open` event, it misses nothing. */
 export function createEmitterTransport(socket: EmitterSocket): Transport {
   return new EmitterTransport(socket)
 }
 
 class EmitterTransport implements Transport {
   readonly #socket: EmitterSocket
+  readonly #inbox = new Inbox()
 
   constructor(socket: EmitterSocket) {
     this.#socket = socket
+    socket.on('message', (data, isBinary) => {
+      if (isBinary && data instanceof Uint8Array) this.#inbox.message(data)
+      else this.#inbox.text()
+    })
+    // An error is always followed by a close, which says all there is to say.
+    socket.on('error', () => {})
+    socket.on('close', (code, reason) => this.#inbox.closed({ code, reason: decoder.decode(reason) }))
   }
 
   get bufferedBytes(): number {
@@ -30,13 +39,7 @@ class EmitterTransport implements Transport {
   }
 
   start(handlers: TransportHandlers): void {
-    this.#socket.on('message', (data, isBinary) => {
-      if (isBinary && data instanceof Uint8Array) handlers.message(data)
-      else handlers.text()
-    })
-    // An error is always followed by a close, which says all there is to say.
-    this.#socket.on('error', () => {})
-    this.#socket.on('close', (code, reason) => handlers.closed({ code, reason: decoder.decode(reason) }))
+    this.#inbox.start(handlers)
   }
 
   send(message: Uint8Array): void {

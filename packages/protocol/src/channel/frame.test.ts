@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { checkFrameRoundTrip, checkGarbage } from '../../test/channel-properties.ts'
+import { checkFrameRoundTrip, checkGarbage } from './testing/channel-properties.ts'
 import { CmdopError } from '../errors.ts'
 import {
   dataCost,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { turn } from '../../test/pairs.ts'
-import { RawPeer } from '../../test/raw-peer.ts'
+import { turn } from './testing/pairs.ts'
+import { RawPeer } from './testing/raw-peer.ts'
 import { CmdopError } from '../errors.ts'
 import { Connection } from './connection.ts'
 import { encodeData, encodeFrame, encodeJson, type Frame, frameTypes } from './frame.ts'
@@ -83,7 +83,11 @@ describe('the handshake of a link', () => {
       },
     })
     expect(await throws.closed).toMatchObject({ code })
-    const rejects = await startOpenLink({ hello: () => Promise.reject(error) })
+    const rejects = await startOpenLink({
+      hello: async () => {
+        throw error
+      },
+    })
     expect(await rejects.closed).toMatchObject({ code })
   })
 })
@@ -107,8 +111,9 @@ describe('a link', () => {
   test('closes on a text message', async () => {
     const transport = new SlowTransport()
     const closed = Promise.withResolvers<CmdopError>()
-    new Link(transport, { hello: () => {}, frame: () => {}, closed: closed.resolve })
+    const link = new Link(transport, { hello: () => {}, frame: () => {}, closed: closed.resolve })
     transport.handlers?.text()
+    expect(link.isClosed).toBe(true)
     expect(await closed.promise).toMatchObject({ code: 'protocol' })
   })
 
@@ -148,12 +153,9 @@ describe('a link', () => {
     ['slow_peer: Too slow.', 'connection', true],
     ['', 'connection', true],
   ])('understands the reason %j of a peer', async (reason, code, retryable) => {
-    const [left, right] = createMemoryTransports()
-    const closed = Promise.withResolvers<CmdopError>()
-    new Link(right, { hello: () => {}, frame: () => {}, closed: closed.resolve })
-    left.start({ message: () => {}, text: () => {}, closed: () => {} })
-    left.close(4000, reason)
-    expect(await closed.promise).toMatchObject({ code, retryable })
+    const { peer, closed } = await startOpenLink()
+    peer.close(reason)
+    expect(await closed).toMatchObject({ code, retryable })
   })
 })
 

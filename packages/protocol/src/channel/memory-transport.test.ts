@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { turn } from '../../test/pairs.ts'
+import { turn } from './testing/pairs.ts'
 import { createMemoryTransports } from './memory-transport.ts'
 import type { Transport } from './transport.ts'
 

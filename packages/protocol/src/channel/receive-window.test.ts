@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { checkBudget, checkCredit } from '../../test/channel-properties.ts'
+import { checkBudget, checkCredit } from './testing/channel-properties.ts'
 import { CONNECTION_WINDOW, INITIAL_WINDOW, MAX_CHANNELS, MAX_WINDOW, MIN_DATA_COST, MIN_WINDOW } from './limits.ts'
 import { ReceiveBudget, ReceiveWindow } from './receive-window.ts'
 

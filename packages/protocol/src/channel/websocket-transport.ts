@@ -1,3 +1,4 @@
+import { Inbox } from './inbox.ts'
 import type { Transport, TransportHandlers } from './transport.ts'
 
 /**
@@ -11,19 +12,22 @@ export interface WebSocketLike {
   close(code?: number, reason?: string): void
   /** `ws` only: ends the socket without a closing handshake. */
   terminate?(): void
-  onmessage: ((event: { data: unknown }) => void) | null
-  onclose: ((event: { code: number; reason: string }) => void) | null
-  onerror: ((event: unknown) => void) | null
+  /** Only assigned. Unknown, because each of the three has a type of its own for what it calls them with. */
+  onmessage: unknown
+  onclose: unknown
+  onerror: unknown
 }
 
 const MAX_REASON_BYTES = 123
 const encoder = new TextEncoder()
 
-/** A transport over an open WebSocket. A message is one frame. */
+/** A transport over a WebSocket that has just opened; made in its `open` event, it misses nothing. A message is one frame. */
 export function createWebSocketTransport(socket: WebSocketLike): Transport {
+  const inbox = new Inbox()
   socket.binaryType = 'arraybuffer'
+  listen(socket, inbox)
   return {
-    start: (handlers) => listen(socket, handlers),
+    start: (handlers) => inbox.start(handlers),
     send: (message) => socket.send(message),
     close: (code, reason) => socket.close(isAllowedCode(code) ? code : 4000, cutReason(reason)),
     terminate: () => (socket.terminate === undefined ? socket.close(4000, 'terminated') : socket.terminate()),
@@ -35,13 +39,14 @@ export function createWebSocketTransport(socket: WebSocketLike): Transport {
 
 /* oxlint-disable unicorn/prefer-add-event-listener -- one listener of each; the smallest interface that all three share */
 function listen(socket: WebSocketLike, handlers: TransportHandlers): void {
-  socket.onmessage = (event) => {
+  socket.onmessage = (event: { data: unknown }) => {
     if (event.data instanceof ArrayBuffer) handlers.message(new Uint8Array(event.data))
     else handlers.text()
   }
   // An error is always followed by a close, which says all there is to say.
   socket.onerror = () => {}
-  socket.onclose = (event) => handlers.closed({ code: event.code, reason: event.reason })
+  socket.onclose = (event: { code: number; reason: string }) =>
+    handlers.closed({ code: event.code, reason: event.reason })
 }
 /* oxlint-enable unicorn/prefer-add-event-listener */
 

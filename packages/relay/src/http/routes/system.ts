@@ -1,4 +1,4 @@
-import { Health } from '@cmdop/protocol'
+import { Health, Me } from '@cmdop/protocol'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { RELAY_VERSION } from '../../version.ts'
@@ -13,6 +13,11 @@ export function systemRoutes(context: HttpContext): FastifyPluginAsyncZod {
       const draining = context.isDraining()
       const health = { status: draining ? ('draining' as const) : ('ok' as const), relay_id: context.relayId, version: RELAY_VERSION }
       return draining ? reply.status(503).send(health) : health
+    })
+
+    app.get('/api/me', { schema: { summary: 'Who your key is', response: { 200: Me } } }, async (request) => {
+      const { principal, role, fleetId } = await guard(context.store, request, 'machine.list')
+      return { principal_id: principal.id, kind: principal.kind, name: principal.name, role, fleet_id: fleetId }
     })
 
     app.get('/metrics', { schema: { summary: 'Prometheus text', response: { 200: z.string() } } }, async (request, reply) => {

@@ -8,11 +8,13 @@ function startQueue({ transactionIdleMs = 60_000, schema = 'create table numbers
   const database = new DatabaseSync(':memory:')
   database.exec(schema)
   const batches: (readonly WorkerAnswer[])[] = []
+  const uncommitted: boolean[] = []
   const next = Promise.withResolvers<readonly WorkerAnswer[]>()
   const queue = new StatementQueue(
     database,
     (answers) => {
       batches.push(answers)
+      uncommitted.push(database.isOpen && database.isTransaction)
       if (batches.length > 1) next.resolve(answers)
     },
     { transactionIdleMs },
@@ -20,6 +22,8 @@ function startQueue({ transactionIdleMs = 60_000, schema = 'create table numbers
   return {
     database,
     batches,
+    /** For each batch, whether a transaction was open when it was answered. */
+    uncommitted,
     /** The answers after the first ones. */
     later: next.promise,
     ask(...requests: WorkerRequest[]): void {
@@ -55,6 +59,14 @@ describe('statements on their own', () => {
     queue.ask(insert(1, 10), insert(2, 20), insert(3, 30))
     expect(queue.batches.map(ids)).toEqual([[1, 2, 3]])
     expect(queue.stats()).toMatchObject({ groupCommits: 1, groupedStatements: 3 })
+  })
+
+  it('are answered only after the COMMIT returned', () => {
+    const queue = startQueue()
+    queue.ask(insert(1, 10), insert(2, 10), { id: 3, kind: 'begin', transaction: 1 })
+    queue.ask({ id: 4, kind: 'commit', transaction: 1 })
+    expect(queue.batches.map(ids)).toEqual([[1, 2], [3], [4]])
+    expect(queue.uncommitted).toEqual([false, true, false])
   })
 
   it('fail alone: the rest of the group is committed', () => {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import type { Channel } from '../src/channel/channel.ts'
-import { INITIAL_WINDOW, MAX_TRAILER_BYTES, MAX_WINDOW } from '../src/channel/limits.ts'
-import { CmdopError } from '../src/errors.ts'
+import type { Channel } from '../channel.ts'
+import { INITIAL_WINDOW, MAX_TRAILER_BYTES, MAX_WINDOW } from '../limits.ts'
+import { CmdopError } from '../../errors.ts'
 import { checkStreams } from './channel-properties.ts'
 import { Ledger } from './ledger.ts'
-import { barrier, isPending, type MakePair, type Pair, someCall } from './pairs.ts'
+import { barrier, isPending, type MakePair, type Pair, type PairOptions, someCall } from './pairs.ts'
 
 const piece = new Uint8Array(64 * 1024)
 
@@ -33,8 +33,8 @@ export function describeTransport(name: string, makePair: MakePair, numRuns: num
     })
 
     test('give the trailer once all that was sent is read', async () => {
-      const { pair, channel, answer } = await call(makePair)
-      await using _pair = pair
+      await using ends = await call(makePair)
+      const { pair, channel, answer } = ends
       await answer.send(1, piece.subarray(0, 100))
       await answer.end({ exitCode: 0 })
       await barrier(pair)
@@ -44,8 +44,8 @@ export function describeTransport(name: string, makePair: MakePair, numRuns: num
     })
 
     test('refuse a trailer over its limit and stay open', async () => {
-      const { pair, channel, answer } = await call(makePair)
-      await using _pair = pair
+      await using ends = await call(makePair)
+      const { channel, answer } = ends
       const tooLarge = answer.end('x'.repeat(MAX_TRAILER_BYTES))
       await expect(tooLarge).rejects.toMatchObject({ code: 'frame_too_large' })
       await answer.send(1, piece.subarray(0, 3))
@@ -58,8 +58,8 @@ export function describeTransport(name: string, makePair: MakePair, numRuns: num
       ['who opened', true],
       ['who accepted', false],
     ])('are over for both sides when %s resets them', async (_who, isOpener) => {
-      const { pair, channel, answer } = await call(makePair)
-      await using _pair = pair
+      await using ends = await call(makePair)
+      const { pair, channel, answer } = ends
       const [here, there] = isOpener ? [channel, answer] : [answer, channel]
       const reading = expect(countBytes(there)).rejects.toMatchObject({ code: 'cancelled', message: 'Enough.' })
       here.reset(new CmdopError('cancelled', 'Enough.'))
@@ -91,8 +91,8 @@ export function describeTransport(name: string, makePair: MakePair, numRuns: num
     })
 
     test('keep what arrived whole readable after the connection is lost', async () => {
-      const { pair, channel, answer } = await call(makePair)
-      await using _pair = pair
+      await using ends = await call(makePair)
+      const { pair, channel, answer } = ends
       await answer.send(1, piece.subarray(0, 1000))
       await answer.end('done')
       await barrier(pair)
@@ -103,8 +103,8 @@ export function describeTransport(name: string, makePair: MakePair, numRuns: num
     })
 
     test('fail on both sides when the connection ends under them', async () => {
-      const { pair, channel, answer } = await call(makePair)
-      await using _pair = pair
+      await using ends = await call(makePair)
+      const { pair, channel, answer } = ends
       const reading = expect(countBytes(channel)).rejects.toMatchObject({ code: 'connection' })
       const writing = Promise.all(Array.from({ length: 64 }, () => answer.send(1, piece)))
       const failed = expect(writing).rejects.toMatchObject({ code: 'cancelled' })
@@ -120,8 +120,8 @@ export function describeTransport(name: string, makePair: MakePair, numRuns: num
     })
 
     test('send all that was queued before the end, and nothing after it', async () => {
-      const { pair, channel, answer } = await call(makePair)
-      await using _pair = pair
+      await using ends = await call(makePair)
+      const { channel, answer } = ends
       const queued = Array.from({ length: 20 }, () => answer.send(1, piece))
       const ended = answer.end()
       const late = expect(answer.send(1, piece)).rejects.toMatchObject({ code: 'conflict' })
@@ -130,8 +130,8 @@ export function describeTransport(name: string, makePair: MakePair, numRuns: num
     })
 
     test('lose nothing when a reader stops early and another goes on', async () => {
-      const { pair, channel, answer } = await call(makePair)
-      await using _pair = pair
+      await using ends = await call(makePair)
+      const { channel, answer } = ends
       const writing = send(answer, 3 * MAX_WINDOW)
       let bytes = 0
       for (let isOver = false; !isOver;) {
@@ -147,8 +147,8 @@ export function describeTransport(name: string, makePair: MakePair, numRuns: num
     })
 
     test('share their messages between two readers, and end for both', async () => {
-      const { pair, channel, answer } = await call(makePair)
-      await using _pair = pair
+      await using ends = await call(makePair)
+      const { pair, channel, answer } = ends
       const readers = [countBytes(channel), countBytes(channel)]
       await barrier(pair)
       await send(answer, MAX_WINDOW)
@@ -158,7 +158,7 @@ export function describeTransport(name: string, makePair: MakePair, numRuns: num
   })
 }
 
-interface Call {
+interface Call extends AsyncDisposable {
   readonly pair: Pair
   readonly channel: Channel
   readonly answer: Channel
@@ -172,7 +172,7 @@ export async function call(makePair: MakePair): Promise<Call> {
   const answer = await opened.promise
   answer.accept()
   await channel.accepted
-  return { pair, channel, answer }
+  return { pair, channel, answer, [Symbol.asyncDispose]: () => pair[Symbol.asyncDispose]() }
 }
 
 async function send(channel: Channel, bytes: number): Promise<void> {
@@ -187,6 +187,6 @@ export async function countBytes(channel: Channel): Promise<number> {
   return bytes
 }
 
-function watchDialer(ledger: Ledger): NonNullable<Parameters<MakePair>[0]>['wrap'] {
+function watchDialer(ledger: Ledger): NonNullable<PairOptions['wrap']> {
   return (transport, role) => (role === 'dialer' ? ledger.watch(transport) : transport)
 }

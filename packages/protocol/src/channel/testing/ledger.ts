@@ -1,7 +1,7 @@
-import { decodeFrame, decodeJson, decodeWindow, dataCost, frameTypes } from '../src/channel/frame.ts'
-import { MAX_WINDOW } from '../src/channel/limits.ts'
-import type { Transport, TransportHandlers } from '../src/channel/transport.ts'
-import { Open } from '../src/messages/open.ts'
+import { decodeFrame, decodeJson, decodeWindow, dataCost, frameTypes } from '../frame.ts'
+import { MAX_WINDOW } from '../limits.ts'
+import type { Transport, TransportHandlers } from '../transport.ts'
+import { Open } from '../../messages/open.ts'
 
 /** Keeps count, outside of the code under test, of what one end grants, receives and reads. */
 export class Ledger {

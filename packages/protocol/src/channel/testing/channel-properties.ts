@@ -1,22 +1,13 @@
-import fc from 'fast-check'
-import type { Channel } from '../src/channel/channel.ts'
-import {
-  dataCost,
-  decodeFrame,
-  decodeJson,
-  decodeReset,
-  decodeWindow,
-  encodeData,
-  encodeFrame,
-  frameTypes,
-} from '../src/channel/frame.ts'
-import { CONNECTION_WINDOW, MAX_CHANNELS, MAX_DATA_BYTES, MAX_WINDOW, MIN_WINDOW } from '../src/channel/limits.ts'
-import { ReceiveBudget, ReceiveWindow } from '../src/channel/receive-window.ts'
-import { SendWindow } from '../src/channel/send-window.ts'
-import { isCmdopError } from '../src/errors.ts'
-import { parseOpen } from '../src/messages/open.ts'
+import * as fc from 'fast-check'
+import type { Channel } from '../channel.ts'
+import { dataCost, decodeFrame, decodeJson, decodeReset, decodeWindow, encodeFrame, frameTypes } from '../frame.ts'
+import { CONNECTION_WINDOW, MAX_CHANNELS, MAX_DATA_BYTES, MAX_WINDOW, MIN_WINDOW } from '../limits.ts'
+import { ReceiveBudget, ReceiveWindow } from '../receive-window.ts'
+import { SendWindow } from '../send-window.ts'
+import { isCmdopError } from '../../errors.ts'
+import { parseOpen } from '../../messages/open.ts'
 import { Ledger } from './ledger.ts'
-import { type MakePair, type Pair, someCall, turn } from './pairs.ts'
+import { type MakePair, someCall, turn } from './pairs.ts'
 
 /** Whatever is encoded is decoded as it was. */
 export function checkFrameRoundTrip(numRuns: number): void {
@@ -210,7 +201,7 @@ const channelPlan: fc.Arbitrary<ChannelPlan> = fc.record({ up: streamPlan, down:
 async function runStreams(makePair: MakePair, plans: readonly ChannelPlan[]): Promise<void> {
   const ledgers = { dialer: new Ledger(), acceptor: new Ledger() }
   const answers: Promise<void>[] = []
-  const pair = await makePair({
+  await using pair = await makePair({
     wrap: (transport, role) => ledgers[role].watch(transport),
     onChannel: (channel) => {
       channel.accept()
@@ -219,7 +210,6 @@ async function runStreams(makePair: MakePair, plans: readonly ChannelPlan[]): Pr
         answers.push(runEnd(channel, { write: plan.down, read: plan.up, ledger: ledgers.acceptor }))
     },
   })
-  await using _pair: Pair = pair
   const calls = plans.map((plan, index) => {
     const channel = pair.dialer.open({ ...someCall, params: { index } })
     return runEnd(channel, { write: plan.up, read: plan.down, ledger: ledgers.dialer })
@@ -258,7 +248,7 @@ async function readStream(channel: Channel, does: { read: StreamPlan; ledger: Le
     does.ledger.read(channel.id, message.data.length)
     const pause = does.read.pauses[messages.push(message) % does.read.pauses.length] ?? 0
     if (pause > 10) await turn()
-    else for (let i = 0; i < pause; i += 1) await null
+    else for (let i = 0; i < pause; i += 1) await Promise.resolve()
   }
   return lanesOf(messages)
 }

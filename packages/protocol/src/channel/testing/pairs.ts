@@ -1,7 +1,7 @@
-import type { Channel } from '../src/channel/channel.ts'
-import { Connection } from '../src/channel/connection.ts'
-import { createMemoryTransports } from '../src/channel/memory-transport.ts'
-import type { Transport } from '../src/channel/transport.ts'
+import type { Channel } from '../channel.ts'
+import { Connection } from '../connection.ts'
+import { createMemoryTransports } from '../memory-transport.ts'
+import type { Transport } from '../transport.ts'
 
 /** Both ends of one connection, ready; closed together. */
 export interface Pair extends AsyncDisposable {
@@ -28,13 +28,12 @@ export async function makeMemoryPair(options: PairOptions = {}): Promise<Pair> {
 
 /** Shakes hands over two connected transports. */
 export async function connectPair(left: Transport, right: Transport, options: PairOptions = {}): Promise<Pair> {
-  const wrap = options.wrap ?? ((transport: Transport) => transport)
-  const acceptor = new Connection(wrap(right, 'acceptor'), {
+  const acceptor = new Connection(options.wrap?.(right, 'acceptor') ?? right, {
     role: 'acceptor',
     hello: () => ({ time: 1, relayId: 'rly_1' }),
     onChannel: (channel) => (channel.open.method === 'barrier' ? answerBarrier(channel) : options.onChannel?.(channel)),
   })
-  const dialer = new Connection(wrap(left, 'dialer'), { role: 'dialer', hello: () => ({}) })
+  const dialer = new Connection(options.wrap?.(left, 'dialer') ?? left, { role: 'dialer', hello: () => ({}) })
   await Promise.all([dialer.ready, acceptor.ready])
   return {
     dialer,

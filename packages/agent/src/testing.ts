@@ -1,0 +1,11 @@
+export {
+  type ModelServer,
+  modelServerKey,
+  type ServerRequest,
+  startModelServer,
+  type WireName,
+  wireNames,
+} from './testing/model-server.ts'
+export { type ScriptedCall, type ScriptedModel, type ScriptedStep, scriptedModel } from './testing/scripted-model.ts'
+export type { SeenStep, SeenToolResult } from './testing/seen-step.ts'
+export type { ServerTurn } from './testing/wires/wire.ts'

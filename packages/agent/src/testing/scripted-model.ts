@@ -1,0 +1,129 @@
+import type {
+  LanguageModelV4,
+  LanguageModelV4CallOptions,
+  LanguageModelV4FinishReason,
+  LanguageModelV4StreamPart,
+} from '@ai-sdk/provider'
+import { type SeenStep, seenStep } from './seen-step.ts'
+
+/** One step of a script: what the model sees is checked, then it says what is written here. */
+export interface ScriptedStep {
+  /** Throws for a conversation that is not the expected one; the run fails, and so does `assertComplete`. */
+  readonly expect?: (seen: SeenStep) => void
+  readonly thinking?: string
+  readonly text?: string
+  readonly calls?: readonly ScriptedCall[]
+  /** Thrown instead of an answer. */
+  readonly error?: unknown
+  /** Says what is written, then nothing more until the run is stopped. */
+  readonly hangs?: boolean
+  /** Default: `tool-calls` with calls, `stop` without. */
+  readonly finishReason?: LanguageModelV4FinishReason['unified']
+  /** Default: 10 in, 5 out. null: it reports none. */
+  readonly tokens?: { readonly input: number; readonly output: number } | null
+}
+
+/** A tool call of a script. */
+export interface ScriptedCall {
+  readonly tool: string
+  /** A string is sent as it is, to script arguments that are not JSON. */
+  readonly input: unknown
+  /** Default: unique in the script. */
+  readonly id?: string
+}
+
+/** A model that follows a script and fails on every step that is not in it. */
+export interface ScriptedModel extends LanguageModelV4, Disposable {
+  /** What the model saw, by step. */
+  readonly seen: readonly SeenStep[]
+  /** Throws when steps are left over, when one came that was not expected, or when an `expect` failed. */
+  assertComplete(): void
+}
+
+/**
+ * A scripted AI SDK model, in process. Declare it with `using`: at the end of its scope it asserts that the script was
+ * followed to its end.
+ */
+export function scriptedModel(steps: readonly ScriptedStep[]): ScriptedModel {
+  const seen: SeenStep[] = []
+  const failures: unknown[] = []
+  const assertComplete = (): void => {
+    if (failures.length > 0) throw failures[0]
+    if (seen.length < steps.length)
+      throw new Error(`The script has ${steps.length} steps; the run took ${seen.length}.`)
+  }
+  const take = (options: LanguageModelV4CallOptions): ScriptedStep => {
+    const index = seen.push(seenStep(options)) - 1
+    const [step, current] = [steps[index], seen[index]]
+    try {
+      if (step === undefined || current === undefined)
+        throw new Error(`The script has ${steps.length} steps; the run asked for another.`)
+      step.expect?.(current)
+      return step
+    } catch (error) {
+      failures.push(error)
+      throw error
+    }
+  }
+  return {
+    specificationVersion: 'v4',
+    provider: 'scripted',
+    modelId: 'scripted',
+    supportedUrls: {},
+    seen,
+    assertComplete,
+    [Symbol.dispose]: assertComplete,
+    doGenerate: () => Promise.reject(new Error('The scripted model only streams.')),
+    doStream: async (options) => {
+      const step = take(options)
+      if (step.error !== undefined) throw step.error
+      return { stream: streamOf(step, seen.length, options.abortSignal) }
+    },
+  }
+}
+
+function streamOf(
+  step: ScriptedStep,
+  number: number,
+  signal: AbortSignal | undefined,
+): ReadableStream<LanguageModelV4StreamPart> {
+  return new ReadableStream({
+    start: (controller) => {
+      for (const part of partsOf(step, number)) controller.enqueue(part)
+      if (step.hangs !== true) return controller.close()
+      const stop = (): void => controller.error(signal?.reason)
+      if (signal?.aborted) stop()
+      else signal?.addEventListener('abort', stop, { once: true })
+    },
+  })
+}
+
+function* partsOf(step: ScriptedStep, number: number): Generator<LanguageModelV4StreamPart> {
+  const { thinking, text, calls = [], hangs, tokens = { input: 10, output: 5 } } = step
+  yield { type: 'stream-start', warnings: [] }
+  if (thinking !== undefined) {
+    yield { type: 'reasoning-start', id: 'thinking' }
+    yield { type: 'reasoning-delta', id: 'thinking', delta: thinking }
+    yield { type: 'reasoning-end', id: 'thinking' }
+  }
+  if (text !== undefined) {
+    yield { type: 'text-start', id: 'text' }
+    yield { type: 'text-delta', id: 'text', delta: text }
+    yield { type: 'text-end', id: 'text' }
+  }
+  for (const [index, { tool, input, id = `call-${number}-${index + 1}` }] of calls.entries()) {
+    const json = typeof input === 'string' ? input : JSON.stringify(input)
+    yield { type: 'tool-call', toolCallId: id, toolName: tool, input: json }
+  }
+  if (hangs === true) return
+  const unified = step.finishReason ?? (calls.length > 0 ? 'tool-calls' : 'stop')
+  const count = (total: number | undefined) => ({ total, noCache: total, cacheRead: undefined, cacheWrite: undefined })
+  yield {
+    type: 'finish',
+    finishReason: { unified, raw: unified },
+    usage: {
+      inputTokens: count(tokens?.input),
+      outputTokens: { total: tokens?.output, text: tokens?.output, reasoning: undefined },
+    },
+  }
+}

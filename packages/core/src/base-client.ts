@@ -1,0 +1,59 @@
+import { Me } from '@cmdop/protocol'
+import { Channels } from './channels.ts'
+import { EnrollmentTokensNamespace, KeysNamespace, MachinesNamespace } from './namespaces.ts'
+import type { Platform } from './platform.ts'
+import { RemoteMachine } from './remote-machine.ts'
+import { RestClient } from './rest-client.ts'
+import { type ClientOptions, type ClientSettings, resolveSettings } from './settings.ts'
+
+/** A client of a relay, without the platform it runs on: `Client` of `@cmdop/core` and of `@cmdop/core/browser`. */
+export class BaseClient implements AsyncDisposable {
+  readonly machines: MachinesNamespace
+  readonly keys: KeysNamespace
+  readonly enrollmentTokens: EnrollmentTokensNamespace
+  readonly #settings: ClientSettings
+  readonly #rest: RestClient
+  readonly #channels: Channels
+
+  constructor(options: ClientOptions, platform: Platform) {
+    this.#settings = resolveSettings(options, platform.settings)
+    const rest = new RestClient(this.#settings, platform)
+    this.#rest = rest
+    this.#channels = new Channels(this.#settings, platform, rest)
+    this.machines = new MachinesNamespace(rest)
+    this.keys = new KeysNamespace(rest, async () => this.fleetId ?? (await this.me()).fleet_id)
+    this.enrollmentTokens = new EnrollmentTokensNamespace(rest)
+  }
+
+  /** Address of the relay, without a slash at its end. */
+  get baseUrl(): string {
+    return this.#settings.baseUrl
+  }
+
+  /** The fleet of fleet-scoped calls; the key's own where none is set. */
+  get fleetId(): string | undefined {
+    return this.#settings.fleetId
+  }
+
+  /** Who the key is. */
+  me({ signal }: { signal?: AbortSignal } = {}): Promise<Me> {
+    return this.#rest.call({ method: 'GET', path: '/api/me', answer: Me, signal })
+  }
+
+  /**
+   * A handle of the machine that the reference means: id, hostname, name or unique prefix, in this order.
+   * Throws `not_found`, or `ambiguous` with the candidates in `details`.
+   */
+  async machine(reference: string, options: { signal?: AbortSignal } = {}): Promise<RemoteMachine> {
+    return new RemoteMachine(this.#channels, await this.machines.resolve(reference, options))
+  }
+
+  /** Ends every command of this client that still runs, and the connection. Idempotent. */
+  async close(): Promise<void> {
+    await this.#channels.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}

@@ -1,0 +1,162 @@
+import { ANSWER_LANE, type Channel, ChannelTicket, CmdopError, Connection, MAX_ANSWER_BYTES, type MethodName, methods } from '@cmdop/protocol'
+import type { Platform } from './platform.ts'
+import type { RestClient } from './rest-client.ts'
+import { type ClientSettings, requireToken } from './settings.ts'
+import { wait } from './wait.ts'
+
+/** A call to a machine. */
+export interface MachineCall {
+  readonly method: MethodName
+  readonly target: string
+  readonly params: Record<string, unknown>
+  readonly callId: string
+  readonly deadlineMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Milliseconds between tries of a call that may be repeated, at most; a random part of it is waited. */
+const RETRY_WAIT_MS = 500
+
+/** The client's one connection for all its channels, opened when it is first needed and again after a loss. */
+export class Channels {
+  readonly #settings: ClientSettings
+  readonly #platform: Platform
+  readonly #rest: RestClient
+  #connection: Promise<Connection> | undefined
+  #dialling: Promise<Connection> | undefined
+  /** A relay that was there once is worth another try; one that never was is not. */
+  #wasConnected = false
+  #closed = false
+
+  constructor(settings: ClientSettings, platform: Platform, rest: RestClient) {
+    this.#settings = settings
+    this.#platform = platform
+    this.#rest = rest
+  }
+
+  /**
+   * A channel that the machine has accepted; `prepare` sees it before anything can arrive on it.
+   * Throws what it was refused with, or `timeout` without a first answer.
+   */
+  async open(call: MachineCall, prepare?: (channel: Channel) => void): Promise<Channel> {
+    const connection = await this.connect()
+    const channel = connection.open({
+      method: call.method,
+      target: call.target,
+      params: call.params,
+      callId: call.callId,
+      ...(call.deadlineMs === undefined ? {} : { deadlineMs: call.deadlineMs }),
+    })
+    prepare?.(channel)
+    await this.#within(channel, channel.accepted, call.signal)
+    return channel
+  }
+
+  /** The whole answer of a method that only reads, and its trailer. Repeated after a lost connection, within `timeoutMs`. */
+  async ask(call: MachineCall): Promise<{ data: Uint8Array; trailer: unknown }> {
+    const end = Date.now() + this.#settings.timeoutMs
+    for (;;) {
+      try {
+        const channel = await this.open(call)
+        return await this.#within(channel, readAnswer(channel), call.signal)
+      } catch (error) {
+        const again = error instanceof CmdopError && error.code === 'connection' && methods[call.method].repeatable
+        if (!again || this.#closed || !this.#wasConnected || Date.now() + RETRY_WAIT_MS > end) throw error
+        await wait(Math.random() * RETRY_WAIT_MS, call.signal)
+      }
+    }
+  }
+
+  /** The live connection. Throws `connection`, `timeout` or what the relay refuses it with. */
+  async connect(): Promise<Connection> {
+    if (this.#closed) throw new CmdopError('cancelled', 'The client was closed.')
+    const known = await this.#connection?.catch(() => undefined)
+    if (known !== undefined && !known.isClosed) return known
+    // Whoever comes first dials; the others wait for that one.
+    if (this.#dialling === undefined) {
+      this.#dialling = this.#dial().finally(() => {
+        this.#dialling = undefined
+      })
+      this.#connection = this.#dialling
+      this.#connection.catch(() => {})
+    }
+    return this.#dialling
+  }
+
+  /** Ends every channel, cancelling what runs on it, and the connection. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true
+    const connection = await this.#connection?.catch(() => undefined)
+    // Said for each command, because a connection that merely ends leaves them running for a while.
+    connection?.resetAll(new CmdopError('cancelled', 'The client was closed.'))
+    connection?.close()
+  }
+
+  async #dial(): Promise<Connection> {
+    const { timeoutMs, baseUrl } = this.#settings
+    const signal = AbortSignal.timeout(timeoutMs)
+    const address = {
+      url: `${baseUrl.replace(/^http/, 'ws')}/api/channel`,
+      bearer: requireToken(this.#settings),
+      ticket: async () => {
+        const answer = await this.#rest.call({ method: 'POST', path: '/api/channel-tickets', answer: ChannelTicket })
+        return answer.ticket
+      },
+    }
+    const transport = await this.#platform.openChannel(address, signal)
+    const connection = new Connection(transport, { role: 'dialer', hello: () => ({}) })
+    signal.addEventListener('abort', () => connection.close(notAnswered(timeoutMs)), { once: true })
+    await connection.ready
+    this.#wasConnected = true
+    return connection
+  }
+
+  /** Bounds a channel's answer by `timeoutMs` and the caller's signal. */
+  async #within<Value>(channel: Channel, answer: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
+    const { timeoutMs } = this.#settings
+    const timer = setTimeout(() => channel.reset(notAnswered(timeoutMs)), timeoutMs)
+    const cancel = () => channel.reset(new CmdopError('cancelled', 'The call was cancelled.'))
+    if (signal?.aborted === true) cancel()
+    signal?.addEventListener('abort', cancel, { once: true })
+    try {
+      return await answer
+    } finally {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', cancel)
+    }
+  }
+}
+
+function notAnswered(timeoutMs: number): CmdopError {
+  return new CmdopError('timeout', `There was no answer within ${timeoutMs} ms.`, { idempotent: true })
+}
+
+async function readAnswer(channel: Channel): Promise<{ data: Uint8Array; trailer: unknown }> {
+  const parts: Uint8Array[] = []
+  let bytes = 0
+  for await (const { lane, data } of channel) {
+    bytes += data.length
+    if (lane !== ANSWER_LANE || bytes > MAX_ANSWER_BYTES) throw refuse(channel)
+    parts.push(data)
+  }
+  const trailer = await channel.finished
+  await channel.end()
+  return { data: concat(parts, bytes), trailer }
+}
+
+function refuse(channel: Channel): CmdopError {
+  const error = new CmdopError('protocol', 'The machine gave an answer of another form; is its daemon of another version?')
+  channel.reset(error)
+  return error
+}
+
+/** Joins pieces into one array of `bytes` bytes. */
+export function concat(parts: readonly Uint8Array[], bytes: number): Uint8Array {
+  const whole = new Uint8Array(bytes)
+  let offset = 0
+  for (const part of parts) {
+    whole.set(part, offset)
+    offset += part.length
+  }
+  return whole
+}

@@ -1,0 +1,21 @@
+import { BaseClient } from './base-client.ts'
+import { nodePlatform } from './platform-node.ts'
+import type { ClientOptions } from './settings.ts'
+
+/** A client of a relay, in Node. */
+export class Client extends BaseClient {
+  /** Throws `config` when there is no address of a relay, or a setting is wrong. */
+  constructor(options: ClientOptions = {}) {
+    super(options, nodePlatform)
+  }
+
+  /** A client with the settings of the environment. Throws `config`, naming what is missing. */
+  static fromEnv(): Client {
+    return new Client()
+  }
+
+  /** A client for a key of the relay: `Client.remote({ apiKey })`. The address comes from `baseUrl` or `CMDOP_BASE_URL`. */
+  static remote({ apiKey, ...options }: Omit<ClientOptions, 'token' | 'apiKey' | 'apiBaseUrl'> & { apiKey: string }): Client {
+    return new Client({ ...options, token: apiKey })
+  }
+}

@@ -1,0 +1,113 @@
+import {
+  type ApiKeyIssue,
+  ApiKeyIssued,
+  ApiKeyList,
+  type ApiKeyListQuery,
+  type ApiKeySummary,
+  type EnrollmentTokenIssue,
+  EnrollmentTokenIssued,
+  MachineList,
+  type MachineListQuery,
+  MachineSummary,
+} from '@cmdop/protocol'
+import { z } from 'zod'
+import type { RestClient } from './rest-client.ts'
+
+interface Cancellable {
+  signal?: AbortSignal
+}
+
+/** `client.machines`: the machines of the key's fleet. */
+export class MachinesNamespace {
+  readonly #rest: RestClient
+
+  constructor(rest: RestClient) {
+    this.#rest = rest
+  }
+
+  /** One page, in order of name. Pass `next_cursor` on as `cursor`. */
+  list(query: Partial<MachineListQuery> & Cancellable = {}): Promise<MachineList> {
+    const { signal, ...rest } = query
+    return this.#rest.call({ method: 'GET', path: '/api/machines', query: rest, answer: MachineList, signal })
+  }
+
+  /** One machine by id. Throws `not_found`. */
+  get(machineId: string, { signal }: Cancellable = {}): Promise<MachineSummary> {
+    return this.#rest.call({ method: 'GET', path: `/api/machines/${encodeURIComponent(machineId)}`, answer: MachineSummary, signal })
+  }
+
+  /** The one machine that a reference means: id, hostname, name or unique prefix. Throws `not_found` or `ambiguous`. */
+  resolve(reference: string, { signal }: Cancellable = {}): Promise<MachineSummary> {
+    return this.#rest.call({ method: 'GET', path: '/api/machines/resolve', query: { ref: reference }, answer: MachineSummary, signal })
+  }
+
+  /** Every machine, page by page as they are needed. */
+  async *iter(query: Omit<Partial<MachineListQuery>, 'cursor'> & Cancellable = {}): AsyncGenerator<MachineSummary> {
+    for await (const page of this.pages(query)) yield* page.items
+  }
+
+  /** Every page. Ends with the last one, and when a page does not lead on. */
+  async *pages(query: Omit<Partial<MachineListQuery>, 'cursor'> & Cancellable = {}): AsyncGenerator<MachineList> {
+    for (let cursor: string | undefined; ; ) {
+      const page = await this.list({ ...query, ...(cursor === undefined ? {} : { cursor }) })
+      yield page
+      if (page.next_cursor === null || page.next_cursor === cursor) return
+      cursor = page.next_cursor
+    }
+  }
+}
+
+/** `client.keys`: API keys of a fleet. */
+export class KeysNamespace {
+  readonly #rest: RestClient
+  readonly #fleetId: () => Promise<string>
+
+  constructor(rest: RestClient, fleetId: () => Promise<string>) {
+    this.#rest = rest
+    this.#fleetId = fleetId
+  }
+
+  /** One page, newest first. */
+  async list(query: Partial<ApiKeyListQuery> & Cancellable = {}): Promise<ApiKeyList> {
+    const { signal, ...rest } = query
+    return this.#rest.call({ method: 'GET', path: await this.#path(), query: rest, answer: ApiKeyList, signal })
+  }
+
+  /** Every key, page by page as they are needed. */
+  async *iter({ signal }: Cancellable = {}): AsyncGenerator<ApiKeySummary> {
+    for (let offset = 0; ; ) {
+      const page = await this.list({ offset, ...(signal === undefined ? {} : { signal }) })
+      yield* page.items
+      offset += page.items.length
+      if (page.items.length === 0 || offset >= page.total) return
+    }
+  }
+
+  /** A new key; `raw_token` is shown only here. */
+  async issue(key: ApiKeyIssue, { signal }: Cancellable = {}): Promise<ApiKeyIssued> {
+    return this.#rest.call({ method: 'POST', path: await this.#path(), body: key, answer: ApiKeyIssued, signal })
+  }
+
+  /** Ends a key at once, with the connections that use it. */
+  async revoke(keyId: string, { signal }: Cancellable = {}): Promise<void> {
+    await this.#rest.call({ method: 'DELETE', path: `${await this.#path()}/${encodeURIComponent(keyId)}`, answer: z.null(), signal })
+  }
+
+  async #path(): Promise<string> {
+    return `/api/fleets/${encodeURIComponent(await this.#fleetId())}/api-keys`
+  }
+}
+
+/** `client.enrollmentTokens`: what a machine needs to join the fleet. */
+export class EnrollmentTokensNamespace {
+  readonly #rest: RestClient
+
+  constructor(rest: RestClient) {
+    this.#rest = rest
+  }
+
+  /** A new token; `raw_token` is shown only here. */
+  issue(token: EnrollmentTokenIssue = {}, { signal }: Cancellable = {}): Promise<EnrollmentTokenIssued> {
+    return this.#rest.call({ method: 'POST', path: '/api/enrollment-tokens', body: token, answer: EnrollmentTokenIssued, signal })
+  }
+}

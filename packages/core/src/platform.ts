@@ -1,0 +1,25 @@
+import type { Transport } from '@cmdop/protocol'
+
+/** Where the client gets its settings from, besides what it is given. */
+export interface SettingsSource {
+  /** Variables of the environment; empty in a browser. */
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** What the command line keeps: an address and the key for it. Asked only when something is missing. */
+  configFile(): { baseUrl?: string | undefined; token?: string | undefined }
+}
+
+/** What differs between Node and a browser. */
+export interface Platform {
+  readonly settings: SettingsSource
+  fetch(url: string, init: RequestInit): Promise<Response>
+  /** Opens a WebSocket of the channel protocol. `bearer` where headers can be set, otherwise a ticket in the URL. */
+  openChannel(address: ChannelAddress, signal: AbortSignal): Promise<Transport>
+}
+
+export interface ChannelAddress {
+  /** `wss://relay.example/api/channel`. */
+  readonly url: string
+  readonly bearer: string
+  /** Asks the relay for a one-use pass, for a platform that can set no header. */
+  ticket(): Promise<string>
+}
