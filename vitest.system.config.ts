@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config'
+import base from './vitest.config.ts'
+
+/** Tests that need root or a Debian package; `scripts/install-system-packages.sh` brings them. */
+export default defineConfig({
+  ...base,
+  test: {
+    ...base.test,
+    include: ['packages/*/src/**/*.system.test.ts', 'test/**/*.system.test.ts'],
+    exclude: ['**/node_modules/**', '**/dist/**'],
+    testTimeout: 120_000,
+    maxWorkers: 1,
+  },
+})
