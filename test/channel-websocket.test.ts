@@ -5,6 +5,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net'
 import {
   CHANNEL_SUBPROTOCOL,
   type CmdopError,
+  createEmitterTransport,
   createWebSocketTransport,
   DEAD_AFTER_MS,
   encodeJson,
@@ -14,7 +15,7 @@ import {
   type Transport,
 } from '@cmdop/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type WebSocket as ServerSocket, WebSocketServer } from 'ws'
+import { WebSocket as ClientSocket, WebSocketServer } from 'ws'
 import { connectPair, type MakePair } from '../packages/protocol/src/channel/testing/pairs.ts'
 import { describeTransport } from '../packages/protocol/src/channel/testing/transport-suite.ts'
 
@@ -40,15 +41,24 @@ afterAll(() => {
   http.close()
 })
 
-/** The platform's WebSocket dials, `ws` accepts. */
-const makeWebSocketPair: MakePair = async (options) => {
+/** The platform's WebSocket dials, as a browser does; `ws` accepts. */
+const makePlatformPair: MakePair = async (options) => {
   const accepted = nextTransport()
   const socket = new WebSocket(`ws://127.0.0.1:${port}/`, CHANNEL_SUBPROTOCOL)
   await once(socket, 'open')
   return connectPair(createWebSocketTransport(socket), await accepted, options)
 }
 
-describeTransport('WebSocket', makeWebSocketPair, 15)
+/** `ws` dials, as a machine does, and accepts. */
+const makeEmitterPair: MakePair = async (options) => {
+  const accepted = nextTransport()
+  const socket = new ClientSocket(`ws://127.0.0.1:${port}/`, CHANNEL_SUBPROTOCOL, { perMessageDeflate: false })
+  await once(socket, 'open')
+  return connectPair(createEmitterTransport(socket), await accepted, options)
+}
+
+describeTransport('the WebSocket of the platform', makePlatformPair, 15)
+describeTransport('the WebSocket of ws', makeEmitterPair, 15)
 
 describe('a raw peer on a WebSocket', () => {
   test('that sends half a frame and then nothing is closed as dead', async () => {
@@ -92,8 +102,8 @@ describe('a raw peer on a WebSocket', () => {
 })
 
 async function nextTransport(): Promise<Transport> {
-  const [socket] = (await once(server, 'connection')) as [ServerSocket]
-  return createWebSocketTransport(socket)
+  const [socket] = (await once(server, 'connection')) as [ClientSocket]
+  return createEmitterTransport(socket)
 }
 
 interface RawConnection {

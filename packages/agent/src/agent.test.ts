@@ -1,69 +1,38 @@
-import { execFileSync } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CmdopError } from '@cmdop/protocol'
 import { expect, expectTypeOf, test } from 'vitest'
 import * as z from 'zod'
+import { z as z3 } from 'zod/v3'
 import { createAgent } from './agent.ts'
-import { RunError } from './run/run-error.ts'
+import type { OutputSchemaInput } from './output/output-schema.ts'
 import { localMachine } from './testing/local-machine.ts'
 import { sampleFacts } from './testing/sample-facts.ts'
-import { scriptedModel, type ScriptedStep } from './testing/scripted-model.ts'
+import { scriptedModel } from './testing/scripted-model.ts'
+import { answer, failure, scriptedWorld, shell } from './testing/scripted-world.ts'
 
 const Answer = z.object({ word: z.string() })
-const answer = { tool: 'final_result', input: { word: 'yes' } }
-const shell = (command: string, more: object = {}) => ({ tool: 'run_command', input: { command, ...more } })
-
-function agentWith(steps: readonly ScriptedStep[]) {
-  const model = scriptedModel(steps)
-  const machine = localMachine(sampleFacts())
-  return {
-    agent: createAgent({ machine, model, env: {} }),
-    machine,
-    [Symbol.dispose]: () => model.assertComplete(),
-    seen: model.seen,
-  }
-}
-
-async function failure(run: Promise<unknown>): Promise<RunError> {
-  const error: unknown = await run.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  )
-  expect(error).toBeInstanceOf(RunError)
-  return error as RunError
-}
-
-/** A folder with a pipe; a command that writes its process id to it says that it runs. */
-async function pidPipe() {
-  const folder = await mkdtemp(join(tmpdir(), 'agent-'))
-  const path = join(folder, 'pid')
-  execFileSync('mkfifo', [path])
-  return {
-    command: shell(`echo $$ > ${path}; exec sleep 1000`),
-    pid: async () => Number(await readFile(path, 'utf8')),
-    [Symbol.asyncDispose]: () => rm(folder, { recursive: true }),
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}
 
 test('the output has the type of the schema without narrowing', async () => {
-  using world = agentWith([{ calls: [answer] }])
+  using world = scriptedWorld([{ calls: [answer] }])
   const result = await world.agent.run('Answer', { outputSchema: Answer })
   expectTypeOf(result.output).toEqualTypeOf<{ word: string }>()
   expect(result.output.word).toBe('yes')
 })
 
+test('a Zod 3 schema gives its type, and a schema that is only known at run time gives unknown', async () => {
+  using world = scriptedWorld([{ calls: [answer] }, { calls: [answer] }])
+  const result = await world.agent.run('Answer', { outputSchema: z3.object({ word: z3.string() }) })
+  expectTypeOf(result.output).toEqualTypeOf<{ word: string }>()
+  const outputSchema: OutputSchemaInput = { type: 'object', properties: { word: { type: 'string' } } }
+  const other = await world.agent.run('Answer', { outputSchema })
+  expectTypeOf(other.output).toEqualTypeOf<unknown>()
+  expect(other.output).toEqual(result.output)
+})
+
 test('a run without a schema gives the text of the model', async () => {
-  using world = agentWith([{ calls: [shell('echo hello')] }, { text: 'It says hello.' }])
+  using world = scriptedWorld([{ calls: [shell('echo hello')] }, { text: 'It says hello.' }])
   const result = await world.agent.run('What does it say?')
   expectTypeOf(result.output).toEqualTypeOf<string>()
   expect(result).toMatchObject({ output: 'It says hello.', text: 'It says hello.', strategy: 'text' })
@@ -71,7 +40,7 @@ test('a run without a schema gives the text of the model', async () => {
 })
 
 test('a result says which model made it, what it did and what it used, and is honest about what is not known', async () => {
-  using world = agentWith([
+  using world = scriptedWorld([
     { thinking: 'Hm.', calls: [shell('exit 3')] },
     { text: 'Done.', calls: [answer] },
   ])
@@ -98,7 +67,7 @@ test('a result says which model made it, what it did and what it used, and is ho
 test('what a command printed reaches the model between marks with a nonce that is new in each run', async () => {
   const nonces = new Set<string>()
   for (let run = 0; run < 2; run++) {
-    using world = agentWith([{ calls: [shell('echo out; echo err >&2')] }, { calls: [answer] }])
+    using world = scriptedWorld([{ calls: [shell('echo out; echo err >&2')] }, { calls: [answer] }])
     await world.agent.run('Answer', { outputSchema: Answer })
     const [result] = world.seen[1]?.toolResults ?? []
     const [, nonce = ''] = /<data-(\w+) source="stdout, 4 bytes">\nout\n\n<\/data-\1>/.exec(result?.text ?? '') ?? []
@@ -110,7 +79,10 @@ test('what a command printed reaches the model between marks with a nonce that i
 })
 
 test('long output is shown by its head and tail with the number of bytes left out', async () => {
-  using world = agentWith([{ calls: [shell('head -c 1000000 /dev/zero | tr "\\0" x; echo end')] }, { calls: [answer] }])
+  using world = scriptedWorld([
+    { calls: [shell('head -c 1000000 /dev/zero | tr "\\0" x; echo end')] },
+    { calls: [answer] },
+  ])
   const result = await world.agent.run('Answer', { outputSchema: Answer })
   const text = world.seen[1]?.toolResults[0]?.text ?? ''
   expect(text.length).toBeLessThan(17_000)
@@ -120,7 +92,7 @@ test('long output is shown by its head and tail with the number of bytes left ou
 })
 
 test('binary output is named, and invalid UTF-8 is replaced', async () => {
-  using world = agentWith([
+  using world = scriptedWorld([
     { calls: [shell('printf "\\001\\000\\002"'), shell('printf "a\\377b"')] },
     { calls: [answer] },
   ])
@@ -133,7 +105,7 @@ test('binary output is named, and invalid UTF-8 is replaced', async () => {
 test('files are read in parts and directories are listed', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'agent-'))
   await writeFile(join(folder, 'note'), 'abcdef')
-  using world = agentWith([
+  using world = scriptedWorld([
     {
       calls: [
         { tool: 'read_file', input: { path: join(folder, 'note'), offset: 1, length: 3 } },
@@ -158,14 +130,14 @@ test('calls of one step run one at a time, in their order', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'agent-'))
   const note = (word: string) =>
     shell(`test -e lock && echo overlap >> log; touch lock; echo ${word} >> log; rm lock`, { cwd: folder })
-  using world = agentWith([{ calls: [note('one'), note('two'), note('three')] }, { calls: [answer] }])
+  using world = scriptedWorld([{ calls: [note('one'), note('two'), note('three')] }, { calls: [answer] }])
   await world.agent.run('Answer', { outputSchema: Answer })
   expect(await readFile(join(folder, 'log'), 'utf8')).toBe('one\ntwo\nthree\n')
   await rm(folder, { recursive: true })
 })
 
 test('an unknown tool, an input that does not fit and arguments that are not JSON go back to the model', async () => {
-  using world = agentWith([
+  using world = scriptedWorld([
     {
       calls: [
         { tool: 'rm everything!', input: {} },
@@ -188,7 +160,7 @@ test('an unknown tool, an input that does not fit and arguments that are not JSO
 })
 
 test('an answer that does not fit goes back with path and message, and counts as repaired', async () => {
-  using world = agentWith([{ calls: [{ tool: 'final_result', input: { word: 7 } }] }, { calls: [answer] }])
+  using world = scriptedWorld([{ calls: [{ tool: 'final_result', input: { word: 7 } }] }, { calls: [answer] }])
   const result = await world.agent.run('Answer', { outputSchema: Answer })
   expect(world.seen[1]?.toolResults).toMatchObject([
     {
@@ -202,7 +174,7 @@ test('an answer that does not fit goes back with path and message, and counts as
 
 test('after two repairs of any form the run fails with its text, steps and usage', async () => {
   const wrong = { tool: 'final_result', input: { word: 7 } }
-  using world = agentWith([
+  using world = scriptedWorld([
     { calls: [wrong] },
     { text: 'I am done: {"word": 8}' },
     { text: 'Last words.', calls: [wrong] },
@@ -224,7 +196,7 @@ test('after two repairs of any form the run fails with its text, steps and usage
 })
 
 test('the number of repairs can be chosen', async () => {
-  using world = agentWith([{ text: 'no' }])
+  using world = scriptedWorld([{ text: 'no' }])
   const error = await failure(world.agent.run('Answer', { outputSchema: Answer, maxRepairs: 0 }))
   expect(error).toMatchObject({ code: 'output_invalid', details: { attempts: 1 } })
 })
@@ -234,7 +206,7 @@ test.each([
   ['prose around it', 'The answer is {"word": "yes"} as you see.'],
   ['a trailing comma', '{"word": "yes",}'],
 ])('JSON in a text is salvaged from %s', async (_, text) => {
-  using world = agentWith([{ text }])
+  using world = scriptedWorld([{ text }])
   await expect(world.agent.run('Answer', { outputSchema: Answer })).resolves.toMatchObject({
     output: { word: 'yes' },
     strategy: 'salvaged',
@@ -243,14 +215,14 @@ test.each([
 })
 
 test('a text without JSON is answered with one demand for final_result', async () => {
-  using world = agentWith([{ text: 'The word is yes.' }, { calls: [answer] }])
+  using world = scriptedWorld([{ text: 'The word is yes.' }, { calls: [answer] }])
   const result = await world.agent.run('Answer', { outputSchema: Answer })
   expect(result).toMatchObject({ attempts: 2, repaired: true, strategy: 'final_result' })
   expect(world.seen[1]?.userTexts.at(-1)).toContain('calling the tool final_result')
 })
 
 test('an answer in the same step as other calls is not accepted, because it cannot know their results', async () => {
-  using world = agentWith([
+  using world = scriptedWorld([
     { calls: [shell('echo yes'), { tool: 'final_result', input: { word: 'guess' } }] },
     { calls: [answer] },
   ])
@@ -282,106 +254,9 @@ test.each([
   ['a nullable boolean', z.boolean().nullable(), null, { result: null }],
   ['an enum', z.enum(['up', 'down']), 'up', { result: 'up' }],
 ])('%s can be the whole output', async (_, schema: z.ZodType, output, input) => {
-  using world = agentWith([{ calls: [{ tool: 'final_result', input }] }])
+  using world = scriptedWorld([{ calls: [{ tool: 'final_result', input }] }])
   await expect(world.agent.run('Answer', { outputSchema: schema })).resolves.toMatchObject({ output })
   expect(world.seen[0]?.schemas.final_result).toMatchObject({ type: 'object', required: ['result'] })
-})
-
-test('nonsense for ever ends at the step budget with code budget, and the last step offers only the answer', async () => {
-  using world = agentWith(Array.from({ length: 20 }, () => ({ calls: [{ tool: 'nonsense', input: {} }] })))
-  const error = await failure(world.agent.run('Answer', { outputSchema: Answer }))
-  expect(error).toMatchObject({
-    code: 'budget',
-    details: { limit: 'steps', allowed: 20 },
-    result: { status: 'budget' },
-  })
-  expect(world.seen[18]?.tools).toContain('run_command')
-  expect(world.seen[19]?.tools).toEqual(['final_result'])
-  expect(world.seen[19]?.userTexts.at(-1)).toContain('last step')
-})
-
-test('the reserved step still gives a typed output', async () => {
-  using world = agentWith([{ calls: [shell('true')] }, { calls: [answer] }])
-  await expect(world.agent.run('Answer', { outputSchema: Answer, budget: { steps: 2 } })).resolves.toMatchObject({
-    output: { word: 'yes' },
-  })
-})
-
-test('no tool runs in the reserved step', async () => {
-  using world = agentWith([{ calls: [shell('true')] }])
-  const error = await failure(world.agent.run('Answer', { outputSchema: Answer, budget: { steps: 1 } }))
-  expect(error).toMatchObject({ code: 'budget', result: { toolCalls: [{ isError: true }] } })
-})
-
-test('tokens over the budget stop the run before its next step', async () => {
-  using world = agentWith([{ calls: [shell('true')] }])
-  const error = await failure(world.agent.run('Answer', { outputSchema: Answer, budget: { tokens: 15 } }))
-  expect(error).toMatchObject({ code: 'budget', details: { limit: 'tokens', used: 15, allowed: 15 } })
-})
-
-test('a token budget is refused when the server reports no tokens', async () => {
-  using world = agentWith([{ calls: [shell('true')], tokens: null }])
-  const error = await failure(world.agent.run('Answer', { outputSchema: Answer, budget: { tokens: 1000 } }))
-  expect(error).toMatchObject({ code: 'unsupported', result: { usage: { totalTokens: null } } })
-})
-
-test('output bytes shrink what a call shows and end the run when none are left', async () => {
-  using world = agentWith([{ calls: [shell('printf aaaaaaaaaa'), shell('printf b')] }])
-  const error = await failure(world.agent.run('Answer', { outputSchema: Answer, budget: { outputBytes: 4 } }))
-  expect(error).toMatchObject({ code: 'budget', details: { limit: 'outputBytes', used: 4 } })
-  expect(error.result.toolCalls).toMatchObject([
-    { output: { stdout: 'aa\n[... 6 of 10 bytes are left out here ...]\naa' } },
-  ])
-})
-
-test('seconds over the budget end the run with deadline and kill the running command', async () => {
-  await using pipe = await pidPipe()
-  using world = agentWith([{ calls: [pipe.command] }])
-  const run = failure(world.agent.run('Answer', { outputSchema: Answer, budget: { seconds: 0.3 } }))
-  const pid = await pipe.pid()
-  await expect(run).resolves.toMatchObject({ code: 'deadline', result: { status: 'budget' } })
-  expect(isRunning(pid)).toBe(false)
-})
-
-test('cancelling during a command kills it and rejects as cancelled', async () => {
-  await using pipe = await pidPipe()
-  using world = agentWith([{ calls: [pipe.command] }])
-  const controller = new AbortController()
-  const run = failure(world.agent.run('Answer', { outputSchema: Answer, signal: controller.signal }))
-  const pid = await pipe.pid()
-  controller.abort()
-  await expect(run).resolves.toMatchObject({ code: 'cancelled', result: { status: 'cancelled' } })
-  expect(isRunning(pid)).toBe(false)
-  expect(world.machine.running.size).toBe(0)
-})
-
-test('cancelling while the model is silent rejects as cancelled', async () => {
-  using world = agentWith([{ text: 'Let me think', hangs: true }])
-  const controller = new AbortController()
-  const stream = world.agent.runStream('Answer', { outputSchema: Answer, signal: controller.signal })
-  const types: string[] = []
-  for await (const event of stream) {
-    types.push(event.type)
-    if (event.type === 'text') controller.abort()
-  }
-  expect(types).toEqual(['text', 'error'])
-  await expect(stream.result).rejects.toMatchObject({ code: 'cancelled' })
-})
-
-test('a signal that is aborted already sends nothing', async () => {
-  using world = agentWith([])
-  await expect(failure(world.agent.run('Answer', { signal: AbortSignal.abort() }))).resolves.toMatchObject({
-    code: 'cancelled',
-  })
-})
-
-test('a command that is over its own timeout goes back to the model as an error', async () => {
-  using world = agentWith([{ calls: [shell('sleep 1000', { timeoutSeconds: 0.05 })] }, { calls: [answer] }])
-  await world.agent.run('Answer', { outputSchema: Answer })
-  expect(world.seen[1]?.toolResults[0]).toMatchObject({
-    isError: true,
-    text: expect.stringContaining('deadline') as string,
-  })
 })
 
 test('a machine that is lost ends the run with its code', async () => {
@@ -393,7 +268,7 @@ test('a machine that is lost ends the run with its code', async () => {
 })
 
 test('context reaches the model as data', async () => {
-  using world = agentWith([{ calls: [answer] }])
+  using world = scriptedWorld([{ calls: [answer] }])
   await world.agent.run('Answer', { outputSchema: Answer, context: { folder: '/var/log' } })
   expect(world.seen[0]?.userTexts[0]).toMatch(
     /^Answer\n\n<data-(\w+) source="context">\n\{\n "folder": "\/var\/log"\n\}\n<\/data-\1>$/,
@@ -410,7 +285,7 @@ test.each([
   ['another agent type', 'Answer', { agentType: 'planner' }, 'unsupported'],
   ['an empty schema', 'Answer', { outputSchema: z.object({}) }, 'schema_invalid'],
 ])('%s is refused before anything is sent', async (_, prompt, options, code) => {
-  using world = agentWith([])
+  using world = scriptedWorld([])
   await expect(world.agent.run(prompt, options as never)).rejects.toMatchObject({ code })
   expect(() => world.agent.runStream(prompt, options as never)).toThrow(CmdopError)
 })

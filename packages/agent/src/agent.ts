@@ -3,7 +3,6 @@ import { CmdopError } from '@cmdop/protocol'
 import { type Environment, readModelConfig } from './config.ts'
 import type { ModelObject } from './model/observed-model.ts'
 import { resolveModel } from './model/resolve-model.ts'
-import type { JsonSchema } from './output/json-schema.ts'
 import type { ModelIdentity, RunResult } from './run/run-result.ts'
 import { createRunStream, type RunStream } from './run/run-stream.ts'
 import { type AgentParts, createTask, type RunOptions } from './run/task.ts'
@@ -39,14 +38,14 @@ export interface Agent {
   runStream: RunMethod<'stream'>
 }
 
-/** The output is of the schema's type; of unknown type for plain JSON Schema; text without a schema. */
+/** The output is text without a schema, of the schema's type with one, and unknown when its type is not known here. */
 export interface RunMethod<Kind extends 'promise' | 'stream'> {
   <Schema extends StandardSchema>(
     prompt: string,
     options: RunOptions & { readonly outputSchema: Schema },
   ): RunKind<InferOutput<Schema>>[Kind]
-  (prompt: string, options: RunOptions & { readonly outputSchema: JsonSchema }): RunKind<unknown>[Kind]
   (prompt: string, options?: RunOptions & { readonly outputSchema?: undefined }): RunKind<string>[Kind]
+  (prompt: string, options: RunOptions): RunKind<unknown>[Kind]
 }
 
 /** What the two methods give. */
@@ -58,11 +57,12 @@ export interface RunKind<Output> {
 /** An agent for a machine. Throws `config`, which names the variable, when no model can be told from the environment. */
 export function createAgent(options: AgentOptions): Agent {
   const { machine, maxRetries = 2, idleTimeoutMs = 120_000 } = options
-  const { model, source } = resolveModel(options.model, readModelConfig(options.env))
+  const { model, source, providerOptions } = resolveModel(options.model, readModelConfig(options.env))
   const parts: AgentParts = {
     machine,
     model,
     source,
+    providerOptions,
     maxRetries: inRange('maxRetries', maxRetries, 0, 10),
     idleTimeoutMs: inRange('idleTimeoutMs', idleTimeoutMs, 1, 2_000_000_000),
   }

@@ -41,6 +41,9 @@ for (const wire of wireNames) {
     expect(server.requests).toHaveLength(2)
     expect(server.requests[0]?.tools).toEqual(['run_command', 'read_file', 'list_files', 'facts', 'final_result'])
     expect(JSON.stringify(server.requests[0]?.body)).toContain('What the command printed')
+    expect(JSON.stringify(server.requests[1]?.body)).not.toContain('item_reference')
+    if (wire === 'anthropic') expect(JSON.stringify(server.requests[1]?.body)).toContain('c2lnbmVk')
+    if (wire.startsWith('openai-responses')) expect(server.requests[1]?.body).toMatchObject({ store: false })
     for (const { body } of server.requests) {
       expect(body).not.toHaveProperty('response_format')
       expect(body).not.toHaveProperty('text.format')
@@ -107,5 +110,13 @@ for (const wire of wireNames) {
     expect(error).toMatchObject({ code: 'config', details: { setting, statusCode: 401 } })
     expect(String(error)).toContain(setting)
     expect(inspect(error, { depth: 20 })).not.toContain('not-the-key-7')
+  })
+
+  test(`over the ${wire} wire a run that is left closes its request`, async () => {
+    await using server = await startModelServer([{ text: 'I begin.', calls: [command], breaks: 'hang' }])
+    const agent = createAgent({ machine: localMachine(sampleFacts()), env: server.env(wire) })
+    for await (const event of agent.runStream('Answer', { outputSchema: Answer })) if (event.type === 'text') break
+    await server.requests[0]?.closed
+    expect(server.requests).toHaveLength(1)
   })
 }

@@ -30,6 +30,11 @@ export class BaseClient implements AsyncDisposable {
     return this.#settings.baseUrl
   }
 
+  /** The key for the relay, wherever it was found; undefined when there is none. */
+  get token(): string | undefined {
+    return this.#settings.token
+  }
+
   /** The fleet of fleet-scoped calls; the key's own where none is set. */
   get fleetId(): string | undefined {
     return this.#settings.fleetId

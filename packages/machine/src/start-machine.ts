@@ -13,6 +13,8 @@ import { createChannelServer } from './serve-channel.ts'
 export interface MachineOptions {
   /** Folder of an enrolled machine. */
   dataDir: string
+  /** Where the relay is now; by default where it was when the machine enrolled. Its key stays pinned. */
+  relayUrl?: string
   /** Default `info`. */
   logLevel?: 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace'
 }
@@ -31,10 +33,11 @@ export interface RunningMachine extends AsyncDisposable {
  * Throws `config` when the folder is not enrolled, `conflict` when a daemon already runs with it.
  */
 export async function startMachine(options: MachineOptions): Promise<RunningMachine> {
-  const state = await readMachineState(options.dataDir)
-  if (state === undefined) {
+  const enrolled = await readMachineState(options.dataDir)
+  if (enrolled === undefined) {
     throw new CmdopError('config', `${options.dataDir} holds no enrolled machine; run first: cmdop machine enroll.`)
   }
+  const state = { ...enrolled, relayUrl: options.relayUrl?.replace(/\/+$/, '') ?? enrolled.relayUrl }
   const log = createLogger(options.logLevel ?? 'info')
   await using opened = new AsyncDisposableStack()
   opened.use(await lockFolder(options.dataDir))

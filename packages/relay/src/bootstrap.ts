@@ -1,24 +1,41 @@
 import { generateKeyPairSync } from 'node:crypto'
+import { CmdopError } from '@cmdop/protocol'
 import { newId, newSecret } from './auth/secrets.ts'
-import type { RelayKeyRow, Store } from './store/store.ts'
+import type { PrincipalRow, RelayKeyRow, Store } from './store/store.ts'
 
 /** Makes fleet, owner and owner key at the first start, and returns that key: the only time it is seen. */
 export async function bootstrapFleet(store: Store): Promise<string | undefined> {
   if ((await store.fleets.first()) !== undefined) return undefined
   const createdAt = new Date().toISOString()
   const fleetId = newId('flt_')
-  const principalId = newId('prn_')
-  const secret = newSecret('human')
-  const owner = { id: principalId, fleetId, kind: 'human', name: 'owner', role: 'owner', actsForId: null, createdAt } as const
+  const owner = newOwner(fleetId, createdAt)
   await store.fleets.create({ id: fleetId, name: 'default', slug: 'default', createdAt }, owner)
+  return createKey(store, owner, 'first owner key')
+}
+
+/** A new owner key, for whoever holds the relay's data: the way back in when every key is lost. Shown once. */
+export async function issueOwnerKey(store: Store, name: string): Promise<string> {
+  const fleet = await store.fleets.first()
+  if (fleet === undefined) throw new CmdopError('conflict', 'The relay has no fleet yet.')
+  const owner = newOwner(fleet.id, new Date().toISOString())
+  await store.principals.create(owner)
+  return createKey(store, owner, name)
+}
+
+function newOwner(fleetId: string, createdAt: string): PrincipalRow {
+  return { id: newId('prn_'), fleetId, kind: 'human', name: 'owner', role: 'owner', actsForId: null, createdAt }
+}
+
+async function createKey(store: Store, owner: PrincipalRow, name: string): Promise<string> {
+  const secret = newSecret('human')
   await store.keys.create({
     id: secret.id,
-    fleetId,
-    principalId,
-    name: 'first owner key',
+    fleetId: owner.fleetId,
+    principalId: owner.id,
+    name,
     secretHash: secret.hash,
     prefix: secret.prefix,
-    createdAt,
+    createdAt: owner.createdAt,
     expiresAt: null,
     lastUsedAt: null,
     revokedAt: null,

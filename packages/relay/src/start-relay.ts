@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { CmdopError, type Transport } from '@cmdop/protocol'
 import type { z } from 'zod'
 import { newId } from './auth/secrets.ts'
-import { bootstrapFleet, proposeRelayKey } from './bootstrap.ts'
+import { bootstrapFleet, issueOwnerKey, proposeRelayKey } from './bootstrap.ts'
 import { type Bus, waitForOwner } from './bus/bus.ts'
 import { createMemoryBus } from './bus/memory-bus.ts'
 import { type DialRelay } from './channel/router.ts'
@@ -36,6 +36,8 @@ export interface Relay extends AsyncDisposable {
   readonly relayInstance: string
   /** The owner's key, only at the very first start on a store. */
   readonly firstKey: string | undefined
+  /** A new owner key, for whoever runs the relay; shown once. */
+  issueOwnerKey(name: string): Promise<string>
   /** A transport from another relay of the set. */
   acceptRelay(transport: Transport): void
   /** True as soon as the machine is connected to the set, false when it is not within `timeoutMs`. */
@@ -76,6 +78,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     relayId: key.relayId,
     relayInstance,
     firstKey,
+    issueOwnerKey: (name) => issueOwnerKey(store, name),
     acceptRelay: (transport) => channels.acceptRelay(transport),
     waitForMachine: async (machineId, timeoutMs) => (await waitForOwner(bus, machineId, timeoutMs)) !== undefined,
     close,

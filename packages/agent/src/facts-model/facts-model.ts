@@ -1,10 +1,6 @@
-import type {
-  JSONSchema7,
-  LanguageModelV4,
-  LanguageModelV4CallOptions,
-  LanguageModelV4StreamPart,
-} from '@ai-sdk/provider'
+import type { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4StreamPart } from '@ai-sdk/provider'
 import { CmdopError } from '@cmdop/protocol'
+import type { JsonSchema } from '../output/json-schema.ts'
 import { lastResult, question, unfenced } from './conversation.ts'
 import { fill } from './fill.ts'
 import type { Filling } from './filling.ts'
@@ -44,7 +40,7 @@ function answer(options: LanguageModelV4CallOptions): LanguageModelV4StreamPart[
   return parts(factsTool, { limit: 1000 }, '')
 }
 
-function final(schema: JSONSchema7, facts: ShownFacts, asked: string): LanguageModelV4StreamPart[] {
+function final(schema: JsonSchema, facts: ShownFacts, asked: string): LanguageModelV4StreamPart[] {
   const health = judgeHealth(facts)
   const filling = fill(schema, machineReadings(facts, health))
   if (!filling.filled) throw refusedFields(filling, facts)
@@ -86,7 +82,7 @@ function refusal(because: string, details: Record<string, unknown>): CmdopError 
   )
 }
 
-function inputSchema({ tools }: LanguageModelV4CallOptions, name: string): JSONSchema7 | undefined {
+function inputSchema({ tools }: LanguageModelV4CallOptions, name: string): JsonSchema | undefined {
   const tool = tools?.find((each) => each.name === name)
   return tool?.type === 'function' ? tool.inputSchema : undefined
 }

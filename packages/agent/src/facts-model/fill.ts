@@ -1,4 +1,4 @@
-import type { JSONSchema7, JSONSchema7Definition } from '@ai-sdk/provider'
+import type { JsonSchema } from '../output/json-schema.ts'
 import { type Filling, foreign, type Place } from './filling.ts'
 import { fit } from './fit.ts'
 import { type Reading, readingFor } from './reading.ts'
@@ -14,7 +14,7 @@ const neutral =
  * the schema allows it, left out where the field is optional, and in the way otherwise. A field that is not understood
  * is always in the way: null or nothing would be a statement about it.
  */
-export function fill(root: JSONSchema7, readings: readonly Reading[]): Filling {
+export function fill(root: JsonSchema, readings: readonly Reading[]): Filling {
   const [node] = schemaNodes(root, root)
   if (node === undefined) return foreign('(root)')
   return fillObject(node, { root, readings, within: [], path: '' })
@@ -40,7 +40,7 @@ function fillObject({ properties }: SchemaNode, place: Place): Filling {
 }
 
 /** Tries each branch of a union. What is only unreadable becomes null where it may. */
-function fillField(name: string, definition: JSONSchema7Definition, place: Place): Filling {
+function fillField(name: string, definition: JsonSchema | boolean, place: Place): Filling {
   const path = place.path === '' ? name : `${place.path}.${name}`
   const fillings = schemaNodes(definition, place.root).map((node) => fillNode(name, node, { ...place, path }))
   const best =

@@ -1,4 +1,4 @@
-import type { JSONSchema7 } from '@ai-sdk/provider'
+import type { JsonSchema } from '../output/json-schema.ts'
 import type { Reading } from './reading.ts'
 
 /** A value, or the fields that stand in its way. */
@@ -14,7 +14,7 @@ export type Filling =
 
 /** Where the filler is. */
 export interface Place {
-  readonly root: JSONSchema7
+  readonly root: JsonSchema
   readonly readings: readonly Reading[]
   /** Names of the fields around it that say what is meant: `memory` for `total_gb`. */
   readonly within: readonly string[]

@@ -1,4 +1,4 @@
-import type { JSONSchema7, JSONSchema7Definition } from '@ai-sdk/provider'
+import type { JsonSchema } from '../output/json-schema.ts'
 
 /** A place in a JSON Schema, with what the filler asks of it. */
 export interface SchemaNode {
@@ -10,9 +10,9 @@ export interface SchemaNode {
   readonly allowed: readonly unknown[] | undefined
   /** In the schema's order; undefined when the object has no named field. */
   readonly properties:
-    | readonly { readonly name: string; readonly definition: JSONSchema7Definition; readonly required: boolean }[]
+    | readonly { readonly name: string; readonly definition: JsonSchema | boolean; readonly required: boolean }[]
     | undefined
-  readonly items: JSONSchema7Definition | undefined
+  readonly items: JsonSchema | boolean | undefined
 }
 
 /** How many references may lead on to others. */
@@ -22,10 +22,10 @@ const maxHops = 20
  * The ways to read a place: one for most, one for each branch of a union without `null`, which makes them nullable.
  * An outer description holds for its branches.
  */
-export function schemaNodes(definition: JSONSchema7Definition, root: JSONSchema7, hops = 0): SchemaNode[] {
+export function schemaNodes(definition: JsonSchema | boolean, root: JsonSchema, hops = 0): SchemaNode[] {
   if (typeof definition === 'boolean' || hops > maxHops) return []
   const { $ref, anyOf, oneOf, allOf } = definition
-  const inner = (each: JSONSchema7Definition): SchemaNode[] => schemaNodes(each, root, hops + 1)
+  const inner = (each: JsonSchema | boolean): SchemaNode[] => schemaNodes(each, root, hops + 1)
   if ($ref !== undefined) return described(inner(resolved($ref, root)), definition)
   const union = anyOf ?? oneOf ?? (allOf?.length === 1 ? allOf : undefined)
   if (union === undefined) return [nodeOf(definition)]
@@ -37,11 +37,11 @@ export function schemaNodes(definition: JSONSchema7Definition, root: JSONSchema7
   ).map((branch) => ({ ...branch, nullable }))
 }
 
-function described(nodes: SchemaNode[], { description }: JSONSchema7): SchemaNode[] {
+function described(nodes: SchemaNode[], { description }: JsonSchema): SchemaNode[] {
   return description === undefined ? nodes : nodes.map((node) => ({ ...node, description }))
 }
 
-function nodeOf(schema: JSONSchema7): SchemaNode {
+function nodeOf(schema: JsonSchema): SchemaNode {
   const { type, description, enum: allowed, properties, required = [], items } = schema
   const types = new Set<string>(typeof type === 'string' ? [type] : (type ?? (properties ? ['object'] : [])))
   const nullable = types.delete('null') || allowed?.includes(null) === true
@@ -56,11 +56,11 @@ function nodeOf(schema: JSONSchema7): SchemaNode {
     properties:
       properties &&
       Object.entries(properties).map(([name, definition]) => ({ name, definition, required: required.includes(name) })),
-    items: Array.isArray(items) ? undefined : items,
+    items: isTuple(items) ? undefined : items,
   }
 }
 
-function resolved(reference: string, root: JSONSchema7): JSONSchema7Definition {
+function resolved(reference: string, root: JsonSchema): JsonSchema | boolean {
   let node: unknown = root
   for (const key of reference.replace(/^#\/?/, '').split('/').filter(Boolean)) {
     node =
@@ -68,5 +68,9 @@ function resolved(reference: string, root: JSONSchema7): JSONSchema7Definition {
         ? Reflect.get(node, key.replace(/~1/g, '/').replace(/~0/g, '~'))
         : undefined
   }
-  return typeof node === 'object' && node !== null ? (node as JSONSchema7) : false
+  return typeof node === 'object' && node !== null ? (node as JsonSchema) : false
+}
+
+function isTuple(items: JsonSchema['items']): items is readonly (JsonSchema | boolean)[] {
+  return Array.isArray(items)
 }

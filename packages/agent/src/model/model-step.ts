@@ -42,10 +42,14 @@ export interface ProposedCall {
   readonly unreadable: boolean
 }
 
+/** Settings that only one provider knows, by its name. */
+export type ProviderOptions = Readonly<Record<string, Readonly<Record<string, boolean>>>>
+
 /** How a model is called. */
 export interface ModelStepOptions {
   readonly model: ModelObject
   readonly source: ModelSource
+  readonly providerOptions: ProviderOptions | undefined
   readonly instructions: string
   /** Calls after the first that failed for a reason that may pass: no answer, HTTP 408, 409, 429, 5xx. */
   readonly maxRetries: number
@@ -81,6 +85,7 @@ export function createModelStep(options: ModelStepOptions): ModelStep {
         abortSignal: current.signal,
         onError: () => undefined, // Otherwise the SDK prints it; it comes as a part of the stream too.
         onStepEnd: (step) => void (result = step as StepResult<ToolSet>),
+        ...(options.providerOptions === undefined ? {} : { providerOptions: options.providerOptions }),
         include: { requestBody: false, requestMessages: false },
       }).stream.getReader()
       for (;;) {

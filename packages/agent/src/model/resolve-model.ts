@@ -5,6 +5,7 @@ import { CmdopError } from '@cmdop/protocol'
 import type { ModelConfig, ProviderConfig } from '../config.ts'
 import { createFactsModel } from '../facts-model/facts-model.ts'
 import type { ModelSource } from './model-error.ts'
+import type { ProviderOptions } from './model-step.ts'
 import type { ModelObject } from './observed-model.ts'
 
 /** The model that is used when a key is set and no model is named. */
@@ -14,7 +15,11 @@ export const defaultModels = { anthropic: 'claude-sonnet-5-5', openai: 'gpt-5.6'
 export interface ResolvedModel {
   readonly model: ModelObject
   readonly source: ModelSource
+  readonly providerOptions?: ProviderOptions | undefined
 }
+
+/** What a machine prints is not left on the provider's server, and the conversation is sent whole in each step. */
+const keepsNothing: ProviderOptions = { openai: { store: false } }
 
 /**
  * Finds the model: the caller's object, the caller's name, CMDOP_MODEL, the one provider that is configured, and with
@@ -58,7 +63,7 @@ function namedModel(name: string, config: ModelConfig): ResolvedModel {
   if (prefix === 'compatible' || (prefix === undefined && config.compatible)) {
     return compatibleModel(rest, needed(config.compatible, name, 'CMDOP_MODEL_BASE_URL'))
   }
-  if (prefix === 'anthropic' || (prefix === undefined && /^claude-/.test(name))) {
+  if (prefix === 'anthropic' || (prefix === undefined && name.startsWith('claude-'))) {
     return anthropicModel(rest, needed(config.anthropic, name, 'ANTHROPIC_API_KEY'))
   }
   if (prefix !== undefined || /^(gpt-|chatgpt-|o\d)/.test(name)) {
@@ -80,7 +85,8 @@ function anthropicModel(id: string, { apiKey, baseUrl }: ProviderConfig): Resolv
 function openaiModel(id: string, { apiKey, baseUrl }: ProviderConfig, chat = false): ResolvedModel {
   const provider = createOpenAI({ apiKey, baseURL: baseUrl })
   const model = chat ? provider.chat(id) : provider.responses(id)
-  return { model, source: { identity: { provider: 'openai', id }, keySetting: 'OPENAI_API_KEY', secrets: [apiKey] } }
+  const source: ModelSource = { identity: { provider: 'openai', id }, keySetting: 'OPENAI_API_KEY', secrets: [apiKey] }
+  return { model, source, providerOptions: keepsNothing }
 }
 
 function compatibleModel(id: string, { apiKey, baseUrl }: ProviderConfig): ResolvedModel {

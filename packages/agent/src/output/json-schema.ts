@@ -1,11 +1,22 @@
-import type { JSONSchema7 } from '@ai-sdk/provider'
 import { CmdopError } from '@cmdop/protocol'
 import { ignoreOverride, zodToJsonSchema } from 'zod-to-json-schema'
 import * as z from 'zod/v4'
 import type { StandardSchema } from '../standard-schema.ts'
 
-/** JSON Schema, draft 7. */
-export type JsonSchema = JSONSchema7
+/** JSON Schema, draft 7, as data. Only the keywords that this package reads itself have a type. */
+export interface JsonSchema {
+  readonly type?: string | readonly string[] | undefined
+  readonly description?: string | undefined
+  readonly properties?: Readonly<Record<string, JsonSchema | boolean>> | undefined
+  readonly required?: readonly string[] | undefined
+  readonly items?: JsonSchema | boolean | readonly (JsonSchema | boolean)[] | undefined
+  readonly anyOf?: readonly (JsonSchema | boolean)[] | undefined
+  readonly oneOf?: readonly (JsonSchema | boolean)[] | undefined
+  readonly allOf?: readonly (JsonSchema | boolean)[] | undefined
+  readonly enum?: readonly unknown[] | undefined
+  readonly $ref?: string | undefined
+  readonly [keyword: string]: unknown
+}
 
 /**
  * The JSON Schema (draft 7) of the values a schema takes in, with its descriptions.
@@ -65,8 +76,7 @@ function convertZod3(schema: object): JsonSchema {
     override: (definition) => {
       const { typeName, coerce, schema: inner } = definition as unknown as Zod3Definition
       if (zod3WithoutJson.has(typeName) && coerce !== true) throw new Error(`${typeName} cannot be represented`)
-      if (typeName === 'ZodEffects' && inner?._def.typeName === 'ZodAny')
-        throw new Error('a custom type cannot be represented')
+      if (typeName === 'ZodEffects' && isZod3Any(inner)) throw new Error('a custom type cannot be represented')
       return ignoreOverride
     },
   }) as JsonSchema
@@ -75,5 +85,11 @@ function convertZod3(schema: object): JsonSchema {
 interface Zod3Definition {
   readonly typeName: string
   readonly coerce?: boolean
-  readonly schema?: { readonly _def: Zod3Definition }
+  readonly schema?: object
+}
+
+/** `z.custom()` and `z.instanceof()` are a check around `z.any()`. */
+function isZod3Any(schema: object | undefined): boolean {
+  const definition = schema && (Reflect.get(schema, '_def') as Zod3Definition | undefined)
+  return definition?.typeName === 'ZodAny'
 }

@@ -12,7 +12,7 @@ export interface OutputSchema {
   /** The input schema of the tool `final_result`: an object at its root, as every provider demands. */
   readonly toolSchema: JsonSchema
   /** Judges what the model gave as the tool's input, or JSON found in its text. */
-  check(candidate: unknown): Promise<Checked>
+  readonly check: (candidate: unknown) => Promise<Checked>
 }
 
 /** A value that fits, or everything that does not, as `path: message`. */
@@ -74,7 +74,7 @@ function sentence(issue: StandardIssue): string {
 }
 
 function plainSchema(schema: unknown): JsonSchema {
-  if (typeof schema === 'object' && schema !== null && !Array.isArray(schema)) return schema
+  if (typeof schema === 'object' && schema !== null && !Array.isArray(schema)) return schema as JsonSchema
   throw new CmdopError(
     'schema_invalid',
     'Expected outputSchema to be a Zod schema, a Standard Schema or a JSON Schema object.',

@@ -2,13 +2,12 @@ import { CmdopError } from '@cmdop/protocol'
 import type { ModelMessage, ToolSet } from 'ai'
 import { createModelStep, type ProposedCall, type StepOutcome, toolSet, validName } from '../model/model-step.ts'
 import { machineTools } from '../tools/machine-tools.ts'
-import type { Tool } from '../tools/tool.ts'
 import { type AnswerDesk, finalResult, type Verdict } from './answer.ts'
 import { overBudget } from './budget.ts'
 import { instructionsFor } from './prompt.ts'
 import type { ProgressEvent } from './run-events.ts'
 import type { RunState } from './run-state.ts'
-import { runTool } from './run-tool.ts'
+import { noToolLeft, runTool } from './run-tool.ts'
 import type { Task } from './task.ts'
 
 /** Most bytes of output that one call shows to the model. */
@@ -136,8 +135,8 @@ async function* work(
   const room = budget.outputBytes === undefined ? callOutputBytes : budget.outputBytes - state.shownBytes
   if (room <= 0) throw overBudget('outputBytes', state.shownBytes, budget.outputBytes ?? 0)
   const started = performance.now()
-  const tools: readonly Tool[] = last ? [] : machineTools
-  const end = await runTool(tools, call, { machine, fence, signal, limitBytes: Math.min(room, callOutputBytes) })
+  const limitBytes = Math.min(room, callOutputBytes)
+  const end = last ? noToolLeft : await runTool(machineTools, call, { machine, fence, signal, limitBytes })
   const { output, isError } = end
   state.shownBytes += end.shownBytes
   const step = state.steps.length - 1

@@ -1,20 +1,15 @@
 import { expect, test } from 'vitest'
 import * as z from 'zod'
-import { createAgent } from '../agent.ts'
 import { collect } from '../testing/collect.ts'
-import { localMachine } from '../testing/local-machine.ts'
-import { sampleFacts } from '../testing/sample-facts.ts'
-import { scriptedModel, type ScriptedStep } from '../testing/scripted-model.ts'
+import type { ScriptedStep } from '../testing/scripted-model.ts'
+import { answer, scriptedWorld } from '../testing/scripted-world.ts'
 
 const outputSchema = z.object({ word: z.string() })
-const answer = { tool: 'final_result', input: { word: 'yes' } }
 const sleep = { tool: 'run_command', input: { command: ['sleep', '1000'] } }
 
 function start(steps: readonly ScriptedStep[]) {
-  const model = scriptedModel(steps)
-  const machine = localMachine(sampleFacts())
-  const stream = createAgent({ machine, model, env: {} }).runStream('Answer', { outputSchema })
-  return { stream, machine, model, [Symbol.dispose]: () => model.assertComplete() }
+  const world = scriptedWorld(steps)
+  return { ...world, stream: world.agent.runStream('Answer', { outputSchema }) }
 }
 
 test('events come in the order of the work and end with exactly one result', async () => {
@@ -108,12 +103,21 @@ test('a stream that is disposed before it began never begins', async () => {
   await expect(world.stream.result).rejects.toMatchObject({ code: 'cancelled' })
 })
 
+test('a stream that nobody takes further can still be disposed', async () => {
+  using world = start([{ text: 'I begin.', hangs: true }])
+  {
+    await using stream = world.stream
+    await stream[Symbol.asyncIterator]().next()
+  }
+  await expect(world.stream.result).rejects.toMatchObject({ code: 'cancelled' })
+})
+
 test('no warning of the SDK is printed', async () => {
   const warnings: Error[] = []
   const listen = (warning: Error): number => warnings.push(warning)
   process.on('warning', listen)
   using world = start([{ calls: [answer] }])
-  const { doStream } = world.model
+  const doStream = world.model.doStream.bind(world.model)
   world.model.doStream = async (options) => {
     const { stream } = await doStream(options)
     const warn = new TransformStream({

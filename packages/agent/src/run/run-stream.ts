@@ -26,46 +26,41 @@ export function createRunStream<Output>(task: Task): RunStream<Output> {
   const stop = new AbortController()
   const end = Promise.withResolvers<RunResult<Output>>()
   end.promise.catch(() => undefined)
-  let taken = false
+  let events: AsyncGenerator<RunEvent<Output>, void, void> | undefined
   const take = (): AsyncGenerator<RunEvent<Output>, void, void> => {
-    if (taken)
+    if (events !== undefined) {
       throw new CmdopError('conflict', 'The events of this run are taken already. Start another run to iterate again.')
-    taken = true
-    return settled(runEvents<Output>(task, stop), end)
+    }
+    return (events = settled(runEvents<Output>(task, stop), end))
   }
   const drain = async (): Promise<void> => {
     await Promise.resolve()
-    if (taken) return
-    for await (const _ of take());
+    if (events === undefined) await exhaust(take())
   }
+  // Stops first, because a generator that waits for a command cannot be told to return.
   const cancel = async (): Promise<void> => {
     stop.abort(new CmdopError('cancelled', 'The caller left the run; what ran was stopped.'))
-    if (!taken) await drain()
-    await end.promise.catch(() => undefined)
+    await exhaust(events ?? take())
   }
   return {
     get result() {
-      if (!taken) void drain()
+      if (events === undefined) void drain()
       return end.promise
     },
     cancel,
     [Symbol.asyncDispose]: cancel,
     [Symbol.asyncIterator]: () => {
-      const events = take()
-      return {
-        next: () => events.next(),
-        return: async () => {
-          await cancelled(events, stop)
-          return { done: true, value: undefined }
-        },
+      const taken = take()
+      const leave = async (): Promise<IteratorReturnResult<undefined>> => {
+        await cancel()
+        return { done: true, value: undefined }
       }
+      return { next: () => taken.next(), return: leave }
     },
   }
 }
 
-/** Leaves a run: stops it first, because a generator that waits for a command would not be told otherwise. */
-async function cancelled(events: AsyncGenerator<unknown, void, void>, stop: AbortController): Promise<void> {
-  stop.abort(new CmdopError('cancelled', 'The caller left the run; what ran was stopped.'))
+async function exhaust(events: AsyncGenerator<unknown, void, void>): Promise<void> {
   for await (const _ of events);
 }
 

@@ -44,6 +44,9 @@ export async function runTool(tools: readonly Tool[], call: ProposedCall, contex
   }
 }
 
+/** The end of a call that the model made although no tool was left. */
+export const noToolLeft: ToolEnd = failure('Nothing was run: this is the last step, and it takes only the answer.')
+
 /** An error for the model, bounded, because a path it made up comes back in it. */
 function failure(message: string): ToolEnd {
   const text = message.slice(0, 2_000)

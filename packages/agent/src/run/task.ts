@@ -1,6 +1,7 @@
 import type { Machine } from '@cmdop/core'
 import { CmdopError } from '@cmdop/protocol'
 import type { ModelSource } from '../model/model-error.ts'
+import type { ProviderOptions } from '../model/model-step.ts'
 import type { ModelObject } from '../model/observed-model.ts'
 import { createOutputSchema, type OutputSchema, type OutputSchemaInput } from '../output/output-schema.ts'
 import { type Budget, parseBudget } from './budget.ts'
@@ -27,6 +28,7 @@ export interface AgentParts {
   readonly machine: Machine
   readonly model: ModelObject
   readonly source: ModelSource
+  readonly providerOptions: ProviderOptions | undefined
   readonly maxRetries: number
   readonly idleTimeoutMs: number
 }

@@ -26,6 +26,8 @@ export interface ServerRequest {
   readonly toolResults: readonly string[]
   /** Names of the offered tools. */
   readonly tools: readonly string[]
+  /** Resolves when the answer is over, or when the client has gone. */
+  readonly closed: Promise<void>
 }
 
 /** A fake model provider at the HTTP wire. */
@@ -107,7 +109,15 @@ async function answer(
   if (wire === undefined) return refuse(response, 404, { error: { message: `No such path: ${request.url}` } })
   const key = request.headers['x-api-key'] ?? request.headers.authorization?.replace(/^Bearer /, '')
   const { headers } = request
-  const turn = next({ path: wire.path, headers, body, toolResults: wire.toolResults(body), tools: wire.tools(body) })
+  const closed = new Promise<void>((resolve) => void response.once('close', resolve))
+  const turn = next({
+    path: wire.path,
+    headers,
+    body,
+    toolResults: wire.toolResults(body),
+    tools: wire.tools(body),
+    closed,
+  })
   if (key !== modelServerKey) return refuse(response, 401, wire.error(`Incorrect API key provided: ${String(key)}`))
   if (turn.status !== undefined) return refuse(response, turn.status, wire.error(`status ${turn.status}`), turn.headers)
   response.writeHead(200, { 'content-type': 'text/event-stream', ...turn.headers })

@@ -34,10 +34,8 @@ function binary(data: Uint8Array, total: number): BoundedText {
 }
 
 function decode(data: Uint8Array): string {
-  return stripVTControlCharacters(new TextDecoder().decode(data)).replace(
-    /[\u0001-\u0008\u000e-\u001f\u007f]/g,
-    '\uFFFD',
-  )
+  const text = stripVTControlCharacters(new TextDecoder().decode(data))
+  return text.replace(/\p{Cc}/gu, (character) => ('\n\r\t'.includes(character) ? character : '\uFFFD'))
 }
 
 /** `end`, or up to three bytes less where it would cut a UTF-8 character. */

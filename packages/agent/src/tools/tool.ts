@@ -44,7 +44,7 @@ export function defineTool<Input>(definition: {
   return {
     name: definition.name,
     description: definition.description,
-    inputSchema: inputSchema as JsonSchema,
+    inputSchema,
     call: async (input, context) => {
       const parsed = definition.input.safeParse(input)
       if (parsed.success) return definition.run(parsed.data, context)

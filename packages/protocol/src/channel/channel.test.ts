@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { CmdopError } from '../errors.ts'
 import type { Channel } from './channel.ts'
-import { decodeJson, decodeWindow, encodeFrame, encodeJson, encodeWindow, frameTypes } from './frame.ts'
+import { decodeJson, decodeWindow, encodeData, encodeFrame, encodeJson, encodeWindow, frameTypes } from './frame.ts'
 import { CONNECTION_WINDOW, INITIAL_WINDOW, MAX_CHANNELS, MIN_WINDOW } from './limits.ts'
 import { barrier, makeMemoryPair, someCall, turn } from './testing/pairs.ts'
 import { acceptRaw, dialRaw, resetOf } from './testing/raw-peer.ts'
-import { describeTransport } from './testing/transport-suite.ts'
+import { countBytes, describeTransport } from './testing/transport-suite.ts'
 
 describeTransport('memory', makeMemoryPair, 60)
 
@@ -114,6 +114,64 @@ describe('channels', () => {
     peer.send(encodeWindow(channel.id, MIN_WINDOW))
     await sent
     expect(peer.of(channel.id, frameTypes.data)).toHaveLength(1)
+    connection.close()
+  })
+
+  test('return exactly the credit that was spent, and double what there is', async () => {
+    const opened = Promise.withResolvers<Channel>()
+    const { peer, connection } = await dialRaw(opened.resolve)
+    peer.open(1)
+    const costs = 1024
+    for (let sent = 0; sent < INITIAL_WINDOW; sent += costs) peer.send(encodeData(1, 1, new Uint8Array(costs - 6)))
+    const reader = (await opened.promise)[Symbol.asyncIterator]()
+    for (let read = 0; read < INITIAL_WINDOW / 2 - costs; read += costs) await reader.next()
+    await turn()
+    expect(peer.of(1, frameTypes.window)).toHaveLength(0)
+    await reader.next()
+    await turn()
+    const grants = peer.of(1, frameTypes.window).map(({ payload }) => decodeWindow(payload))
+    expect(grants).toEqual([INITIAL_WINDOW / 2 + INITIAL_WINDOW])
+    connection.close()
+  })
+
+  test('return no credit to a side that has ended', async () => {
+    const opened = Promise.withResolvers<Channel>()
+    const { peer, connection } = await dialRaw(opened.resolve)
+    peer.open(1)
+    peer.send(encodeData(1, 1, new Uint8Array(60_000)))
+    peer.send(encodeFrame(frameTypes.end, 1, new Uint8Array()))
+    await turn()
+    expect(await countBytes(await opened.promise)).toBe(60_000)
+    await turn()
+    expect(peer.of(1, frameTypes.window)).toHaveLength(0)
+    connection.close()
+  })
+
+  test('carry any number of small messages', async () => {
+    const count = 20_000
+    await using pair = await makeMemoryPair({
+      onChannel: (channel) => {
+        channel.accept()
+        for (let i = 0; i < count; i += 1) void channel.send(1, Uint8Array.of(i))
+        void channel.end()
+      },
+    })
+    expect(await countBytes(pair.dialer.open(someCall))).toBe(count)
+  })
+
+  test('keep little content without the large buffer it came in', async () => {
+    const opened = Promise.withResolvers<Channel>()
+    const { peer, connection } = await dialRaw(opened.resolve)
+    peer.open(1)
+    const small = encodeData(1, 1, Uint8Array.of(1, 2, 3))
+    const large = new Uint8Array(64 * 1024)
+    large.set(small)
+    peer.send(large.subarray(0, small.length))
+    peer.send(encodeFrame(frameTypes.end, 1, new Uint8Array()))
+    for await (const { data } of await opened.promise) {
+      expect([...data]).toEqual([1, 2, 3])
+      expect(data.buffer.byteLength).toBeLessThan(1000)
+    }
     connection.close()
   })
 

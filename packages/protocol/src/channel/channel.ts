@@ -12,7 +12,7 @@ import {
   type Frame,
   frameTypes,
 } from './frame.ts'
-import { MAX_TRAILER_BYTES } from './limits.ts'
+import { MAX_TRAILER_BYTES, MIN_DATA_COST } from './limits.ts'
 import { type ReceiveBudget, ReceiveWindow } from './receive-window.ts'
 import { SendWindow } from './send-window.ts'
 
@@ -188,7 +188,7 @@ export class Channel {
       this.#consume(dataCost(payload.length))
       return
     }
-    this.#queue.push({ lane, data: payload.subarray(1) })
+    this.#queue.push({ lane, data: keepable(payload.subarray(1)) })
     this.#wakeReaders()
   }
 
@@ -274,4 +274,9 @@ export class Channel {
 
 function afterEnd(): CmdopError {
   return new CmdopError('conflict', 'Expected nothing to be sent after the end.')
+}
+
+/** Content waits until it is read: little of it must not keep the whole buffer that a socket was read into. */
+function keepable(content: Uint8Array): Uint8Array {
+  return content.buffer.byteLength > 2 * content.length + MIN_DATA_COST ? new Uint8Array(content) : content
 }

@@ -85,7 +85,7 @@ export class Connection implements AsyncDisposable {
 
   /** Ends every channel for both sides, telling the other side why; the connection stays. */
   resetAll(error: CmdopError): void {
-    for (const channel of [...this.#channels.values()]) channel.reset(error)
+    for (const channel of this.#channels.values()) channel.reset(error)
   }
 
   /** Ends the connection and with it every channel. Idempotent. */

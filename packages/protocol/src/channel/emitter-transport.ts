@@ -1,3 +1,4 @@
+import { cutReason } from './close-reason.ts'
 import { Inbox } from './inbox.ts'
 import type { Transport, TransportHandlers } from './transport.ts'
 
@@ -47,7 +48,7 @@ class EmitterTransport implements Transport {
   }
 
   close(code: number, reason: string): void {
-    this.#socket.close(code, reason.slice(0, 120))
+    this.#socket.close(code, cutReason(reason))
   }
 
   terminate(): void {

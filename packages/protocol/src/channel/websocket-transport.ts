@@ -1,3 +1,4 @@
+import { cutReason } from './close-reason.ts'
 import { Inbox } from './inbox.ts'
 import type { Transport, TransportHandlers } from './transport.ts'
 
@@ -17,9 +18,6 @@ export interface WebSocketLike {
   onclose: unknown
   onerror: unknown
 }
-
-const MAX_REASON_BYTES = 123
-const encoder = new TextEncoder()
 
 /** A transport over a WebSocket that has just opened; made in its `open` event, it misses nothing. A message is one frame. */
 export function createWebSocketTransport(socket: WebSocketLike): Transport {
@@ -49,11 +47,6 @@ function listen(socket: WebSocketLike, handlers: TransportHandlers): void {
     handlers.closed({ code: event.code, reason: event.reason })
 }
 /* oxlint-enable unicorn/prefer-add-event-listener */
-
-/** A close reason is at most 123 bytes of UTF-8; a socket throws for a longer one. */
-function cutReason(reason: string): string {
-  return reason.slice(0, encoder.encodeInto(reason, new Uint8Array(MAX_REASON_BYTES)).read)
-}
 
 /** The platform's WebSocket takes only 1000 and the private codes from a script. */
 function isAllowedCode(code: number): boolean {

@@ -56,6 +56,6 @@ export function textOf(content: unknown): string {
   return typeof content === 'string'
     ? content
     : entries(content)
-        .map((part) => String(part.text ?? ''))
+        .map((part) => (typeof part.text === 'string' ? part.text : ''))
         .join('')
 }

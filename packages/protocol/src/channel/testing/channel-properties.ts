@@ -54,7 +54,7 @@ export function checkCredit(numRuns: number): void {
     does: fc.constantFrom('write', 'write', 'arrive', 'read', 'grant'),
     bytes: fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 3 * MAX_DATA_BYTES })),
   })
-  const credit = fc.property(fc.array(step, { maxLength: 300 }), fc.boolean(), (steps, isPoor) => {
+  const credit = fc.property(fc.array(step, { maxLength: 300, size: 'max' }), fc.boolean(), (steps, isPoor) => {
     const budget = new ReceiveBudget()
     if (isPoor) while (budget.take(MAX_WINDOW) > 0);
     const line = new CreditLine(budget)
@@ -125,7 +125,7 @@ export function checkBudget(numRuns: number): void {
     does: fc.constantFrom('open', 'open', 'open many', 'grow', 'grow', 'release'),
     which: fc.nat({ max: MAX_CHANNELS }),
   })
-  const shared = fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+  const shared = fc.property(fc.array(step, { maxLength: 120, size: 'max' }), (steps) => {
     const budget = new ReceiveBudget()
     const windows: { window: ReceiveWindow; size: number }[] = []
     const open = (): void => {
@@ -180,9 +180,12 @@ interface ChannelPlan {
  * written, lanes in the order of the writes, within what was granted; and every channel ends.
  */
 export async function checkStreams(makePair: MakePair, numRuns: number): Promise<void> {
-  const streams = fc.asyncProperty(fc.array(channelPlan, { minLength: 1, maxLength: 4 }), async (plans) => {
-    await runStreams(makePair, plans)
-  })
+  const streams = fc.asyncProperty(
+    fc.array(channelPlan, { minLength: 1, maxLength: 4, size: 'max' }),
+    async (plans) => {
+      await runStreams(makePair, plans)
+    },
+  )
   await fc.assert(streams, { numRuns })
 }
 
@@ -192,7 +195,7 @@ const bytes = fc.oneof(
   { weight: 1, arbitrary: fc.integer({ min: MAX_DATA_BYTES - 200, max: 3 * MAX_DATA_BYTES }) },
 )
 const streamPlan: fc.Arbitrary<StreamPlan> = fc.record({
-  pieces: fc.array(fc.record({ lane: fc.integer({ min: 0, max: 255 }), bytes }), { maxLength: 25 }),
+  pieces: fc.array(fc.record({ lane: fc.integer({ min: 0, max: 255 }), bytes }), { maxLength: 25, size: 'max' }),
   isPatient: fc.boolean(),
   pauses: fc.array(fc.integer({ min: 0, max: 12 }), { minLength: 1, maxLength: 5 }),
 })

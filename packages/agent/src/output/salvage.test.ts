@@ -1,0 +1,26 @@
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { salvageJson } from './salvage.ts'
+
+test.each([
+  ['{"a": 1}', [{ a: 1 }]],
+  ['Sure:\n```json\n{"a": 1}\n```\nand ```\n[2]\n```', [{ a: 1 }, [2]]],
+  ['The result is {"a": "}"} today.', [{ a: '}' }]],
+  ["{'a': 1, b: 2,}", [{ a: 1, b: 2 }]],
+  ['', []],
+  ['All is well [see the log], {probably}.', []],
+  ['{"services": ["nginx", "ss', []],
+])('%j holds %j', (text, values) => {
+  expect(salvageJson(text)).toEqual(values)
+})
+
+test('JSON in prose is found as it is, and no text makes it throw', () => {
+  const object = fc.dictionary(fc.string(), fc.jsonValue(), { minKeys: 1 })
+  fc.assert(
+    fc.property(object, fc.stringMatching(/^[a-z .]*$/), fc.stringMatching(/^[a-z .]*$/), (value, before, after) => {
+      const json = JSON.stringify(value)
+      expect(salvageJson(`${before}${json}${after}`)).toContainEqual(JSON.parse(json))
+    }),
+  )
+  fc.assert(fc.property(fc.string(), (text) => void salvageJson(text)))
+})

@@ -1,0 +1,63 @@
+import { join } from 'node:path'
+import { Client } from '@cmdop/core'
+import { enrollMachine, startMachine } from '@cmdop/machine'
+import { defaultDataDir } from '../config.ts'
+import { parseDuration } from '../duration.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { interrupted, interruptSignal } from '../interrupt.ts'
+import { say, writeJson, writeStdout } from '../terminal.ts'
+
+interface DataFlags {
+  data?: string
+  json?: boolean
+}
+
+export interface EnrollFlags extends DataFlags {
+  relay: string
+  token: string
+  name?: string
+}
+
+export interface MachineRunFlags extends DataFlags {
+  logLevel?: 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace'
+}
+
+export interface TokenFlags {
+  uses?: string
+  expires?: string
+  json?: boolean
+}
+
+const folderOf = (flags: DataFlags) => flags.data ?? join(defaultDataDir(), 'machine')
+
+/** `cmdop machine enroll`: makes this machine's key and joins a fleet. */
+export async function enrollCommand(flags: EnrollFlags): Promise<number> {
+  const { relay: relayUrl, token, name } = flags
+  const state = await enrollMachine({ relayUrl, token, dataDir: folderOf(flags), ...(name === undefined ? {} : { name }) })
+  const { machineId, fleetId } = state
+  if (flags.json === true) await writeJson({ machine_id: machineId, name: state.name, fleet_id: fleetId, data: folderOf(flags) })
+  else await say(`enrolled as ${state.name} (${machineId}); start the daemon with: cmdop machine run --data ${folderOf(flags)}`)
+  return exitCodes.ok
+}
+
+/** `cmdop machine run`: the daemon, until ^C or SIGTERM. */
+export async function machineRunCommand(flags: MachineRunFlags): Promise<number> {
+  const signal = interruptSignal()
+  await using machine = await startMachine({ dataDir: folderOf(flags), ...(flags.logLevel === undefined ? {} : { logLevel: flags.logLevel }) })
+  const { machineId, name, relayUrl } = machine.state
+  if (flags.json === true) await writeJson({ machine_id: machineId, name, relay: relayUrl })
+  await interrupted(signal)
+  return exitCodes.ok
+}
+
+/** `cmdop machine token`: a one-time token for `cmdop machine enroll`. */
+export async function tokenCommand(flags: TokenFlags): Promise<number> {
+  await using client = new Client()
+  const token = await client.enrollmentTokens.issue({
+    ...(flags.uses === undefined ? {} : { max_uses: Number(flags.uses) }),
+    ...(flags.expires === undefined ? {} : { expires_in_seconds: Math.ceil(parseDuration(flags.expires) / 1000) }),
+  })
+  if (flags.json === true) await writeJson(token)
+  else await writeStdout(`cmdop machine enroll --relay ${client.baseUrl} --token ${token.raw_token}\n`)
+  return exitCodes.ok
+}

@@ -1,0 +1,73 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { CmdopError } from '@cmdop/protocol'
+import { DEFAULT_PORT, startRelay } from '@cmdop/relay'
+import { defaultDataDir } from '../config.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { interrupted, interruptSignal } from '../interrupt.ts'
+import { say, writeJson } from '../terminal.ts'
+
+export interface RelayFlags {
+  data?: string
+  host?: string
+  port?: string
+  tlsCert?: string
+  tlsKey?: string
+  insecurePublic?: boolean
+  allowOrigin?: string[]
+  newOwnerKey?: boolean
+  logLevel?: 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace'
+  json?: boolean
+}
+
+/** `cmdop relay`: the relay, until ^C or SIGTERM. */
+export async function relayCommand(flags: RelayFlags): Promise<number> {
+  const signal = interruptSignal()
+  const dataDir = flags.data ?? join(defaultDataDir(), 'relay')
+  await using relay = await startRelay({ ...(await relayConfig(flags)), dataDir })
+  const key = relay.firstKey ?? (flags.newOwnerKey === true ? await relay.issueOwnerKey('owner key') : undefined)
+  if (flags.json === true) await writeJson({ url: relay.url, relay_id: relay.relayId, ...(key === undefined ? {} : { key }) })
+  else await sayRelay(relay.url, key)
+  await interrupted(signal)
+  return exitCodes.ok
+}
+
+/** The relay's settings as flags say them. */
+export async function relayConfig(flags: RelayFlags): Promise<Omit<Parameters<typeof startRelay>[0], 'dataDir'>> {
+  const { host, insecurePublic, allowOrigin, logLevel } = flags
+  const tls = await readTls(flags)
+  return {
+    port: parsePort(flags.port),
+    ...(host === undefined ? {} : { host }),
+    ...(insecurePublic === undefined ? {} : { insecurePublic }),
+    ...(allowOrigin === undefined ? {} : { allowedOrigins: allowOrigin }),
+    ...(logLevel === undefined ? {} : { logLevel }),
+    ...(tls === undefined ? {} : { tls }),
+  }
+}
+
+/** Address, and a key that is never shown again. */
+export async function sayRelay(url: string, key: string | undefined): Promise<void> {
+  await say(`relay: ${url}`)
+  if (key !== undefined) await say(`owner key, shown only now: ${key}`)
+}
+
+async function readTls({ tlsCert, tlsKey }: RelayFlags): Promise<{ cert: string; key: string } | undefined> {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined
+  if (tlsCert === undefined || tlsKey === undefined) throw new CmdopError('config', 'Expected --tls-cert and --tls-key together.')
+  return { cert: await readPem(tlsCert), key: await readPem(tlsKey) }
+}
+
+async function readPem(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (cause) {
+    throw new CmdopError('config', `${path} cannot be read.`, { cause })
+  }
+}
+
+function parsePort(text: string | undefined): number {
+  const port = text === undefined ? DEFAULT_PORT : Number(text)
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port
+  throw new CmdopError('config', `Expected --port to be a number from 0 to 65535, got "${text}".`)
+}

@@ -1,0 +1,80 @@
+import { createAgent, type RunEvent, RunError, type StandardSchema } from '@cmdop/agent'
+import { CmdopError } from '@cmdop/protocol'
+import { connectMachine } from '../connect.ts'
+import { parseDuration } from '../duration.ts'
+import { exitCodeOf, exitCodes } from '../exit-codes.ts'
+import { interruptSignal } from '../interrupt.ts'
+import { loadSchema } from '../load-schema.ts'
+import { reportError, say, writeJson, writeStdout } from '../terminal.ts'
+
+export interface RunFlags {
+  machine: string
+  schema?: string
+  model?: string
+  context?: string
+  maxSteps?: string
+  deadline?: string
+  json?: boolean
+}
+
+/** `cmdop run "<prompt>"`: an AI operator on a machine; what it does goes to stderr, its answer to stdout. */
+export async function runCommand(prompt: string, flags: RunFlags): Promise<number> {
+  const json = flags.json === true
+  try {
+    const signal = interruptSignal()
+    const outputSchema = flags.schema === undefined ? undefined : await loadSchema(flags.schema)
+    const options = { ...runOptions(flags), signal }
+    await using connected = await connectMachine(flags.machine, signal)
+    const agent = createAgent({ machine: connected.machine, ...(flags.model === undefined ? {} : { model: flags.model }) })
+    await say(`${agent.model.provider}/${agent.model.id} works on ${connected.machine.name}`)
+    const stream = outputSchema === undefined ? agent.runStream(prompt, options) : agent.runStream(prompt, { ...options, outputSchema: outputSchema as StandardSchema })
+    for await (const event of stream) await showEvent(event)
+    const result = await stream.result
+    await (json ? writeJson({ machine: machineOf(connected.machine), ...result }) : writeOutput(result.output))
+    return exitCodes.ok
+  } catch (error) {
+    if (json && error instanceof RunError) {
+      const { code, message, retryable, details } = error
+      await writeJson({ error: { code, message, retryable, details }, ...error.result })
+      return exitCodeOf(code)
+    }
+    return exitCodeOf((await reportError(error, json)).code)
+  }
+}
+
+/** What an operator does, a line each, for the person who watches. */
+export async function showEvent(event: RunEvent): Promise<void> {
+  if (event.type === 'text' || event.type === 'thinking') await say(`  ${event.type}: ${event.content.trim()}`)
+  if (event.type === 'tool_call') await say(`  → ${event.tool} ${shorten(JSON.stringify(event.input))}`)
+  if (event.type === 'tool_result') await say(`  ${event.isError ? '✗' : '←'} ${event.tool} ${shorten(JSON.stringify(event.output) ?? '')}`)
+}
+
+function writeOutput(output: unknown): Promise<void> {
+  return typeof output === 'string' ? writeStdout(`${output}\n`) : writeJson(output)
+}
+
+function machineOf({ id, name }: { id: string; name: string }): { id: string; name: string } {
+  return { id, name }
+}
+
+function shorten(text: string): string {
+  return text.length <= 160 ? text : `${text.slice(0, 157)}...`
+}
+
+function runOptions(flags: RunFlags): { context?: unknown; budget: { steps?: number; seconds?: number } } {
+  return {
+    ...(flags.context === undefined ? {} : { context: parseContext(flags.context) }),
+    budget: {
+      ...(flags.maxSteps === undefined ? {} : { steps: Number(flags.maxSteps) }),
+      ...(flags.deadline === undefined ? {} : { seconds: parseDuration(flags.deadline) / 1000 }),
+    },
+  }
+}
+
+function parseContext(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new CmdopError('config', 'Expected --context to be JSON.', { cause })
+  }
+}

@@ -1,0 +1,11 @@
+import { CmdopError } from '@cmdop/protocol'
+
+const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const
+
+/** Milliseconds of `500ms`, `30s`, `5m`, `2h` or a number of seconds. Throws `config`. */
+export function parseDuration(text: string): number {
+  const [, amount, unit = 's'] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text) ?? []
+  const ms = amount === undefined ? Number.NaN : Math.round(Number(amount) * UNITS[unit as keyof typeof UNITS])
+  if (ms >= 1 && ms <= 2_147_483_647) return ms
+  throw new CmdopError('config', `Expected a duration such as 500ms, 30s, 5m or 2h, got "${text}".`)
+}

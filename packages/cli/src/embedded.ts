@@ -1,0 +1,47 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Client, type RemoteMachine } from '@cmdop/core'
+import { startLocalSystem } from './local-system.ts'
+
+export interface EmbeddedOptions {
+  /** Folder that keeps the state between starts. Default: a throw-away one. */
+  data?: string
+  /** Of the relay's and the machine's log, on stderr. Default `silent`. */
+  logLevel?: 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace'
+}
+
+/** A relay and this machine in this process, and a client with an owner's rights. */
+export interface Embedded extends AsyncDisposable {
+  readonly client: Client
+  readonly machine: RemoteMachine
+}
+
+/**
+ * Starts a relay on a free port of loopback and a daemon for this machine, both in this process, for scripts and tests
+ * on one machine. Dispose it: that ends every command, then the machine, the relay and a throw-away folder.
+ */
+export async function embedded(options: EmbeddedOptions = {}): Promise<Embedded> {
+  await using opened = new AsyncDisposableStack()
+  const dataDir = options.data ?? (await temporaryFolder(opened))
+  const keyFile = join(dataDir, 'owner-key')
+  const system = opened.use(
+    await startLocalSystem({
+      dataDir,
+      relay: { port: 0, drainMs: 0 },
+      logLevel: options.logLevel ?? 'silent',
+      knownKey: () => readFile(keyFile, 'utf8').catch(() => undefined),
+    }),
+  )
+  if (options.data !== undefined && system.isNewKey) await writeFile(keyFile, system.key, { mode: 0o600 })
+  const client = opened.use(new Client({ baseUrl: system.relay.url, token: system.key }))
+  const machine = await client.machine(system.machine.state.machineId)
+  const running = opened.move()
+  return { client, machine, [Symbol.asyncDispose]: () => running.disposeAsync() }
+}
+
+async function temporaryFolder(opened: AsyncDisposableStack): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'cmdop-'))
+  opened.defer(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}

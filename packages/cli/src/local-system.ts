@@ -1,0 +1,54 @@
+import { join } from 'node:path'
+import { enrollMachine, readMachineState, type RunningMachine, startMachine } from '@cmdop/machine'
+import { type Relay, startRelay } from '@cmdop/relay'
+import { CmdopError } from '@cmdop/protocol'
+import { Client } from '@cmdop/core'
+
+/** Milliseconds in which a daemon in this process must be connected to a relay in this process. */
+const CONNECT_WITHIN_MS = 10_000
+
+type RelayConfig = Parameters<typeof startRelay>[0]
+
+export interface LocalSystemOptions {
+  /** Holds `relay/` and `machine/`. */
+  readonly dataDir: string
+  readonly relay: Omit<RelayConfig, 'dataDir'>
+  /** Of this machine in its fleet. Default: the hostname. */
+  readonly machineName?: string
+  readonly logLevel: NonNullable<RelayConfig['logLevel']>
+  /** The key to work with, known from an earlier start; asked once the relay is up. */
+  knownKey(relay: Relay): Promise<string | undefined>
+}
+
+/** A relay and a machine in this process. */
+export interface LocalSystem extends AsyncDisposable {
+  readonly relay: Relay
+  readonly machine: RunningMachine
+  readonly key: string
+  /** True when the key was made by this start. */
+  readonly isNewKey: boolean
+}
+
+/** Starts a relay and, joined to it, this machine; enrols it the first time. Everything is taken down in reverse. */
+export async function startLocalSystem(options: LocalSystemOptions): Promise<LocalSystem> {
+  const { dataDir, logLevel } = options
+  await using opened = new AsyncDisposableStack()
+  const relay = opened.use(await startRelay({ ...options.relay, logLevel, dataDir: join(dataDir, 'relay') }))
+  const known = relay.firstKey === undefined ? await options.knownKey(relay) : undefined
+  const key = known ?? relay.firstKey ?? (await relay.issueOwnerKey('local owner key'))
+  const machineDir = join(dataDir, 'machine')
+  if ((await readMachineState(machineDir)) === undefined) await enroll(relay, key, { ...options, dataDir: machineDir })
+  const machine = opened.use(await startMachine({ dataDir: machineDir, relayUrl: relay.url, logLevel }))
+  if (!(await relay.waitForMachine(machine.state.machineId, CONNECT_WITHIN_MS))) {
+    throw new CmdopError('unavailable', `The machine of ${machineDir} did not connect to ${relay.url}; its log says why.`)
+  }
+  const running = opened.move()
+  return { relay, machine, key, isNewKey: known === undefined, [Symbol.asyncDispose]: () => running.disposeAsync() }
+}
+
+async function enroll(relay: Relay, key: string, options: { dataDir: string; machineName?: string }): Promise<void> {
+  await using client = new Client({ baseUrl: relay.url, token: key })
+  const token = await client.enrollmentTokens.issue()
+  const name = options.machineName === undefined ? {} : { name: options.machineName }
+  await enrollMachine({ relayUrl: relay.url, token: token.raw_token, dataDir: options.dataDir, ...name })
+}

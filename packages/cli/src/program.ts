@@ -1,0 +1,130 @@
+import { Command, CommanderError, Option } from 'commander'
+import type { ExecFlags } from './commands/exec.ts'
+import type { EnrollFlags, MachineRunFlags, TokenFlags } from './commands/machine.ts'
+import type { MachinesFlags } from './commands/machines.ts'
+import type { RelayFlags } from './commands/relay.ts'
+import type { RunFlags } from './commands/run.ts'
+import type { UpFlags } from './commands/up.ts'
+import { exitCodeOf, exitCodes } from './exit-codes.ts'
+import { reportError } from './terminal.ts'
+import { CLI_VERSION } from './version.ts'
+
+/** A command's work; resolves to the exit code. */
+type Action<Arguments extends unknown[]> = (...input: Arguments) => Promise<number>
+
+const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace']
+
+/** Runs the command line and resolves to its exit code. Each command's code is loaded only when it is called. */
+export async function runProgram(argv: readonly string[]): Promise<number> {
+  let exitCode: number = exitCodes.ok
+  const done = <Arguments extends unknown[]>(action: Action<Arguments>) => async (...input: Arguments) => {
+    exitCode = await guarded(() => action(...input), argv.includes('--json'))
+  }
+  const program = new Command('cmdop')
+    .description('People and AI operators work on machines through one door.')
+    .version(CLI_VERSION)
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true })
+  addSystemCommands(program, done)
+  addMachineCommands(program, done)
+  addWorkCommands(program, done)
+  try {
+    await program.parseAsync(argv, { from: 'user' })
+    return exitCode
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
+    throw error
+  }
+}
+
+type Done = <Arguments extends unknown[]>(action: Action<Arguments>) => (...input: Arguments) => Promise<void>
+
+function addSystemCommands(program: Command, done: Done): void {
+  withRelayOptions(program.command('up').description('start a relay and this machine'))
+    .option('--name <name>', 'name of this machine in its fleet (default: its hostname)')
+    .action(done(async (flags: UpFlags) => (await import('./commands/up.ts')).upCommand(flags)))
+  withRelayOptions(program.command('relay').description('start a relay'))
+    .action(done(async (flags: RelayFlags) => (await import('./commands/relay.ts')).relayCommand(flags)))
+}
+
+function addMachineCommands(program: Command, done: Done): void {
+  const machine = program.command('machine').description('this machine as part of a fleet')
+  machine
+    .command('enroll')
+    .description('make a key for this machine and join a fleet')
+    .requiredOption('--relay <url>', 'address of the relay')
+    .requiredOption('--token <token>', 'one-time token, from: cmdop machine token')
+    .option('--name <name>', 'name in the fleet (default: the hostname)')
+    .option('--data <folder>', 'folder for key and state')
+    .option('--json', 'print one JSON document')
+    .action(done(async (flags: EnrollFlags) => (await import('./commands/machine.ts')).enrollCommand(flags)))
+  machine
+    .command('run')
+    .description('run the daemon of this machine')
+    .option('--data <folder>', 'folder for key and state')
+    .addOption(new Option('--log-level <level>', 'log on stderr').choices(logLevels))
+    .option('--json', 'print one JSON document')
+    .action(done(async (flags: MachineRunFlags) => (await import('./commands/machine.ts')).machineRunCommand(flags)))
+  machine
+    .command('token')
+    .description('issue a token with which machines enrol')
+    .option('--uses <count>', 'how many machines may enrol with it (default: 1)')
+    .option('--expires <duration>', 'how long it is good for (default: 1h)')
+    .option('--json', 'print one JSON document')
+    .action(done(async (flags: TokenFlags) => (await import('./commands/machine.ts')).tokenCommand(flags)))
+  program
+    .command('machines')
+    .description('list the machines of the fleet')
+    .addOption(new Option('--presence <state>', 'only these').choices(['any', 'online', 'suspect', 'offline']))
+    .option('--json', 'print one JSON document')
+    .action(done(async (flags: MachinesFlags) => (await import('./commands/machines.ts')).machinesCommand(flags)))
+}
+
+function addWorkCommands(program: Command, done: Done): void {
+  program
+    .command('exec')
+    .description('run a command on a machine; its output and exit code are passed on')
+    .argument('<machine>', 'id, hostname, name or unique prefix; local where no relay is configured')
+    .argument('<argv...>', 'the command, after --')
+    .option('--cwd <directory>', 'absolute directory on the machine')
+    .option('--env <name=value...>', 'set variables')
+    .option('--deadline <duration>', 'stop the command after this time: 30s, 5m')
+    .option('--stdin', 'pass standard input on')
+    .option('--shell', 'run the words as one line under /bin/sh -c')
+    .option('--json', 'print one JSON document')
+    .action(done(async (machine: string, argv: string[], flags: ExecFlags) => (await import('./commands/exec.ts')).execCommand(machine, argv, flags)))
+  program
+    .command('run')
+    .description('give an AI operator a goal on a machine; it answers with a typed value')
+    .argument('<prompt>', 'the goal')
+    .requiredOption('--machine <machine>', 'id, hostname, name or unique prefix; local where no relay is configured')
+    .option('--schema <file>', 'what the answer must be: .ts, .js (Zod) or .json (JSON Schema)')
+    .option('--model <name>', 'anthropic:<name>, openai:<name>, compatible:<name> or facts')
+    .option('--context <json>', 'data for the operator')
+    .option('--max-steps <count>', 'calls of the model at most')
+    .option('--deadline <duration>', 'stop the run after this time')
+    .option('--json', 'print the whole record as one JSON document')
+    .action(done(async (prompt: string, flags: RunFlags) => (await import('./commands/run.ts')).runCommand(prompt, flags)))
+}
+
+function withRelayOptions(command: Command): Command {
+  return command
+    .option('--data <folder>', 'folder for all state')
+    .option('--host <address>', 'address to bind (default: 127.0.0.1)')
+    .option('--port <port>', 'port to bind, 0 for a free one (default: 7420)')
+    .option('--tls-cert <file>', 'certificate chain, PEM')
+    .option('--tls-key <file>', 'private key, PEM')
+    .option('--insecure-public', 'bind another address than loopback without TLS')
+    .option('--allow-origin <origin...>', 'web pages that may connect')
+    .option('--new-owner-key', 'make another owner key, if every key is lost')
+    .addOption(new Option('--log-level <level>', 'log on stderr').choices(logLevels))
+    .option('--json', 'print one JSON document')
+}
+
+async function guarded(action: () => Promise<number>, json: boolean): Promise<number> {
+  try {
+    return await action()
+  } catch (error) {
+    return exitCodeOf((await reportError(error, json)).code)
+  }
+}

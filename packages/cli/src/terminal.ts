@@ -1,0 +1,46 @@
+import { CmdopError, isCmdopError, toWireError } from '@cmdop/protocol'
+
+/** Writes all of it, and waits while the reader is slow. A reader that left ends the command quietly. */
+export function writeStdout(data: string | Uint8Array): Promise<void> {
+  return writeTo(process.stdout, data)
+}
+
+export function writeStderr(data: string | Uint8Array): Promise<void> {
+  return writeTo(process.stderr, data)
+}
+
+/** The one JSON document of a command. */
+export function writeJson(value: unknown): Promise<void> {
+  return writeStdout(`${JSON.stringify(value, null, 2)}\n`)
+}
+
+/** A line for people, on stderr, so that stdout holds results only. */
+export function say(line: string): Promise<void> {
+  return writeStderr(`${printable(line)}\n`)
+}
+
+/** Rows as aligned columns. */
+export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [header, ...rows].map((row) => row.map(printable))
+  const widths = header.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)))
+  const line = (row: readonly string[]) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()
+  return `${all.map(line).join('\n')}\n`
+}
+
+/** Says what went wrong: as the JSON document, or as lines on stderr. */
+export async function reportError(error: unknown, json: boolean): Promise<CmdopError> {
+  const known = isCmdopError(error) ? error : new CmdopError('server', `cmdop met a fault of its own: ${String(error)}`, { cause: error })
+  if (json) await writeJson({ error: toWireError(known) })
+  else await say(`cmdop: ${known.code}: ${known.message}`)
+  return known
+}
+
+/** What a machine or a model says may hold control sequences; a terminal is not given them. */
+export function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- these are the ones to replace
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '\u{fffd}')
+}
+
+function writeTo(stream: NodeJS.WriteStream, data: string | Uint8Array): Promise<void> {
+  return new Promise((resolve) => stream.write(data, () => resolve()))
+}
