@@ -5,7 +5,7 @@ import type { ModelObject } from './model/observed-model.ts'
 import { resolveModel } from './model/resolve-model.ts'
 import type { ModelIdentity, RunResult } from './run/run-result.ts'
 import { createRunStream, type RunStream } from './run/run-stream.ts'
-import { type AgentParts, createTask, type RunOptions } from './run/task.ts'
+import { type AgentParts, createTask, type RunOptions, type RunSettings } from './run/task.ts'
 import type { InferOutput, StandardSchema } from './standard-schema.ts'
 
 /** What an agent is made of. */
@@ -42,9 +42,9 @@ export interface Agent {
 export interface RunMethod<Kind extends 'promise' | 'stream'> {
   <Schema extends StandardSchema>(
     prompt: string,
-    options: RunOptions & { readonly outputSchema: Schema },
+    options: RunSettings & { readonly outputSchema: Schema },
   ): RunKind<InferOutput<Schema>>[Kind]
-  (prompt: string, options?: RunOptions & { readonly outputSchema?: undefined }): RunKind<string>[Kind]
+  (prompt: string, options?: RunSettings & { readonly outputSchema?: undefined }): RunKind<string>[Kind]
   (prompt: string, options: RunOptions): RunKind<unknown>[Kind]
 }
 

@@ -18,5 +18,5 @@ export type {
   Usage,
 } from './run/run-result.ts'
 export type { RunStream } from './run/run-stream.ts'
-export type { RunOptions } from './run/task.ts'
+export type { RunOptions, RunSettings } from './run/task.ts'
 export type { InferOutput, StandardIssue, StandardResult, StandardSchema } from './standard-schema.ts'

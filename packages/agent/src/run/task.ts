@@ -8,10 +8,8 @@ import { type Budget, parseBudget } from './budget.ts'
 import { createFence, type Fence } from './fence.ts'
 import { firstMessage } from './prompt.ts'
 
-/** Options of one run. */
-export interface RunOptions {
-  /** What the answer must be: a Zod schema, any Standard Schema, or JSON Schema. Without it the answer is text. */
-  readonly outputSchema?: OutputSchemaInput | undefined
+/** Options of one run, apart from what its answer must be. */
+export interface RunSettings {
   /** The only type there is; the others (`chat`, `command`, `router`, `planner`) are refused with `unsupported`. */
   readonly agentType?: 'terminal' | undefined
   /** Any JSON for the model to use as data; at most 64 KiB. */
@@ -21,6 +19,12 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined
   /** Wrong answers that are sent back to the model before the run fails. Default 2. */
   readonly maxRepairs?: number | undefined
+}
+
+/** Options of one run. */
+export interface RunOptions extends RunSettings {
+  /** What the answer must be: a Zod schema, any Standard Schema, or JSON Schema. Without it the answer is text. */
+  readonly outputSchema?: OutputSchemaInput | undefined
 }
 
 /** What an agent gives to each of its runs. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { CmdopError } from '../errors.ts'
 import type { Channel } from './channel.ts'
 import { decodeJson, decodeWindow, encodeData, encodeFrame, encodeJson, encodeWindow, frameTypes } from './frame.ts'
-import { CONNECTION_WINDOW, INITIAL_WINDOW, MAX_CHANNELS, MIN_WINDOW } from './limits.ts'
+import { CONNECTION_WINDOW, INITIAL_WINDOW, MAX_CHANNELS, MAX_CONTROL_BYTES, MIN_WINDOW } from './limits.ts'
 import { barrier, makeMemoryPair, someCall, turn } from './testing/pairs.ts'
 import { acceptRaw, dialRaw, resetOf } from './testing/raw-peer.ts'
 import { countBytes, describeTransport } from './testing/transport-suite.ts'
@@ -183,6 +183,35 @@ describe('channels', () => {
     const [frame] = peer.of(channel.id, frameTypes.data)
     expect(frame?.payload[0]).toBe(0)
     expect(decodeJson(frame?.payload.subarray(1) ?? new Uint8Array())).toEqual({ type: 'cancel' })
+    connection.close()
+  })
+
+  test('refuse a control message that might be cut', async () => {
+    const { peer, connection } = await acceptRaw()
+    const channel = connection.open(someCall)
+    peer.send(encodeWindow(channel.id, MIN_WINDOW))
+    await expect(channel.control('x'.repeat(MAX_CONTROL_BYTES - 1))).rejects.toMatchObject({ code: 'frame_too_large' })
+    await channel.control('x'.repeat(MAX_CONTROL_BYTES - 2))
+    expect(peer.of(channel.id, frameTypes.data)).toHaveLength(1)
+    connection.close()
+  })
+
+  test('give control messages ahead of content that is not read, to who asks for it', async () => {
+    const taken: unknown[] = []
+    const opened = Promise.withResolvers<Channel>()
+    const { peer, connection } = await dialRaw((channel) => {
+      channel.onControl = (message) => taken.push(message)
+      opened.resolve(channel)
+    })
+    peer.open(1)
+    peer.send(encodeData(1, 1, new Uint8Array(60_000)))
+    const cancel = encodeData(1, 0, new TextEncoder().encode('{"type":"cancel"}'))
+    for (let i = 0; i < 1000; i += 1) peer.send(cancel)
+    await turn()
+    expect(taken).toHaveLength(1000)
+    expect(taken[0]).toEqual({ type: 'cancel' })
+    peer.send(encodeData(1, 0, Uint8Array.of(0x7b)))
+    await expect((await opened.promise).finished).rejects.toMatchObject({ code: 'protocol' })
     connection.close()
   })
 

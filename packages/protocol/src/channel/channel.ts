@@ -12,7 +12,7 @@ import {
   type Frame,
   frameTypes,
 } from './frame.ts'
-import { MAX_TRAILER_BYTES, MIN_DATA_COST } from './limits.ts'
+import { MAX_CONTROL_BYTES, MAX_TRAILER_BYTES, MIN_DATA_COST } from './limits.ts'
 import { type ReceiveBudget, ReceiveWindow } from './receive-window.ts'
 import { SendWindow } from './send-window.ts'
 
@@ -110,9 +110,13 @@ export class Channel {
     return sent
   }
 
-  /** Sends a JSON control message. */
+  /** Sends a JSON control message, whole; one over {@link MAX_CONTROL_BYTES} is refused, for it might be cut. */
   control(message: unknown): Promise<void> {
-    return this.send(CONTROL_LANE, encoder.encode(JSON.stringify(message)))
+    const data = encoder.encode(JSON.stringify(message))
+    if (data.length <= MAX_CONTROL_BYTES) return this.send(CONTROL_LANE, data)
+    return Promise.reject(
+      new CmdopError('frame_too_large', `Expected a control message of at most ${MAX_CONTROL_BYTES} bytes.`),
+    )
   }
 
   /**

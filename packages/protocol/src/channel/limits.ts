@@ -4,6 +4,9 @@ export const MAX_FRAME_BYTES = 1024 * 1024
 /** Bytes of content in one data frame at most; longer writes are split. The size of a Linux pipe. */
 export const MAX_DATA_BYTES = 64 * 1024
 
+/** Bytes of a JSON control message at most; content is cut into pieces no smaller than this, so that it always goes whole. */
+export const MAX_CONTROL_BYTES = 1024
+
 /** A data frame costs at least this much credit, so that a flood of tiny frames is bounded too. */
 export const MIN_DATA_COST = 128
 

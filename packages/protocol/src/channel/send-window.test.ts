@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { MAX_DATA_BYTES, MAX_WINDOW, MIN_WINDOW } from './limits.ts'
+import { MAX_CONTROL_BYTES, MAX_DATA_BYTES, MAX_WINDOW, MIN_WINDOW } from './limits.ts'
 import { SendWindow } from './send-window.ts'
 
 test('A writer gets what fits, at most one frame of content', () => {
@@ -26,6 +26,12 @@ test('What fits never costs more than the credit', () => {
       if (piece > 0) window.spend(piece + 1)
       if (window.credit < 0) expect.fail(`${wanted} bytes of ${credit} left ${window.credit}.`)
     }
+  }
+})
+
+test('A control message is never cut, whatever the credit', () => {
+  for (let credit = 1; credit < 3000; credit += 1) {
+    expect([0, MAX_CONTROL_BYTES]).toContain(new SendWindow(credit).fits(MAX_CONTROL_BYTES))
   }
 })
 

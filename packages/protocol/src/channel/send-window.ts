@@ -1,9 +1,12 @@
 import { CmdopError } from '../errors.ts'
 import { dataCost } from './frame.ts'
-import { MAX_DATA_BYTES, MAX_WINDOW } from './limits.ts'
+import { MAX_CONTROL_BYTES, MAX_DATA_BYTES, MAX_WINDOW } from './limits.ts'
 
-/** A writer does not cut its content into pieces smaller than this to use up the last of its credit. */
-const MIN_PIECE_BYTES = 1024
+/**
+ * A writer does not cut its content into pieces smaller than this to use up the last of its credit. So what is not
+ * larger is never cut.
+ */
+const MIN_PIECE_BYTES = MAX_CONTROL_BYTES
 
 /** What one side of a channel may still send. */
 export class SendWindow {
