@@ -14,17 +14,23 @@ const stamp = join(root, 'node_modules', '.cmdop-installed')
 
 /** Installs what the lock file says, unless that is what is there. Everything it prints goes to stderr. */
 export function install() {
-  const wanted = createHash('sha256').update(readFileSync(join(root, 'pnpm-lock.yaml'))).digest('hex')
+  const wanted = createHash('sha256')
+    .update(readFileSync(join(root, 'pnpm-lock.yaml')))
+    .digest('hex')
   if (existsSync(node) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
   const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   process.stderr.write(`installing packages with ${packageManager} ...\n`)
-  const { status } = spawnSync('npx', ['-y', packageManager, 'install', '--frozen-lockfile', '--reporter=append-only', '--loglevel=warn'], {
-    cwd: root,
-    // Nothing is asked, and nothing but results may come on stdout.
-    env: { ...process.env, CI: 'true' },
-    stdio: ['ignore', 2, 2],
-    shell: process.platform === 'win32',
-  })
+  const { status } = spawnSync(
+    'npx',
+    ['-y', packageManager, 'install', '--frozen-lockfile', '--reporter=append-only', '--loglevel=warn'],
+    {
+      cwd: root,
+      // Nothing is asked, and nothing but results may come on stdout.
+      env: { ...process.env, CI: 'true' },
+      stdio: ['ignore', 2, 2],
+      shell: process.platform === 'win32',
+    },
+  )
   if (status !== 0) {
     process.stderr.write('the packages could not be installed; see above. The npm registry must be reachable.\n')
     process.exit(status ?? 1)

@@ -81,7 +81,7 @@ function report(times: Times, missing: readonly string[]): Measurement {
     notes: [
       `${ours.count} of each, in ${ROUNDS} alternating rounds of ${PER_ROUND}, after a warm-up.`,
       'ours: `await machine.exec(["true"])`: client, relay and machine are separate processes; permit, audit rows on disk and journal included.',
-      'peer: `ssh -S <socket> target true` over a ControlMaster to a loopback sshd, from spawn to exit.',
+      'peer: `ssh -S <socket> target true` over a ControlMaster to a loopback sshd, from spawn to exit; the login shell has an empty home, so no start-up file slows it.',
       'local spawn: `child_process.spawn("true")` to its `close` event, in the process of our client.',
     ],
   }

@@ -14,16 +14,22 @@ try {
   const agent = createAgent({ machine })
   say(`operator  ${agent.model.provider}/${agent.model.id} works on ${machine.name}`)
 
-  const stream = agent.runStream('Check server health and identify any issues', { outputSchema: ServerHealth, signal: stop.signal })
+  const stream = agent.runStream('Check server health and identify any issues', {
+    outputSchema: ServerHealth,
+    signal: stop.signal,
+  })
   for await (const event of stream) showStep(event)
   const result = await stream.result
 
   if (json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`)
   else showHealth(result.output)
-  say(`done      ${result.steps.length} steps in ${(result.durationMs / 1000).toFixed(1)} s, answered by ${result.model.provider}/${result.model.id}`)
+  say(
+    `done      ${result.steps.length} steps in ${(result.durationMs / 1000).toFixed(1)} s, answered by ${result.model.provider}/${result.model.id}`,
+  )
 } catch (error) {
   if (!isCmdopError(error)) throw error
-  if (json) process.stdout.write(`${JSON.stringify({ error: { code: error.code, message: error.message } }, null, 2)}\n`)
+  if (json)
+    process.stdout.write(`${JSON.stringify({ error: { code: error.code, message: error.message } }, null, 2)}\n`)
   say(`failed    ${error.code}: ${error.message}`)
   process.exitCode = error.code === 'cancelled' ? 130 : 1
 }

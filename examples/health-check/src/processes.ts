@@ -27,7 +27,16 @@ export async function startSystem(say: (line: string) => void): Promise<System> 
 
   const token = await run(['machine', 'token'], { CMDOP_BASE_URL: url, CMDOP_TOKEN: key })
   const folder = join(data, 'machine')
-  const { machine_id } = await run(['machine', 'enroll', '--relay', url ?? '', '--token', token['raw_token'] ?? '', '--data', folder])
+  const { machine_id } = await run([
+    'machine',
+    'enroll',
+    '--relay',
+    url ?? '',
+    '--token',
+    token['raw_token'] ?? '',
+    '--data',
+    folder,
+  ])
   const machine = await start(['machine', 'run', '--data', folder, '--log-level', 'warn'])
   started.defer(() => end(machine.process))
   say(`machine   process ${machine.process.pid}, dialled out to the relay as ${machine.document['name']}`)

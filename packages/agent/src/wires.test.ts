@@ -119,4 +119,14 @@ for (const wire of wireNames) {
     await server.requests[0]?.closed
     expect(server.requests).toHaveLength(1)
   })
+
+  test(`over the ${wire} wire the answer is shown while it is written`, async () => {
+    const hosts = Array.from({ length: 40 }, (_, index) => `host-${index}`)
+    await using server = await startModelServer([{ calls: [{ tool: 'final_result', input: { result: hosts } }] }])
+    const agent = createAgent({ machine: localMachine(sampleFacts()), env: server.env(wire) })
+    const events = await collect(agent.runStream('Answer', { outputSchema: z.array(z.string()) }))
+    const partials = events.filter((event) => event.type === 'partial')
+    expect(hosts.join()).toContain(String(partials[0]?.output).slice(0, -2))
+    expect(events.at(-1)).toMatchObject({ type: 'result', output: hosts })
+  })
 }

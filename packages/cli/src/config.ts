@@ -20,7 +20,9 @@ export function configFile(): string {
 export async function writeConfigFile(config: { baseUrl: string; token: string }): Promise<string> {
   const path = configFile()
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  await writeFile(path, `${JSON.stringify({ base_url: config.baseUrl, token: config.token }, null, 2)}\n`, { mode: 0o600 })
+  await writeFile(path, `${JSON.stringify({ base_url: config.baseUrl, token: config.token }, null, 2)}\n`, {
+    mode: 0o600,
+  })
   await chmod(path, 0o600)
   return path
 }

@@ -29,7 +29,10 @@ export async function connectMachine(reference: string, signal: AbortSignal): Pr
     return { machine, [Symbol.asyncDispose]: () => local[Symbol.asyncDispose]() }
   }
   await local[Symbol.asyncDispose]()
-  throw new CmdopError('not_found', `No relay is configured, so the only machine is this one (local), not ${reference}. Set CMDOP_BASE_URL and CMDOP_TOKEN, or run: cmdop up.`)
+  throw new CmdopError(
+    'not_found',
+    `No relay is configured, so the only machine is this one (local), not ${reference}. Set CMDOP_BASE_URL and CMDOP_TOKEN, or run: cmdop up.`,
+  )
 }
 
 export function isRelayConfigured(): boolean {

@@ -8,8 +8,12 @@ import { CmdopError } from '@cmdop/protocol'
 export async function loadSchema(path: string): Promise<OutputSchemaInput> {
   const file = resolve(path)
   const schema = extname(file) === '.json' ? await readJson(file) : await importSchema(file)
-  if ((typeof schema === 'object' || typeof schema === 'function') && schema !== null && !Array.isArray(schema)) return schema as OutputSchemaInput
-  throw new CmdopError('schema_invalid', `Expected ${path} to hold a JSON Schema, or to export a schema as default or as "schema".`)
+  if ((typeof schema === 'object' || typeof schema === 'function') && schema !== null && !Array.isArray(schema))
+    return schema as OutputSchemaInput
+  throw new CmdopError(
+    'schema_invalid',
+    `Expected ${path} to hold a JSON Schema, or to export a schema as default or as "schema".`,
+  )
 }
 
 async function readJson(file: string): Promise<unknown> {

@@ -40,7 +40,10 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
   if ((await readMachineState(machineDir)) === undefined) await enroll(relay, key, { ...options, dataDir: machineDir })
   const machine = opened.use(await startMachine({ dataDir: machineDir, relayUrl: relay.url, logLevel }))
   if (!(await relay.waitForMachine(machine.state.machineId, CONNECT_WITHIN_MS))) {
-    throw new CmdopError('unavailable', `The machine of ${machineDir} did not connect to ${relay.url}; its log says why.`)
+    throw new CmdopError(
+      'unavailable',
+      `The machine of ${machineDir} did not connect to ${relay.url}; its log says why.`,
+    )
   }
   const running = opened.move()
   return { relay, machine, key, isNewKey: known === undefined, [Symbol.asyncDispose]: () => running.disposeAsync() }

@@ -17,9 +17,11 @@ const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace']
 /** Runs the command line and resolves to its exit code. Each command's code is loaded only when it is called. */
 export async function runProgram(argv: readonly string[]): Promise<number> {
   let exitCode: number = exitCodes.ok
-  const done = <Arguments extends unknown[]>(action: Action<Arguments>) => async (...input: Arguments) => {
-    exitCode = await guarded(() => action(...input), argv.includes('--json'))
-  }
+  const done =
+    <Arguments extends unknown[]>(action: Action<Arguments>) =>
+    async (...input: Arguments) => {
+      exitCode = await guarded(() => action(...input), argv.includes('--json'))
+    }
   const program = new Command('cmdop')
     .description('People and AI operators work on machines through one door.')
     .version(CLI_VERSION)
@@ -43,8 +45,9 @@ function addSystemCommands(program: Command, done: Done): void {
   withRelayOptions(program.command('up').description('start a relay and this machine'))
     .option('--name <name>', 'name of this machine in its fleet (default: its hostname)')
     .action(done(async (flags: UpFlags) => (await import('./commands/up.ts')).upCommand(flags)))
-  withRelayOptions(program.command('relay').description('start a relay'))
-    .action(done(async (flags: RelayFlags) => (await import('./commands/relay.ts')).relayCommand(flags)))
+  withRelayOptions(program.command('relay').description('start a relay')).action(
+    done(async (flags: RelayFlags) => (await import('./commands/relay.ts')).relayCommand(flags)),
+  )
 }
 
 function addMachineCommands(program: Command, done: Done): void {
@@ -92,7 +95,11 @@ function addWorkCommands(program: Command, done: Done): void {
     .option('--stdin', 'pass standard input on')
     .option('--shell', 'run the words as one line under /bin/sh -c')
     .option('--json', 'print one JSON document')
-    .action(done(async (machine: string, argv: string[], flags: ExecFlags) => (await import('./commands/exec.ts')).execCommand(machine, argv, flags)))
+    .action(
+      done(async (machine: string, argv: string[], flags: ExecFlags) =>
+        (await import('./commands/exec.ts')).execCommand(machine, argv, flags),
+      ),
+    )
   program
     .command('run')
     .description('give an AI operator a goal on a machine; it answers with a typed value')
@@ -104,7 +111,9 @@ function addWorkCommands(program: Command, done: Done): void {
     .option('--max-steps <count>', 'calls of the model at most')
     .option('--deadline <duration>', 'stop the run after this time')
     .option('--json', 'print the whole record as one JSON document')
-    .action(done(async (prompt: string, flags: RunFlags) => (await import('./commands/run.ts')).runCommand(prompt, flags)))
+    .action(
+      done(async (prompt: string, flags: RunFlags) => (await import('./commands/run.ts')).runCommand(prompt, flags)),
+    )
 }
 
 function withRelayOptions(command: Command): Command {

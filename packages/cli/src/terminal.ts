@@ -23,13 +23,19 @@ export function say(line: string): Promise<void> {
 export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [header, ...rows].map((row) => row.map(printable))
   const widths = header.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)))
-  const line = (row: readonly string[]) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd()
   return `${all.map(line).join('\n')}\n`
 }
 
 /** Says what went wrong: as the JSON document, or as lines on stderr. */
 export async function reportError(error: unknown, json: boolean): Promise<CmdopError> {
-  const known = isCmdopError(error) ? error : new CmdopError('server', `cmdop met a fault of its own: ${String(error)}`, { cause: error })
+  const known = isCmdopError(error)
+    ? error
+    : new CmdopError('server', `cmdop met a fault of its own: ${String(error)}`, { cause: error })
   if (json) await writeJson({ error: toWireError(known) })
   else await say(`cmdop: ${known.code}: ${known.message}`)
   return known

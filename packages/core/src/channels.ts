@@ -1,4 +1,13 @@
-import { ANSWER_LANE, type Channel, ChannelTicket, CmdopError, Connection, MAX_ANSWER_BYTES, type MethodName, methods } from '@cmdop/protocol'
+import {
+  ANSWER_LANE,
+  type Channel,
+  ChannelTicket,
+  CmdopError,
+  Connection,
+  MAX_ANSWER_BYTES,
+  type MethodName,
+  methods,
+} from '@cmdop/protocol'
 import type { Platform } from './platform.ts'
 import type { RestClient } from './rest-client.ts'
 import { type ClientSettings, requireToken } from './settings.ts'
@@ -145,7 +154,10 @@ async function readAnswer(channel: Channel): Promise<{ data: Uint8Array; trailer
 }
 
 function refuse(channel: Channel): CmdopError {
-  const error = new CmdopError('protocol', 'The machine gave an answer of another form; is its daemon of another version?')
+  const error = new CmdopError(
+    'protocol',
+    'The machine gave an answer of another form; is its daemon of another version?',
+  )
   channel.reset(error)
   return error
 }

@@ -15,7 +15,10 @@ export class Client extends BaseClient {
   }
 
   /** A client for a key of the relay: `Client.remote({ apiKey })`. The address comes from `baseUrl` or `CMDOP_BASE_URL`. */
-  static remote({ apiKey, ...options }: Omit<ClientOptions, 'token' | 'apiKey' | 'apiBaseUrl'> & { apiKey: string }): Client {
+  static remote({
+    apiKey,
+    ...options
+  }: Omit<ClientOptions, 'token' | 'apiKey' | 'apiBaseUrl'> & { apiKey: string }): Client {
     return new Client({ ...options, token: apiKey })
   }
 }

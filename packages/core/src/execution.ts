@@ -1,4 +1,12 @@
-import { type Channel, CmdopError, DEFAULT_ORPHAN_MS, ExecEnd, execLanes, ExecStarted, isCmdopError, toCmdopError } from '@cmdop/protocol'
+import {
+  type Channel,
+  CmdopError,
+  DEFAULT_ORPHAN_MS,
+  ExecEnd,
+  execLanes,
+  ExecStarted,
+  isCmdopError,
+} from '@cmdop/protocol'
 import type { Channels, MachineCall } from './channels.ts'
 import { ExecError } from './exec-error.ts'
 import type { ExecChunk, ExecExit, ExecOptions, ExecResult, Execution } from './machine.ts'
@@ -143,7 +151,8 @@ export class RemoteExecution implements Execution {
       try {
         return await this.#reopen()
       } catch (error) {
-        const transient = isLost(error) || (isCmdopError(error) && (error.code === 'unavailable' || error.code === 'timeout'))
+        const transient =
+          isLost(error) || (isCmdopError(error) && (error.code === 'unavailable' || error.code === 'timeout'))
         if (!transient) throw this.#resumeError(error)
         if (Date.now() >= end) throw lost
         if (Date.now() >= this.#confirmUntil) throw unconfirmedError()
@@ -164,7 +173,11 @@ export class RemoteExecution implements Execution {
 
   #resumeError(error: unknown): unknown {
     if (!this.#started || !isCmdopError(error) || error.code !== 'not_found') return error
-    return new CmdopError('lost', 'The machine no longer knows the command; it was ended after the connection was lost.', { cause: error })
+    return new CmdopError(
+      'lost',
+      'The machine no longer knows the command; it was ended after the connection was lost.',
+      { cause: error },
+    )
   }
 
   #open(): Promise<Channel> {
@@ -201,7 +214,8 @@ export class RemoteExecution implements Execution {
     this.#started = true
     this.#stdin?.send(channel, started.data.stdinOffset).catch((error: unknown) => {
       // A lost channel is taken up elsewhere; only a source that throws ends the command.
-      if (!isCmdopError(error)) channel.reset(new CmdopError('cancelled', 'The source of stdin failed.', { cause: error }))
+      if (!isCmdopError(error))
+        channel.reset(new CmdopError('cancelled', 'The source of stdin failed.', { cause: error }))
     })
   }
 
@@ -241,7 +255,8 @@ function isLost(error: unknown): error is CmdopError {
 
 function endedError(reason: 'deadline' | 'cancelled', exit: ExecExit, deadlineMs: number | undefined): ExecError {
   const details = { ...exit, confirmed: true }
-  if (reason === 'deadline') return new ExecError('deadline', `The command did not end within ${deadlineMs} ms and was stopped.`, { details })
+  if (reason === 'deadline')
+    return new ExecError('deadline', `The command did not end within ${deadlineMs} ms and was stopped.`, { details })
   return new ExecError('cancelled', 'The command was cancelled and is gone.', { details })
 }
 

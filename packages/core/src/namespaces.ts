@@ -33,12 +33,23 @@ export class MachinesNamespace {
 
   /** One machine by id. Throws `not_found`. */
   get(machineId: string, { signal }: Cancellable = {}): Promise<MachineSummary> {
-    return this.#rest.call({ method: 'GET', path: `/api/machines/${encodeURIComponent(machineId)}`, answer: MachineSummary, signal })
+    return this.#rest.call({
+      method: 'GET',
+      path: `/api/machines/${encodeURIComponent(machineId)}`,
+      answer: MachineSummary,
+      signal,
+    })
   }
 
   /** The one machine that a reference means: id, hostname, name or unique prefix. Throws `not_found` or `ambiguous`. */
   resolve(reference: string, { signal }: Cancellable = {}): Promise<MachineSummary> {
-    return this.#rest.call({ method: 'GET', path: '/api/machines/resolve', query: { ref: reference }, answer: MachineSummary, signal })
+    return this.#rest.call({
+      method: 'GET',
+      path: '/api/machines/resolve',
+      query: { ref: reference },
+      answer: MachineSummary,
+      signal,
+    })
   }
 
   /** Every machine, page by page as they are needed. */
@@ -48,7 +59,7 @@ export class MachinesNamespace {
 
   /** Every page. Ends with the last one, and when a page does not lead on. */
   async *pages(query: Omit<Partial<MachineListQuery>, 'cursor'> & Cancellable = {}): AsyncGenerator<MachineList> {
-    for (let cursor: string | undefined; ; ) {
+    for (let cursor: string | undefined; ;) {
       const page = await this.list({ ...query, ...(cursor === undefined ? {} : { cursor }) })
       yield page
       if (page.next_cursor === null || page.next_cursor === cursor) return
@@ -75,7 +86,7 @@ export class KeysNamespace {
 
   /** Every key, page by page as they are needed. */
   async *iter({ signal }: Cancellable = {}): AsyncGenerator<ApiKeySummary> {
-    for (let offset = 0; ; ) {
+    for (let offset = 0; ;) {
       const page = await this.list({ offset, ...(signal === undefined ? {} : { signal }) })
       yield* page.items
       offset += page.items.length
@@ -90,7 +101,12 @@ export class KeysNamespace {
 
   /** Ends a key at once, with the connections that use it. */
   async revoke(keyId: string, { signal }: Cancellable = {}): Promise<void> {
-    await this.#rest.call({ method: 'DELETE', path: `${await this.#path()}/${encodeURIComponent(keyId)}`, answer: z.null(), signal })
+    await this.#rest.call({
+      method: 'DELETE',
+      path: `${await this.#path()}/${encodeURIComponent(keyId)}`,
+      answer: z.null(),
+      signal,
+    })
   }
 
   async #path(): Promise<string> {
@@ -108,6 +124,12 @@ export class EnrollmentTokensNamespace {
 
   /** A new token; `raw_token` is shown only here. */
   issue(token: EnrollmentTokenIssue = {}, { signal }: Cancellable = {}): Promise<EnrollmentTokenIssued> {
-    return this.#rest.call({ method: 'POST', path: '/api/enrollment-tokens', body: token, answer: EnrollmentTokenIssued, signal })
+    return this.#rest.call({
+      method: 'POST',
+      path: '/api/enrollment-tokens',
+      body: token,
+      answer: EnrollmentTokenIssued,
+      signal,
+    })
   }
 }

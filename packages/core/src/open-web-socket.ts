@@ -9,7 +9,12 @@ export interface OpeningWebSocket extends WebSocketLike {
 export function whenOpen(socket: OpeningWebSocket, signal: AbortSignal): Promise<Transport> {
   const opened = Promise.withResolvers<Transport>()
   const failed = (cause: unknown) =>
-    opened.reject(new CmdopError('connection', 'The relay cannot be reached, or does not take WebSockets.', { cause, idempotent: true }))
+    opened.reject(
+      new CmdopError('connection', 'The relay cannot be reached, or does not take WebSockets.', {
+        cause,
+        idempotent: true,
+      }),
+    )
   const stop = () => {
     socket.close()
     failed(signal.reason)

@@ -42,7 +42,11 @@ export class OutputCollector {
     const missing = this.#total - head.length - tail.length
     const data = concat([head, tail], head.length + tail.length)
     if (missing === 0) return { text: decode(data), data, truncated: false }
-    return { text: `${decode(head)}\n[... ${missing} of ${this.#total} bytes left out ...]\n${decode(tail)}`, data, truncated: true }
+    return {
+      text: `${decode(head)}\n[... ${missing} of ${this.#total} bytes left out ...]\n${decode(tail)}`,
+      data,
+      truncated: true,
+    }
   }
 
   /** Leaves exactly the last bytes; one copy now and then, not one for each piece. */

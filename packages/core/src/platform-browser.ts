@@ -1,5 +1,5 @@
 import { CHANNEL_SUBPROTOCOL } from '@cmdop/protocol'
-import { type OpeningWebSocket, whenOpen } from './open-web-socket.ts'
+import { whenOpen } from './open-web-socket.ts'
 import type { Platform } from './platform.ts'
 
 /** A browser: its own fetch and WebSocket, no environment. */
@@ -8,6 +8,6 @@ export const browserPlatform: Platform = {
   fetch: (url, init) => globalThis.fetch(url, init),
   openChannel: async ({ url, ticket }, signal) => {
     const address = `${url}?ticket=${encodeURIComponent(await ticket())}`
-    return whenOpen(new WebSocket(address, [CHANNEL_SUBPROTOCOL]) as OpeningWebSocket, signal)
+    return whenOpen(new WebSocket(address, [CHANNEL_SUBPROTOCOL]), signal)
   },
 }

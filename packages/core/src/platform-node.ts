@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { CHANNEL_SUBPROTOCOL, CmdopError } from '@cmdop/protocol'
 import { fetch, WebSocket } from 'undici'
 import { z } from 'zod'
-import { type OpeningWebSocket, whenOpen } from './open-web-socket.ts'
+import { whenOpen } from './open-web-socket.ts'
 import type { Platform } from './platform.ts'
 
 const ConfigFile = z.object({ base_url: z.string().optional(), token: z.string().optional() })
@@ -12,11 +12,11 @@ const ConfigFile = z.object({ base_url: z.string().optional(), token: z.string()
 /** Node: undici for HTTP and WebSocket, the process's environment, the command line's config file. */
 export const nodePlatform: Platform = {
   settings: { environment: process.env, configFile: () => readConfigFile(configFilePath(process.env)) },
-  fetch: (url, init) => fetch(url, init as unknown as Parameters<typeof fetch>[1]) as unknown as Promise<Response>,
+  fetch: (url, init) => fetch(url, init),
   openChannel: async ({ url, bearer }, signal) => {
     const headers = { authorization: `Bearer ${bearer}` }
     const socket = new WebSocket(url, { protocols: [CHANNEL_SUBPROTOCOL], headers })
-    return whenOpen(socket as unknown as OpeningWebSocket, signal)
+    return whenOpen(socket, signal)
   },
 }
 

@@ -11,9 +11,24 @@ export interface SettingsSource {
 /** What differs between Node and a browser. */
 export interface Platform {
   readonly settings: SettingsSource
-  fetch(url: string, init: RequestInit): Promise<Response>
+  fetch(url: string, request: HttpRequest): Promise<HttpAnswer>
   /** Opens a WebSocket of the channel protocol. `bearer` where headers can be set, otherwise a ticket in the URL. */
   openChannel(address: ChannelAddress, signal: AbortSignal): Promise<Transport>
+}
+
+/** The part of `fetch` that a client needs; every platform's own fits. */
+export interface HttpRequest {
+  readonly method: string
+  readonly headers: Record<string, string>
+  readonly body?: string
+  readonly signal: AbortSignal
+  /** A redirect would carry the key elsewhere. */
+  readonly redirect: 'error'
+}
+
+export interface HttpAnswer {
+  readonly status: number
+  text(): Promise<string>
 }
 
 export interface ChannelAddress {
@@ -21,5 +36,5 @@ export interface ChannelAddress {
   readonly url: string
   readonly bearer: string
   /** Asks the relay for a one-use pass, for a platform that can set no header. */
-  ticket(): Promise<string>
+  readonly ticket: () => Promise<string>
 }

@@ -66,5 +66,7 @@ function parseJson(data: Uint8Array): unknown {
 function parseAnswer<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
-  throw new CmdopError('server', 'The machine gave an answer of another shape; is its daemon of another version?', { cause: parsed.error })
+  throw new CmdopError('server', 'The machine gave an answer of another shape; is its daemon of another version?', {
+    cause: parsed.error,
+  })
 }

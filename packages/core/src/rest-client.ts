@@ -31,14 +31,21 @@ export class RestClient {
     if (status >= 400) throw errorOf(status, body, idempotent)
     const answer = request.answer.safeParse(body)
     if (answer.success) return answer.data
-    throw new CmdopError('server', `${request.method} ${request.path} gave an answer of another shape; is the relay of another version?`, { cause: answer.error })
+    throw new CmdopError(
+      'server',
+      `${request.method} ${request.path} gave an answer of another shape; is the relay of another version?`,
+      { cause: answer.error },
+    )
   }
 
   async #send(request: RestRequest<z.ZodType>, idempotent: boolean): Promise<{ status: number; body: unknown }> {
     const { timeoutMs } = this.#settings
     const timeout = AbortSignal.timeout(timeoutMs)
     const signal = request.signal === undefined ? timeout : AbortSignal.any([timeout, request.signal])
-    const headers = { authorization: `Bearer ${requireToken(this.#settings)}`, ...(request.body === undefined ? {} : { 'content-type': 'application/json' }) }
+    const headers = {
+      authorization: `Bearer ${requireToken(this.#settings)}`,
+      ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
+    }
     try {
       const answer = await this.#platform.fetch(this.#url(request), {
         method: request.method,
@@ -51,14 +58,19 @@ export class RestClient {
       return { status: answer.status, body: text === '' ? null : parseJson(text) }
     } catch (cause) {
       if (request.signal?.aborted === true) throw new CmdopError('cancelled', 'The call was cancelled.', { cause })
-      if (timeout.aborted) throw new CmdopError('timeout', `The relay did not answer within ${timeoutMs} ms.`, { cause, idempotent })
-      throw new CmdopError('connection', `The relay at ${this.#settings.baseUrl} cannot be reached; is it running?`, { cause, idempotent })
+      if (timeout.aborted)
+        throw new CmdopError('timeout', `The relay did not answer within ${timeoutMs} ms.`, { cause, idempotent })
+      throw new CmdopError('connection', `The relay at ${this.#settings.baseUrl} cannot be reached; is it running?`, {
+        cause,
+        idempotent,
+      })
     }
   }
 
   #url({ path, query = {} }: RestRequest<z.ZodType>): string {
     const url = new URL(`${this.#settings.baseUrl}${path}`)
-    for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, String(value))
+    for (const [name, value] of Object.entries(query))
+      if (value !== undefined) url.searchParams.set(name, String(value))
     return url.href
   }
 }
@@ -66,7 +78,9 @@ export class RestClient {
 function errorOf(status: number, body: unknown, idempotent: boolean): CmdopError {
   const parsed = ErrorBody.safeParse(body)
   if (parsed.success) return fromWireError(parsed.data.error, { idempotent })
-  return new CmdopError('server', `The address does not answer like a relay (HTTP ${status}); check CMDOP_BASE_URL.`, { idempotent })
+  return new CmdopError('server', `The address does not answer like a relay (HTTP ${status}); check CMDOP_BASE_URL.`, {
+    idempotent,
+  })
 }
 
 function parseJson(text: string): unknown {

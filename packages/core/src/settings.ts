@@ -39,7 +39,10 @@ export function resolveSettings(options: ClientOptions, source: SettingsSource):
   const file = givenUrl === undefined || givenToken === undefined ? source.configFile() : {}
   const baseUrl = parseRoot(givenUrl ?? file.baseUrl, 'baseUrl', 'CMDOP_BASE_URL')
   // The file's key is for the file's relay; it is not sent to any other.
-  const fileToken = file.baseUrl !== undefined && parseRoot(file.baseUrl, 'base_url', 'config file') === baseUrl ? file.token : undefined
+  const fileToken =
+    file.baseUrl !== undefined && parseRoot(file.baseUrl, 'base_url', 'config file') === baseUrl
+      ? file.token
+      : undefined
   const apiBaseUrl = options.apiBaseUrl ?? variable('CMDOP_API_BASE_URL')
   return {
     baseUrl,
@@ -63,7 +66,10 @@ function parseRoot(url: string | undefined, option: string, variable: string): s
   }
   const parsed = URL.parse(url)
   if (parsed === null || !/^https?:$/.test(parsed.protocol) || parsed.username !== '' || parsed.search !== '') {
-    throw new CmdopError('config', `Expected ${option} (${variable}) to be an http or https address, got "${url.slice(0, 200)}".`)
+    throw new CmdopError(
+      'config',
+      `Expected ${option} (${variable}) to be an http or https address, got "${url.slice(0, 200)}".`,
+    )
   }
   return parsed.href.replace(/\/+$/, '')
 }

@@ -20,7 +20,7 @@ export class StdinSource {
 
   /** Sends everything from `offset` on, then ends our side. Rejects when the channel is over or the source throws. */
   async send(channel: Channel, offset: number): Promise<void> {
-    for (let at = offset; ; ) {
+    for (let at = offset; ;) {
       const piece = this.#from(at)
       if (piece !== undefined) {
         await channel.send(execLanes.stdin, piece)
@@ -46,9 +46,12 @@ export class StdinSource {
   }
 
   #read(): Promise<void> {
-    this.#reading ??= this.#iterator.next().then((result) => this.#take(result)).finally(() => {
-      this.#reading = undefined
-    })
+    this.#reading ??= this.#iterator
+      .next()
+      .then((result) => this.#take(result))
+      .finally(() => {
+        this.#reading = undefined
+      })
     return this.#reading
   }
 
@@ -59,7 +62,11 @@ export class StdinSource {
     }
     this.#kept.push(result.value)
     this.#end += result.value.length
-    for (let first = this.#kept[0]; first !== undefined && this.#end - this.#keptFrom - first.length >= MAX_WINDOW; first = this.#kept[0]) {
+    for (
+      let first = this.#kept[0];
+      first !== undefined && this.#end - this.#keptFrom - first.length >= MAX_WINDOW;
+      first = this.#kept[0]
+    ) {
       this.#kept.shift()
       this.#keptFrom += first.length
     }

@@ -25,7 +25,10 @@ export interface EnrollOptions {
 export async function enrollMachine(options: EnrollOptions): Promise<MachineState> {
   const known = await readMachineState(options.dataDir)
   if (known !== undefined) {
-    throw new CmdopError('conflict', `${options.dataDir} is already enrolled as ${known.name} (${known.machineId}); use another folder.`)
+    throw new CmdopError(
+      'conflict',
+      `${options.dataDir} is already enrolled as ${known.name} (${known.machineId}); use another folder.`,
+    )
   }
   const relayUrl = options.relayUrl.replace(/\/+$/, '')
   const { publicKey, privateKey } = generateKeyPairSync('ed25519')

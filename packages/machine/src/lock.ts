@@ -13,7 +13,10 @@ export async function lockFolder(folder: string): Promise<AsyncDisposable> {
   if (!(await create(file, own))) {
     const holder = await readFile(file, 'utf8').catch(() => '')
     if (await isAlive(holder)) {
-      throw new CmdopError('conflict', `Another daemon (process ${holder.split(' ', 1)[0]}) runs with ${folder}; stop it first.`)
+      throw new CmdopError(
+        'conflict',
+        `Another daemon (process ${holder.split(' ', 1)[0]}) runs with ${folder}; stop it first.`,
+      )
     }
     await rm(file, { force: true })
     if (!(await create(file, own))) throw new CmdopError('conflict', `Another daemon has just started with ${folder}.`)

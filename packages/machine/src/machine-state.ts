@@ -27,7 +27,9 @@ export async function readMachineState(folder: string): Promise<MachineState | u
     return MachineState.parse(JSON.parse(await readFile(fileOf(folder), 'utf8')))
   } catch (cause) {
     if (typeof cause === 'object' && cause !== null && 'code' in cause && cause.code === 'ENOENT') return undefined
-    throw new CmdopError('config', `${fileOf(folder)} cannot be read; enrol the machine again: cmdop machine enroll.`, { cause })
+    throw new CmdopError('config', `${fileOf(folder)} cannot be read; enrol the machine again: cmdop machine enroll.`, {
+      cause,
+    })
   }
 }
 

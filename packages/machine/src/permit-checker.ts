@@ -38,7 +38,8 @@ export class PermitChecker {
     if (permit.fleetId !== fleetId || permit.relayId !== relayId) throw refused('is of another fleet or relay')
     if (permit.action !== open.method || permit.callId !== open.callId) throw refused('is for another call')
     if (permit.digest !== digestOf(open)) throw refused('is for other parameters than were sent')
-    if (Object.keys(permit.restrictions).length > 0) throw refused('asks for restrictions that this daemon cannot enforce')
+    if (Object.keys(permit.restrictions).length > 0)
+      throw refused('asks for restrictions that this daemon cannot enforce')
     this.#use(permit)
     return permit
   }
@@ -46,7 +47,8 @@ export class PermitChecker {
   #read(signed: SignedPermit | undefined): Permit {
     if (signed === undefined) throw refused('is missing')
     const signature = Buffer.from(signed.signature, 'base64url')
-    if (!verify(null, Buffer.from(permitText(signed.body)), this.#key, signature)) throw refused('is not signed by the relay')
+    if (!verify(null, Buffer.from(permitText(signed.body)), this.#key, signature))
+      throw refused('is not signed by the relay')
     const permit = Permit.safeParse(JSON.parse(signed.body))
     if (!permit.success) throw refused('has a form that this daemon does not know')
     return permit.data

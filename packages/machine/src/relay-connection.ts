@@ -32,7 +32,7 @@ export interface RelayConnectionOptions {
   /** Of this start of the daemon. */
   readonly instanceId: string
   readonly log: Logger
-  serve(channel: Channel): void
+  readonly serve: (channel: Channel) => void
   /** The relay's clock. */
   synchronise(relayTime: number): void
 }
@@ -76,10 +76,17 @@ async function connectOnce(options: RelayConnectionOptions, key: KeyObject, sign
   return error
 }
 
-function answerChallenge(options: RelayConnectionOptions, key: KeyObject, peer: Hello | undefined): Omit<Hello, 'version'> {
+function answerChallenge(
+  options: RelayConnectionOptions,
+  key: KeyObject,
+  peer: Hello | undefined,
+): Omit<Hello, 'version'> {
   const { machineId, relayId } = options.state
   if (peer?.challenge === undefined || peer.relayId !== relayId) {
-    throw new CmdopError('auth', `Expected the relay ${relayId} that this machine enrolled at, got ${peer?.relayId ?? 'none'}.`)
+    throw new CmdopError(
+      'auth',
+      `Expected the relay ${relayId} that this machine enrolled at, got ${peer?.relayId ?? 'none'}.`,
+    )
   }
   const { instanceId } = options
   const text = machineProofText({ relayId, machineId, instanceId, challenge: peer.challenge })

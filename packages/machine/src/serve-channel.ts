@@ -1,4 +1,14 @@
-import { ANSWER_LANE, type Channel, CmdopError, isMethodName, MAX_ANSWER_BYTES, type MethodName, methods, type Permit, toCmdopError } from '@cmdop/protocol'
+import {
+  ANSWER_LANE,
+  type Channel,
+  CmdopError,
+  isMethodName,
+  MAX_ANSWER_BYTES,
+  type MethodName,
+  methods,
+  type Permit,
+  toCmdopError,
+} from '@cmdop/protocol'
 import { z } from 'zod'
 import type { CallTable } from './exec/call-table.ts'
 import { listDirectory } from './files/list-directory.ts'
@@ -36,12 +46,13 @@ export function createChannelServer(options: ServeOptions): (channel: Channel) =
 
 async function serve(channel: Channel, permits: PermitChecker, handlers: Handlers): Promise<void> {
   const { method } = channel.open
-  if (!isMethodName(method)) throw new CmdopError('unsupported', `This daemon does not know the method ${method}; upgrade it.`)
+  if (!isMethodName(method))
+    throw new CmdopError('unsupported', `This daemon does not know the method ${method}; upgrade it.`)
   const permit = permits.take(channel.open)
   await call(handlers, method, channel, permit)
 }
 
-async function call<Name extends MethodName>(handlers: Handlers, method: Name, channel: Channel, permit: Permit): Promise<void> {
+async function call(handlers: Handlers, method: MethodName, channel: Channel, permit: Permit): Promise<void> {
   const params = methods[method].params.safeParse(channel.open.params)
   if (!params.success) {
     throw new CmdopError('validation', `The parameters of ${method} are not valid: ${z.prettifyError(params.error)}`)
@@ -61,7 +72,8 @@ async function answer(channel: Channel, read: (signal: AbortSignal) => Promise<A
   channel.finished.catch(() => stop.abort())
   channel.accept()
   const { data, trailer } = await read(stop.signal)
-  if (data.length > MAX_ANSWER_BYTES) throw new CmdopError('frame_too_large', `The answer is over ${MAX_ANSWER_BYTES} bytes.`)
+  if (data.length > MAX_ANSWER_BYTES)
+    throw new CmdopError('frame_too_large', `The answer is over ${MAX_ANSWER_BYTES} bytes.`)
   await channel.send(ANSWER_LANE, data)
   await channel.end(trailer)
 }

@@ -30,7 +30,8 @@ export type RelayConfig = z.output<typeof RelayConfig>
 /** The settings, complete. Throws `config` with a sentence for each that is wrong. */
 export function parseRelayConfig(input: z.input<typeof RelayConfig>): RelayConfig {
   const parsed = RelayConfig.safeParse(input)
-  if (!parsed.success) throw new CmdopError('config', `The relay's settings are wrong: ${z.prettifyError(parsed.error)}`)
+  if (!parsed.success)
+    throw new CmdopError('config', `The relay's settings are wrong: ${z.prettifyError(parsed.error)}`)
   const config = parsed.data
   if (!isLoopback(config.host) && config.tls === undefined && !config.insecurePublic) {
     throw new CmdopError(

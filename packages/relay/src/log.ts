@@ -8,7 +8,16 @@ export function createLogger(level: string): Logger {
       name: 'cmdop-relay',
       level,
       redact: {
-        paths: ['*.authorization', '*.token', '*.raw_token', '*.ticket', '*.secret', '*.headers.authorization', 'token', 'raw_token'],
+        paths: [
+          '*.authorization',
+          '*.token',
+          '*.raw_token',
+          '*.ticket',
+          '*.secret',
+          '*.headers.authorization',
+          'token',
+          'raw_token',
+        ],
         censor: '[redacted]',
       },
       serializers: {

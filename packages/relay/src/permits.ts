@@ -1,5 +1,13 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
-import { actionText, canonicalJson, type Open, PERMIT_TTL_MS, Permit, permitText, type SignedPermit } from '@cmdop/protocol'
+import {
+  actionText,
+  canonicalJson,
+  type Open,
+  PERMIT_TTL_MS,
+  Permit,
+  permitText,
+  type SignedPermit,
+} from '@cmdop/protocol'
 import type { Caller } from './auth/authenticate.ts'
 import { newId } from './auth/secrets.ts'
 import type { MachineRow, RelayKeyRow } from './store/store.ts'
@@ -17,7 +25,14 @@ export class PermitSigner {
   }
 
   /** A permit for exactly this call, once, within {@link PERMIT_TTL_MS}. The intent must be written before. */
-  sign(call: { open: Open; caller: Caller; machine: MachineRow; action: string; digest: string; intentId: string }): SignedPermit {
+  sign(call: {
+    open: Open
+    caller: Caller
+    machine: MachineRow
+    action: string
+    digest: string
+    intentId: string
+  }): SignedPermit {
     const { open, caller, machine } = call
     const now = Date.now()
     const body = canonicalJson({
@@ -43,7 +58,12 @@ export class PermitSigner {
 
   /** Whether a permit was signed with this key; for one that another relay forwards. */
   verifies(permit: SignedPermit): boolean {
-    return verify(null, Buffer.from(permitText(permit.body)), this.#publicKey, Buffer.from(permit.signature, 'base64url'))
+    return verify(
+      null,
+      Buffer.from(permitText(permit.body)),
+      this.#publicKey,
+      Buffer.from(permit.signature, 'base64url'),
+    )
   }
 }
 

@@ -11,7 +11,7 @@ import { createSwitch, type Switch } from './channel/switch.ts'
 import { acceptChannels } from './channel/upgrade.ts'
 import { parseRelayConfig, type RelayConfig } from './config.ts'
 import { createApp } from './http/app.ts'
-import { createMetrics } from './http/metrics.ts'
+import { createMetrics, type Metrics } from './http/metrics.ts'
 import { createLogger } from './log.ts'
 import { PermitSigner } from './permits.ts'
 import { openSqliteStore } from './store/sqlite-store.ts'
@@ -58,13 +58,27 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   const relayInstance = newId('run_')
   const state = { draining: false }
   const isDraining = () => state.draining
-  const channels = createSwitch({ store, bus, relayInstance, signer: new PermitSigner(key), log, isDraining, dial: ports.dial })
+  const channels = createSwitch({
+    store,
+    bus,
+    relayInstance,
+    signer: new PermitSigner(key),
+    log,
+    isDraining,
+    decided: (method, code) => metrics.calls.inc({ method, code }),
+    dial: ports.dial,
+  })
   opened.defer(() => channels.close())
-  const metrics = createMetrics(channels.counts)
+  const metrics: Metrics = createMetrics(channels.counts)
   const context = { store, bus, relayId: key.relayId, relayPublicKey: key.publicKey, metrics, isDraining }
   const app = await createApp(context, { logger: log, ...(config.tls === undefined ? {} : { tls: config.tls }) })
   opened.defer(() => app.close())
-  acceptChannels(app.server, { store, clients: channels.clients, machines: channels.machines, allowedOrigins: config.allowedOrigins })
+  acceptChannels(app.server, {
+    store,
+    clients: channels.clients,
+    machines: channels.machines,
+    allowedOrigins: config.allowedOrigins,
+  })
   await listen(() => app.listen({ host: config.host, port: config.port }), config)
   const running = opened.move()
   const close = once(async () => {
@@ -90,7 +104,11 @@ async function listen(start: () => Promise<unknown>, config: RelayConfig): Promi
   try {
     await start()
   } catch (cause) {
-    throw new CmdopError('config', `The relay cannot bind ${config.host}:${config.port}; choose a free --port or another --host.`, { cause })
+    throw new CmdopError(
+      'config',
+      `The relay cannot bind ${config.host}:${config.port}; choose a free --port or another --host.`,
+      { cause },
+    )
   }
 }
 

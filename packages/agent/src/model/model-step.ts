@@ -3,6 +3,7 @@ import type { JsonSchema } from '../output/json-schema.ts'
 import type { Usage } from '../run/run-result.ts'
 import { modelError, type ModelSource } from './model-error.ts'
 import { type ModelObject, observedModel } from './observed-model.ts'
+import { followInput } from './partial-answer.ts'
 import { guardStep, type StepGuard } from './step-guard.ts'
 
 /** One call of a model: the conversation goes in, pieces come out as they are made, and what it came to at the end. */
@@ -16,11 +17,10 @@ export interface StepRequest {
   readonly signal: AbortSignal
 }
 
-/** A piece of what the model writes. */
-export interface StepPiece {
-  readonly type: 'thinking' | 'text'
-  readonly content: string
-}
+/** A piece of what the model writes. `partial`: the input of the followed tool as far as it is written. */
+export type StepPiece =
+  | { readonly type: 'thinking' | 'text'; readonly content: string }
+  | { readonly type: 'partial'; readonly output: unknown }
 
 /** What a step came to. */
 export interface StepOutcome {
@@ -51,6 +51,8 @@ export interface ModelStepOptions {
   readonly source: ModelSource
   readonly providerOptions: ProviderOptions | undefined
   readonly instructions: string
+  /** The tool whose input is shown while it is written. */
+  readonly followed: string
   /** Calls after the first that failed for a reason that may pass: no answer, HTTP 408, 409, 429, 5xx. */
   readonly maxRetries: number
   /** Silence after which the call is given up. */
@@ -74,6 +76,7 @@ export function createModelStep(options: ModelStepOptions): ModelStep {
   return async function* (request) {
     using current = guardStep(request.signal, options.idleTimeoutMs)
     guard = current
+    const input = followInput(options.followed)
     let result: StepResult<ToolSet> | undefined
     try {
       const reader = streamText({
@@ -93,6 +96,8 @@ export function createModelStep(options: ModelStepOptions): ModelStep {
         if (done) break
         const piece = pieceOf(value)
         if (piece !== undefined) yield piece
+        const partial = await input.add(value)
+        if (partial !== undefined) yield { type: 'partial', output: partial.value }
       }
     } catch (error) {
       throw current.signal.aborted ? current.signal.reason : modelError(error, options.source)

@@ -11,6 +11,8 @@ export type OutputSchemaInput = StandardSchema | JsonSchema
 export interface OutputSchema {
   /** The input schema of the tool `final_result`: an object at its root, as every provider demands. */
   readonly toolSchema: JsonSchema
+  /** What a part of the tool's input, while it is written, says of the answer. Nothing has validated it. */
+  readonly partial: (input: unknown) => unknown
   /** Judges what the model gave as the tool's input, or JSON found in its text. */
   readonly check: (candidate: unknown) => Promise<Checked>
 }
@@ -31,6 +33,7 @@ export function createOutputSchema(schema: OutputSchemaInput): OutputSchema {
   const bare = isToolInput(json)
   return {
     toolSchema: bare ? json : wrapped(json),
+    partial: (input) => (bare || typeof input !== 'object' || input === null ? input : Reflect.get(input, 'result')),
     check: async (candidate) => {
       let first: Checked | undefined
       for (const value of bare ? [candidate] : unwrapped(candidate)) {

@@ -1,6 +1,13 @@
 import { CmdopError } from '@cmdop/protocol'
 import type { ModelMessage, ToolSet } from 'ai'
-import { createModelStep, type ProposedCall, type StepOutcome, toolSet, validName } from '../model/model-step.ts'
+import {
+  createModelStep,
+  type ModelStep,
+  type ProposedCall,
+  type StepOutcome,
+  toolSet,
+  validName,
+} from '../model/model-step.ts'
 import { machineTools } from '../tools/machine-tools.ts'
 import { type AnswerDesk, finalResult, type Verdict } from './answer.ts'
 import { overBudget } from './budget.ts'
@@ -27,7 +34,8 @@ export async function* operate(
   const typed = task.schema !== undefined
   const tools = toolSet(machineTools)
   const answer = task.schema === undefined ? {} : answerTool(task.schema.toolSchema)
-  const ask = createModelStep({ ...task, instructions: instructionsFor(task.machine, task.fence, typed) })
+  const instructions = instructionsFor(task.machine, task.fence, typed)
+  const ask = createModelStep({ ...task, instructions, followed: finalResult })
   const messages: ModelMessage[] = [{ role: 'user', content: task.firstMessage }]
   for (;;) {
     signal.throwIfAborted()
@@ -35,7 +43,8 @@ export async function* operate(
     const last = state.steps.length === task.budget.steps - 1
     if (last && state.steps.length > 0) messages.push({ role: 'user', content: lastStepMessage(typed) })
     const started = performance.now()
-    const outcome = yield* ask({ messages, tools: last && typed ? answer : { ...tools, ...answer }, signal })
+    const request = { messages, tools: last && typed ? answer : { ...tools, ...answer }, signal }
+    const outcome = yield* shown(ask(request), task)
     state.addStep(outcome, performance.now() - started)
     yield { type: 'usage', usage: state.usage }
     signal.throwIfAborted()
@@ -45,6 +54,17 @@ export async function* operate(
         ? await offerText(desk, outcome, messages)
         : yield* answerCalls(outcome.calls, messages, { task, state, desk, signal, last })
     if (verdict !== undefined) return verdict
+  }
+}
+
+/** The pieces of a step, with a partial answer as the caller's schema has it. */
+async function* shown(step: ReturnType<ModelStep>, { schema }: Task): AsyncGenerator<ProgressEvent, StepOutcome, void> {
+  for (;;) {
+    const { done, value } = await step.next()
+    if (done === true) return value
+    const output = value.type === 'partial' ? schema?.partial(value.output) : undefined
+    if (value.type !== 'partial') yield value
+    else if (output !== undefined) yield { type: 'partial', output }
   }
 }
 

@@ -13,6 +13,8 @@ export type ProgressEvent =
   | { readonly type: 'thinking'; readonly content: string }
   /** A piece of the model's text, as it comes. */
   | { readonly type: 'text'; readonly content: string }
+  /** The answer as far as the model has written it. Nothing has validated it, and a later answer may replace it. */
+  | { readonly type: 'partial'; readonly output: unknown }
   /** The model asks for a tool, which runs next. */
   | { readonly type: 'tool_call'; readonly tool: string; readonly toolCallId: string; readonly input: unknown }
   /** The tool ended. For an error, `output` is its message. */

@@ -23,7 +23,9 @@ export async function execCommand(reference: string, argv: string[], flags: Exec
     const options: ExecOptions = { ...execOptions(flags), signal }
     await using connected = await connectMachine(reference, signal)
     const command = flags.shell === true ? argv.join(' ') : argv
-    return flags.json === true ? await printResult(connected.machine, command, options) : await passThrough(connected.machine, command, options)
+    return flags.json === true
+      ? await printResult(connected.machine, command, options)
+      : await passThrough(connected.machine, command, options)
   } catch (error) {
     return execExitCodeOf((await reportError(error, flags.json === true)).code)
   }

@@ -33,17 +33,29 @@ const folderOf = (flags: DataFlags) => flags.data ?? join(defaultDataDir(), 'mac
 /** `cmdop machine enroll`: makes this machine's key and joins a fleet. */
 export async function enrollCommand(flags: EnrollFlags): Promise<number> {
   const { relay: relayUrl, token, name } = flags
-  const state = await enrollMachine({ relayUrl, token, dataDir: folderOf(flags), ...(name === undefined ? {} : { name }) })
+  const state = await enrollMachine({
+    relayUrl,
+    token,
+    dataDir: folderOf(flags),
+    ...(name === undefined ? {} : { name }),
+  })
   const { machineId, fleetId } = state
-  if (flags.json === true) await writeJson({ machine_id: machineId, name: state.name, fleet_id: fleetId, data: folderOf(flags) })
-  else await say(`enrolled as ${state.name} (${machineId}); start the daemon with: cmdop machine run --data ${folderOf(flags)}`)
+  if (flags.json === true)
+    await writeJson({ machine_id: machineId, name: state.name, fleet_id: fleetId, data: folderOf(flags) })
+  else
+    await say(
+      `enrolled as ${state.name} (${machineId}); start the daemon with: cmdop machine run --data ${folderOf(flags)}`,
+    )
   return exitCodes.ok
 }
 
 /** `cmdop machine run`: the daemon, until ^C or SIGTERM. */
 export async function machineRunCommand(flags: MachineRunFlags): Promise<number> {
   const signal = interruptSignal()
-  await using machine = await startMachine({ dataDir: folderOf(flags), ...(flags.logLevel === undefined ? {} : { logLevel: flags.logLevel }) })
+  await using machine = await startMachine({
+    dataDir: folderOf(flags),
+    ...(flags.logLevel === undefined ? {} : { logLevel: flags.logLevel }),
+  })
   const { machineId, name, relayUrl } = machine.state
   if (flags.json === true) await writeJson({ machine_id: machineId, name, relay: relayUrl })
   await interrupted(signal)

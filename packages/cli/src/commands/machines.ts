@@ -13,7 +13,14 @@ export async function machinesCommand(flags: MachinesFlags): Promise<number> {
   const machines = await Array.fromAsync(client.machines.iter({ presence: flags.presence ?? 'any' }))
   if (flags.json === true) await writeJson({ items: machines })
   else {
-    const rows = machines.map(({ name, presence, hostname, os, architecture, last_seen_at, id }) => [name, presence, hostname, `${os}/${architecture}`, last_seen_at ?? 'never', id])
+    const rows = machines.map(({ name, presence, hostname, os, architecture, last_seen_at, id }) => [
+      name,
+      presence,
+      hostname,
+      `${os}/${architecture}`,
+      last_seen_at ?? 'never',
+      id,
+    ])
     await writeStdout(formatTable(['NAME', 'PRESENCE', 'HOSTNAME', 'SYSTEM', 'LAST SEEN', 'ID'], rows))
   }
   return exitCodes.ok

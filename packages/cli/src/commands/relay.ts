@@ -26,7 +26,8 @@ export async function relayCommand(flags: RelayFlags): Promise<number> {
   const dataDir = flags.data ?? join(defaultDataDir(), 'relay')
   await using relay = await startRelay({ ...(await relayConfig(flags)), dataDir })
   const key = relay.firstKey ?? (flags.newOwnerKey === true ? await relay.issueOwnerKey('owner key') : undefined)
-  if (flags.json === true) await writeJson({ url: relay.url, relay_id: relay.relayId, ...(key === undefined ? {} : { key }) })
+  if (flags.json === true)
+    await writeJson({ url: relay.url, relay_id: relay.relayId, ...(key === undefined ? {} : { key }) })
   else await sayRelay(relay.url, key)
   await interrupted(signal)
   return exitCodes.ok
@@ -54,7 +55,8 @@ export async function sayRelay(url: string, key: string | undefined): Promise<vo
 
 async function readTls({ tlsCert, tlsKey }: RelayFlags): Promise<{ cert: string; key: string } | undefined> {
   if (tlsCert === undefined && tlsKey === undefined) return undefined
-  if (tlsCert === undefined || tlsKey === undefined) throw new CmdopError('config', 'Expected --tls-cert and --tls-key together.')
+  if (tlsCert === undefined || tlsKey === undefined)
+    throw new CmdopError('config', 'Expected --tls-cert and --tls-key together.')
   return { cert: await readPem(tlsCert), key: await readPem(tlsKey) }
 }
 

@@ -25,9 +25,15 @@ export async function runCommand(prompt: string, flags: RunFlags): Promise<numbe
     const outputSchema = flags.schema === undefined ? undefined : await loadSchema(flags.schema)
     const options = { ...runOptions(flags), signal }
     await using connected = await connectMachine(flags.machine, signal)
-    const agent = createAgent({ machine: connected.machine, ...(flags.model === undefined ? {} : { model: flags.model }) })
+    const agent = createAgent({
+      machine: connected.machine,
+      ...(flags.model === undefined ? {} : { model: flags.model }),
+    })
     await say(`${agent.model.provider}/${agent.model.id} works on ${connected.machine.name}`)
-    const stream = outputSchema === undefined ? agent.runStream(prompt, options) : agent.runStream(prompt, { ...options, outputSchema: outputSchema as StandardSchema })
+    const stream =
+      outputSchema === undefined
+        ? agent.runStream(prompt, options)
+        : agent.runStream(prompt, { ...options, outputSchema: outputSchema as StandardSchema })
     for await (const event of stream) await showEvent(event)
     const result = await stream.result
     await (json ? writeJson({ machine: machineOf(connected.machine), ...result }) : writeOutput(result.output))
@@ -46,7 +52,8 @@ export async function runCommand(prompt: string, flags: RunFlags): Promise<numbe
 export async function showEvent(event: RunEvent): Promise<void> {
   if (event.type === 'text' || event.type === 'thinking') await say(`  ${event.type}: ${event.content.trim()}`)
   if (event.type === 'tool_call') await say(`  → ${event.tool} ${shorten(JSON.stringify(event.input))}`)
-  if (event.type === 'tool_result') await say(`  ${event.isError ? '✗' : '←'} ${event.tool} ${shorten(JSON.stringify(event.output) ?? '')}`)
+  if (event.type === 'tool_result')
+    await say(`  ${event.isError ? '✗' : '←'} ${event.tool} ${shorten(JSON.stringify(event.output) ?? '')}`)
 }
 
 function writeOutput(output: unknown): Promise<void> {

@@ -24,7 +24,8 @@ export async function upCommand(flags: UpFlags): Promise<number> {
   const { relay, machine, key, isNewKey } = system
   const shownKey = isNewKey ? key : undefined
   if (isNewKey) await keepKey(relay.url, key)
-  if (flags.json === true) await writeJson({ url: relay.url, machine: machine.state.name, ...(isNewKey ? { key } : {}) })
+  if (flags.json === true)
+    await writeJson({ url: relay.url, machine: machine.state.name, ...(isNewKey ? { key } : {}) })
   else {
     await sayRelay(relay.url, shownKey)
     await say(`machine: ${machine.state.name} (${machine.state.machineId})`)

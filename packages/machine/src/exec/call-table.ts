@@ -1,4 +1,11 @@
-import { type Channel, CmdopError, type ExecAttachParams, type ExecParams, KILL_GRACE_MS, type Permit } from '@cmdop/protocol'
+import {
+  type Channel,
+  CmdopError,
+  type ExecAttachParams,
+  type ExecParams,
+  KILL_GRACE_MS,
+  type Permit,
+} from '@cmdop/protocol'
 import type { Logger } from 'pino'
 import { Call } from './call.ts'
 import { CallJournal, type CallRecord } from './call-journal.ts'
@@ -48,7 +55,10 @@ export class CallTable {
     await gone(prefix, KILL_GRACE_MS)
     for (const { pid } of await findMarked(prefix)) signalProcess(pid, 'SIGKILL')
     if (left.length > 0 || this.#lost.size > 0) {
-      this.#options.log.warn({ processes: left.length, calls: [...this.#lost.keys()] }, 'ended what an earlier daemon left')
+      this.#options.log.warn(
+        { processes: left.length, calls: [...this.#lost.keys()] },
+        'ended what an earlier daemon left',
+      )
     }
   }
 
@@ -79,7 +89,8 @@ export class CallTable {
     if (owner?.principalId !== permit.principalId || owner.fleetId !== permit.fleetId) {
       throw new CmdopError('not_found', 'This machine knows no such call of yours.')
     }
-    if (call === undefined) throw new CmdopError('lost', 'The daemon ended under this command; what was left of it was stopped.')
+    if (call === undefined)
+      throw new CmdopError('lost', 'The daemon ended under this command; what was left of it was stopped.')
     call.attach(channel, params.offset)
   }
 

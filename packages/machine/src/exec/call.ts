@@ -1,6 +1,16 @@
 import { once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
-import { type Channel, CmdopError, ExecCancel, type ExecEnd, execLanes, type ExecParams, type ExecStarted, isCmdopError, KILL_GRACE_MS } from '@cmdop/protocol'
+import {
+  type Channel,
+  CmdopError,
+  ExecCancel,
+  type ExecEnd,
+  execLanes,
+  type ExecParams,
+  type ExecStarted,
+  isCmdopError,
+  KILL_GRACE_MS,
+} from '@cmdop/protocol'
 import { OutputLog, READ_AHEAD_BYTES } from './output-log.ts'
 import { endGroup, type ProcessGroup } from './process-group.ts'
 
@@ -128,7 +138,11 @@ export class Call {
   }
 
   async #sendOutput(channel: Channel): Promise<void> {
-    await channel.control({ type: 'started', pid: this.#options.group.pid, stdinOffset: this.#stdinBytes } satisfies ExecStarted)
+    await channel.control({
+      type: 'started',
+      pid: this.#options.group.pid,
+      stdinOffset: this.#stdinBytes,
+    } satisfies ExecStarted)
     while (this.#channel === channel) {
       const piece = this.#log.at(this.#sent)
       if (piece !== undefined) {
@@ -145,7 +159,8 @@ export class Call {
   async #takeInput(channel: Channel): Promise<void> {
     const stdin = this.#options.group.child.stdin
     for await (const { lane, data } of channel) {
-      if (lane !== execLanes.stdin || stdin === null) throw new CmdopError('protocol', 'Expected stdin only where it was announced.')
+      if (lane !== execLanes.stdin || stdin === null)
+        throw new CmdopError('protocol', 'Expected stdin only where it was announced.')
       this.#stdinBytes += data.length
       await write(stdin, data)
     }
@@ -164,7 +179,9 @@ export class Call {
   #lose(channel: Channel, error: unknown): void {
     if (this.#channel !== channel) return
     this.#channel = undefined
-    channel.reset(isCmdopError(error) ? error : new CmdopError('server', 'The command could not be served.', { cause: error }))
+    channel.reset(
+      isCmdopError(error) ? error : new CmdopError('server', 'The command could not be served.', { cause: error }),
+    )
     // Only who cancels ends the command at once; a lost connection may come back.
     if (isCmdopError(error) && error.code === 'cancelled') this.#abandon()
     else this.#waitForClient()

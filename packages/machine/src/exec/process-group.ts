@@ -83,9 +83,17 @@ async function spawnError(cause: unknown, file: string, cwd: string): Promise<Cm
   const details = { errno, file, cwd }
   const directory = await stat(cwd).catch(() => undefined)
   if (directory?.isDirectory() !== true) {
-    return new CmdopError('exec_failed', `The directory ${cwd} does not exist on the machine, or is none.`, { cause, details })
+    return new CmdopError('exec_failed', `The directory ${cwd} does not exist on the machine, or is none.`, {
+      cause,
+      details,
+    })
   }
-  if (errno === 'ENOENT') return new CmdopError('command_not_found', `The machine has no program ${file}; check its PATH.`, { cause, details })
-  if (errno === 'E2BIG') return new CmdopError('exec_failed', 'Arguments and environment are too long for the machine.', { cause, details })
+  if (errno === 'ENOENT')
+    return new CmdopError('command_not_found', `The machine has no program ${file}; check its PATH.`, {
+      cause,
+      details,
+    })
+  if (errno === 'E2BIG')
+    return new CmdopError('exec_failed', 'Arguments and environment are too long for the machine.', { cause, details })
   return new CmdopError('exec_failed', `The machine could not start ${file} (${errno}).`, { cause, details })
 }

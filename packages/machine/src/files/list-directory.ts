@@ -32,7 +32,13 @@ async function readNames(path: string): Promise<Buffer[]> {
 async function entryOf(folder: string, name: Buffer): Promise<Entry | undefined> {
   try {
     const stat = await lstat(Buffer.concat([Buffer.from(`${folder}/`), name]))
-    return { name: name.toString(), type: typeOf(stat), size: stat.size, mode: stat.mode & 0o7777, modifiedAt: stat.mtime.toISOString() }
+    return {
+      name: name.toString(),
+      type: typeOf(stat),
+      size: stat.size,
+      mode: stat.mode & 0o7777,
+      modifiedAt: stat.mtime.toISOString(),
+    }
   } catch {
     return undefined
   }

@@ -33,8 +33,11 @@ export function fileError(cause: unknown, path: string): CmdopError {
   if (cause instanceof CmdopError) return cause
   const errno = typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : 'unknown'
   const options = { cause, details: { errno, path } }
-  if (errno === 'ENOENT' || errno === 'ENOTDIR') return new CmdopError('not_found', `There is no ${path} on the machine.`, options)
-  if (errno === 'EACCES' || errno === 'EPERM') return new CmdopError('permission', `The daemon's user may not read ${path}.`, options)
-  if (errno === 'ELOOP' || errno === 'ENAMETOOLONG') return new CmdopError('validation', `${path} leads nowhere (${errno}).`, options)
+  if (errno === 'ENOENT' || errno === 'ENOTDIR')
+    return new CmdopError('not_found', `There is no ${path} on the machine.`, options)
+  if (errno === 'EACCES' || errno === 'EPERM')
+    return new CmdopError('permission', `The daemon's user may not read ${path}.`, options)
+  if (errno === 'ELOOP' || errno === 'ENAMETOOLONG')
+    return new CmdopError('validation', `${path} leads nowhere (${errno}).`, options)
   return new CmdopError('server', `${path} could not be read (${errno}).`, options)
 }

@@ -204,7 +204,7 @@ describe('channels', () => {
       opened.resolve(channel)
     })
     peer.open(1)
-    peer.send(encodeData(1, 1, new Uint8Array(60_000)))
+    peer.send(encodeData(1, 1, new Uint8Array(20_000)))
     const cancel = encodeData(1, 0, new TextEncoder().encode('{"type":"cancel"}'))
     for (let i = 0; i < 1000; i += 1) peer.send(cancel)
     await turn()

@@ -61,6 +61,7 @@ export class Channel {
   #mayAccept: boolean
   #sending: Promise<void> = Promise.resolve()
   #queuedSends = 0
+  #queuedControls = 0
 
   constructor(host: ChannelHost, id: number, open: Open | Omit<Open, 'window'>) {
     this.#host = host
@@ -110,13 +111,17 @@ export class Channel {
     return sent
   }
 
-  /** Sends a JSON control message, whole; one over {@link MAX_CONTROL_BYTES} is refused, for it might be cut. */
+  /**
+   * Sends a JSON control message, whole, ahead of content that waits for credit: a cancel must not wait for a reader
+   * that has stopped. One over {@link MAX_CONTROL_BYTES} is refused.
+   */
   control(message: unknown): Promise<void> {
     const data = encoder.encode(JSON.stringify(message))
-    if (data.length <= MAX_CONTROL_BYTES) return this.send(CONTROL_LANE, data)
-    return Promise.reject(
-      new CmdopError('frame_too_large', `Expected a control message of at most ${MAX_CONTROL_BYTES} bytes.`),
-    )
+    if (data.length > MAX_CONTROL_BYTES) return Promise.reject(controlTooLarge())
+    const isFree = this.#queuedControls === 0 && this.#error === undefined && !this.#isEnding
+    if (!isFree || !this.#sendWindow.fitsControl(data.length)) return this.#queueControl(data)
+    this.#sendPiece(CONTROL_LANE, data)
+    return Promise.resolve()
   }
 
   /**
@@ -242,6 +247,16 @@ export class Channel {
     this.#receiveWindow.release()
   }
 
+  /** In order with content, when there is no credit even for this. */
+  async #queueControl(data: Uint8Array): Promise<void> {
+    this.#queuedControls += 1
+    try {
+      await this.send(CONTROL_LANE, data)
+    } finally {
+      this.#queuedControls -= 1
+    }
+  }
+
   /** The usual case, without a promise of its own: nothing waits, and all of it fits. */
   #sendNow(lane: number, data: Uint8Array): boolean {
     if (this.#queuedSends > 0 || this.#sendWindow.fits(data.length) < data.length) return false
@@ -274,6 +289,10 @@ export class Channel {
     this.#sendWindow.wake()
     this.#host.release(this.id)
   }
+}
+
+function controlTooLarge(): CmdopError {
+  return new CmdopError('frame_too_large', `Expected a control message of at most ${MAX_CONTROL_BYTES} bytes.`)
 }
 
 function afterEnd(): CmdopError {

@@ -1,17 +1,17 @@
 import { expect, test } from 'vitest'
 import { MAX_CONTROL_BYTES, MAX_DATA_BYTES, MAX_WINDOW, MIN_WINDOW } from './limits.ts'
-import { SendWindow } from './send-window.ts'
+import { CONTROL_RESERVE, SendWindow } from './send-window.ts'
 
 test('A writer gets what fits, at most one frame of content', () => {
   expect(new SendWindow(MAX_WINDOW).fits(10 * MAX_DATA_BYTES)).toBe(MAX_DATA_BYTES)
   expect(new SendWindow(MAX_WINDOW).fits(5)).toBe(5)
-  expect(new SendWindow(127).fits(1)).toBe(0)
-  expect(new SendWindow(128).fits(1)).toBe(1)
+  expect(new SendWindow(127 + CONTROL_RESERVE).fits(1)).toBe(0)
+  expect(new SendWindow(128 + CONTROL_RESERVE).fits(1)).toBe(1)
 })
 
 test('A writer does not cut its content into crumbs to use up its credit', () => {
-  expect(new SendWindow(1152).fits(5000)).toBe(0)
-  expect(new SendWindow(1153).fits(5000)).toBe(1024)
+  expect(new SendWindow(1152 + CONTROL_RESERVE).fits(5000)).toBe(0)
+  expect(new SendWindow(1153 + CONTROL_RESERVE).fits(5000)).toBe(1024)
 })
 
 test('A writer gets something out of half of the smallest window', () => {
@@ -32,6 +32,15 @@ test('What fits never costs more than the credit', () => {
 test('A control message is never cut, whatever the credit', () => {
   for (let credit = 1; credit < 3000; credit += 1) {
     expect([0, MAX_CONTROL_BYTES]).toContain(new SendWindow(credit).fits(MAX_CONTROL_BYTES))
+  }
+})
+
+test('Content leaves enough for a few control messages', () => {
+  for (let credit = 0; credit < 3000; credit += 1) {
+    const window = new SendWindow(CONTROL_RESERVE + credit)
+    for (let piece = window.fits(70_000); piece > 0; piece = window.fits(70_000)) window.spend(piece + 1)
+    expect(window.credit).toBeGreaterThanOrEqual(CONTROL_RESERVE)
+    expect(window.fitsControl(100)).toBe(true)
   }
 })
 

@@ -8,6 +8,9 @@ import { MAX_CONTROL_BYTES, MAX_DATA_BYTES, MAX_WINDOW } from './limits.ts'
  */
 const MIN_PIECE_BYTES = MAX_CONTROL_BYTES
 
+/** Credit that content leaves, so that a few small control messages pass it when nobody reads: four of 128. */
+export const CONTROL_RESERVE = 512
+
 /** What one side of a channel may still send. */
 export class SendWindow {
   #credit: number
@@ -30,12 +33,18 @@ export class SendWindow {
     this.wake()
   }
 
-  /** How many of `wanted` bytes may go in one data frame now; 0 = wait. The frame's lane byte is accounted for. */
+  /** How many of `wanted` bytes of content may go in one data frame now; 0 = wait. The lane byte is accounted for. */
   fits(wanted: number): number {
+    const credit = this.#credit - CONTROL_RESERVE
     const piece = Math.min(wanted, MAX_DATA_BYTES)
-    if (dataCost(piece + 1) <= this.#credit) return piece
-    const room = this.#credit - dataCost(0) - 1
+    if (dataCost(piece + 1) <= credit) return piece
+    const room = credit - dataCost(0) - 1
     return room >= MIN_PIECE_BYTES ? Math.min(piece, room) : 0
+  }
+
+  /** Whether a control message may go now, out of what content leaves. */
+  fitsControl(bytes: number): boolean {
+    return dataCost(bytes + 1) <= this.#credit
   }
 
   /** Takes the credit for a data frame with this payload. */

@@ -11,7 +11,8 @@ export interface Caller extends Actor {
 
 /** The caller behind a bearer key. Throws `auth`; the message is the same for a wrong, unknown and foreign key. */
 export async function authenticate(store: Store, bearer: string | undefined): Promise<Caller> {
-  if (bearer === undefined) throw new CmdopError('auth', 'Expected an API key in the Authorization header (Bearer cmdop_...).')
+  if (bearer === undefined)
+    throw new CmdopError('auth', 'Expected an API key in the Authorization header (Bearer cmdop_...).')
   const shown = parseSecret(bearer)
   const key = shown === undefined ? undefined : await store.keys.get(shown.id)
   if (shown === undefined || key === undefined || !matchesHash(shown.secret, key.secretHash)) {

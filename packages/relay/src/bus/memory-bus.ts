@@ -5,7 +5,7 @@ export function createMemoryBus(): Bus {
   const owners = new Map<string, Owner>()
   const handlers = new Set<(message: BusMessage) => void>()
   const publish = async (message: BusMessage) => {
-    for (const handler of [...handlers]) handler(message)
+    for (const handler of Array.from(handlers)) handler(message)
   }
   return {
     claim: async (machineId, owner) => {

@@ -1,4 +1,13 @@
-import { CmdopError, ExecEnd, decodeJson, isCmdopError, isMethodName, methods, type Open, toCmdopError } from '@cmdop/protocol'
+import {
+  CmdopError,
+  ExecEnd,
+  decodeJson,
+  isCmdopError,
+  isMethodName,
+  methods,
+  type Open,
+  toCmdopError,
+} from '@cmdop/protocol'
 import { type Caller, assertUsable } from '../auth/authenticate.ts'
 import { authorise } from '../auth/authorise.ts'
 import { newId } from '../auth/secrets.ts'
@@ -11,8 +20,10 @@ export interface GateOptions {
   readonly store: Store
   readonly router: Router
   readonly signer: PermitSigner
+  /** A call was allowed (`ok`) or not; for the metrics. */
+  readonly decided: (method: string, code: string) => void
   /** An outcome row could not be written; the intent stays, and the log says so. */
-  outcomeFailed(error: unknown, row: AuditRow): void
+  readonly outcomeFailed: (error: unknown, row: AuditRow) => void
 }
 
 type Intent = Omit<AuditRow, 'decision' | 'code'>
@@ -39,12 +50,21 @@ export class Gate {
     if (refusal !== undefined || machine === undefined) {
       const error = refusal ?? new CmdopError('not_found', 'There is no such machine in your fleet.')
       await this.#options.store.audit.append({ ...intent, decision: 'deny', code: error.code })
+      this.#options.decided(isMethodName(open.method) ? open.method : 'unknown', error.code)
       throw error
     }
     await this.#options.store.audit.append({ ...intent, decision: 'allow', code: null })
+    this.#options.decided(open.method, 'ok')
     const settled = this.#outcome(intent)
     try {
-      const permit = this.#options.signer.sign({ open, caller, machine, action: open.method, digest, intentId: intent.id })
+      const permit = this.#options.signer.sign({
+        open,
+        caller,
+        machine,
+        action: open.method,
+        digest,
+        intentId: intent.id,
+      })
       const peer = await this.#options.router.open(machine)
       // The caller may have given up, or lost its right, while the machine was looked for.
       assertUsable(caller.key)
@@ -80,7 +100,8 @@ function refuse(caller: Caller, open: Open, machine: MachineRow | undefined): Cm
   const present = machine?.disabledAt === null ? machine : undefined
   const decision = authorise(caller, methods[open.method].action, present)
   if (!decision.allowed) return new CmdopError(decision.code, decision.reason)
-  if (open.permit !== undefined) return new CmdopError('validation', 'Expected no permit from a client; the relay signs it.')
+  if (open.permit !== undefined)
+    return new CmdopError('validation', 'Expected no permit from a client; the relay signs it.')
   return undefined
 }
 

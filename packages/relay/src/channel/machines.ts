@@ -54,8 +54,15 @@ export class MachinePeers {
   async #prove(peer: Peer, hello: Hello, challenge: string): Promise<void> {
     const proof = hello.machine
     const machine = proof === undefined ? undefined : await this.#options.store.machines.get(proof.machineId)
-    if (proof === undefined || machine === undefined || !isProven(proof, machine, { relayId: this.#options.relayId, challenge })) {
-      throw new CmdopError('auth', 'The relay does not know this machine or its key; enrol it again: cmdop machine enroll.')
+    if (
+      proof === undefined ||
+      machine === undefined ||
+      !isProven(proof, machine, { relayId: this.#options.relayId, challenge })
+    ) {
+      throw new CmdopError(
+        'auth',
+        'The relay does not know this machine or its key; enrol it again: cmdop machine enroll.',
+      )
     }
     if (machine.disabledAt !== null) throw new CmdopError('auth', 'This machine is disabled; an admin can enable it.')
     await this.#options.store.machines.update(machine.id, described(proof))
@@ -88,7 +95,11 @@ export class MachinePeers {
   }
 }
 
-function isProven(proof: MachineProof, machine: MachineRow, challenge: { relayId: string; challenge: string }): boolean {
+function isProven(
+  proof: MachineProof,
+  machine: MachineRow,
+  challenge: { relayId: string; challenge: string },
+): boolean {
   const text = machineProofText({ ...challenge, machineId: proof.machineId, instanceId: proof.instanceId })
   return verify(null, Buffer.from(text), createPublicKey(machine.publicKey), Buffer.from(proof.signature, 'base64url'))
 }

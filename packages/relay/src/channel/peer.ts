@@ -64,7 +64,7 @@ export class Peer implements LinkHandlers {
 
   closed(error: CmdopError): void {
     const lost = new CmdopError('connection', `The other side is gone: ${error.message}`, { idempotent: true })
-    for (const end of [...(this.#routes?.values() ?? [])]) {
+    for (const end of Array.from(this.#routes?.values() ?? [])) {
       end.other?.peer.sendReset(end.other.channel, lost)
       closeRoute(end, lost)
     }
@@ -134,7 +134,8 @@ export class Peer implements LinkHandlers {
   }
 
   #decide(open: Open, end: RouteEnd): void {
-    if (this.#role.open === undefined) return resetRoute(end, new CmdopError('permission', 'A machine opens no channels.'))
+    if (this.#role.open === undefined)
+      return resetRoute(end, new CmdopError('permission', 'A machine opens no channels.'))
     this.#role.open(this, open, end).catch((cause: unknown) => {
       resetRoute(end, toCmdopError(cause, 'server', 'The relay could not open the channel.'))
     })

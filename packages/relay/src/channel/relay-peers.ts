@@ -37,7 +37,8 @@ export class RelayPeers {
     }
     const { machineId } = Permit.parse(JSON.parse(permit.body))
     const machine = this.#options.router.local.get(machineId)
-    if (machine === undefined) throw new CmdopError('unavailable', 'The machine went away from this relay; nothing ran.')
+    if (machine === undefined)
+      throw new CmdopError('unavailable', 'The machine went away from this relay; nothing ran.')
     machine.join(end, open, undefined)
   }
 }

@@ -54,7 +54,8 @@ export class Router {
     if (local !== undefined) return local
     const owner = await waitForOwner(this.#options.bus, machine.id, graceMs(machine))
     if (owner === undefined) throw offline(machine)
-    if (owner.relayInstance === this.#options.relayInstance) return this.#local.get(machine.id) ?? raise(offline(machine))
+    if (owner.relayInstance === this.#options.relayInstance)
+      return this.#local.get(machine.id) ?? raise(offline(machine))
     return this.#relay(owner.relayInstance, machine)
   }
 

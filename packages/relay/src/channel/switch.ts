@@ -17,7 +17,9 @@ export interface SwitchOptions {
   readonly relayInstance: string
   readonly signer: PermitSigner
   readonly log: Logger
-  isDraining(): boolean
+  readonly isDraining: () => boolean
+  /** A call was allowed (`ok`) or not. */
+  readonly decided: (method: string, code: string) => void
   readonly dial: DialRelay | undefined
 }
 
@@ -25,7 +27,7 @@ export interface SwitchOptions {
 export interface Switch {
   readonly clients: ClientPeers
   readonly machines: MachinePeers
-  readonly counts: { machines(): number; clients(): number; channels(): number }
+  readonly counts: Readonly<Record<'machines' | 'clients' | 'channels', () => number>>
   acceptRelay(transport: Transport): void
   /** Writes last life signs, closes every connection, and waits for outcomes that are being written. */
   close(): Promise<void>
@@ -36,7 +38,13 @@ export function createSwitch(options: SwitchOptions): Switch {
   const { store, bus, relayInstance, signer, log, isDraining, dial } = options
   const failed = (error: unknown) => log.warn({ err: error }, 'presence could not be reported')
   const router = new Router({ relayInstance, bus, ...(dial === undefined ? {} : { dial }) })
-  const gate = new Gate({ store, router, signer, outcomeFailed: (err, row) => log.error({ err, row }, 'an outcome row could not be written') })
+  const gate = new Gate({
+    store,
+    router,
+    signer,
+    decided: options.decided,
+    outcomeFailed: (err, row) => log.error({ err, row }, 'an outcome row could not be written'),
+  })
   const clients = new ClientPeers({ relayId: signer.relayId, bus, gate, isDraining })
   const relays = new RelayPeers({ router, signer })
   const changed = (event: object) => log.info(event, 'machine presence')
@@ -61,7 +69,7 @@ export function createSwitch(options: SwitchOptions): Switch {
     close: async () => {
       presence.close()
       await presence.report().catch(failed)
-      for (const peer of [...peers()]) peer.link.close(new CmdopError('unavailable', 'The relay is shutting down.'))
+      for (const peer of Array.from(peers())) peer.link.close(new CmdopError('unavailable', 'The relay is shutting down.'))
       clients.close()
       machines.close()
       await gate.flush()

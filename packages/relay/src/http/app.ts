@@ -2,7 +2,12 @@ import { randomUUID } from 'node:crypto'
 import swagger from '@fastify/swagger'
 import { CmdopError, toWireError } from '@cmdop/protocol'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { hasZodFastifySchemaValidationErrors, jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import {
+  hasZodFastifySchemaValidationErrors,
+  jsonSchemaTransform,
+  serializerCompiler,
+  validatorCompiler,
+} from 'fastify-type-provider-zod'
 import { RELAY_VERSION } from '../version.ts'
 import type { HttpContext } from './context.ts'
 import { apiKeyRoutes } from './routes/api-keys.ts'
@@ -33,7 +38,11 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
   app.setSerializerCompiler(serializerCompiler)
   app.setErrorHandler((error, request, reply) => answerError(toError(error), request, reply))
   app.setNotFoundHandler((request, reply) =>
-    answerError(new CmdopError('not_found', `There is no ${request.method} ${pathOf(request.url)}; see /api/openapi.json.`), request, reply),
+    answerError(
+      new CmdopError('not_found', `There is no ${request.method} ${pathOf(request.url)}; see /api/openapi.json.`),
+      request,
+      reply,
+    ),
   )
   await app.register(swagger, {
     openapi: {
@@ -60,13 +69,17 @@ export function pathOf(url: string): string {
 function toError(error: unknown): CmdopError {
   if (error instanceof CmdopError) return error
   if (hasZodFastifySchemaValidationErrors(error)) {
-    const issues = error.validation.map(({ instancePath, message }) => `${instancePath || 'the request'}: ${message ?? 'wrong'}`)
+    const issues = error.validation.map(
+      ({ instancePath, message }) => `${instancePath || 'the request'}: ${message ?? 'wrong'}`,
+    )
     return new CmdopError('validation', `The request is not valid: ${issues.join('; ')}`, { details: { issues } })
   }
   const status = statusOf(error)
-  if (status === 413) return new CmdopError('frame_too_large', `Expected a body of at most ${BODY_LIMIT_BYTES} bytes.`, { cause: error })
+  if (status === 413)
+    return new CmdopError('frame_too_large', `Expected a body of at most ${BODY_LIMIT_BYTES} bytes.`, { cause: error })
   if (status === 401) return new CmdopError('auth', 'The request is not authenticated.', { cause: error })
-  if (status >= 400 && status < 500) return new CmdopError('validation', 'The request could not be read as JSON.', { cause: error })
+  if (status >= 400 && status < 500)
+    return new CmdopError('validation', 'The request could not be read as JSON.', { cause: error })
   return new CmdopError('server', 'The relay met a fault of its own; its log has the request id.', { cause: error })
 }
 

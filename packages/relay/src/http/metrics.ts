@@ -8,7 +8,7 @@ export interface Metrics {
 }
 
 /** Makes the metrics of one relay; the functions are asked when they are scraped. */
-export function createMetrics(read: { machines(): number; clients(): number; channels(): number }): Metrics {
+export function createMetrics(read: Readonly<Record<'machines' | 'clients' | 'channels', () => number>>): Metrics {
   const registry = new Registry()
   const registers = [registry]
   const gauge = (name: string, help: string, value: () => number) =>

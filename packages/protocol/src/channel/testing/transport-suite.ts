@@ -133,6 +133,38 @@ export function describeTransport(name: string, makePair: MakePair, numRuns: num
       await Promise.all([...queued, ended, late])
     })
 
+    test('let a control message pass content that nobody reads', async () => {
+      await using ends = await call(makePair)
+      const { pair, channel, answer } = ends
+      const taken = Promise.withResolvers<unknown>()
+      answer.onControl = taken.resolve
+      const blocked = channel.send(1, new Uint8Array(MAX_WINDOW))
+      await barrier(pair)
+      expect(await isPending(blocked)).toBe(true)
+      await channel.control({ type: 'cancel' })
+      expect(await taken.promise).toEqual({ type: 'cancel' })
+      void channel.end()
+      expect(await countBytes(answer)).toBe(MAX_WINDOW)
+    })
+
+    test('keep control messages in order, also without credit', async () => {
+      const taken: unknown[] = []
+      const opened = Promise.withResolvers<Channel>()
+      await using pair = await makePair({ onChannel: opened.resolve })
+      const channel = pair.dialer.open(someCall)
+      const answer = await opened.promise
+      answer.onControl = (message) => taken.push(message)
+      const numbers = Array.from({ length: 300 }, (_, index) => index)
+      const early = numbers.slice(0, 150).map((number) => channel.control(number))
+      answer.accept()
+      await channel.accepted
+      const late = numbers.slice(150).map((number) => channel.control(number))
+      await Promise.all([...early, ...late])
+      await channel.end()
+      expect(await countBytes(answer)).toBe(0)
+      expect(taken).toEqual(numbers)
+    })
+
     test('lose nothing when a reader stops early and another goes on', async () => {
       await using ends = await call(makePair)
       const { channel, answer } = ends

@@ -1,4 +1,12 @@
-import { ApiKeyIssue, ApiKeyIssued, ApiKeyList, ApiKeyListQuery, type ApiKeySummary, ChannelTicket, CmdopError } from '@cmdop/protocol'
+import {
+  ApiKeyIssue,
+  ApiKeyIssued,
+  ApiKeyList,
+  ApiKeyListQuery,
+  type ApiKeySummary,
+  ChannelTicket,
+  CmdopError,
+} from '@cmdop/protocol'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Caller } from '../../auth/authenticate.ts'
@@ -19,35 +27,66 @@ const KeyParams = z.object({ fleet: z.string().max(64), key: z.string().max(64) 
 export function apiKeyRoutes(context: HttpContext): FastifyPluginAsyncZod {
   const { store, bus } = context
   return async (app) => {
-    app.get('/api/fleets/:fleet/api-keys', { schema: { summary: 'API keys of a fleet', params: FleetParams, querystring: ApiKeyListQuery, response: { 200: ApiKeyList } } }, async (request) => {
-      const caller = await guard(store, request, 'key.list', request.params.fleet)
-      const { offset, per_page } = request.query
-      const { items, total } = await store.keys.list(caller.fleetId, { offset, limit: per_page })
-      return { items: await Promise.all(items.map((key) => summary(store, key))), offset, per_page, total }
-    })
+    app.get(
+      '/api/fleets/:fleet/api-keys',
+      {
+        schema: {
+          summary: 'API keys of a fleet',
+          params: FleetParams,
+          querystring: ApiKeyListQuery,
+          response: { 200: ApiKeyList },
+        },
+      },
+      async (request) => {
+        const caller = await guard(store, request, 'key.list', request.params.fleet)
+        const { offset, per_page } = request.query
+        const { items, total } = await store.keys.list(caller.fleetId, { offset, limit: per_page })
+        return { items: await Promise.all(items.map((key) => summary(store, key))), offset, per_page, total }
+      },
+    )
 
-    app.post('/api/fleets/:fleet/api-keys', { schema: { summary: 'Issue an API key; it is shown once', params: FleetParams, body: ApiKeyIssue, response: { 201: ApiKeyIssued } } }, async (request, reply) => {
-      const caller = await guard(store, request, 'key.issue', request.params.fleet)
-      return reply.status(201).send(await issueKey(store, caller, request.body))
-    })
+    app.post(
+      '/api/fleets/:fleet/api-keys',
+      {
+        schema: {
+          summary: 'Issue an API key; it is shown once',
+          params: FleetParams,
+          body: ApiKeyIssue,
+          response: { 201: ApiKeyIssued },
+        },
+      },
+      async (request, reply) => {
+        const caller = await guard(store, request, 'key.issue', request.params.fleet)
+        return reply.status(201).send(await issueKey(store, caller, request.body))
+      },
+    )
 
-    app.delete('/api/fleets/:fleet/api-keys/:key', { schema: { summary: 'Revoke an API key at once', params: KeyParams, response: { 204: z.null() } } }, async (request, reply) => {
-      const { fleet, key } = request.params
-      await guard(store, request, 'key.revoke', fleet)
-      const row = await store.keys.get(key)
-      if (row === undefined || row.fleetId !== fleet) throw new CmdopError('not_found', 'There is no such API key in your fleet.')
-      await store.keys.revoke(fleet, key, new Date().toISOString())
-      await bus.publish({ type: 'key-revoked', keyId: key })
-      return reply.status(204).send(null)
-    })
+    app.delete(
+      '/api/fleets/:fleet/api-keys/:key',
+      { schema: { summary: 'Revoke an API key at once', params: KeyParams, response: { 204: z.null() } } },
+      async (request, reply) => {
+        const { fleet, key } = request.params
+        await guard(store, request, 'key.revoke', fleet)
+        const row = await store.keys.get(key)
+        if (row === undefined || row.fleetId !== fleet)
+          throw new CmdopError('not_found', 'There is no such API key in your fleet.')
+        await store.keys.revoke(fleet, key, new Date().toISOString())
+        await bus.publish({ type: 'key-revoked', keyId: key })
+        return reply.status(204).send(null)
+      },
+    )
 
-    app.post('/api/channel-tickets', { schema: { summary: 'A one-use pass for a WebSocket of a browser', response: { 201: ChannelTicket } } }, async (request, reply) => {
-      const caller = await guard(store, request, 'machine.list')
-      const ticket = newSecret('ticket').raw
-      const expires_at = new Date(Date.now() + TICKET_TTL_MS).toISOString()
-      await store.tickets.create({ secretHash: hashSecret(ticket), keyId: caller.key.id, expiresAt: expires_at })
-      return reply.status(201).send({ ticket, expires_at })
-    })
+    app.post(
+      '/api/channel-tickets',
+      { schema: { summary: 'A one-use pass for a WebSocket of a browser', response: { 201: ChannelTicket } } },
+      async (request, reply) => {
+        const caller = await guard(store, request, 'machine.list')
+        const ticket = newSecret('ticket').raw
+        const expires_at = new Date(Date.now() + TICKET_TTL_MS).toISOString()
+        await store.tickets.create({ secretHash: hashSecret(ticket), keyId: caller.key.id, expiresAt: expires_at })
+        return reply.status(201).send({ ticket, expires_at })
+      },
+    )
   }
 }
 
@@ -58,7 +97,8 @@ async function issueKey(store: Store, caller: Caller, issue: z.output<typeof Api
   const secret = newSecret(issue.kind)
   const now = Date.now()
   const createdAt = new Date(now).toISOString()
-  const expiresAt = issue.expires_in_days === undefined ? null : new Date(now + issue.expires_in_days * DAY_MS).toISOString()
+  const expiresAt =
+    issue.expires_in_days === undefined ? null : new Date(now + issue.expires_in_days * DAY_MS).toISOString()
   const principalId = newId('prn_')
   await store.principals.create({
     id: principalId,

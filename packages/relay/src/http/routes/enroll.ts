@@ -10,48 +10,62 @@ import { guard } from '../guard.ts'
 export function enrollRoutes(context: HttpContext): FastifyPluginAsyncZod {
   const { store } = context
   return async (app) => {
-    app.post('/api/enrollment-tokens', { schema: { summary: 'Issue an enrolment token; it is shown once', body: EnrollmentTokenIssue, response: { 201: EnrollmentTokenIssued } } }, async (request, reply) => {
-      const caller = await guard(store, request, 'machine.enroll')
-      const secret = newSecret('enroll')
-      const now = Date.now()
-      const { max_uses, expires_in_seconds } = request.body
-      const expires_at = new Date(now + expires_in_seconds * 1000).toISOString()
-      await store.enrollmentTokens.create({
-        id: secret.id,
-        fleetId: caller.fleetId,
-        secretHash: secret.hash,
-        createdById: caller.principalId,
-        createdAt: new Date(now).toISOString(),
-        expiresAt: expires_at,
-        maxUses: max_uses,
-        uses: 0,
-      })
-      return reply.status(201).send({ id: secret.id, raw_token: secret.raw, expires_at, max_uses })
-    })
-
-    app.post('/api/enroll', { schema: { summary: 'Enrol a machine', security: [], body: EnrollRequest, response: { 201: EnrollResponse } } }, async (request, reply) => {
-      const { token, public_key, hostname, name = hostname, os, architecture, agent_version } = request.body
-      const row = await findToken(store, token)
-      const machine_id = newId('mch_')
-      await store.machines.enroll(
-        {
-          id: machine_id,
-          fleetId: row.fleetId,
-          name,
-          hostname,
-          os,
-          architecture,
-          agentVersion: agent_version,
-          publicKey: normalKey(public_key),
-          createdAt: new Date().toISOString(),
-          lastSeenAt: null,
-          disabledAt: null,
+    app.post(
+      '/api/enrollment-tokens',
+      {
+        schema: {
+          summary: 'Issue an enrolment token; it is shown once',
+          body: EnrollmentTokenIssue,
+          response: { 201: EnrollmentTokenIssued },
         },
-        row.id,
-      )
-      const { relayId: relay_id, relayPublicKey: relay_public_key } = context
-      return reply.status(201).send({ machine_id, fleet_id: row.fleetId, name, relay_id, relay_public_key })
-    })
+      },
+      async (request, reply) => {
+        const caller = await guard(store, request, 'machine.enroll')
+        const secret = newSecret('enroll')
+        const now = Date.now()
+        const { max_uses, expires_in_seconds } = request.body
+        const expires_at = new Date(now + expires_in_seconds * 1000).toISOString()
+        await store.enrollmentTokens.create({
+          id: secret.id,
+          fleetId: caller.fleetId,
+          secretHash: secret.hash,
+          createdById: caller.principalId,
+          createdAt: new Date(now).toISOString(),
+          expiresAt: expires_at,
+          maxUses: max_uses,
+          uses: 0,
+        })
+        return reply.status(201).send({ id: secret.id, raw_token: secret.raw, expires_at, max_uses })
+      },
+    )
+
+    app.post(
+      '/api/enroll',
+      { schema: { summary: 'Enrol a machine', security: [], body: EnrollRequest, response: { 201: EnrollResponse } } },
+      async (request, reply) => {
+        const { token, public_key, hostname, name = hostname, os, architecture, agent_version } = request.body
+        const row = await findToken(store, token)
+        const machine_id = newId('mch_')
+        await store.machines.enroll(
+          {
+            id: machine_id,
+            fleetId: row.fleetId,
+            name,
+            hostname,
+            os,
+            architecture,
+            agentVersion: agent_version,
+            publicKey: normalKey(public_key),
+            createdAt: new Date().toISOString(),
+            lastSeenAt: null,
+            disabledAt: null,
+          },
+          row.id,
+        )
+        const { relayId: relay_id, relayPublicKey: relay_public_key } = context
+        return reply.status(201).send({ machine_id, fleet_id: row.fleetId, name, relay_id, relay_public_key })
+      },
+    )
   }
 }
 
@@ -68,7 +82,8 @@ async function findToken(store: Store, token: string): Promise<EnrollmentTokenRo
 function normalKey(pem: string): string {
   try {
     const key = createPublicKey({ key: pem, format: 'pem' })
-    if (key.asymmetricKeyType === 'ed25519' && !pem.includes('PRIVATE')) return key.export({ type: 'spki', format: 'pem' }).toString()
+    if (key.asymmetricKeyType === 'ed25519' && !pem.includes('PRIVATE'))
+      return key.export({ type: 'spki', format: 'pem' }).toString()
   } catch {
     // Falls through to the one refusal.
   }

@@ -1,5 +1,12 @@
 import { createHash, createPublicKey } from 'node:crypto'
-import { CmdopError, MachineList, MachineListQuery, MachineResolveQuery, MachineSummary, presenceOf } from '@cmdop/protocol'
+import {
+  CmdopError,
+  MachineList,
+  MachineListQuery,
+  MachineResolveQuery,
+  MachineSummary,
+  presenceOf,
+} from '@cmdop/protocol'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Bus, Owner } from '../../bus/bus.ts'
@@ -14,33 +21,59 @@ const Cursor = z.tuple([z.string(), z.string()])
 export function machineRoutes(context: HttpContext): FastifyPluginAsyncZod {
   const { store, bus } = context
   return async (app) => {
-    app.get('/api/machines', { schema: { summary: 'Machines of your fleet', querystring: MachineListQuery, response: { 200: MachineList } } }, async (request) => {
-      const caller = await guard(store, request, 'machine.list')
-      return listMachines(context, caller.fleetId, request.query)
-    })
+    app.get(
+      '/api/machines',
+      { schema: { summary: 'Machines of your fleet', querystring: MachineListQuery, response: { 200: MachineList } } },
+      async (request) => {
+        const caller = await guard(store, request, 'machine.list')
+        return listMachines(context, caller.fleetId, request.query)
+      },
+    )
 
-    app.get('/api/machines/resolve', { schema: { summary: 'The machine that a reference means', querystring: MachineResolveQuery, response: { 200: MachineSummary } } }, async (request) => {
-      const caller = await guard(store, request, 'machine.list')
-      const rows = await store.machines.resolve(caller.fleetId, request.query.ref)
-      const [only] = await summaries(bus, rows)
-      if (only === undefined) throw new CmdopError('not_found', `There is no machine ${request.query.ref} in your fleet; see: cmdop machines.`)
-      if (rows.length > 1) throw ambiguous(request.query.ref, rows)
-      return only
-    })
+    app.get(
+      '/api/machines/resolve',
+      {
+        schema: {
+          summary: 'The machine that a reference means',
+          querystring: MachineResolveQuery,
+          response: { 200: MachineSummary },
+        },
+      },
+      async (request) => {
+        const caller = await guard(store, request, 'machine.list')
+        const rows = await store.machines.resolve(caller.fleetId, request.query.ref)
+        const [only] = await summaries(bus, rows)
+        if (only === undefined)
+          throw new CmdopError(
+            'not_found',
+            `There is no machine ${request.query.ref} in your fleet; see: cmdop machines.`,
+          )
+        if (rows.length > 1) throw ambiguous(request.query.ref, rows)
+        return only
+      },
+    )
 
-    app.get('/api/machines/:machine', { schema: { summary: 'One machine', params: MachineParams, response: { 200: MachineSummary } } }, async (request) => {
-      const caller = await guard(store, request, 'machine.list')
-      const row = await store.machines.get(request.params.machine)
-      const own = row === undefined || row.fleetId !== caller.fleetId || row.disabledAt !== null ? [] : [row]
-      const [machine] = await summaries(bus, own)
-      if (machine === undefined) throw new CmdopError('not_found', 'There is no such machine in your fleet.')
-      return machine
-    })
+    app.get(
+      '/api/machines/:machine',
+      { schema: { summary: 'One machine', params: MachineParams, response: { 200: MachineSummary } } },
+      async (request) => {
+        const caller = await guard(store, request, 'machine.list')
+        const row = await store.machines.get(request.params.machine)
+        const own = row === undefined || row.fleetId !== caller.fleetId || row.disabledAt !== null ? [] : [row]
+        const [machine] = await summaries(bus, own)
+        if (machine === undefined) throw new CmdopError('not_found', 'There is no such machine in your fleet.')
+        return machine
+      },
+    )
   }
 }
 
 /** One page; with a presence filter, pages of the store are read until the page is full. */
-async function listMachines(context: HttpContext, fleetId: string, query: z.output<typeof MachineListQuery>): Promise<MachineList> {
+async function listMachines(
+  context: HttpContext,
+  fleetId: string,
+  query: z.output<typeof MachineListQuery>,
+): Promise<MachineList> {
   const { limit, presence, q } = query
   const items: MachineSummary[] = []
   let after = query.cursor === undefined ? undefined : parseCursor(query.cursor)
@@ -86,13 +119,17 @@ function summary(row: MachineRow, owner: Owner | undefined, now: number): Machin
 }
 
 function fingerprint(publicKey: string): string {
-  return createHash('sha256').update(createPublicKey(publicKey).export({ type: 'spki', format: 'der' })).digest('hex')
+  return createHash('sha256')
+    .update(createPublicKey(publicKey).export({ type: 'spki', format: 'der' }))
+    .digest('hex')
 }
 
 function ambiguous(reference: string, rows: readonly MachineRow[]): CmdopError {
   const candidates = rows.map(({ id, name, hostname }) => ({ id, name, hostname }))
   const names = candidates.map(({ id, name }) => `${name} (${id})`).join(', ')
-  return new CmdopError('ambiguous', `${reference} fits ${rows.length} machines: ${names}. Use an id.`, { details: { candidates } })
+  return new CmdopError('ambiguous', `${reference} fits ${rows.length} machines: ${names}. Use an id.`, {
+    details: { candidates },
+  })
 }
 
 function formatCursor(last: MachineSummary | undefined): string | null {

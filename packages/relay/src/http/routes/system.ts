@@ -8,22 +8,34 @@ import { guard } from '../guard.ts'
 /** Health, metrics and the OpenAPI document. */
 export function systemRoutes(context: HttpContext): FastifyPluginAsyncZod {
   return async (app) => {
-    app.get('/health', { schema: { summary: 'Whether the relay serves', security: [], response: { 200: Health, 503: Health } } }, async (_request, reply) => {
-      await context.store.ping()
-      const draining = context.isDraining()
-      const health = { status: draining ? ('draining' as const) : ('ok' as const), relay_id: context.relayId, version: RELAY_VERSION }
-      return draining ? reply.status(503).send(health) : health
-    })
+    app.get(
+      '/health',
+      { schema: { summary: 'Whether the relay serves', security: [], response: { 200: Health, 503: Health } } },
+      async (_request, reply) => {
+        await context.store.ping()
+        const draining = context.isDraining()
+        const health = {
+          status: draining ? ('draining' as const) : ('ok' as const),
+          relay_id: context.relayId,
+          version: RELAY_VERSION,
+        }
+        return draining ? reply.status(503).send(health) : health
+      },
+    )
 
     app.get('/api/me', { schema: { summary: 'Who your key is', response: { 200: Me } } }, async (request) => {
       const { principal, role, fleetId } = await guard(context.store, request, 'machine.list')
       return { principal_id: principal.id, kind: principal.kind, name: principal.name, role, fleet_id: fleetId }
     })
 
-    app.get('/metrics', { schema: { summary: 'Prometheus text', response: { 200: z.string() } } }, async (request, reply) => {
-      await guard(context.store, request, 'metrics.read')
-      return reply.type(context.metrics.registry.contentType).send(await context.metrics.registry.metrics())
-    })
+    app.get(
+      '/metrics',
+      { schema: { summary: 'Prometheus text', response: { 200: z.string() } } },
+      async (request, reply) => {
+        await guard(context.store, request, 'metrics.read')
+        return reply.type(context.metrics.registry.contentType).send(await context.metrics.registry.metrics())
+      },
+    )
 
     app.get('/api/openapi.json', { schema: { hide: true, security: [] } }, async () => app.swagger())
   }
