@@ -182,10 +182,6 @@ test('an execution can be awaited twice and runs once', async () => {
   expect(first.stdout).toBe('x\n')
 })
 
-test('`exit` settles for a command that nobody reads', async () => {
-  expect(await exec('exit 3').exit).toMatchObject({ exitCode: 3 })
-})
-
 describe('what cannot be started', () => {
   test('is `command_not_found` for a program that is not there', async () => {
     await expect(exec(['no-such-program-here'])).rejects.toMatchObject({

@@ -7,6 +7,7 @@ import {
   MAX_ANSWER_BYTES,
   type MethodName,
   methods,
+  toCmdopError,
 } from '@cmdop/protocol'
 import type { Platform } from './platform.ts'
 import type { RestClient } from './rest-client.ts'
@@ -49,6 +50,8 @@ export class Channels {
    */
   async open(call: MachineCall, prepare?: (channel: Channel) => void): Promise<Channel> {
     const connection = await this.connect()
+    // Nothing is asked for that is not wanted any more: it might begin before the change of mind arrives.
+    if (call.signal?.aborted === true) throw new CmdopError('cancelled', 'The call was cancelled before it began.')
     const channel = connection.open({
       method: call.method,
       target: call.target,
@@ -102,8 +105,18 @@ export class Channels {
   }
 
   async #dial(): Promise<Connection> {
-    const { timeoutMs, baseUrl } = this.#settings
-    const signal = AbortSignal.timeout(timeoutMs)
+    const { timeoutMs } = this.#settings
+    const late = new AbortController()
+    const timer = setTimeout(() => late.abort(notAnswered(timeoutMs)), timeoutMs)
+    try {
+      return await this.#handshake(late.signal)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async #handshake(signal: AbortSignal): Promise<Connection> {
+    const { baseUrl } = this.#settings
     const address = {
       url: `${baseUrl.replace(/^http/, 'ws')}/api/channel`,
       bearer: requireToken(this.#settings),
@@ -114,7 +127,9 @@ export class Channels {
     }
     const transport = await this.#platform.openChannel(address, signal)
     const connection = new Connection(transport, { role: 'dialer', hello: () => ({}) })
-    signal.addEventListener('abort', () => connection.close(notAnswered(timeoutMs)), { once: true })
+    const stop = () => connection.close(toCmdopError(signal.reason, 'timeout', 'There was no answer in time.'))
+    if (signal.aborted) stop()
+    signal.addEventListener('abort', stop, { once: true })
     await connection.ready
     this.#wasConnected = true
     return connection

@@ -40,7 +40,9 @@ export class RemoteExecution implements Execution {
   readonly #exit = Promise.withResolvers<ExecExit>()
   readonly #cancelled = new AbortController()
   readonly #opened: Promise<Channel>
+  #isAsked = false
   #started = false
+  #iterator: AsyncGenerator<ExecChunk, void, undefined> | undefined
   #offset = 0
   #channel: Channel | undefined
   #confirmUntil = Number.POSITIVE_INFINITY
@@ -58,7 +60,9 @@ export class RemoteExecution implements Execution {
     this.#exit.promise.then(forget, forget)
     if (signal?.aborted === true) cancel()
     this.#opened = this.#open()
-    this.#opened.catch((error: unknown) => this.#exit.reject(error))
+    this.#opened.catch((error: unknown) => {
+      if (!this.#isRepairable(error)) this.#exit.reject(error)
+    })
   }
 
   get exit(): Promise<ExecExit> {
@@ -79,13 +83,16 @@ export class RemoteExecution implements Execution {
   [Symbol.asyncIterator](): AsyncIterator<ExecChunk> {
     if (this.#use !== 'none') throw usedError()
     this.#use = 'iterated'
-    return this.#chunks()
+    this.#iterator = this.#chunks()
+    return this.#iterator
   }
 
   /** Ends the command if it still runs, and waits until it is gone. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#cancel()
     if (this.#use === 'none') await this.then(undefined, () => {})
+    // Nobody reads on: the iteration would never come to its end.
+    if (this.#use === 'iterated') await this.#leave()
     await this.#exit.promise.catch(() => {})
   }
 
@@ -106,7 +113,7 @@ export class RemoteExecution implements Execution {
   async *#chunks(): AsyncGenerator<ExecChunk, void, undefined> {
     let finished = false
     try {
-      let channel = await this.#opened
+      let channel = await this.#opened.catch((error: unknown) => this.#resume(error))
       for (;;) {
         try {
           yield* this.#read(channel)
@@ -124,7 +131,7 @@ export class RemoteExecution implements Execution {
       throw error
     } finally {
       if (!finished) await this.#abandon()
-      await this.#stdin?.close().catch(() => {})
+      this.#stdin?.close()
     }
   }
 
@@ -144,7 +151,7 @@ export class RemoteExecution implements Execution {
 
   /** A channel on which the command goes on, within `orphanMs` of the loss. Throws what cannot be repaired. */
   async #resume(lost: unknown): Promise<Channel> {
-    if (!isLost(lost)) throw lost
+    if (!this.#isRepairable(lost)) throw lost
     const end = Date.now() + (this.#start.options.orphanMs ?? DEFAULT_ORPHAN_MS)
     for (let bound = FIRST_WAIT_MS; ; bound = Math.min(bound * 2, LONGEST_WAIT_MS)) {
       await wait(Math.random() * bound)
@@ -171,7 +178,16 @@ export class RemoteExecution implements Execution {
     }
   }
 
+  /** A lost connection, and the machine may have been asked: one that never was there is not waited for. */
+  #isRepairable(error: unknown): boolean {
+    return this.#isAsked && isLost(error)
+  }
+
   #resumeError(error: unknown): unknown {
+    const isUnknown = isCmdopError(error) && error.code === 'not_found'
+    if (isUnknown && this.#cancelled.signal.aborted) {
+      return new CmdopError('cancelled', 'The command was cancelled and is gone.', { details: { confirmed: true } })
+    }
     if (!this.#started || !isCmdopError(error) || error.code !== 'not_found') return error
     return new CmdopError(
       'lost',
@@ -194,6 +210,7 @@ export class RemoteExecution implements Execution {
 
   async #openCall(call: MachineCall): Promise<Channel> {
     const channel = await this.#start.channels.open(call, (opened) => {
+      this.#isAsked = true
       opened.onControl = (message) => this.#receive(opened, message)
     })
     this.#channel = channel
@@ -232,6 +249,13 @@ export class RemoteExecution implements Execution {
     const timer = setTimeout(() => channel.reset(unconfirmedError()), CANCEL_CONFIRM_MS)
     const clear = () => clearTimeout(timer)
     channel.finished.then(clear, clear)
+  }
+
+  /** Ends an iteration from outside, wherever it is. */
+  async #leave(): Promise<void> {
+    await this.#iterator?.return().catch(() => {})
+    // One that was never begun does nothing at its end.
+    await this.#opened.then(() => this.#abandon()).catch(() => {})
   }
 
   /** The reader left: ends the command, and waits until it is gone. */

@@ -5,7 +5,7 @@ export interface OpeningWebSocket extends WebSocketLike {
   onopen: ((event: never) => void) | null
 }
 
-/** A transport once the socket is open. Throws `connection` when it does not open. */
+/** A transport once the socket is open. Throws `connection` when it does not open, or what the signal aborts with. */
 export function whenOpen(socket: OpeningWebSocket, signal: AbortSignal): Promise<Transport> {
   const opened = Promise.withResolvers<Transport>()
   const failed = (cause: unknown) =>
@@ -16,12 +16,13 @@ export function whenOpen(socket: OpeningWebSocket, signal: AbortSignal): Promise
       }),
     )
   const stop = () => {
+    opened.reject(signal.reason)
     socket.close()
-    failed(signal.reason)
   }
   signal.addEventListener('abort', stop, { once: true })
   socket.onerror = failed
   socket.onclose = failed
+  if (signal.aborted) stop()
   // The transport must listen before the event ends, so that the relay's first message is not missed.
   socket.onopen = () => {
     signal.removeEventListener('abort', stop)

@@ -30,10 +30,10 @@ export class StdinSource {
     }
   }
 
-  /** Lets the source go. */
-  async close(): Promise<void> {
+  /** Lets the source go. Not waited for: a generator that waits for something returns only after that. */
+  close(): void {
     this.#done = true
-    await this.#iterator.return?.()
+    this.#iterator.return?.().catch(() => {})
   }
 
   #from(offset: number): Uint8Array | undefined {

@@ -1,7 +1,7 @@
 import type { ShownFacts } from './shown-facts.ts'
 
 /** Above these a figure is an issue. Shares in percent; load is the average of one minute for each logical processor. */
-export const thresholds = { cpuPercent: 90, memoryPercent: 90, diskPercent: 90, loadPerCore: 2 } as const
+const thresholds = { cpuPercent: 90, memoryPercent: 90, diskPercent: 90, loadPerCore: 2 } as const
 
 /** What is wrong with a machine by its facts. */
 export interface Health {

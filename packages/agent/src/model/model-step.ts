@@ -10,7 +10,7 @@ import { guardStep, type StepGuard } from './step-guard.ts'
 export type ModelStep = (request: StepRequest) => AsyncGenerator<StepPiece, StepOutcome, void>
 
 /** What a step is asked. */
-export interface StepRequest {
+interface StepRequest {
   readonly messages: ModelMessage[]
   readonly tools: ToolSet
   /** Ends the step and its request. */
@@ -18,7 +18,7 @@ export interface StepRequest {
 }
 
 /** A piece of what the model writes. `partial`: the input of the followed tool as far as it is written. */
-export type StepPiece =
+type StepPiece =
   | { readonly type: 'thinking' | 'text'; readonly content: string }
   | { readonly type: 'partial'; readonly output: unknown }
 

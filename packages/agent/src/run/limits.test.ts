@@ -1,24 +1,10 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import * as z from 'zod'
 import { answer, failure, scriptedWorld, shell } from '../testing/scripted-world.ts'
 
 const Answer = z.object({ word: z.string() })
 
-/** A folder with a pipe; a command that writes its process id to it says that it runs. */
-async function pidPipe() {
-  const folder = await mkdtemp(join(tmpdir(), 'agent-'))
-  const path = join(folder, 'pid')
-  execFileSync('mkfifo', [path])
-  return {
-    command: shell(`echo $$ > ${path}; exec sleep 1000`),
-    pid: async () => Number(await readFile(path, 'utf8')),
-    [Symbol.asyncDispose]: () => rm(folder, { recursive: true }),
-  }
-}
+const endless = { tool: 'run_command', input: { command: ['sleep', '1000'] } }
 
 function isRunning(pid: number): boolean {
   try {
@@ -38,7 +24,7 @@ test('nonsense for ever ends at the step budget with code budget, and the last s
   })
   expect(world.seen[18]?.tools).toContain('run_command')
   expect(world.seen[19]?.tools).toEqual(['final_result'])
-  expect(world.seen[19]?.userTexts.at(-1)).toContain('last step')
+  expect(world.seen[19]?.toolResults.at(-1)?.text).toContain('last step')
 })
 
 test('the reserved step still gives a typed output', async () => {
@@ -79,20 +65,20 @@ test('output bytes shrink what a call shows and end the run when none are left',
 })
 
 test('seconds over the budget end the run with deadline and kill the running command', async () => {
-  await using pipe = await pidPipe()
-  using world = scriptedWorld([{ calls: [pipe.command] }])
+  using world = scriptedWorld([{ calls: [endless] }])
+  const started = world.machine.nextProcess()
   const run = failure(world.agent.run('Answer', { outputSchema: Answer, budget: { seconds: 0.3 } }))
-  const pid = await pipe.pid()
+  const pid = await started
   await expect(run).resolves.toMatchObject({ code: 'deadline', result: { status: 'budget' } })
   expect(isRunning(pid)).toBe(false)
 })
 
 test('cancelling during a command kills it and rejects as cancelled', async () => {
-  await using pipe = await pidPipe()
-  using world = scriptedWorld([{ calls: [pipe.command] }])
+  using world = scriptedWorld([{ calls: [endless] }])
   const controller = new AbortController()
+  const started = world.machine.nextProcess()
   const run = failure(world.agent.run('Answer', { outputSchema: Answer, signal: controller.signal }))
-  const pid = await pipe.pid()
+  const pid = await started
   controller.abort()
   await expect(run).resolves.toMatchObject({ code: 'cancelled', result: { status: 'cancelled' } })
   expect(isRunning(pid)).toBe(false)

@@ -18,7 +18,7 @@ import { noToolLeft, runTool } from './run-tool.ts'
 import type { Task } from './task.ts'
 
 /** Most bytes of output that one call shows to the model. */
-export const callOutputBytes = 16_384
+const callOutputBytes = 16_384
 
 type Accepted = Extract<Verdict, { accepted: true }>
 type ToolPart = Extract<ModelMessage, { role: 'tool' }>['content'][number]
@@ -41,7 +41,7 @@ export async function* operate(
     signal.throwIfAborted()
     refuseOverBudget(task, state)
     const last = state.steps.length === task.budget.steps - 1
-    if (last && state.steps.length > 0) messages.push({ role: 'user', content: lastStepMessage(typed) })
+    if (last) addToLast(messages, lastStepMessage(typed))
     const started = performance.now()
     const request = { messages, tools: last && typed ? answer : { ...tools, ...answer }, signal }
     const outcome = yield* shown(ask(request), task)
@@ -78,6 +78,19 @@ function lastStepMessage(typed: boolean): string {
   return typed
     ? `This is the last step: call ${finalResult} now, with what you know. There is no other tool left.`
     : 'This is the last step: answer in text now, with what you know. No tool runs any more.'
+}
+
+/** Adds to the last message instead of making another: many chat templates want the roles to alternate. */
+function addToLast(messages: ModelMessage[], text: string): void {
+  const message = messages.at(-1)
+  if (message?.role === 'user' && typeof message.content === 'string') message.content += `\n\n${text}`
+  const output = message?.role === 'tool' ? lastOutput(message.content) : undefined
+  if (output?.type === 'text' || output?.type === 'error-text') output.value += `\n\n${text}`
+}
+
+function lastOutput(content: ToolPart[]) {
+  const part = content.at(-1)
+  return part?.type === 'tool-result' ? part.output : undefined
 }
 
 /** The budget is checked before each call of the model, so that a run never spends more than one step beyond it. */

@@ -3,10 +3,10 @@ import { CmdopError } from '@cmdop/protocol'
 import type { Fence } from './fence.ts'
 
 /** Most bytes of `context`, as JSON. */
-export const maxContextBytes = 65_536
+const maxContextBytes = 65_536
 
 /** Most bytes of a prompt. */
-export const maxPromptBytes = 1_048_576
+const maxPromptBytes = 1_048_576
 
 /** What the model is told of its work, before the prompt. `typed`: whether it answers through `final_result`. */
 export function instructionsFor(machine: Machine, fence: Fence, typed: boolean): string {

@@ -24,7 +24,7 @@ export interface RunState {
 }
 
 /** What only the end of a run knows. */
-export interface RunEnd {
+interface RunEnd {
   readonly status: RunStatus
   readonly output?: unknown
   readonly strategy: OutputStrategy | null

@@ -86,9 +86,9 @@ test('leaving while a command runs kills its process before it returns', async (
   using world = start([{ calls: [sleep] }])
   const events = world.stream[Symbol.asyncIterator]()
   for (let event = await events.next(); !event.done && event.value.type !== 'tool_call';) event = await events.next()
+  const started = world.machine.nextProcess()
   const pending = events.next()
-  await expect.poll(() => world.machine.running.size).toBe(1)
-  const [pid = 0] = world.machine.running
+  const pid = await started
   await events.return?.()
   expect(world.machine.running.size).toBe(0)
   expect(() => process.kill(pid, 0)).toThrow('ESRCH')

@@ -6,18 +6,37 @@ import { join } from 'node:path'
 import type { ExecChunk, ExecExit, ExecOptions, ExecResult, Execution, FileEntry, Machine } from '@cmdop/core'
 import { CmdopError, type Facts } from '@cmdop/protocol'
 
+/** A machine with its processes in sight. */
+export interface LocalMachine extends Machine {
+  /** Ids of the processes of running commands. */
+  readonly running: ReadonlySet<number>
+  /** The id of the next command's process, as soon as it runs. */
+  nextProcess(): Promise<number>
+}
+
+interface Processes {
+  readonly running: Set<number>
+  readonly onSpawn: (pid: number) => void
+}
+
 /**
  * The machine the tests run on, without a daemon: real processes, real files, and facts as they are given. It keeps to
  * the contract of `Machine` as far as an operator uses it; offsets over both streams are not kept.
  */
-export function localMachine(facts: Facts): Machine & { readonly running: ReadonlySet<number> } {
+export function localMachine(facts: Facts): LocalMachine {
   const running = new Set<number>()
+  const waiting: ((pid: number) => void)[] = []
+  const onSpawn = (pid: number): void => {
+    running.add(pid)
+    for (const resolve of waiting.splice(0)) resolve(pid)
+  }
   return {
     id: randomUUID(),
     name: 'local',
     hostname: hostname(),
     running,
-    exec: (command, options = {}) => execute(command, options, running),
+    nextProcess: () => new Promise((resolve) => void waiting.push(resolve)),
+    exec: (command, options = {}) => execute(command, options, { running, onSpawn }),
     facts: ({ signal } = {}) => (signal?.aborted ? Promise.reject(cancelled()) : Promise.resolve(facts)),
     files: {
       read: async (path, { offset = 0, length = 65_536 } = {}) => {
@@ -53,9 +72,9 @@ function cancelled(): CmdopError {
   return new CmdopError('cancelled', 'The command was cancelled.')
 }
 
-function execute(command: string | readonly string[], options: ExecOptions, running: Set<number>): Execution {
+function execute(command: string | readonly string[], options: ExecOptions, processes: Processes): Execution {
   const chunks: ExecChunk[] = []
-  const result = collect(command, options, { running, chunks })
+  const result = collect(command, options, { ...processes, chunks })
   result.catch(() => undefined)
   return {
     callId: randomUUID(),
@@ -73,7 +92,7 @@ function execute(command: string | readonly string[], options: ExecOptions, runn
 async function collect(
   command: string | readonly string[],
   { cwd = homedir(), signal, deadlineMs, maxOutputBytes = 1 << 20 }: ExecOptions,
-  { running, chunks }: { running: Set<number>; chunks: ExecChunk[] },
+  { running, onSpawn, chunks }: Processes & { chunks: ExecChunk[] },
 ): Promise<ExecResult> {
   if (signal?.aborted) throw cancelled()
   const [program = '', ...args] = typeof command === 'string' ? ['/bin/sh', '-c', command] : command
@@ -93,7 +112,7 @@ async function collect(
           () => stop(new CmdopError('deadline', `The command did not end within ${deadlineMs} ms.`)),
           deadlineMs,
         )
-  if (child.pid !== undefined) running.add(child.pid)
+  if (child.pid !== undefined) onSpawn(child.pid)
   try {
     const exit = await ended(child, program, chunks)
     if (stopped !== undefined) throw stopped

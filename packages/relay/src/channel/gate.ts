@@ -42,7 +42,6 @@ export class Gate {
 
   /** Decides about a call of a client. Throws what the client is told. */
   async open(caller: Caller, open: Open, end: RouteEnd): Promise<void> {
-    assertUsable(caller.key)
     const machine = await this.#options.store.machines.get(open.target)
     const digest = actionDigest(open)
     const intent = newIntent(caller, open, { digest, machine })
@@ -68,7 +67,7 @@ export class Gate {
       const peer = await this.#options.router.open(machine)
       // The caller may have given up, or lost its right, while the machine was looked for.
       assertUsable(caller.key)
-      if (end.peer.link.isClosed) throw new CmdopError('cancelled', 'The caller is gone.')
+      if (end.closed) throw new CmdopError('cancelled', 'The caller is gone, or does not want it any more; nothing ran.')
       peer.join(end, { ...open, permit }, settled)
     } catch (cause) {
       const error = toCmdopError(cause, 'server', 'The relay could not reach the machine.')
@@ -96,6 +95,8 @@ export class Gate {
 }
 
 function refuse(caller: Caller, open: Open, machine: MachineRow | undefined): CmdopError | undefined {
+  const unusable = refuseKey(caller)
+  if (unusable !== undefined) return unusable
   if (!isMethodName(open.method)) return new CmdopError('unsupported', `No machine knows the method ${open.method}.`)
   const present = machine?.disabledAt === null ? machine : undefined
   const decision = authorise(caller, methods[open.method].action, present)
@@ -103,6 +104,16 @@ function refuse(caller: Caller, open: Open, machine: MachineRow | undefined): Cm
   if (open.permit !== undefined)
     return new CmdopError('validation', 'Expected no permit from a client; the relay signs it.')
   return undefined
+}
+
+/** A key may expire or be revoked while its connection lives. */
+function refuseKey({ key }: Caller): CmdopError | undefined {
+  try {
+    assertUsable(key)
+    return undefined
+  } catch (cause) {
+    return toCmdopError(cause, 'auth', 'The API key may not be used.')
+  }
 }
 
 function newIntent(caller: Caller, open: Open, action: { digest: string; machine: MachineRow | undefined }): Intent {

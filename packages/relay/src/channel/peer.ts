@@ -77,12 +77,14 @@ export class Peer implements LinkHandlers {
    */
   join(from: RouteEnd, open: Open, settled: RouteEnd['settled']): void {
     if (this.link.isClosed) throw new CmdopError('unavailable', 'The machine went away; nothing ran.')
+    // Before anything is changed: with its permit the call may not fit into a frame any more.
+    const message = encodeJson(frameTypes.open, this.#nextId, { ...open, window: from.credit })
     const end = this.#add(this.#nextId, 0)
     this.#nextId += 2
     end.other = from
     end.settled = settled
     from.other = end
-    this.link.send(encodeJson(frameTypes.open, end.channel, { ...open, window: from.credit }))
+    this.link.send(message)
     if (from.ended) this.link.send(encodeFrame(frameTypes.end, end.channel, EMPTY))
   }
 

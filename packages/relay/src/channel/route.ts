@@ -11,13 +11,15 @@ export interface RouteEnd {
   credit: number
   /** This end has said that it sends no more. */
   ended: boolean
+  /** The channel is over, and nothing may be joined to it any more. */
+  closed: boolean
   /** Called once, with the machine's trailer or why there is none. */
   settled: ((outcome: Uint8Array | CmdopError) => void) | undefined
 }
 
 /** A new end with the credit that its `open` grants. */
 export function createRouteEnd(peer: Peer, channel: number, credit: number): RouteEnd {
-  return { peer, channel, other: undefined, credit, ended: false, settled: undefined }
+  return { peer, channel, other: undefined, credit, ended: false, closed: false, settled: undefined }
 }
 
 /**
@@ -46,8 +48,10 @@ export function closeRoute(end: RouteEnd, outcome: Uint8Array | CmdopError): voi
   end.peer.drop(end.channel)
   end.other?.peer.drop(end.other.channel)
   for (const side of [end, end.other]) {
-    side?.settled?.(outcome)
-    if (side !== undefined) side.settled = undefined
+    if (side === undefined) continue
+    side.closed = true
+    side.settled?.(outcome)
+    side.settled = undefined
   }
 }
 

@@ -33,7 +33,8 @@ export function acceptChannels(server: Server, options: UpgradeOptions): WebSock
     handleProtocols: (offered) => (offered.has(CHANNEL_SUBPROTOCOL) ? CHANNEL_SUBPROTOCOL : false),
   })
   server.on('upgrade', (request, socket, head) => {
-    const url = new URL(request.url ?? '/', 'http://relay')
+    const url = URL.parse(request.url ?? '/', 'http://relay')
+    if (url === null) return refuse(socket, '400 Bad Request')
     const refusal = refusalOf(request, url, options.allowedOrigins)
     if (refusal !== undefined) return refuse(socket, refusal)
     sockets.handleUpgrade(request, socket, head, (webSocket) => take(webSocket, url, request, options))
