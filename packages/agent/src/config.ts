@@ -29,24 +29,17 @@ export interface ModelConfig {
 export function readModelConfig(environment: Environment = process.env): ModelConfig {
   const read = (name: string): string | undefined => environment[name]?.trim() || undefined
   const address = (name: string): string | undefined => parseAddress(name, read(name))
-  const anthropicKey = read('ANTHROPIC_API_KEY')
-  const openaiKey = read('OPENAI_API_KEY')
+  const provider = (key: string | undefined, baseUrl: string): ProviderConfig | undefined =>
+    key === undefined ? undefined : { apiKey: key, baseUrl }
   const compatibleUrl = address('CMDOP_MODEL_BASE_URL')
   return {
     model: read('CMDOP_MODEL'),
-    anthropic:
-      (anthropicKey && {
-        apiKey: anthropicKey,
-        baseUrl: withVersion(address('ANTHROPIC_BASE_URL') ?? 'https://api.anthropic.com'),
-      }) ||
-      undefined,
-    openai:
-      (openaiKey && {
-        apiKey: openaiKey,
-        baseUrl: address('OPENAI_BASE_URL') ?? 'https://api.openai.com/v1',
-      }) ||
-      undefined,
-    compatible: (compatibleUrl && { apiKey: read('CMDOP_MODEL_API_KEY') ?? '', baseUrl: compatibleUrl }) || undefined,
+    anthropic: provider(
+      read('ANTHROPIC_API_KEY'),
+      withVersion(address('ANTHROPIC_BASE_URL') ?? 'https://api.anthropic.com'),
+    ),
+    openai: provider(read('OPENAI_API_KEY'), address('OPENAI_BASE_URL') ?? 'https://api.openai.com/v1'),
+    compatible: compatibleUrl === undefined ? undefined : provider(read('CMDOP_MODEL_API_KEY') ?? '', compatibleUrl),
   }
 }
 

@@ -2,4 +2,5 @@ import { enableCompileCache } from 'node:module'
 
 enableCompileCache()
 const { runProgram } = await import('./program.ts')
-process.exitCode = await runProgram(process.argv.slice(2))
+// Everything is written and taken down; a peer that does not answer a closing handshake is not waited for.
+process.exit(await runProgram(process.argv.slice(2)))

@@ -161,7 +161,7 @@ export class RemoteExecution implements Execution {
         const transient =
           isLost(error) || (isCmdopError(error) && (error.code === 'unavailable' || error.code === 'timeout'))
         if (!transient) throw this.#resumeError(error)
-        if (Date.now() >= end) throw lost
+        if (Date.now() >= end) throw unknownEnd(lost)
         if (Date.now() >= this.#confirmUntil) throw unconfirmedError()
       }
     }
@@ -282,6 +282,13 @@ function endedError(reason: 'deadline' | 'cancelled', exit: ExecExit, deadlineMs
   if (reason === 'deadline')
     return new ExecError('deadline', `The command did not end within ${deadlineMs} ms and was stopped.`, { details })
   return new ExecError('cancelled', 'The command was cancelled and is gone.', { details })
+}
+
+/** What became of the command is not known, so sending it again could run it twice. */
+function unknownEnd(lost: CmdopError): CmdopError {
+  return new CmdopError(lost.code, `${lost.message} The command was not found again in time; look at the machine before you repeat it.`, {
+    cause: lost,
+  })
 }
 
 function unconfirmedError(): CmdopError {

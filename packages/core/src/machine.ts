@@ -73,7 +73,7 @@ export interface ExecResult extends ExecExit {
 /** A running command: awaited for the {@link ExecResult}, or iterated once for complete output. */
 export interface Execution extends PromiseLike<ExecResult>, AsyncIterable<ExecChunk>, AsyncDisposable {
   readonly callId: string
-  /** How it ended, also after iterating. Rejects as the execution does. */
+  /** How it ended. Settles once somebody awaits or iterates the execution to its end; rejects as that does. */
   readonly exit: Promise<ExecExit>
 }
 

@@ -106,7 +106,7 @@ function answerChallenge(
 function openTransport(url: URL, signal: AbortSignal): Promise<Transport> {
   const socket = new WebSocket(url, [CHANNEL_SUBPROTOCOL], {
     perMessageDeflate: false,
-    maxPayload: MAX_FRAME_BYTES,
+    maxPayload: MAX_FRAME_BYTES + 1024,
     handshakeTimeout: CONNECT_TIMEOUT_MS,
     skipUTF8Validation: true,
   })

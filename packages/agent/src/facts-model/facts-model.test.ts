@@ -150,7 +150,14 @@ test.each([
     z.array(z.object({ pid: z.int(), name: z.string(), cpu_percent: n })),
     [{ pid: 7, name: 'nginx', cpu_percent: 3 }],
   ],
-  ['disks', z.array(z.object({ mount: z.string(), free_gb: n })), undefined],
+  [
+    'disks',
+    z.array(z.object({ mount: z.string(), free_gb: n, used_percent: n })),
+    [
+      { mount: '/', free_gb: 60, used_percent: 40 },
+      { mount: '/var', free_gb: 40, used_percent: 20 },
+    ],
+  ],
   [
     'disks',
     z.array(z.object({ mount: z.string(), disk_free_gb: n })),
@@ -175,7 +182,6 @@ test.each([
   ['services', z.array(z.string()).describe('Services that failed'), []],
   ['issues', z.array(z.string()).describe('Detected problems'), []],
 ])('the field %s is read', async (name, schema: z.ZodType, value) => {
-  if (value === undefined) return
   await expect(read(z.object({ [name]: schema }))).resolves.toEqual({ [name]: value })
 })
 
@@ -201,6 +207,16 @@ test.each([
   const error = await refusal(z.object({ hostname: z.string(), [name]: schema }))
   expect(error.details).toMatchObject({ foreign: [name], unreadable: [] })
   expect(error.message).toContain('set ANTHROPIC_API_KEY, OPENAI_API_KEY or CMDOP_MODEL_BASE_URL')
+})
+
+test('a list of objects is judged by its fields even when it is empty', async () => {
+  await expect(read(z.object({ issues: z.array(z.object({ description: z.string() })) }))).resolves.toEqual({
+    issues: [],
+  })
+  const error = await refusal(
+    z.object({ issues: z.array(z.object({ description: z.string(), severity: z.string() })) }),
+  )
+  expect(error.details.foreign).toEqual(['issues.severity'])
 })
 
 test('an array, a number or a text alone is read by its description', async () => {
@@ -253,6 +269,13 @@ test('what was not checked is said', async () => {
   expect(text).toContain('Not checked: failed services.')
 })
 
+test('who asks for processes is told how many of them the facts have', async () => {
+  const top = await agentOn().run('Read', { outputSchema: z.object({ processes: z.array(z.string()) }) })
+  expect(top.text).toContain('Of 80 processes the facts have the 1 busiest.')
+  const { text } = await agentOn().run('Read', { outputSchema: ServerHealth })
+  expect(text).not.toContain('busiest')
+})
+
 test('a request for an action is answered with a reading that says so', async () => {
   const { text } = await agentOn().run('Restart nginx and check health', { outputSchema: ServerHealth })
   expect(text).toContain('only reads: nothing was changed')
@@ -282,4 +305,5 @@ test('a list that was cut on its way is not given as the whole', async () => {
   const ports = Array.from({ length: 1001 }, (_, index) => ({ ...port, port: index + 1 }))
   await refusal(z.object({ open_ports: z.array(z.int()) }), { ports })
   await expect(read(z.object({ port_count: z.int() }), { ports })).resolves.toEqual({ port_count: 1001 })
+  await refusal(z.object({ tcp_port_count: z.int() }), { ports })
 })

@@ -45,9 +45,10 @@ function final(schema: JsonSchema, facts: ShownFacts, asked: string): LanguageMo
   const filling = fill(schema, machineReadings(facts, health))
   if (!filling.filled) throw refusedFields(filling, facts)
   const onlyReads = actions.test(asked) ? ' This model only reads: nothing was changed on the machine.' : ''
-  const partial = facts.processes
-    ? ` Of ${facts.processes.total} processes the facts have the ${facts.processes.top.length} busiest.`
-    : ''
+  const partial =
+    facts.processes && /process/i.test(JSON.stringify(schema))
+      ? ` Of ${facts.processes.total} processes the facts have the ${facts.processes.top.length} busiest.`
+      : ''
   const text = `Read from the facts of ${facts.hostname} at ${facts.collectedAt}. ${health.summary}${partial}${onlyReads}`
   return parts(answerTool, filling.value, text)
 }

@@ -29,7 +29,7 @@ export function fit(match: Match, node: SchemaNode, target: Target): Filling {
 function fitList(quantity: ListQuantity, { reading, words }: Match, node: SchemaNode, target: Target): Filling {
   const { items, asNumber } = quantity
   if (node.types.has('array'))
-    return items === null ? missing(target.path, reading.fact) : fitItems(items, node, target)
+    return items === null ? missing(target.path, reading.fact) : fitItems(quantity, items, node, target)
   const asksNumber = node.types.has('number') || node.types.has('integer')
   if (!asksNumber || !(target.counts || words.has('load'))) return foreign(target.path)
   if (asNumber === null) return missing(target.path, reading.fact)
@@ -37,17 +37,20 @@ function fitList(quantity: ListQuantity, { reading, words }: Match, node: Schema
 }
 
 /** Texts and numbers stand once each: a port that listens on two addresses is one port. */
-function fitItems(items: readonly Item[], node: SchemaNode, target: Target): Filling {
+function fitItems({ like }: ListQuantity, items: readonly Item[], node: SchemaNode, target: Target): Filling {
   const [itemNode] = node.items === undefined ? [] : schemaNodes(node.items, target.root)
   if (itemNode === undefined) return foreign(target.path)
   if (itemNode.types.has('string') && itemNode.allowed === undefined) {
     return { filled: true, value: [...new Set(items.map((item) => item.text))] }
   }
   if (itemNode.types.has('number') || itemNode.types.has('integer')) {
+    if (like.number === undefined) return foreign(target.path)
     const numbers = items.flatMap((item) => item.number ?? [])
     return numbers.length === items.length ? { filled: true, value: [...new Set(numbers)] } : foreign(target.path)
   }
   if (!itemNode.types.has('object')) return foreign(target.path)
+  const understood = target.fillItem(itemNode, like.readings)
+  if (!understood.filled) return understood
   const fillings = items.map((item) => target.fillItem(itemNode, item.readings))
   return (
     fillings.find((filling) => !filling.filled) ?? {

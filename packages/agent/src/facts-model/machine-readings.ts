@@ -3,7 +3,7 @@ import { capacityReadings } from './capacity-readings.ts'
 import type { Health } from './health.ts'
 import { listReadings } from './list-readings.ts'
 import type { ShownFacts } from './shown-facts.ts'
-import { type Quantity, type Reading, timeUnits } from './reading.ts'
+import { type Item, type Quantity, type Reading, timeUnits } from './reading.ts'
 
 /** Everything this model can read of a machine. */
 export function machineReadings(facts: ShownFacts, health: Health): readonly Reading[] {
@@ -82,19 +82,21 @@ function processor({ cpu, load }: ShownFacts): Reading[] {
 /** As one number the load of one minute; as a list all three. */
 function loads({ one, five, fifteen }: NonNullable<Facts['load']>): Quantity {
   const item = (value: number) => ({ text: String(value), number: value, readings: [] })
-  return { kind: 'list', asNumber: one, items: [item(one), item(five), item(fifteen)] }
+  return { kind: 'list', asNumber: one, items: [item(one), item(five), item(fifteen)], like: item(one) }
 }
 
 function verdicts({ collectedAt }: ShownFacts, health: Health): Reading[] {
   const { issues } = health
   const may = ['detected', 'found', 'health', 'system', 'server', 'current', 'count', 'total', 'any']
-  const items = issues && issues.map((issue) => ({ text: issue, readings: [] }))
+  const item = (issue: string): Item => ({ text: issue, readings: [issueText(issue)] })
+  const items = issues && issues.map(item)
+  const like = item('example')
   return [
     {
       fact: 'issues',
       needs: [['issue']],
       may,
-      read: () => ({ kind: 'list', items, asNumber: issues && issues.length }),
+      read: () => ({ kind: 'list', items, asNumber: issues && issues.length, like }),
     },
     {
       fact: 'issues',
@@ -119,4 +121,10 @@ function verdicts({ collectedAt }: ShownFacts, health: Health): Reading[] {
       read: () => text(collectedAt),
     },
   ]
+}
+
+/** An issue in an object: its sentence is all that is known of it. */
+function issueText(issue: string): Reading {
+  const words = ['issue', 'description', 'message', 'title', 'text', 'detail']
+  return { fact: 'issues', needs: [words], may: words, read: () => text(issue) }
 }

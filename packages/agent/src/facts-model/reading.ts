@@ -7,7 +7,13 @@ export type Quantity =
   | { readonly kind: 'number'; readonly value: number | null; readonly unit: 'percent' | 'bytes' | 'seconds' | 'none' }
   | { readonly kind: 'truth'; readonly value: boolean | null }
   /** `asNumber` is what stands for the list in a number: the count of all its entries, for most. */
-  | { readonly kind: 'list'; readonly items: readonly Item[] | null; readonly asNumber: number | null }
+  | {
+      readonly kind: 'list'
+      readonly items: readonly Item[] | null
+      readonly asNumber: number | null
+      /** An entry with every field: an empty list still has to be understood. */
+      readonly like: Item
+    }
 
 /** An entry of a list: as text, as a number where it has one, and as fields. */
 export interface Item {

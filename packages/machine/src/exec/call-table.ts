@@ -7,7 +7,7 @@ import {
   type Permit,
 } from '@cmdop/protocol'
 import type { Logger } from 'pino'
-import { Call } from './call.ts'
+import { Call, type CallOptions } from './call.ts'
 import { CallJournal, type CallRecord } from './call-journal.ts'
 import { findMarked, signalProcess } from './marked-processes.ts'
 import { spawnGroup } from './process-group.ts'
@@ -29,8 +29,11 @@ export class CallTable {
   readonly #options: CallTableOptions
   readonly #journal: CallJournal
   readonly #calls = new Map<string, Call>()
+  /** Settle with their start. */
+  readonly #starting = new Map<string, Promise<Call>>()
   readonly #ended = new Map<string, number>()
   readonly #lost = new Map<string, CallRecord>()
+  #closed = false
 
   constructor(options: CallTableOptions) {
     this.#options = options
@@ -66,24 +69,34 @@ export class CallTable {
   async start(channel: Channel, params: ExecParams, permit: Permit): Promise<void> {
     const { callId, deadlineMs } = channel.open
     this.#assertNew(callId)
+    if (this.#closed) throw new CmdopError('unavailable', 'The daemon of the machine is stopping; nothing ran.')
     const { principalId, fleetId } = permit
     this.#journal.begin({ callId, principalId, fleetId, startedAt: new Date().toISOString() })
-    const { environment, home, machineId } = this.#options
+    const starting = this.#spawn(callId, { owner: { principalId, fleetId }, params, deadlineMs })
+    this.#starting.set(callId, starting)
     try {
-      const group = await spawnGroup({ params, marker: `${machineId}:${callId}`, environment, home })
-      const call = new Call({ owner: { principalId, fleetId }, params, group, deadlineMs })
+      const call = await starting
       this.#calls.set(callId, call)
       void call.over.then(() => this.#forget(callId))
       call.attach(channel, 0)
     } catch (error) {
       this.#forget(callId)
       throw error
+    } finally {
+      this.#starting.delete(callId)
     }
   }
 
+  async #spawn(callId: string, options: Omit<CallOptions, 'group'>): Promise<Call> {
+    const { environment, home, machineId } = this.#options
+    const group = await spawnGroup({ params: options.params, marker: `${machineId}:${callId}`, environment, home })
+    return new Call({ ...options, group })
+  }
+
   /** Goes on with a command on another channel; only for the principal that started it. */
-  attach(channel: Channel, params: ExecAttachParams, permit: Permit): void {
+  async attach(channel: Channel, params: ExecAttachParams, permit: Permit): Promise<void> {
     const { callId } = channel.open
+    await this.#starting.get(callId)?.catch(() => {})
     const call = this.#calls.get(callId)
     const owner = call?.owner ?? this.#lost.get(callId)
     if (owner?.principalId !== permit.principalId || owner.fleetId !== permit.fleetId) {
@@ -94,13 +107,15 @@ export class CallTable {
     call.attach(channel, params.offset)
   }
 
-  /** Ends every command and waits until they are gone. */
+  /** Starts nothing any more, ends every command and waits until they are gone. */
   async close(): Promise<void> {
+    this.#closed = true
+    await Promise.allSettled(this.#starting.values())
     await Promise.all([...this.#calls.values()].map((call) => call.close()))
   }
 
   #assertNew(callId: string): void {
-    const known = this.#calls.has(callId) || this.#ended.has(callId) || this.#lost.has(callId)
+    const known = this.#starting.has(callId) || this.#calls.has(callId) || this.#ended.has(callId) || this.#lost.has(callId)
     if (known) throw new CmdopError('conflict', 'This call id was used before; nothing ran. Use a new one.')
   }
 

@@ -45,7 +45,7 @@ export class Call {
   #changed = Promise.withResolvers<void>()
   #orphan: NodeJS.Timeout | undefined
   #reason: ExecEnd['reason'] = 'exited'
-  #ending: { finish(): void } | undefined
+  #ending: ReturnType<typeof endGroup> | undefined
   #end: ExecEnd | undefined
   /** Nobody will read on: output is thrown away. */
   #abandoned = false
@@ -78,7 +78,7 @@ export class Call {
       if (ExecCancel.safeParse(message).success) this.kill('cancelled')
     }
     channel.accept()
-    const serving = Promise.all([this.#sendOutput(channel), this.#takeInput(channel)])
+    const serving = Promise.all([this.#sendOutput(channel), this.#takeInput(channel), channel.over])
     serving.then(
       () => this.#leave(channel),
       (error: unknown) => this.#lose(channel, error),
@@ -110,7 +110,7 @@ export class Call {
     await Promise.all([this.#read(child.stdout, 'stdout'), this.#read(child.stderr, 'stderr')])
     const [exitCode, signal] = await closed
     clearTimeout(this.#deadline)
-    this.#ending?.finish()
+    await this.#ending?.finish()
     this.#end = {
       reason: this.#reason,
       exitCode,
@@ -161,10 +161,12 @@ export class Call {
     for await (const { lane, data } of channel) {
       if (lane !== execLanes.stdin || stdin === null)
         throw new CmdopError('protocol', 'Expected stdin only where it was announced.')
+      // What is left unread of a lost channel is sent again.
+      if (this.#channel !== channel) return
       this.#stdinBytes += data.length
       await write(stdin, data)
     }
-    stdin?.end()
+    if (this.#channel === channel) stdin?.end()
   }
 
   /** Both sides have ended the channel. */
@@ -182,8 +184,8 @@ export class Call {
     channel.reset(
       isCmdopError(error) ? error : new CmdopError('server', 'The command could not be served.', { cause: error }),
     )
-    // Only who cancels ends the command at once; a lost connection may come back.
-    if (isCmdopError(error) && error.code === 'cancelled') this.#abandon()
+    // Only who gives up ends the command at once; a lost connection may come back.
+    if (isCmdopError(error) && (error.code === 'cancelled' || error.code === 'timeout')) this.#abandon()
     else this.#waitForClient()
   }
 

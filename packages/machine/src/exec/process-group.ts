@@ -3,6 +3,9 @@ import { stat } from 'node:fs/promises'
 import { CmdopError, type ExecParams, KILL_GRACE_MS } from '@cmdop/protocol'
 import { CALL_MARKER, findMarked, signalProcess } from './marked-processes.ts'
 
+/** Looks at what is left of a call, each with a SIGKILL for what was found. */
+const MAX_KILL_ROUNDS = 50
+
 export interface SpawnOptions {
   readonly params: ExecParams
   /** Value of {@link CALL_MARKER}. */
@@ -44,9 +47,9 @@ export async function spawnGroup(options: SpawnOptions): Promise<ProcessGroup> {
 
 /**
  * Ends the group and whatever of the call left it: SIGTERM now, SIGKILL after 2 s. `finish` ends what is left at once
- * and stops the escalation.
+ * and resolves when all of it has its SIGKILL.
  */
-export function endGroup(group: ProcessGroup): { finish(): void } {
+export function endGroup(group: ProcessGroup): { finish(): Promise<void> } {
   const signalAll = (signal: NodeJS.Signals) => {
     signalGroup(group.pid, signal)
     void signalMarked(group.marker, signal)
@@ -56,9 +59,13 @@ export function endGroup(group: ProcessGroup): { finish(): void } {
   signalAll('SIGCONT')
   const timer = setTimeout(() => signalAll('SIGKILL'), KILL_GRACE_MS)
   return {
-    finish: () => {
+    finish: async () => {
       clearTimeout(timer)
-      signalAll('SIGKILL')
+      signalGroup(group.pid, 'SIGKILL')
+      // More than once: what was found may have started others before its end.
+      for (let round = 0; round < MAX_KILL_ROUNDS; round += 1) {
+        if ((await signalMarked(group.marker, 'SIGKILL')) === 0) return
+      }
     },
   }
 }

@@ -2,7 +2,14 @@ import { describe, expect, test } from 'vitest'
 import { CmdopError } from '../errors.ts'
 import type { Channel } from './channel.ts'
 import { decodeJson, decodeWindow, encodeData, encodeFrame, encodeJson, encodeWindow, frameTypes } from './frame.ts'
-import { CONNECTION_WINDOW, INITIAL_WINDOW, MAX_CHANNELS, MAX_CONTROL_BYTES, MIN_WINDOW } from './limits.ts'
+import {
+  CONNECTION_WINDOW,
+  INITIAL_WINDOW,
+  MAX_CHANNELS,
+  MAX_CONTROL_BYTES,
+  MAX_FRAME_BYTES,
+  MIN_WINDOW,
+} from './limits.ts'
 import { barrier, makeMemoryPair, someCall, turn } from './testing/pairs.ts'
 import { acceptRaw, dialRaw, resetOf } from './testing/raw-peer.ts'
 import { countBytes, describeTransport } from './testing/transport-suite.ts'
@@ -94,6 +101,22 @@ describe('channels', () => {
       await turn()
     }
     connection.close()
+  })
+
+  test('that cannot be opened take nothing, no id either', async () => {
+    await using pair = await makeMemoryPair({ onChannel: (channel) => channel.accept() })
+    for (let i = 0; i < MAX_CHANNELS + 1; i += 1) {
+      expect(() => pair.dialer.open({ ...someCall, params: { size: 1n } })).toThrow(
+        expect.objectContaining({ code: 'validation' }),
+      )
+    }
+    const params = { text: 'x'.repeat(MAX_FRAME_BYTES) }
+    expect(() => pair.dialer.open({ ...someCall, params })).toThrow(
+      expect.objectContaining({ code: 'frame_too_large' }),
+    )
+    const channel = pair.dialer.open(someCall)
+    expect(channel).toMatchObject({ id: 1, open: { window: INITIAL_WINDOW } })
+    await channel.accepted
   })
 
   test('that are ended by the other side before it took them are accepted', async () => {

@@ -50,6 +50,7 @@ export class Channel {
   readonly #receiveWindow: ReceiveWindow
   readonly #accepted = Promise.withResolvers<void>()
   readonly #finished = Promise.withResolvers<unknown>()
+  readonly #over = Promise.withResolvers<void>()
   #queue: ChannelMessage[] = []
   #arrival: PromiseWithResolvers<void> | undefined
   #trailer: unknown
@@ -74,6 +75,7 @@ export class Channel {
     this.#mayAccept = incoming
     this.#accepted.promise.catch(() => {})
     this.#finished.promise.catch(() => {})
+    this.#over.promise.catch(() => {})
   }
 
   /** Of a channel we opened: resolves when the other side accepts it, rejects with its error. */
@@ -84,6 +86,11 @@ export class Channel {
   /** The other side's trailer once it has ended and all it sent was read; rejects when the channel was reset. */
   get finished(): Promise<unknown> {
     return this.#finished.promise
+  }
+
+  /** Resolves when both sides have ended; rejects when the channel was reset, also after the other side's end. */
+  get over(): Promise<void> {
+    return this.#over.promise
   }
 
   /** Of a channel that the other side opened: lets it send. Idempotent. */
@@ -151,6 +158,7 @@ export class Channel {
     if (this.#isOver()) return
     this.#error = error
     this.#accepted.reject(error)
+    this.#over.reject(error)
     // What has arrived whole stays readable.
     if (!this.#remoteEnded) {
       this.#queue = []
@@ -285,6 +293,7 @@ export class Channel {
 
   #releaseWhenOver(): void {
     if (!this.#localEnded || !this.#remoteEnded) return
+    this.#over.resolve()
     this.#receiveWindow.release()
     this.#sendWindow.wake()
     this.#host.release(this.id)

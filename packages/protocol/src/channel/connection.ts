@@ -67,7 +67,7 @@ export class Connection implements AsyncDisposable {
 
   /**
    * Opens a channel. What it is refused with comes from `channel.accepted`. Throws when the connection is over, is not
-   * {@link Connection.ready}, or has all the channels it may have.
+   * {@link Connection.ready}, or has all the channels it may have, and when the call fits no frame.
    */
   open(open: Omit<Open, 'window'>): Channel {
     if (this.#link.isClosed)
@@ -77,10 +77,18 @@ export class Connection implements AsyncDisposable {
       throw new CmdopError('unavailable', `A connection has at most ${MAX_CHANNELS} channels; wait for one to end.`)
     }
     const channel = new Channel(this.#host, this.#nextId, open)
-    this.#nextId += 2
     this.#channels.set(channel.id, channel)
-    this.#link.send(encodeJson(frameTypes.open, channel.id, channel.open))
-    return channel
+    try {
+      const message = encodeJson(frameTypes.open, channel.id, channel.open)
+      this.#nextId += 2
+      this.#link.send(message)
+      return channel
+    } catch (cause) {
+      // What fits no frame was never opened: the channel gives back what it holds.
+      const error = toCmdopError(cause, 'validation', 'The call cannot be sent as JSON.')
+      channel.fail(error)
+      throw error
+    }
   }
 
   /** Ends every channel for both sides, telling the other side why; the connection stays. */

@@ -28,7 +28,8 @@ export function acceptChannels(server: Server, options: UpgradeOptions): WebSock
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false,
-    maxPayload: MAX_FRAME_BYTES,
+    // A little more than a frame, so that it is the link that refuses one, with its code.
+    maxPayload: MAX_FRAME_BYTES + 1024,
     skipUTF8Validation: true,
     handleProtocols: (offered) => (offered.has(CHANNEL_SUBPROTOCOL) ? CHANNEL_SUBPROTOCOL : false),
   })
@@ -61,7 +62,7 @@ async function takeClient(webSocket: WebSocket, caller: Promise<Caller>, clients
     if (webSocket.readyState === webSocket.OPEN) clients.accept(createEmitterTransport(webSocket), known)
   } catch (cause) {
     const error = toCmdopError(cause, 'unavailable', 'The relay could not look up the key; try again.')
-    webSocket.close(4000, `${error.code}: ${error.message}`.slice(0, 120))
+    createEmitterTransport(webSocket).close(4000, `${error.code}: ${error.message}`)
   }
 }
 

@@ -201,7 +201,7 @@ interface Call extends AsyncDisposable {
 }
 
 /** A channel that is accepted, from both sides. */
-export async function call(makePair: MakePair): Promise<Call> {
+async function call(makePair: MakePair): Promise<Call> {
   const opened = Promise.withResolvers<Channel>()
   const pair = await makePair({ onChannel: opened.resolve })
   const channel = pair.dialer.open(someCall)

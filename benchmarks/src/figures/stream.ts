@@ -1,0 +1,91 @@
+import type { Machine } from '@cmdop/core'
+import { type Figure, type Measurement, notMeasured, type Row } from '../figure.ts'
+import { missingPackages } from '../peers/programs.ts'
+import { countOutput } from '../peers/run.ts'
+import { type OpenSsh, startOpenSsh } from '../peers/sshd.ts'
+import { asRatio, medianOf, timed } from '../statistics.ts'
+import { startWorld } from '../world.ts'
+
+const BYTES = 256 * 1024 * 1024
+const COMMAND = ['head', '-c', '256M', '/dev/zero'] as const
+
+const ROUNDS = 5
+const PEERS = ['ssh', 'ssh-keygen', 'sshd'] as const
+
+/** Output of one command at full speed, counted where it arrives. */
+export const streamFigure: Figure = {
+  id: 'stream',
+  title: '256 MB of output',
+  async measure(progress) {
+    await using opened = new AsyncDisposableStack()
+    const { machine } = opened.use(await startWorld())
+    const missing = missingPackages(PEERS)
+    const ssh = missing.length > 0 ? undefined : opened.use(await startOpenSsh())
+    return report(await measureRounds(machine, ssh, progress), missing)
+  },
+}
+
+type Times = Record<'ours' | 'jumped' | 'direct', number[]>
+
+async function measureRounds(
+  machine: Machine,
+  ssh: OpenSsh | undefined,
+  progress: (message: string) => void,
+): Promise<Times> {
+  const times: Times = { ours: [], jumped: [], direct: [] }
+  const overSsh = (way: 'jumped' | 'direct') => ssh && (() => countOutput(ssh.ssh, [...ssh[way], ...COMMAND]))
+  const actions = { ours: () => countExec(machine), jumped: overSsh('jumped'), direct: overSsh('direct') }
+  // The first round warms up.
+  for (let round = 0; round <= ROUNDS; round += 1) {
+    progress(`round ${round} of ${ROUNDS}`)
+    for (const [name, action] of Object.entries(actions)) {
+      if (action === undefined) continue
+      const milliseconds = await timed(() => complete(action))
+      if (round > 0) times[name as keyof Times].push(milliseconds)
+    }
+  }
+  return times
+}
+
+async function complete(action: () => Promise<number>): Promise<void> {
+  const bytes = await action()
+  if (bytes !== BYTES) throw new Error(`Expected ${BYTES} bytes of output, got ${bytes}.`)
+}
+
+async function countExec(machine: Machine): Promise<number> {
+  let bytes = 0
+  for await (const { data } of machine.exec(COMMAND)) bytes += data.length
+  return bytes
+}
+
+function report(times: Times, missing: readonly string[]): Measurement {
+  return {
+    rows: [compare(times, 'jumped', 'ssh -J'), compare(times, 'direct', 'ssh -T')],
+    missing,
+    notes: [
+      `Medians of ${ROUNDS} alternating rounds, after one to warm up; every byte is counted in the client's process.`,
+      `ours: \`for await (... of machine.exec(${JSON.stringify(COMMAND)}))\`: machine, relay and client, two hops.`,
+      'ssh -J: one jump host, two sshd on loopback, over a ControlMaster, so that its handshakes are not counted; its output is read from a pipe.',
+      'ssh -T: the same without the jump host: one hop.',
+      'ssh encrypts; on loopback the relay does not.',
+    ],
+  }
+}
+
+function compare(times: Times, name: 'jumped' | 'direct', what: string): Row {
+  const bound = name === 'jumped' ? 'not slower' : ''
+  if (times[name].length === 0) return notMeasured(`against ${what}`, bound, 'OpenSSH is missing')
+  const [ours, peer] = [medianOf(times.ours), medianOf(times[name])]
+  return {
+    what: `against ${what}`,
+    ours: speed(ours),
+    peer: `${what}: ${speed(peer)}`,
+    ratio: asRatio(peer / ours),
+    bound,
+    met: name === 'jumped' ? ours <= peer : undefined,
+  }
+}
+
+function speed(milliseconds: number): string {
+  return `${(BYTES / 1000 / milliseconds).toFixed(0)} MB/s`
+}

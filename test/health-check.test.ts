@@ -1,0 +1,48 @@
+import { execFile } from 'node:child_process'
+import { readFile, statfs } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+import { newMark, withMark } from './marked.ts'
+
+const example = fileURLToPath(new URL('../examples/health-check/src/main.ts', import.meta.url))
+
+interface HealthDocument {
+  readonly status: string
+  readonly model: { readonly id: string }
+  readonly output: {
+    readonly hostname: string
+    readonly memory_percent: number
+    readonly disk_free_gb: number
+    readonly services: string[]
+  }
+}
+
+test('the health check of npm start gives the figures of this machine as one JSON document, and leaves nothing running', async () => {
+  const mark = newMark()
+  const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], XDG_CONFIG_HOME: '/nonexistent', MARK: mark }
+  const { stdout, stderr } = await promisify(execFile)(
+    process.execPath,
+    ['--conditions=@cmdop/source', example, '--json'],
+    { env },
+  )
+  const { status, model, output } = JSON.parse(stdout) as HealthDocument
+  expect(status).toBe('completed')
+  expect(model.id).toBe('facts')
+  expect(output.hostname).toBe(hostname())
+  // 5 % of the machine's memory and disk, as other tests run beside this one.
+  expect(Math.abs(output.memory_percent - (await memoryPercent()))).toBeLessThan(5)
+  const disk = await statfs('/')
+  const freeGb = (disk.bavail * disk.bsize) / 1e9
+  expect(Math.abs(output.disk_free_gb - freeGb)).toBeLessThan(0.05 * freeGb)
+  expect(output.services).toContain('node')
+  expect(stderr).toMatch(/relay .*process[\s\S]*machine .*process[\s\S]*calls facts/)
+  expect(await withMark(mark)).toEqual([])
+})
+
+async function memoryPercent(): Promise<number> {
+  const text = await readFile('/proc/meminfo', 'utf8')
+  const kilobytes = (name: string) => Number(new RegExp(`^${name}: +(\\d+)`, 'm').exec(text)?.[1])
+  return (1 - kilobytes('MemAvailable') / kilobytes('MemTotal')) * 100
+}

@@ -1,0 +1,40 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+
+const main = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
+
+/** A finished command of the command line. */
+export interface CliResult {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A running one. */
+export interface RunningCli {
+  readonly child: ChildProcess
+  readonly done: Promise<CliResult>
+  /** What came on stdout so far. */
+  stdout(): string
+  stderr(): string
+}
+
+/** Starts `cmdop` with only these variables beside PATH and HOME. */
+export function startCli(argv: readonly string[], env: Record<string, string> = {}): RunningCli {
+  const child = spawn(process.execPath, ['--conditions=@cmdop/source', main, ...argv], {
+    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/', XDG_CONFIG_HOME: '/nonexistent', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+  const done = once(child, 'close').then(([code]) => ({ code: code as number | null, stdout, stderr }))
+  return { child, done, stdout: () => stdout, stderr: () => stderr }
+}
+
+/** Runs `cmdop` to its end. */
+export function runCli(argv: readonly string[], env: Record<string, string> = {}): Promise<CliResult> {
+  return startCli(argv, env).done
+}
