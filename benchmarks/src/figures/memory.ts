@@ -27,25 +27,39 @@ export const memoryFigure: Figure = {
   async measure(progress) {
     await using opened = new AsyncDisposableStack()
     const folder = opened.use(await temporaryFolder())
-    const relay = await startRelayProcess(join(folder.path, 'relay'), { openFiles: OPEN_FILES })
-    opened.use(relay.child)
+    const dataDir = join(folder.path, 'relay')
     progress(`enrolling ${CONNECTIONS + WARM_UP} machines`)
-    const fakes = opened.use(await startFakes(relay))
+    const { fakes, key } = await startFakes(dataDir)
+    opened.use(fakes)
+    // Started anew, so that what enrolling left in its heap does not hide what connections add.
+    const relay = { ...(await startRelayProcess(dataDir, { openFiles: OPEN_FILES })), key }
+    opened.use(relay.child)
     const before = await readAfter(WARM_UP, { relay, fakes, progress })
     const after = await readAfter(CONNECTIONS, { relay, fakes, progress })
+    const connected = await countConnected(relay)
+    if (connected !== CONNECTIONS + WARM_UP) throw new Error(`Only ${connected} machines are connected.`)
     return report(before, after)
   },
 }
 
-async function startFakes(relay: RelayChild): Promise<Child> {
-  const client = new Client({ baseUrl: relay.url, token: relay.key })
+async function startFakes(dataDir: string): Promise<{ fakes: Child; key: string }> {
+  await using opened = new AsyncDisposableStack()
+  const relay = await startRelayProcess(dataDir)
+  opened.use(relay.child)
+  const client = opened.use(new Client({ baseUrl: relay.url, token: relay.key }))
   const { raw_token } = await client.enrollmentTokens.issue({ max_uses: CONNECTIONS + WARM_UP })
   const { child } = await Child.start({
     entry: 'idle-machines-process.ts',
     arguments: [relay.url, raw_token, String(CONNECTIONS + WARM_UP)],
     openFiles: OPEN_FILES,
   })
-  return child
+  return { fakes: child, key: relay.key }
+}
+
+/** What the relay itself says. */
+async function countConnected({ url, key }: RelayChild): Promise<number> {
+  const answer = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${key}` } })
+  return Number(/^cmdop_machines_connected (\d+)$/m.exec(await answer.text())?.[1])
 }
 
 interface Reading {
@@ -55,7 +69,7 @@ interface Reading {
 }
 
 async function readAfter(count: number, { relay, fakes, progress }: Reading): Promise<MemoryMessage> {
-  await fakes.ask({ type: 'connect', count })
+  await fakes.ask({ type: 'connect', url: relay.url, count })
   progress(`${count} machines connected; waiting until all are idle`)
   await sleep(SETTLE_MS)
   return relay.child.ask<MemoryMessage>({ type: 'memory' })
@@ -82,7 +96,7 @@ function report(before: MemoryMessage, after: MemoryMessage): Measurement {
     notes: [
       `Resident memory of the relay's process after a full garbage collection, with ${WARM_UP} and with ${WARM_UP + CONNECTIONS} machines; the difference over ${CONNECTIONS}.`,
       `The machines are fakes in another process: enrolled over REST, each with a key of its own, they prove themselves, answer pings and do nothing. Read ${SETTLE_MS / 1000} s after the last one connected, when each was pinged.`,
-      `The limit of open files was raised to ${OPEN_FILES} for both processes (\`ulimit -n\`). Memory of the kernel's sockets is not in it.`,
+      `The relay was started anew after the enrolments. The limit of open files was raised to ${OPEN_FILES} for both processes (\`ulimit -n\`). Memory of the kernel's sockets is not in it.`,
     ],
   }
 }

@@ -21,7 +21,7 @@ serve({
     const next = waiting.splice(0, question.count)
     await inParallel(next.length, async (index) => {
       const item = next[index]
-      if (item !== undefined) sockets.push(await connectIdleMachine(relayUrl, item.machine, item.name))
+      if (item !== undefined) sockets.push(await connectIdleMachine(question.url, item.machine, item.name))
     })
     return { connected: sockets.length }
   },

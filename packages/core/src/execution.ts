@@ -179,7 +179,7 @@ export class RemoteExecution implements Execution {
   }
 
   /** A lost connection, and the machine may have been asked: one that never was there is not waited for. */
-  #isRepairable(error: unknown): boolean {
+  #isRepairable(error: unknown): error is CmdopError {
     return this.#isAsked && isLost(error)
   }
 

@@ -67,7 +67,7 @@ test('output bytes shrink what a call shows and end the run when none are left',
 test('seconds over the budget end the run with deadline and kill the running command', async () => {
   using world = scriptedWorld([{ calls: [endless] }])
   const started = world.machine.nextProcess()
-  const run = failure(world.agent.run('Answer', { outputSchema: Answer, budget: { seconds: 0.3 } }))
+  const run = failure(world.agent.run('Answer', { outputSchema: Answer, budget: { seconds: 1 } }))
   const pid = await started
   await expect(run).resolves.toMatchObject({ code: 'deadline', result: { status: 'budget' } })
   expect(isRunning(pid)).toBe(false)

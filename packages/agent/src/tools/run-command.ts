@@ -1,4 +1,5 @@
-import type { ExecResult } from '@cmdop/core'
+import type { ExecError, ExecResult } from '@cmdop/core'
+import { isCmdopError } from '@cmdop/protocol'
 import * as z from 'zod/v4'
 import { boundedText } from './bounded-text.ts'
 import { defineTool, type ToolContext, type ToolOutcome } from './tool.ts'
@@ -21,15 +22,30 @@ export const runCommand = defineTool({
     'Runs a command on the machine and gives its exit code, standard output and standard error. Long output is cut in its middle.',
   input: Input,
   run: async ({ command, cwd, timeoutSeconds = defaultTimeoutSeconds }, context) => {
-    const result = await context.machine.exec(command, {
+    const execution = context.machine.exec(command, {
       signal: context.signal,
       deadlineMs: Math.ceil(timeoutSeconds * 1000),
       maxOutputBytes: context.limitBytes,
       ...(cwd === undefined ? {} : { cwd }),
     })
-    return outcome(result, context)
+    return execution.then(
+      (result) => outcome(result, context),
+      (error: unknown) => stoppedOutcome(error, context, timeoutSeconds),
+    )
   },
 })
+
+/** What a command put out until it was stopped is shown too: a check that hangs says where. Rethrows every other error. */
+function stoppedOutcome(error: unknown, context: ToolContext, timeoutSeconds: number): ToolOutcome {
+  const result = isDeadline(error) ? error.result : undefined
+  if (result === undefined) throw error
+  const { text, ...rest } = outcome(result, context)
+  return { ...rest, text: `stopped after ${timeoutSeconds} s, it had not ended: ${text}` }
+}
+
+function isDeadline(error: unknown): error is ExecError {
+  return isCmdopError(error) && error.code === 'deadline' && 'result' in error
+}
 
 /** Standard error gets up to a quarter of the room, and more where standard output leaves it. */
 function outcome(result: ExecResult, { fence, limitBytes }: ToolContext): ToolOutcome {

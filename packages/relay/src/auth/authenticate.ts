@@ -3,6 +3,9 @@ import type { KeyRow, PrincipalRow, Store } from '../store/store.ts'
 import type { Actor } from './authorise.ts'
 import { hashSecret, matchesHash, parseSecret } from './secrets.ts'
 
+/** How exact `last_used_at` of a key is, in milliseconds. */
+const TOUCH_EVERY_MS = 60_000
+
 /** A caller whose key was checked. */
 export interface Caller extends Actor {
   readonly principal: PrincipalRow
@@ -37,9 +40,17 @@ export function assertUsable(key: KeyRow, now: number = Date.now()): void {
   }
 }
 
+/** Notes the use, at most once in {@link TOUCH_EVERY_MS}: it is a write. */
+async function touch(store: Store, key: KeyRow): Promise<void> {
+  const now = Date.now()
+  if (key.lastUsedAt !== null && now - Date.parse(key.lastUsedAt) < TOUCH_EVERY_MS) return
+  await store.keys.touch(key.id, new Date(now).toISOString())
+}
+
 async function callerOf(store: Store, key: KeyRow): Promise<Caller> {
   assertUsable(key)
   const principal = await store.principals.get(key.principalId)
   if (principal === undefined) throw new CmdopError('auth', 'The owner of the API key no longer exists.')
+  await touch(store, key)
   return { principalId: principal.id, fleetId: key.fleetId, role: principal.role, principal, key }
 }

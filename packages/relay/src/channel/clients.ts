@@ -12,10 +12,15 @@ export interface ClientPeersOptions {
   isDraining(): boolean
 }
 
+/** Milliseconds; far more than it takes to look up a key. */
+const REMEMBER_REVOKED_MS = 60_000
+
 /** Connections of clients. A revoked key closes its connections at once, on every relay. */
 export class ClientPeers {
   readonly #options: ClientPeersOptions
   readonly #peers = new Map<Peer, Caller>()
+  /** Keys revoked in the last minute, and when: who had looked one up before may come with it after. */
+  readonly #revoked = new Map<string, number>()
   readonly #stop: () => void
 
   constructor(options: ClientPeersOptions) {
@@ -43,6 +48,7 @@ export class ClientPeers {
     this.#peers.set(peer, caller)
     peer.onClosed = () => this.#peers.delete(peer)
     peer.link.sendHello({ time: Date.now(), relayId: this.#options.relayId })
+    if (this.#revoked.has(caller.key.id)) drop(peer)
     return peer
   }
 
@@ -51,8 +57,15 @@ export class ClientPeers {
   }
 
   #revoke(keyId: string): void {
-    for (const [peer, caller] of this.#peers) {
-      if (caller.key.id === keyId) peer.link.close(new CmdopError('auth', 'The API key was revoked.'))
-    }
+    const now = Date.now()
+    for (const [id, at] of this.#revoked) if (now - at > REMEMBER_REVOKED_MS) this.#revoked.delete(id)
+    this.#revoked.set(keyId, now)
+    for (const [peer, caller] of this.#peers) if (caller.key.id === keyId) drop(peer)
   }
+}
+
+/** What runs for it is ended too, and not left to go on for its `orphanMs`. */
+function drop(peer: Peer): void {
+  peer.endRoutes(new CmdopError('cancelled', 'The API key of the caller was revoked.'))
+  peer.link.close(new CmdopError('auth', 'The API key was revoked.'))
 }

@@ -63,12 +63,16 @@ export class Peer implements LinkHandlers {
   }
 
   closed(error: CmdopError): void {
-    const lost = new CmdopError('connection', `The other side is gone: ${error.message}`, { idempotent: true })
-    for (const end of Array.from(this.#routes?.values() ?? [])) {
-      end.other?.peer.sendReset(end.other.channel, lost)
-      closeRoute(end, lost)
-    }
+    this.endRoutes(new CmdopError('connection', `The other side is gone: ${error.message}`, { idempotent: true }))
     this.onClosed?.(error)
+  }
+
+  /** Ends every channel and tells the other ends why; not this peer, which is about to be closed. */
+  endRoutes(error: CmdopError): void {
+    for (const end of Array.from(this.#routes?.values() ?? [])) {
+      end.other?.peer.sendReset(end.other.channel, error)
+      closeRoute(end, error)
+    }
   }
 
   /**

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict'
+import { scriptedModel } from '@cmdop/agent/testing'
+import { createAgent, embedded } from 'cmdop'
+import { z } from 'zod'
+
+await using local = await embedded()
+const { machine } = local
+
+const ServerHealth = z.object({
+  hostname: z.string(),
+  cpu_percent: z.number().describe('CPU usage percentage'),
+  disk_free_gb: z.number(),
+  issues: z.array(z.string()).describe('Detected problems'),
+})
+
+const agent = createAgent({ machine, model: 'facts' })
+const { output } = await agent.run('Check server health and identify any issues', { outputSchema: ServerHealth })
+if (output.cpu_percent > 90) process.stdout.write(`${output.hostname} is busy\n`)
+assert.equal(output.hostname, machine.hostname)
+
+for await (const event of agent.runStream('Check server health', { outputSchema: ServerHealth })) {
+  if (event.type === 'tool_call') process.stdout.write(`calls ${event.tool}\n`)
+  if (event.type === 'result') process.stdout.write(`${event.output.disk_free_gb} GB free\n`)
+}
+
+using model = scriptedModel([
+  { calls: [{ tool: 'run_command', input: { command: ['uptime'] } }] },
+  {
+    expect: ({ toolResults }) => assert.match(toolResults[0]?.text ?? '', /exit code 0/),
+    calls: [{ tool: 'final_result', input: { up: true } }],
+  },
+])
+const scripted = await createAgent({ machine, model }).run('Is it up?', { outputSchema: z.object({ up: z.boolean() }) })
+assert.equal(scripted.output.up, true)

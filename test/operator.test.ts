@@ -1,0 +1,137 @@
+import { createAgent, RunError } from '@cmdop/agent'
+import { scriptedModel, startModelServer, wireNames } from '@cmdop/agent/testing'
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { newMark, whenGone, whenRunning } from './marked.ts'
+import { waitFor } from './wait-for.ts'
+import { startWorld } from './world.ts'
+
+const Answer = z.object({ word: z.string(), lines: z.int().min(1) })
+
+describe('an operator over relay and machine', () => {
+  test.each(wireNames)(
+    'goes from the model over relay and machine back to a typed output on the %s wire',
+    async (wire) => {
+      await using world = await startWorld()
+      await using server = await startModelServer((request) =>
+        request.toolResults.length === 0
+          ? {
+              text: 'Looking.',
+              calls: [{ tool: 'run_command', input: { command: ['sh', '-c', 'echo from $0', world.machine.name] } }],
+            }
+          : {
+              calls: [
+                {
+                  tool: 'final_result',
+                  input: { word: /from machine-\d/.exec(request.toolResults[0] ?? '')?.[0], lines: 1 },
+                },
+              ],
+            },
+      )
+      const agent = createAgent({ machine: world.handle, env: server.env(wire) })
+      const result = await agent.run('What does it print?', { outputSchema: Answer })
+      expect(result).toMatchObject({
+        status: 'completed',
+        output: { word: 'from machine-0', lines: 1 },
+        model: { id: 'fake' },
+      })
+      expect(result.toolCalls).toMatchObject([
+        { tool: 'run_command', output: { exitCode: 0, stdout: 'from machine-0\n' } },
+      ])
+    },
+  )
+
+  test('finishes a run whose relay is killed and started again during its command', async () => {
+    await using world = await startWorld({ separateProcesses: true })
+    const mark = newMark()
+    using model = scriptedModel([
+      {
+        calls: [
+          {
+            tool: 'run_command',
+            input: {
+              command: `echo begun; until [ -e /tmp/${mark} ]; do sleep 0.05; done; echo ended; rm /tmp/${mark}`,
+            },
+          },
+        ],
+      },
+      {
+        expect: ({ toolResults }) => expect(JSON.stringify(toolResults)).toContain('ended'),
+        calls: [{ tool: 'final_result', input: { word: 'ended', lines: 2 } }],
+      },
+    ])
+    const running = createAgent({ machine: world.handle, model }).run('Wait', { outputSchema: Answer })
+    await whenRunning(mark)
+    await world.relay.kill()
+    await world.relay.restart()
+    await world.whenOnline(world.machine)
+    await world.handle.exec(['touch', `/tmp/${mark}`])
+    expect(await running).toMatchObject({ status: 'completed', output: { word: 'ended', lines: 2 } })
+  })
+
+  test('ends as lost when the daemon is killed under its command, whose process is gone after the next start', async () => {
+    await using world = await startWorld({ separateProcesses: true })
+    const mark = newMark()
+    using model = scriptedModel([{ calls: [{ tool: 'run_command', input: { command: `sleep 300 # ${mark}` } }] }])
+    const running = createAgent({ machine: world.handle, model }).run('Sleep', { outputSchema: Answer })
+    running.catch(() => {})
+    await whenRunning(mark)
+    await world.machine.kill()
+    await world.machine.restart()
+    await expect(running).rejects.toMatchObject({ code: 'lost', result: { status: 'failed' } })
+    await whenGone(mark)
+  })
+
+  test('ends with the coded error of a model server that dies, and leaves no command behind', async () => {
+    await using world = await startWorld()
+    const mark = newMark()
+    await using server = await startModelServer([
+      { calls: [{ tool: 'run_command', input: { command: ['echo', mark] } }] },
+      { text: 'I go on', breaks: 'reset' },
+    ])
+    const error: unknown = await createAgent({ machine: world.handle, env: server.env('anthropic') })
+      .run('Go', { outputSchema: Answer })
+      .catch((reason: unknown) => reason)
+    expect(error).toBeInstanceOf(RunError)
+    expect(error).toMatchObject({ code: 'model', result: { status: 'failed', toolCalls: [{ tool: 'run_command' }] } })
+    await whenGone(mark)
+  })
+
+  test('is bounded when the model answers nonsense for ever', async () => {
+    await using world = await startWorld()
+    await using server = await startModelServer(() => ({ text: 'Purple. '.repeat(100) }))
+    const error: unknown = await createAgent({ machine: world.handle, env: server.env('openai-compatible') })
+      .run('Go', { outputSchema: Answer })
+      .catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: 'output_invalid', result: { status: 'failed', attempts: 3 } })
+    expect(server.requests.length).toBeLessThanOrEqual(4)
+  })
+
+  test('stops its command on the machine when the run is cancelled', async () => {
+    await using world = await startWorld()
+    const mark = newMark()
+    using model = scriptedModel([{ calls: [{ tool: 'run_command', input: { command: `sleep 300 # ${mark}` } }] }])
+    const stop = new AbortController()
+    const running = createAgent({ machine: world.handle, model }).run('Sleep', { signal: stop.signal })
+    await whenRunning(mark)
+    stop.abort()
+    await expect(running).rejects.toMatchObject({ code: 'cancelled', result: { status: 'cancelled' } })
+    await whenGone(mark)
+  })
+
+  test('says that the machine is offline, and the relay away, as what they are', async () => {
+    await using world = await startWorld({ separateProcesses: true })
+    await world.machine.kill()
+    await waitFor(
+      'the machine is not online',
+      async () => (await world.client.machines.get(world.machine.id)).presence !== 'online',
+    )
+    using model = scriptedModel([{ calls: [{ tool: 'run_command', input: { command: 'true' } }] }])
+    const error: unknown = await createAgent({ machine: world.handle, model })
+      .run('Go')
+      .catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: 'unavailable', result: { status: 'failed' } })
+    await world.relay.kill()
+    await expect(world.client.machine(world.machine.name)).rejects.toMatchObject({ code: 'connection' })
+  })
+})
