@@ -6,11 +6,15 @@ import { RestClient } from '../packages/core/src/rest-client.ts'
 import { resolveSettings } from '../packages/core/src/settings.ts'
 import type { World } from './world.ts'
 
-/** A handle of the world's machine for a key that could not resolve it: for what only the channel may refuse. */
-export function unresolvedMachine(world: World, options: ClientOptions = {}): PublicMachine {
+/** The channels of a client, to send what no handle would. */
+export function rawChannels(world: World, options: ClientOptions = {}): Channels {
   const { url: baseUrl, firstKey: token } = world.relay
   const settings = resolveSettings({ baseUrl, token, ...options }, { environment: {}, configFile: () => ({}) })
+  return new Channels(settings, nodePlatform, new RestClient(settings, nodePlatform))
+}
+
+/** A handle of the world's machine for a key that could not resolve it: for what only the channel may refuse. */
+export function unresolvedMachine(world: World, options: ClientOptions = {}): PublicMachine {
   const { id, name } = world.machine
-  const rest = new RestClient(settings, nodePlatform)
-  return new RemoteMachine(new Channels(settings, nodePlatform, rest), { id, name, hostname: name })
+  return new RemoteMachine(rawChannels(world, options), { id, name, hostname: name })
 }

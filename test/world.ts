@@ -64,7 +64,8 @@ export interface World extends AsyncDisposable {
   connect(options?: ClientOptions): Client
   /** A new temporary folder, gone with the world. */
   folder(): Promise<string>
-  addMachine(name: string): Promise<WorldMachine>
+  /** Another machine; `relayUrl` where it goes another way to the relay. */
+  addMachine(name: string, relayUrl?: string): Promise<WorldMachine>
   /** Until the relay sees the machine as `online`. */
   whenOnline(machine: WorldMachine): Promise<void>
   /** The relay's store, opened a second time; closed with the world. */
@@ -92,8 +93,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const whenOnline = async (machine: WorldMachine) => {
     await waitFor(`${machine.name} is online`, async () => (await client.machines.get(machine.id)).presence === 'online')
   }
-  const addMachine = async (name: string) => {
-    const machine = await startWorldMachine({ name, relay, client, dataDir: await folder(), options })
+  const addMachine = async (name: string, relayUrl = relay.url) => {
+    const machine = await startWorldMachine({ name, relayUrl, client, dataDir: await folder(), options })
     opened.defer(() => machine.close())
     await whenOnline(machine)
     return machine
@@ -183,14 +184,14 @@ async function relayProcess(settings: RelaySettings): Promise<WorldRelay> {
 
 async function startWorldMachine(given: {
   name: string
-  relay: WorldRelay
+  relayUrl: string
   client: Client
   dataDir: string
   options: WorldOptions
 }): Promise<WorldMachine> {
-  const { name, relay, client, dataDir } = given
+  const { name, relayUrl, client, dataDir } = given
   const { raw_token: token } = await client.enrollmentTokens.issue()
-  const { machineId: id } = await enrollMachine({ relayUrl: relay.url, token, dataDir, name })
+  const { machineId: id } = await enrollMachine({ relayUrl, token, dataDir, name })
   const settings = { dataDir, logLevel: 'silent' as const }
   if (given.options.separateProcesses === true) {
     const start = () => startChild('./machine-process.ts', settings)

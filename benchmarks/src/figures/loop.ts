@@ -1,9 +1,9 @@
 import { createAgent } from '@cmdop/agent'
 import { z } from 'zod'
-import { type Figure, type Measurement } from '../figure.ts'
+import type { Figure, Measurement } from '../figure.ts'
+import { type Conversation, conversationOf, runBareSteps } from '../loop/bare-steps.ts'
 import { createInstantMachine } from '../loop/instant-machine.ts'
-import { createInstantModel } from '../loop/instant-model.ts'
-import { runBareSteps } from '../loop/bare-steps.ts'
+import { type CallOptions, createInstantModel } from '../loop/instant-model.ts'
 import { asRatio, distributionOf, inMilliseconds, timed } from '../statistics.ts'
 
 /** Calls of the model in one run: tools first, then the answer. */
@@ -21,9 +21,10 @@ export const loopFigure: Figure = {
   title: 'Operator loop per step',
   async measure(progress) {
     const times = { ours: [] as number[], bare: [] as number[] }
+    const conversation = await recordConversation()
     for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round += 1) {
       if (round >= 0 && round % 20 === 0) progress(`round ${round} of ${ROUNDS}`)
-      const [bare, ours] = [await timed(runBare), await timed(runAgent)]
+      const [bare, ours] = [await timed(() => runBare(conversation)), await timed(() => runAgent())]
       if (round < 0) continue
       times.bare.push(bare / STEPS)
       times.ours.push(ours / STEPS)
@@ -32,8 +33,17 @@ export const loopFigure: Figure = {
   },
 }
 
-async function runAgent(): Promise<void> {
-  const model = createInstantModel(STEPS)
+/** What our loop says to a model, from a run that is not counted. */
+async function recordConversation(): Promise<Conversation> {
+  const calls: CallOptions[] = []
+  await runAgent((options) => calls.push(options))
+  const [, second] = calls
+  if (second === undefined) throw new Error('Expected the run to have a second step.')
+  return conversationOf(second)
+}
+
+async function runAgent(see?: (options: CallOptions) => void): Promise<void> {
+  const model = createInstantModel(STEPS, see)
   const { output, steps } = await createAgent({ machine: createInstantMachine(), model, env: {} }).run('Check it.', {
     outputSchema: Answer,
     budget: { steps: STEPS + 1 },
@@ -41,8 +51,8 @@ async function runAgent(): Promise<void> {
   if (!output.ok || steps.length !== STEPS) throw new Error(`Expected ${STEPS} steps, got ${steps.length}.`)
 }
 
-async function runBare(): Promise<void> {
-  const steps = await runBareSteps(createInstantModel(STEPS))
+async function runBare(conversation: Conversation): Promise<void> {
+  const steps = await runBareSteps(createInstantModel(STEPS), conversation)
   if (steps !== STEPS) throw new Error(`Expected ${STEPS} steps, got ${steps}.`)
 }
 

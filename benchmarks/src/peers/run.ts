@@ -24,7 +24,10 @@ export async function countOutput(file: string, args: readonly string[]): Promis
 }
 
 /** A program that runs until it is disposed, by its own process id. */
-export function startProgram(file: string, args: readonly string[]): AsyncDisposable & { readonly child: ChildProcess } {
+export function startProgram(
+  file: string,
+  args: readonly string[],
+): AsyncDisposable & { readonly child: ChildProcess } {
   const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe'] })
   return { child, [Symbol.asyncDispose]: () => end(child) }
 }

@@ -116,7 +116,8 @@ async function login(ssh: string, args: readonly string[]): Promise<void> {
 
 /** Made when it is missing, and removed again. */
 async function privilegeSeparationFolder(): Promise<AsyncDisposable> {
-  if (process.getuid?.() !== 0 || existsSync(PRIVILEGE_SEPARATION_FOLDER)) return { [Symbol.asyncDispose]: async () => {} }
+  if (process.getuid?.() !== 0 || existsSync(PRIVILEGE_SEPARATION_FOLDER))
+    return { [Symbol.asyncDispose]: async () => {} }
   await mkdir(PRIVILEGE_SEPARATION_FOLDER, { mode: 0o755 })
   return { [Symbol.asyncDispose]: () => rmdir(PRIVILEGE_SEPARATION_FOLDER) }
 }

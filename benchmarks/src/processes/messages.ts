@@ -13,4 +13,6 @@ export interface MemoryMessage {
 }
 
 /** What the benchmark asks a process. */
-export type Question = { readonly type: 'memory' } | { readonly type: 'connect'; readonly url: string; readonly count: number }
+export type Question =
+  | { readonly type: 'memory' }
+  | { readonly type: 'connect'; readonly url: string; readonly count: number }

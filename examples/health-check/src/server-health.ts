@@ -10,5 +10,3 @@ export const ServerHealth = z.object({
   issues: z.array(z.string()).describe('Detected problems'),
 })
 export type ServerHealth = z.infer<typeof ServerHealth>
-
-export default ServerHealth

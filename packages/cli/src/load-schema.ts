@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import type { OutputSchemaInput } from '@cmdop/agent'
 import { CmdopError } from '@cmdop/protocol'
 
-/** The schema of a file: JSON Schema in `.json`; in `.ts`, `.js` and `.mjs` the default export or one named `schema`. */
+/** The schema of a file: JSON Schema in `.json`; in `.ts`, `.js` and `.mjs` the default export, one named `schema`, or the only one. */
 export async function loadSchema(path: string): Promise<OutputSchemaInput> {
   const file = resolve(path)
   const schema = extname(file) === '.json' ? await readJson(file) : await importSchema(file)
@@ -12,7 +12,7 @@ export async function loadSchema(path: string): Promise<OutputSchemaInput> {
     return schema as OutputSchemaInput
   throw new CmdopError(
     'schema_invalid',
-    `Expected ${path} to hold a JSON Schema, or to export a schema as default or as "schema".`,
+    `Expected ${path} to hold a JSON Schema, or to export one schema.`,
   )
 }
 
@@ -27,7 +27,8 @@ async function readJson(file: string): Promise<unknown> {
 async function importSchema(file: string): Promise<unknown> {
   try {
     const module: Record<string, unknown> = await import(pathToFileURL(file).href)
-    return module['default'] ?? module['schema']
+    const exported = Object.values(module)
+    return module['default'] ?? module['schema'] ?? (exported.length === 1 ? exported[0] : undefined)
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new CmdopError('config', `The schema ${file} cannot be loaded: ${reason}`, { cause })

@@ -2,14 +2,22 @@ import { type Channel, execLanes, MAX_WINDOW } from '@cmdop/protocol'
 
 const encoder = new TextEncoder()
 
+/** Pieces after whose number it is looked which of them are not needed any more. */
+const FORGET_EVERY = 64
+
+interface Piece {
+  readonly data: Uint8Array
+  /** Position of its first byte in what the command reads. */
+  readonly offset: number
+}
+
 /**
  * What a command reads. The last {@link MAX_WINDOW} bytes are kept, which is as much as can be under way, so that after
  * a lost connection the rest is sent from where the machine says it is.
  */
 export class StdinSource {
   readonly #iterator: AsyncIterator<Uint8Array>
-  #kept: Uint8Array[] = []
-  #keptFrom = 0
+  #kept: Piece[] = []
   #end = 0
   #done = false
   #reading: Promise<void> | undefined
@@ -36,13 +44,17 @@ export class StdinSource {
     this.#iterator.return?.().catch(() => {})
   }
 
+  /** The rest of the piece in which `offset` lies, found by bisection: there may be very many small ones. */
   #from(offset: number): Uint8Array | undefined {
-    let start = this.#keptFrom
-    for (const piece of this.#kept) {
-      if (offset < start + piece.length) return piece.subarray(Math.max(0, offset - start))
-      start += piece.length
+    let low = 0
+    let high = this.#kept.length - 1
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2)
+      if ((this.#kept[middle]?.offset ?? 0) <= offset) low = middle
+      else high = middle - 1
     }
-    return undefined
+    const piece = this.#kept[low]
+    return piece === undefined || offset >= this.#end ? undefined : piece.data.subarray(offset - piece.offset)
   }
 
   #read(): Promise<void> {
@@ -60,16 +72,16 @@ export class StdinSource {
       this.#done = true
       return
     }
-    this.#kept.push(result.value)
+    if (result.value.length === 0) return
+    this.#kept.push({ data: result.value, offset: this.#end })
     this.#end += result.value.length
-    for (
-      let first = this.#kept[0];
-      first !== undefined && this.#end - this.#keptFrom - first.length >= MAX_WINDOW;
-      first = this.#kept[0]
-    ) {
-      this.#kept.shift()
-      this.#keptFrom += first.length
-    }
+    if (this.#kept.length % FORGET_EVERY === 0) this.#forget()
+  }
+
+  #forget(): void {
+    const keepFrom = this.#end - MAX_WINDOW
+    const first = this.#kept.findIndex(({ data, offset }) => offset + data.length > keepFrom)
+    if (first > 0) this.#kept = this.#kept.slice(first)
   }
 }
 

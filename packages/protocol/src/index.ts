@@ -8,6 +8,7 @@ export {
   dataCost,
   decodeFrame,
   decodeJson,
+  decodeReset,
   decodeWindow,
   encodeData,
   encodeFrame,

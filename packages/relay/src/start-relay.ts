@@ -56,7 +56,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   const key = await store.relayKey(proposeRelayKey)
   const firstKey = await bootstrapFleet(store)
   const relayInstance = newId('run_')
-  const state = { draining: false }
+  const state = { draining: false, closed: false }
   const isDraining = () => state.draining
   const channels = createSwitch({
     store,
@@ -72,12 +72,19 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   const metrics: Metrics = createMetrics(channels.counts)
   const context = { store, bus, relayId: key.relayId, relayPublicKey: key.publicKey, metrics, isDraining }
   const app = await createApp(context, { logger: log, ...(config.tls === undefined ? {} : { tls: config.tls }) })
-  opened.defer(() => app.close())
+  opened.defer(async () => {
+    state.closed = true
+    // Together: the server stops listening first, and is closed once the last WebSocket has ended.
+    const closed = app.close()
+    await channels.close()
+    await closed
+  })
   acceptChannels(app.server, {
     store,
     clients: channels.clients,
     machines: channels.machines,
     allowedOrigins: config.allowedOrigins,
+    isClosed: () => state.closed,
   })
   await listen(() => app.listen({ host: config.host, port: config.port }), config)
   const running = opened.move()

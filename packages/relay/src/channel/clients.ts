@@ -22,6 +22,7 @@ export class ClientPeers {
   /** Keys revoked in the last minute, and when: who had looked one up before may come with it after. */
   readonly #revoked = new Map<string, number>()
   readonly #stop: () => void
+  #closed = false
 
   constructor(options: ClientPeersOptions) {
     this.#options = options
@@ -48,11 +49,14 @@ export class ClientPeers {
     this.#peers.set(peer, caller)
     peer.onClosed = () => this.#peers.delete(peer)
     peer.link.sendHello({ time: Date.now(), relayId: this.#options.relayId })
+    if (this.#closed) peer.link.close(new CmdopError('unavailable', 'The relay is shutting down.'))
     if (this.#revoked.has(caller.key.id)) drop(peer)
     return peer
   }
 
+  /** Takes no connection any more. */
   close(): void {
+    this.#closed = true
     this.#stop()
   }
 

@@ -1,4 +1,4 @@
-import { CmdopError, dataCost, decodeWindow, type Frame, frameTypes, MAX_WINDOW } from '@cmdop/protocol'
+import { CmdopError, dataCost, decodeReset, decodeWindow, type Frame, frameTypes, MAX_WINDOW } from '@cmdop/protocol'
 import type { Peer } from './peer.ts'
 
 /** One end of a forwarded channel. The two ends point at each other. */
@@ -33,7 +33,7 @@ export function forwardFrame(from: RouteEnd, frame: Frame, message: Uint8Array):
   if (frame.type === frameTypes.data) spend(to, frame.payload.length)
   if (frame.type === frameTypes.end) from.ended = true
   to.peer.forward(message, to.channel)
-  if (frame.type === frameTypes.reset) closeRoute(from, new CmdopError('cancelled', 'The channel was reset.'))
+  if (frame.type === frameTypes.reset) closeRoute(from, decodeReset(frame.payload))
   else if (frame.type === frameTypes.end) settleEnd(from, to, frame.payload)
 }
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { CHANNEL_SUBPROTOCOL, createEmitterTransport, MAX_FRAME_BYTES, toCmdopError } from '@cmdop/protocol'
-import { type WebSocket, WebSocketServer } from 'ws'
+import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
 import { authenticate, authenticateTicket, type Caller } from '../auth/authenticate.ts'
 import { bearerOf } from '../http/guard.ts'
 import type { Store } from '../store/store.ts'
@@ -16,7 +16,15 @@ export interface UpgradeOptions {
   readonly machines: MachinePeers
   /** Origins of web pages that may connect, beside the relay's own. */
   readonly allowedOrigins: readonly string[]
+  /** True once no connection is taken any more. */
+  isClosed(): boolean
 }
+
+/** Milliseconds a peer has to answer the end of its WebSocket; one that is stopped does not hold up a shutdown. */
+const CLOSE_TIMEOUT_MS = 2000
+
+/** With an option that the types of `ws` do not know yet. */
+type SocketOptions = ServerOptions & { closeTimeout: number }
 
 /**
  * Takes WebSockets at `/api/channel`: machines with `?role=machine` (they prove themselves in their hello), clients with
@@ -24,7 +32,8 @@ export interface UpgradeOptions {
  * because no WebSocket client can read the body of an HTTP refusal.
  */
 export function acceptChannels(server: Server, options: UpgradeOptions): WebSocketServer {
-  const sockets = new WebSocketServer({
+  const socketOptions: SocketOptions = {
+    closeTimeout: CLOSE_TIMEOUT_MS,
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false,
@@ -32,11 +41,12 @@ export function acceptChannels(server: Server, options: UpgradeOptions): WebSock
     maxPayload: MAX_FRAME_BYTES + 1024,
     skipUTF8Validation: true,
     handleProtocols: (offered) => (offered.has(CHANNEL_SUBPROTOCOL) ? CHANNEL_SUBPROTOCOL : false),
-  })
+  }
+  const sockets = new WebSocketServer(socketOptions)
   server.on('upgrade', (request, socket, head) => {
     const url = URL.parse(request.url ?? '/', 'http://relay')
     if (url === null) return refuse(socket, '400 Bad Request')
-    const refusal = refusalOf(request, url, options.allowedOrigins)
+    const refusal = options.isClosed() ? '503 Service Unavailable' : refusalOf(request, url, options.allowedOrigins)
     if (refusal !== undefined) return refuse(socket, refusal)
     sockets.handleUpgrade(request, socket, head, (webSocket) => take(webSocket, url, request, options))
   })

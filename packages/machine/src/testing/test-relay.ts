@@ -1,0 +1,58 @@
+import { createHash, generateKeyPairSync, sign } from 'node:crypto'
+import { actionText, canonicalJson, type Open, PERMIT_TTL_MS, type Permit, permitText } from '@cmdop/protocol'
+
+let made = 0
+
+/** What a relay is to a machine: an id, a key, and permits. */
+export interface TestRelay {
+  readonly options: { machineId: string; fleetId: string; relayId: string; relayPublicKey: string }
+  /** A call with a permit for it; `change` makes the permit another one before it is signed. */
+  signed(open: Partial<Open>, change?: Partial<Permit>): Open
+}
+
+/** A relay with a key of its own. */
+export function createTestRelay(): TestRelay {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+  const options = {
+    machineId: 'mch_one',
+    fleetId: 'flt_one',
+    relayId: 'rly_one',
+    relayPublicKey: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+  }
+  const signed = (given: Partial<Open>, change: Partial<Permit> = {}): Open => {
+    made += 1
+    const open: Open = {
+      method: 'exec',
+      target: options.machineId,
+      params: { command: ['true'] },
+      callId: `call_${String(made).padStart(8, '0')}`,
+      window: 65_536,
+      ...given,
+    }
+    const { method, target, callId, params, deadlineMs } = open
+    const now = Date.now()
+    const permit: Permit = {
+      version: 1,
+      id: `per_${made}`,
+      relayId: options.relayId,
+      fleetId: options.fleetId,
+      machineId: options.machineId,
+      principalId: 'prn_one',
+      principalKind: 'human',
+      onBehalfOf: null,
+      action: method,
+      digest: createHash('sha256').update(actionText({ method, target, callId, params, deadlineMs })).digest('hex'),
+      callId,
+      restrictions: {},
+      approvalId: null,
+      intentId: 'aud_one',
+      issuedAt: now,
+      expiresAt: now + PERMIT_TTL_MS,
+      ...change,
+    }
+    const body = canonicalJson(permit)
+    const signature = sign(null, Buffer.from(permitText(body)), privateKey).toString('base64url')
+    return { ...open, permit: { body, signature } }
+  }
+  return { options, signed }
+}
