@@ -22,7 +22,7 @@ export const nodePlatform: Platform = {
 
 /** `$XDG_CONFIG_HOME/cmdop/config.json`, by default in `~/.config`. */
 export function configFilePath(environment: Readonly<Record<string, string | undefined>>): string {
-  return join(environment['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'cmdop', 'config.json')
+  return join(environment['XDG_CONFIG_HOME'] || join(homedir(), '.config'), 'cmdop', 'config.json')
 }
 
 /** Nothing when there is no file. Throws `config` when others may read it, because it holds a key, or when it is no JSON. */

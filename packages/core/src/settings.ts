@@ -68,10 +68,14 @@ function parseRoot(url: string | undefined, option: string, variable: string): s
   if (parsed === null || !/^https?:$/.test(parsed.protocol) || parsed.username !== '' || parsed.search !== '') {
     throw new CmdopError(
       'config',
-      `Expected ${option} (${variable}) to be an http or https address, got "${url.slice(0, 200)}".`,
+      `Expected ${option} (${variable}) to be an http or https address, got "${withoutPassword(url).slice(0, 200)}".`,
     )
   }
   return parsed.href.replace(/\/+$/, '')
+}
+
+function withoutPassword(url: string): string {
+  return url.replace(/[^/@]*@/, '***@')
 }
 
 function parseTimeout(value: number | string | undefined): number {

@@ -23,7 +23,8 @@ export class StdinSource {
   #reading: Promise<void> | undefined
 
   constructor(source: string | Uint8Array | AsyncIterable<Uint8Array>) {
-    this.#iterator = iterate(source)
+    const pieces = typeof source === 'string' || source instanceof Uint8Array ? once(source) : source
+    this.#iterator = pieces[Symbol.asyncIterator]()
   }
 
   /** Sends everything from `offset` on, then ends our side. Rejects when the channel is over or the source throws. */
@@ -85,8 +86,6 @@ export class StdinSource {
   }
 }
 
-async function* iterate(source: string | Uint8Array | AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  if (typeof source === 'string') yield encoder.encode(source)
-  else if (source instanceof Uint8Array) yield source
-  else yield* source
+async function* once(source: string | Uint8Array): AsyncGenerator<Uint8Array> {
+  yield typeof source === 'string' ? encoder.encode(source) : source
 }

@@ -7,7 +7,9 @@ import { CmdopError } from '@cmdop/protocol'
  * A lock of a process that is gone is taken over. Throws `conflict` when the other is alive.
  */
 export async function lockFolder(folder: string): Promise<AsyncDisposable> {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await mkdir(folder, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+    throw new CmdopError('config', `The folder ${folder} cannot be made.`, { cause })
+  })
   const file = join(folder, 'daemon.lock')
   const own = `${process.pid} ${await startTimeOf(process.pid)}`
   if (!(await create(file, own))) {

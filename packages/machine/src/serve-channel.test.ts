@@ -30,7 +30,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true })
 })
 
-const open = (call: Open) => connection.open(call)
+const open = ({ window: _, ...call }: Open) => connection.open(call)
 const touch = { params: { command: 'touch ran' } }
 
 /** What the machine refuses the call with. */

@@ -3,8 +3,9 @@ import { turn } from './testing/pairs.ts'
 import { RawPeer } from './testing/raw-peer.ts'
 import { CmdopError } from '../errors.ts'
 import { Connection } from './connection.ts'
-import { encodeData, encodeFrame, encodeJson, type Frame, frameTypes } from './frame.ts'
+import { encodeData, encodeFrame, encodeJson, decodeJson, type Frame, frameTypes } from './frame.ts'
 import { DEAD_AFTER_MS, HELLO_WITHIN_MS, MAX_BUFFERED_BYTES, MAX_FRAME_BYTES, PING_AFTER_MS } from './limits.ts'
+import { LIMITS } from '../messages/hello.ts'
 import { Link, type LinkHandlers } from './link.ts'
 import { createMemoryTransports } from './memory-transport.ts'
 import type { Transport, TransportHandlers } from './transport.ts'
@@ -54,6 +55,15 @@ describe('the handshake of a link', () => {
       expect(await closed).toMatchObject({ code: 'protocol' })
     },
   )
+
+  test('says what it takes at most, and refuses a peer that takes less with `unsupported`', async () => {
+    const { peer, link, closed } = startLink()
+    link.sendHello({})
+    peer.hello({ version: 1, limits: { ...LIMITS, maxFrameBytes: 4096 } })
+    expect(await closed).toMatchObject({ code: 'unsupported', message: expect.stringContaining('maxFrameBytes') })
+    expect(peer.frames[0]).toMatchObject({ type: frameTypes.hello })
+    expect(decodeJson(peer.frames[0]?.payload ?? new Uint8Array())).toMatchObject({ version: 1, limits: LIMITS })
+  })
 
   test('lets a newer peer add to its hello', async () => {
     const { peer, link } = startLink()

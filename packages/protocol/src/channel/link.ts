@@ -1,5 +1,5 @@
 import { CmdopError, toCmdopError } from '../errors.ts'
-import { Hello, PROTOCOL_VERSION } from '../messages/hello.ts'
+import { Hello, PROTOCOL_VERSION, LIMITS, type Limits } from '../messages/hello.ts'
 import { type Frame, decodeFrame, decodeJson, encodeFrame, encodeJson, frameTypes } from './frame.ts'
 import { DEAD_AFTER_MS, HELLO_WITHIN_MS, MAX_BUFFERED_BYTES, PING_AFTER_MS } from './limits.ts'
 import type { Transport, TransportClose } from './transport.ts'
@@ -53,7 +53,7 @@ export class Link {
   }
 
   sendHello(hello: Omit<Hello, 'version'>): void {
-    this.send(encodeJson(frameTypes.hello, 0, { version: PROTOCOL_VERSION, ...hello }))
+    this.send(encodeJson(frameTypes.hello, 0, { version: PROTOCOL_VERSION, limits: LIMITS, ...hello }))
   }
 
   /** Sends a message. A peer that lets more than {@link MAX_BUFFERED_BYTES} wait is closed with `slow_peer`. */
@@ -125,6 +125,7 @@ export class Link {
     if (version !== undefined && version !== PROTOCOL_VERSION) throw versionError(version)
     const hello = Hello.safeParse(content)
     if (!hello.success) throw new CmdopError('protocol', 'Expected a hello with a version.', { cause: hello.error })
+    if (hello.data.limits !== undefined) assertLimits(hello.data.limits)
     this.#state = 'open'
     const accepted = this.#handlers.hello(hello.data)
     accepted?.catch((cause: unknown) => this.close(toCmdopError(cause, 'server', 'The hello could not be handled.')))
@@ -132,6 +133,12 @@ export class Link {
 }
 
 const idempotent = { idempotent: true }
+
+function assertLimits(limits: Limits): void {
+  const low = (Object.keys(LIMITS) as (keyof Limits)[]).find((name) => limits[name] < LIMITS[name])
+  if (low === undefined) return
+  throw new CmdopError('unsupported', `Expected ${low} to be ${LIMITS[low]} or more, the peer takes ${limits[low]}.`)
+}
 
 function versionError(version: number): CmdopError {
   return new CmdopError(

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { CONNECTION_WINDOW, MAX_CHANNELS, MAX_FRAME_BYTES } from '../channel/limits.ts'
 
 /** Version of the channel protocol; a peer of another one is refused with `unsupported`. */
 export const PROTOCOL_VERSION = 1
@@ -17,9 +18,26 @@ export const MachineProof = z.strictObject({
 })
 export type MachineProof = z.infer<typeof MachineProof>
 
+/** Bounds of one side, see `limits.ts`. */
+export const Limits = z.object({
+  maxFrameBytes: z.number().int(),
+  maxChannels: z.number().int(),
+  connectionWindow: z.number().int(),
+})
+export type Limits = z.infer<typeof Limits>
+
+/** The limits of version 1. */
+export const LIMITS: Limits = {
+  maxFrameBytes: MAX_FRAME_BYTES,
+  maxChannels: MAX_CHANNELS,
+  connectionWindow: CONNECTION_WINDOW,
+}
+
 /** The first frame of each side. Who accepted speaks first; who dialled answers. */
 export const Hello = z.object({
   version: z.number().int().positive(),
+  /** What the sender takes at most. In version 1 everybody takes the same; less is refused with `unsupported`. */
+  limits: Limits.optional(),
   /** From the accepting side: its clock, milliseconds since 1970, by which permits expire. */
   time: z.number().int().optional(),
   /** From the accepting side: what a machine has to sign, base64url. */

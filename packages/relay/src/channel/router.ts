@@ -1,4 +1,4 @@
-import { CmdopError, OFFLINE_AFTER_MS, type Transport } from '@cmdop/protocol'
+import { CmdopError, OFFLINE_AFTER_MS, toCmdopError, type Transport } from '@cmdop/protocol'
 import { type Bus, waitForOwner } from '../bus/bus.ts'
 import type { MachineRow } from '../store/store.ts'
 import { Peer } from './peer.ts'
@@ -63,7 +63,10 @@ export class Router {
     const known = this.#relays.get(relayInstance)
     if (known !== undefined) return known
     const dial = this.#options.dial ?? (() => Promise.reject(offline(machine)))
-    const dialled = dial(relayInstance).then((transport) => this.#connect(relayInstance, transport))
+    const dialled = dial(relayInstance).then(
+      (transport) => this.#connect(relayInstance, transport),
+      (cause: unknown) => raise(toCmdopError(cause, 'unavailable', 'The relay that holds the machine is gone; nothing ran.')),
+    )
     this.#relays.set(relayInstance, dialled)
     dialled.catch(() => this.#relays.delete(relayInstance))
     return dialled

@@ -1,0 +1,108 @@
+import { type Channel, Connection, createMemoryTransports, execLanes, MAX_WINDOW } from '@cmdop/protocol'
+import { afterEach, describe, expect, test } from 'vitest'
+import { StdinSource } from './stdin-source.ts'
+
+const open: Connection[] = []
+afterEach(() => {
+  for (const connection of open.splice(0)) connection.close()
+})
+
+/** A new channel, and everything that arrives at its other end until that is ended, or has `limit` bytes. */
+async function newChannel(limit = Number.POSITIVE_INFINITY): Promise<{ channel: Channel; received: Promise<Buffer> }> {
+  const [near, far] = createMemoryTransports()
+  const received = Promise.withResolvers<Buffer>()
+  const dialler = new Connection(near, { role: 'dialer', hello: () => ({}) })
+  const onChannel = (other: Channel) => {
+    other.accept()
+    readUntil(other, limit).then(received.resolve, () => {})
+  }
+  open.push(dialler, new Connection(far, { role: 'acceptor', hello: () => ({}), onChannel }))
+  await dialler.ready
+  const channel = dialler.open({ method: 'exec', target: 'mch_one', params: {}, callId: 'call_one' })
+  await channel.accepted
+  return { channel, received: received.promise }
+}
+
+async function readUntil(channel: Channel, limit: number): Promise<Buffer> {
+  const parts: Uint8Array[] = []
+  let bytes = 0
+  for await (const { lane, data } of channel) {
+    expect(lane).toBe(execLanes.stdin)
+    parts.push(data)
+    bytes += data.length
+    if (bytes >= limit) break
+  }
+  return Buffer.concat(parts)
+}
+
+async function* pieces(count: number, bytes: number): AsyncGenerator<Uint8Array> {
+  for (let index = 0; index < count; index += 1) yield new Uint8Array(bytes).fill(index)
+}
+
+const whole = (count: number, bytes: number) =>
+  Buffer.concat(Array.from({ length: count }, (_, index) => new Uint8Array(bytes).fill(index)))
+
+describe('a source of stdin', () => {
+  test('is sent whole and then ended', async () => {
+    for (const [source, expected] of [
+      ['grüße', Buffer.from('grüße')],
+      ['', Buffer.alloc(0)],
+      [new Uint8Array([1, 2, 3]), Buffer.from([1, 2, 3])],
+      [pieces(7, 5), whole(7, 5)],
+    ] as const) {
+      const { channel, received } = await newChannel()
+      await new StdinSource(source).send(channel, 0)
+      expect(await received).toEqual(expected)
+    }
+  })
+
+  test('goes on from any byte that can have been under way when the connection was lost', async () => {
+    const [count, bytes] = [400, 10_007]
+    const all = whole(count, bytes)
+    const source = new StdinSource(pieces(count, bytes))
+    const first = await newChannel(2_500_000)
+    const sending = source.send(first.channel, 0).catch(() => {})
+    const before = await first.received
+    for (const connection of open.splice(0)) connection.close()
+    await sending
+    const second = await newChannel()
+    const resent = source.send(second.channel, before.length)
+    expect(Buffer.compare(Buffer.concat([before, await second.received]), all)).toBe(0)
+    await resent
+    const third = await newChannel()
+    await source.send(third.channel, all.length - MAX_WINDOW)
+    expect(Buffer.compare(await third.received, all.subarray(all.length - MAX_WINDOW))).toBe(0)
+  })
+
+  test('of very many small pieces is sent in time that grows with their number', async () => {
+    const { channel, received } = await newChannel()
+    const startedAt = performance.now()
+    await new StdinSource(pieces(60_000, 3)).send(channel, 0)
+    expect(await received).toHaveLength(180_000)
+    expect(performance.now() - startedAt).toBeLessThan(3000)
+  })
+
+  test('that throws is told to the sender', async () => {
+    const { channel } = await newChannel()
+    const broken = async function* () {
+      yield new Uint8Array(3)
+      throw new Error('broken')
+    }
+    await expect(new StdinSource(broken()).send(channel, 0)).rejects.toThrow('broken')
+  })
+
+  test('is let go when it is not needed, without waiting for it', async () => {
+    let isClosed = false
+    const source = new StdinSource({
+      [Symbol.asyncIterator]: () => ({
+        next: () => new Promise(() => {}),
+        return: async () => {
+          isClosed = true
+          return { done: true, value: undefined }
+        },
+      }),
+    })
+    source.close()
+    expect(isClosed).toBe(true)
+  })
+})
