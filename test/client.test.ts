@@ -65,8 +65,13 @@ describe('a call', () => {
     await expect(client.me()).rejects.toMatchObject({ code: 'server' })
     await using broken = await startSilentServer(false, 'HTTP/1.1 502 Bad Gateway\r\nContent-Length: 2\r\n\r\nno')
     const other = new Client({ baseUrl: broken.url, token: 'x', timeoutMs: 1000 })
-    await expect(other.me()).rejects.toMatchObject({ code: 'server', message: expect.stringContaining('CMDOP_BASE_URL') })
-    await expect(unresolvedMachine(world, { baseUrl: broken.url }).exec('true')).rejects.toMatchObject({ code: 'connection' })
+    await expect(other.me()).rejects.toMatchObject({
+      code: 'server',
+      message: expect.stringContaining('CMDOP_BASE_URL'),
+    })
+    await expect(unresolvedMachine(world, { baseUrl: broken.url }).exec('true')).rejects.toMatchObject({
+      code: 'connection',
+    })
   })
 
   test('of a closed client is refused on the channel', async () => {

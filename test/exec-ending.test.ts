@@ -116,6 +116,17 @@ describe('a cancel', () => {
     await whenGone(mark)
   })
 
+  test('of a command that does not read its stdin is not held up by that', async () => {
+    const stop = new AbortController()
+    const options = { signal: stop.signal, stdin: Buffer.alloc(8 * 1024 * 1024) }
+    const error = exec('sleep 1000', options).then(undefined, (caught) => caught)
+    await whenRunning(mark)
+    const startedAt = performance.now()
+    stop.abort()
+    expect(await error).toMatchObject({ code: 'cancelled', details: { confirmed: true } })
+    expect(performance.now() - startedAt).toBeLessThan(2000)
+  })
+
   test('after the end changes nothing', async () => {
     const stop = new AbortController()
     const execution = exec('echo done', { signal: stop.signal })
@@ -153,8 +164,9 @@ describe('leaving', () => {
 
   test('the scope of an execution ends the command', async () => {
     {
-      await using _execution = exec('sleep 1000')
+      await using execution = exec('sleep 1000')
       await whenRunning(mark)
+      expect(execution.callId).toMatch(/^call_/)
     }
     expect(await withMark(mark)).toEqual([])
   })
@@ -228,7 +240,8 @@ test('a slow reader slows the writer down', async () => {
   const stalled = await whenStalled(async () => Number((await exec('cat count', { cwd: folder })).stdout))
   // Window of the channel, read-ahead of the daemon, two pipes, and what was read.
   expect(stalled * 65_536).toBeLessThan(1024 * 1024)
-  for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) bytes += next.value.data.length
+  for (let next = await iterator.next(); next.done !== true; next = await iterator.next())
+    bytes += next.value.data.length
   expect(bytes).toBe(400 * 65_536)
 })
 

@@ -1,7 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { readdir } from 'node:fs/promises'
 import { homedir } from 'node:os'
+import { join } from 'node:path'
 import type { ExecChunk } from '@cmdop/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { waitFor } from './wait-for.ts'
 import { startWorld, type World } from './world.ts'
 
 let world: World
@@ -93,6 +96,12 @@ describe('a command', () => {
       cause: { message: 'the disk is full' },
     })
   })
+})
+
+test('a command whose result has arrived is forgotten by the daemon, with stdin and without', async () => {
+  await Promise.all([exec(['cat'], { stdin: 'x' }), exec(['true']), exec(['true'], { stdin: randomBytes(300_000) })])
+  const calls = join(world.machine.dataDir, 'calls')
+  await waitFor('nothing is remembered', async () => (await readdir(calls)).length === 0, 2000)
 })
 
 describe('the result', () => {

@@ -27,7 +27,9 @@ describe.each(packages)('$name', ({ name, folder, manifest, sources }) => {
   const declaredForTests = { ...declared, ...manifest.devDependencies }
 
   test('depends only on packages below it', () => {
-    expect(Object.keys(declaredForTests).filter((other) => isOurs(other) && !mayKnow[name]?.includes(other))).toEqual([])
+    expect(Object.keys(declaredForTests).filter((other) => isOurs(other) && !mayKnow[name]?.includes(other))).toEqual(
+      [],
+    )
   })
 
   test('imports only what it declares', () => {
@@ -75,14 +77,17 @@ test('the client for browsers has nothing of Node in it', () => {
 
 test('only one file of the client knows Node', () => {
   const { files } = reachedFrom(entryOf('@cmdop/core', '.'))
-  const node = Array.from(files).filter((file) => importsOf(file).some((name) => name.startsWith('node:') || name === 'undici'))
+  const node = Array.from(files).filter((file) =>
+    importsOf(file).some((name) => name.startsWith('node:') || name === 'undici'),
+  )
   expect(node.map(shown)).toEqual(['packages/core/src/platform-node.ts'])
 })
 
 function entryOf(name: string, path: string): string {
   const found = packages.find((candidate) => candidate.name === name)
   const entry = found?.manifest.exports[path]
-  if (found === undefined || entry === undefined || typeof entry === 'string') throw new Error(`There is no ${name} ${path}.`)
+  if (found === undefined || entry === undefined || typeof entry === 'string')
+    throw new Error(`There is no ${name} ${path}.`)
   return join(found.folder, entry['@cmdop/source'])
 }
 

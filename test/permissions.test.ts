@@ -18,8 +18,16 @@ test('the page prints the matrix of the code', async () => {
   const rows = page
     .split('\n')
     .filter((line) => line.startsWith('| `'))
-    .map((line) => line.split('|').slice(1, 6).map((cell) => cell.trim().replaceAll('`', '')))
-  const expected = actions.map((action) => [action, ...roles.map((role) => (matrix[role].includes(action) ? 'yes' : 'no'))])
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, 6)
+        .map((cell) => cell.trim().replaceAll('`', '')),
+    )
+  const expected = actions.map((action) => [
+    action,
+    ...roles.map((role) => (matrix[role].includes(action) ? 'yes' : 'no')),
+  ])
   expect(rows).toEqual(expected)
 })
 

@@ -36,7 +36,13 @@ test('a command has an intent before it runs, and an outcome with its exit code'
     digest: expect.stringMatching(/^[0-9a-f]{64}$/),
     exitCode: null,
   })
-  expect(outcome).toMatchObject({ kind: 'outcome', intentId: intent?.id, exitCode: 3, code: null, digest: intent?.digest })
+  expect(outcome).toMatchObject({
+    kind: 'outcome',
+    intentId: intent?.id,
+    exitCode: 3,
+    code: null,
+    digest: intent?.digest,
+  })
   expect(outcome?.durationMs).toBeGreaterThanOrEqual(0)
 })
 
@@ -62,7 +68,9 @@ test('a denied attempt is a row too', async () => {
   const execution = (await client.machine(world.machine.id)).exec('true')
   await expect(execution).rejects.toMatchObject({ code: 'permission', retryable: false })
   const rows = await store.audit.list(fleetId, { limit: 10, callId: execution.callId })
-  expect(rows.map(({ row }) => row)).toMatchObject([{ kind: 'intent', decision: 'deny', code: 'permission', principalId }])
+  expect(rows.map(({ row }) => row)).toMatchObject([
+    { kind: 'intent', decision: 'deny', code: 'permission', principalId },
+  ])
 })
 
 test('no key, token or ticket is in the database or the log', async () => {
@@ -73,9 +81,15 @@ test('no key, token or ticket is in the database or the log', async () => {
   const { ticket } = (await answer.json()) as { ticket: string }
   await fetch(`${world.relay.url}/api/me?token=${issued.raw_token}`)
   await fetch(`${world.relay.url}/api/nothing?ticket=${ticket}`)
-  await fetch(`${world.relay.url}/api/enroll`, { method: 'POST', body: JSON.stringify({ token: enrollment.raw_token }) })
+  await fetch(`${world.relay.url}/api/enroll`, {
+    method: 'POST',
+    body: JSON.stringify({ token: enrollment.raw_token }),
+  })
   await world.connect({ token: issued.raw_token }).me()
-  await world.connect({ token: `${issued.raw_token.slice(0, -1)}-` }).me().catch(() => {})
+  await world
+    .connect({ token: `${issued.raw_token.slice(0, -1)}-` })
+    .me()
+    .catch(() => {})
 
   await waitFor('the log has the last request', () => world.relay.stderr.includes('/api/nothing'))
   const files = await readdir(world.relay.dataDir)

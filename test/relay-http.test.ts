@@ -36,7 +36,13 @@ describe('an error', () => {
     ['for a query of another shape', '/api/machines?limit=0', {}, 422, 'validation'],
     ['for a cursor that is none', '/api/machines?cursor=abc', {}, 422, 'validation'],
     ['for a body that is too large', '/api/enroll', post(`"${'x'.repeat(2 * 1024 * 1024)}"`), 413, 'frame_too_large'],
-    ['for a body of another type', '/api/enroll', { ...post('a=b'), headers: { 'content-type': 'text/plain' } }, 422, 'validation'],
+    [
+      'for a body of another type',
+      '/api/enroll',
+      { ...post('a=b'), headers: { 'content-type': 'text/plain' } },
+      422,
+      'validation',
+    ],
   ]
 
   for (const [title, path, init, status, code] of cases) {
@@ -61,8 +67,13 @@ test('the OpenAPI document is of version 3.1, and names every path with its answ
   const Document = z.looseObject({
     openapi: z.literal('3.1.0'),
     info: z.looseObject({ title: z.string(), version: z.string() }),
-    paths: z.record(z.string().startsWith('/'), z.record(z.enum(['get', 'post', 'delete']), Operation.partial()).or(z.looseObject({}))),
-    components: z.looseObject({ securitySchemes: z.looseObject({ bearer: z.looseObject({ scheme: z.literal('bearer') }) }) }),
+    paths: z.record(
+      z.string().startsWith('/'),
+      z.record(z.enum(['get', 'post', 'delete']), Operation.partial()).or(z.looseObject({})),
+    ),
+    components: z.looseObject({
+      securitySchemes: z.looseObject({ bearer: z.looseObject({ scheme: z.literal('bearer') }) }),
+    }),
   })
   const document = Document.parse(await answer.json())
   expect(Object.keys(document.paths).sort()).toEqual([
@@ -138,7 +149,8 @@ describe('a WebSocket', () => {
 })
 
 describe('a ticket', () => {
-  const issue = async () => (await (await get('/api/channel-tickets', { method: 'POST' })).json()) as { ticket: string; expires_at: string }
+  const issue = async () =>
+    (await (await get('/api/channel-tickets', { method: 'POST' })).json()) as { ticket: string; expires_at: string }
 
   test('is good for one connection', async () => {
     const { ticket } = await issue()
@@ -190,13 +202,21 @@ describe('an address', () => {
         message: expect.stringContaining('without TLS'),
       })
     }
-    await using relay = await startRelay({ dataDir, host: '0.0.0.0', insecurePublic: true, port: 0, logLevel: 'silent' })
+    await using relay = await startRelay({
+      dataDir,
+      host: '0.0.0.0',
+      insecurePublic: true,
+      port: 0,
+      logLevel: 'silent',
+    })
     expect((await fetch(`http://127.0.0.1:${new URL(relay.url).port}/health`)).status).toBe(200)
   })
 
   test('that is taken is a `config` error that names it', async () => {
     const { port } = new URL(world.relay.url)
-    await expect(startRelay({ dataDir: await world.folder(), port: Number(port), logLevel: 'silent' })).rejects.toMatchObject({
+    await expect(
+      startRelay({ dataDir: await world.folder(), port: Number(port), logLevel: 'silent' }),
+    ).rejects.toMatchObject({
       code: 'config',
       message: expect.stringContaining(`127.0.0.1:${port}`),
     })
@@ -209,8 +229,10 @@ describe('an address', () => {
     expect(relay.url).toMatch(/^https:/)
     const trust = new URL('./fixtures/loopback-certificate.pem', import.meta.url).pathname
     const settings = { relayUrl: relay.url, key: relay.firstKey, dataDir: await world.folder() }
-    const child = await startChild<{ stdout: string }>('./enroll-and-exec-process.ts', settings, { NODE_EXTRA_CA_CERTS: trust })
-    expect(child.ready).toEqual({ stdout: 'over TLS\n' })
+    const child = await startChild<{ stdout: string }>('./enroll-and-exec-process.ts', settings, {
+      NODE_EXTRA_CA_CERTS: trust,
+    })
+    expect(child.ready).toMatchObject({ stdout: 'over TLS\n' })
     await child.end()
     const { firstKey: token = '' } = relay
     await expect(world.connect({ baseUrl: relay.url, token }).me()).rejects.toMatchObject({ code: 'connection' })
@@ -245,7 +267,7 @@ async function upgradeStatus({ path = '/api/channel', origin }: { path?: string;
   socket.on('error', () => {})
   const status = await Promise.race([
     once(socket, 'open').then(() => 101),
-    once(socket, 'unexpected-response').then(([, response]) => Number((response as { statusCode: number }).statusCode)),
+    once(socket, 'unexpected-response').then(([, response]) => (response as { statusCode: number }).statusCode),
   ])
   socket.terminate()
   return status

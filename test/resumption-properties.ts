@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { RemoteMachine } from '@cmdop/core'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect } from 'vitest'
 import type { TcpProxy } from './tcp-proxy.ts'
 

@@ -57,7 +57,10 @@ describe('a client whose connection is cut', () => {
       const running = handle.exec(`echo ${round} >> ran; echo ${round}`, { cwd: folder })
       for (let turn = 0; turn < round; turn += 1) await new Promise(setImmediate)
       proxy.cut()
-      const outcome = await running.then(({ stdout }) => stdout, (error) => error.code)
+      const outcome = await running.then(
+        ({ stdout }) => stdout,
+        (error) => error.code,
+      )
       // Either it had not begun to be sent, or it comes to its end.
       expect([`${round}\n`, 'connection']).toContain(outcome)
     }
@@ -112,7 +115,13 @@ test('the command of a client that was killed goes on for `orphanMs`, and is the
   const { url: baseUrl, firstKey: token } = world.relay
   const options = { orphanMs: 1000, env: { MARK: mark }, stdin: 'all of it' }
   const command = 'while :; do echo line; sleep 0.1; done'
-  const client = await startChild('./client-process.ts', { baseUrl, token, machineId: world.machine.id, command, options })
+  const client = await startChild('./client-process.ts', {
+    baseUrl,
+    token,
+    machineId: world.machine.id,
+    command,
+    options,
+  })
   await client.end('SIGKILL')
   const killedAt = performance.now()
   expect(await withMark(mark)).not.toEqual([])

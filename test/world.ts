@@ -91,7 +91,11 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   }
   const client = connect()
   const whenOnline = async (machine: WorldMachine) => {
-    await waitFor(`${machine.name} is online`, async () => (await client.machines.get(machine.id)).presence === 'online')
+    await waitFor(
+      `${machine.name} is online`,
+      async () => (await client.machines.get(machine.id)).presence === 'online',
+      20_000,
+    )
   }
   const addMachine = async (name: string, relayUrl = relay.url) => {
     const machine = await startWorldMachine({ name, relayUrl, client, dataDir: await folder(), options })

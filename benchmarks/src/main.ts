@@ -22,6 +22,9 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 
+// What was started ends with this process.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
+
 const versions = readVersions()
 let allMet = true
 for (const figure of figures) {

@@ -7,6 +7,6 @@ const { relayUrl, key, dataDir } = settings() as { relayUrl: string; key: string
 await using client = new Client({ baseUrl: relayUrl, token: key })
 const { raw_token: token } = await client.enrollmentTokens.issue()
 const { machineId } = await enrollMachine({ relayUrl, token, dataDir, name: 'over-tls' })
-await using _machine = await startMachine({ dataDir, logLevel: 'silent' })
+await using machine = await startMachine({ dataDir, logLevel: 'silent' })
 const { stdout } = await (await client.machine(machineId)).exec(['echo', 'over TLS'])
-say({ stdout })
+say({ stdout, name: machine.state.name })

@@ -8,9 +8,9 @@ import { type OpenSsh, startOpenSsh } from '../peers/sshd.ts'
 import { asRatio, type Distribution, distributionOf, inMilliseconds, timed } from '../statistics.ts'
 import { startWorld } from '../world.ts'
 
-const ROUNDS = 40
-const PER_ROUND = 10
-const WARM_UP_ROUNDS = 10
+const ROUNDS = 20
+const PER_ROUND = 25
+const WARM_UP_ROUNDS = 20
 
 /** At least so many times faster than OpenSSH. */
 const FASTER_THAN_SSH = 3
@@ -47,7 +47,7 @@ async function measureRounds(
     ...(ssh === undefined ? {} : { ssh: () => runProgram(ssh.ssh, [...ssh.direct, 'true']) }),
   }
   for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round += 1) {
-    if (round >= 0 && round % 10 === 0) progress(`round ${round} of ${ROUNDS}`)
+    if (round >= 0 && round % 5 === 0) progress(`round ${round} of ${ROUNDS}`)
     for (const [name, action] of Object.entries(actions)) {
       for (let count = 0; count < PER_ROUND; count += 1) {
         const milliseconds = await timed(action)

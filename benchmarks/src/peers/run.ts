@@ -23,13 +23,13 @@ export async function countOutput(file: string, args: readonly string[]): Promis
   return bytes
 }
 
-/** A program that runs until it is disposed, by its own process id. */
-export function startProgram(
-  file: string,
-  args: readonly string[],
-): AsyncDisposable & { readonly child: ChildProcess } {
-  const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe'] })
-  return { child, [Symbol.asyncDispose]: () => end(child) }
+/** A program that runs until it is disposed, by its own process id, also when the benchmark itself is ended. */
+export function startProgram(file: string, args: readonly string[]): AsyncDisposable {
+  const child = spawn(file, args, { stdio: 'ignore' })
+  const endAtOnce = () => void child.kill('SIGTERM')
+  process.once('exit', endAtOnce)
+  child.once('exit', () => process.off('exit', endAtOnce))
+  return { [Symbol.asyncDispose]: () => end(child) }
 }
 
 async function end(child: ChildProcess): Promise<void> {

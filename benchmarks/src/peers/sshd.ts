@@ -22,6 +22,8 @@ export interface OpenSsh extends AsyncDisposable {
   readonly direct: readonly string[]
   /** The same through one jump host (`ssh -J`). */
   readonly jumped: readonly string[]
+  /** The same without a connection that is there already: what a person types. */
+  readonly whole: readonly string[]
 }
 
 /** Starts OpenSSH. Throws when a program is missing, or when it does not let this user in. */
@@ -44,7 +46,13 @@ export async function startOpenSsh(): Promise<OpenSsh> {
   }
   const over = (name: string) => ['-F', config, '-S', join(folder, `${name}.sock`), '-T', 'target']
   const running = opened.move()
-  return { ssh, direct: over('direct'), jumped: over('jumped'), [Symbol.asyncDispose]: () => running.disposeAsync() }
+  return {
+    ssh,
+    direct: over('direct'),
+    jumped: over('jumped'),
+    whole: [...ways.jumped, '-T', 'target'],
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  }
 }
 
 async function makeKeys(folder: string): Promise<void> {
@@ -76,9 +84,7 @@ async function startSshd(folder: string, name: string, port: number): Promise<As
     'LogLevel ERROR',
   ]
   await writeFile(file, `${settings.join('\n')}\n`)
-  const sshd = startProgram(need('sshd'), ['-D', '-e', '-f', file])
-  sshd.child.stderr?.resume()
-  return sshd
+  return startProgram(need('sshd'), ['-D', '-e', '-f', file])
 }
 
 async function writeClientConfig(folder: string, ports: Record<string, number>): Promise<string> {

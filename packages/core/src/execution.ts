@@ -286,9 +286,13 @@ function endedError(reason: 'deadline' | 'cancelled', exit: ExecExit, deadlineMs
 
 /** What became of the command is not known, so sending it again could run it twice. */
 function unknownEnd(lost: CmdopError): CmdopError {
-  return new CmdopError(lost.code, `${lost.message} The command was not found again in time; look at the machine before you repeat it.`, {
-    cause: lost,
-  })
+  return new CmdopError(
+    lost.code,
+    `${lost.message} The command was not found again in time; look at the machine before you repeat it.`,
+    {
+      cause: lost,
+    },
+  )
 }
 
 function unconfirmedError(): CmdopError {

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { OutputCollector } from './output-collector.ts'
 
@@ -19,9 +19,7 @@ describe('collected output', () => {
         const head = Math.ceil(limit / 2)
         const tail = Math.floor(limit / 2)
         const expected =
-          whole.length <= limit
-            ? whole
-            : Buffer.concat([whole.subarray(0, head), whole.subarray(whole.length - tail)])
+          whole.length <= limit ? whole : Buffer.concat([whole.subarray(0, head), whole.subarray(whole.length - tail)])
         expect(truncated).toBe(whole.length > limit)
         expect(Buffer.compare(data, expected)).toBe(0)
       }),

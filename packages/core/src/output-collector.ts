@@ -31,14 +31,14 @@ export class OutputCollector {
     if (rest.length === 0) return
     this.#tail.push(rest)
     this.#tailBytes += rest.length
-    if (this.#tailBytes > 2 * this.#tailLimit + 65_536) this.#trim()
+    if (this.#tailBytes > 2 * this.#tailLimit + 65_536) this.#forget()
   }
 
   /** The stream as it was, or its head and tail with a line between that says how much is left out. */
   finish(): CollectedOutput {
-    this.#trim()
+    this.#forget()
     const head = concat(this.#head, this.#headBytes)
-    const tail = concat(this.#tail, this.#tailBytes)
+    const tail = concat(this.#tail, this.#tailBytes).subarray(Math.max(0, this.#tailBytes - this.#tailLimit))
     const missing = this.#total - head.length - tail.length
     const data = concat([head, tail], head.length + tail.length)
     if (missing === 0) return { text: decode(data), data, truncated: false }
@@ -49,12 +49,15 @@ export class OutputCollector {
     }
   }
 
-  /** Leaves exactly the last bytes; one copy now and then, not one for each piece. */
-  #trim(): void {
-    if (this.#tailBytes <= this.#tailLimit) return
-    const whole = concat(this.#tail, this.#tailBytes)
-    this.#tail = this.#tailLimit === 0 ? [] : [whole.slice(-this.#tailLimit)]
-    this.#tailBytes = this.#tailLimit
+  /** Lets go of the pieces that lie wholly before the last bytes. Copies nothing: a fast stream must not make garbage. */
+  #forget(): void {
+    let first = 0
+    for (const piece of this.#tail) {
+      if (this.#tailBytes - piece.length < this.#tailLimit) break
+      this.#tailBytes -= piece.length
+      first += 1
+    }
+    if (first > 0) this.#tail = this.#tail.slice(first)
   }
 }
 

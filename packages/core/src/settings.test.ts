@@ -2,7 +2,10 @@ import { describe, expect, test } from 'vitest'
 import type { SettingsSource } from './platform.ts'
 import { type ClientOptions, DEFAULT_TIMEOUT_MS, requireToken, resolveSettings } from './settings.ts'
 
-const from = (environment: Record<string, string>, file: ReturnType<SettingsSource['configFile']> = {}): SettingsSource => ({
+const from = (
+  environment: Record<string, string>,
+  file: ReturnType<SettingsSource['configFile']> = {},
+): SettingsSource => ({
   environment,
   configFile: () => file,
 })
@@ -72,7 +75,12 @@ describe('the key for the relay', () => {
     const file = { baseUrl: 'http://relay.example/', token: 'of the file' }
     expect(resolveSettings({ baseUrl: url }, from({}, file)).token).toBe('of the file')
     expect(resolveSettings({ baseUrl: 'http://relay.example:80' }, from({}, file)).token).toBe('of the file')
-    for (const other of ['http://other.example', 'https://relay.example', 'http://relay.example:81', 'http://relay.example/x']) {
+    for (const other of [
+      'http://other.example',
+      'https://relay.example',
+      'http://relay.example:81',
+      'http://relay.example/x',
+    ]) {
       expect(resolveSettings({ baseUrl: other }, from({}, file)).token).toBeUndefined()
     }
     expect(resolveSettings({ baseUrl: url }, from({}, { token: 'of no address' })).token).toBeUndefined()
@@ -82,7 +90,14 @@ describe('the key for the relay', () => {
 describe('a wrong setting', () => {
   test('is an error that names it', () => {
     expect(() => resolveSettings({}, none)).toThrow('CMDOP_BASE_URL')
-    const urls = ['', 'relay', 'relay.example:7420', 'ftp://relay.example', 'http://user:secret@relay.example', 'http://r/?a=b']
+    const urls = [
+      '',
+      'relay',
+      'relay.example:7420',
+      'ftp://relay.example',
+      'http://user:secret@relay.example',
+      'http://r/?a=b',
+    ]
     for (const baseUrl of urls) {
       const resolve = () => resolveSettings({ baseUrl }, none)
       expect(resolve).toThrow(expect.objectContaining({ code: 'config' }))
@@ -100,7 +115,9 @@ describe('a wrong setting', () => {
 
   test('with a password in it does not print that', () => {
     const baseUrl = 'http://user:hunter2@relay.example'
-    expect(() => resolveSettings({ baseUrl }, none)).toThrow(expect.not.objectContaining({ message: expect.stringContaining('hunter2') }))
+    expect(() => resolveSettings({ baseUrl }, none)).toThrow(
+      expect.not.objectContaining({ message: expect.stringContaining('hunter2') }),
+    )
   })
 })
 

@@ -1,4 +1,4 @@
-import { type Channel, Connection, createMemoryTransports, execLanes, MAX_WINDOW } from '@cmdop/protocol'
+import { type Channel, Connection, createMemoryTransports, ExecStdinEnd, execLanes, MAX_WINDOW } from '@cmdop/protocol'
 import { afterEach, describe, expect, test } from 'vitest'
 import { StdinSource } from './stdin-source.ts'
 
@@ -7,12 +7,23 @@ afterEach(() => {
   for (const connection of open.splice(0)) connection.close()
 })
 
-/** A new channel, and everything that arrives at its other end until that is ended, or has `limit` bytes. */
-async function newChannel(limit = Number.POSITIVE_INFINITY): Promise<{ channel: Channel; received: Promise<Buffer> }> {
+interface TestChannel {
+  readonly channel: Channel
+  /** Sends all of the source from `offset` on, then ends the channel. */
+  readonly sendAll: (source: StdinSource, offset?: number) => Promise<void>
+  /** What arrived at the other end until the channel was ended, or `limit` bytes of it. */
+  readonly received: Promise<Buffer>
+  /** Where stdin was said to end. */
+  readonly ends: number[]
+}
+
+async function newChannel(limit = Number.POSITIVE_INFINITY): Promise<TestChannel> {
+  const ends: number[] = []
   const [near, far] = createMemoryTransports()
   const received = Promise.withResolvers<Buffer>()
   const dialler = new Connection(near, { role: 'dialer', hello: () => ({}) })
   const onChannel = (other: Channel) => {
+    other.onControl = (message) => ends.push(ExecStdinEnd.parse(message).bytes)
     other.accept()
     readUntil(other, limit).then(received.resolve, () => {})
   }
@@ -20,7 +31,11 @@ async function newChannel(limit = Number.POSITIVE_INFINITY): Promise<{ channel: 
   await dialler.ready
   const channel = dialler.open({ method: 'exec', target: 'mch_one', params: {}, callId: 'call_one' })
   await channel.accepted
-  return { channel, received: received.promise }
+  const sendAll = async (source: StdinSource, offset = 0) => {
+    await source.send(channel, offset)
+    await channel.end()
+  }
+  return { channel, sendAll, received: received.promise, ends }
 }
 
 async function readUntil(channel: Channel, limit: number): Promise<Buffer> {
@@ -43,16 +58,17 @@ const whole = (count: number, bytes: number) =>
   Buffer.concat(Array.from({ length: count }, (_, index) => new Uint8Array(bytes).fill(index)))
 
 describe('a source of stdin', () => {
-  test('is sent whole and then ended', async () => {
+  test('is sent whole, and then it is said where it ends', async () => {
     for (const [source, expected] of [
       ['grüße', Buffer.from('grüße')],
       ['', Buffer.alloc(0)],
       [new Uint8Array([1, 2, 3]), Buffer.from([1, 2, 3])],
       [pieces(7, 5), whole(7, 5)],
     ] as const) {
-      const { channel, received } = await newChannel()
-      await new StdinSource(source).send(channel, 0)
+      const { sendAll, received, ends } = await newChannel()
+      await sendAll(new StdinSource(source))
       expect(await received).toEqual(expected)
+      expect(ends).toEqual([expected.length])
     }
   })
 
@@ -66,18 +82,18 @@ describe('a source of stdin', () => {
     for (const connection of open.splice(0)) connection.close()
     await sending
     const second = await newChannel()
-    const resent = source.send(second.channel, before.length)
+    const resent = second.sendAll(source, before.length)
     expect(Buffer.compare(Buffer.concat([before, await second.received]), all)).toBe(0)
     await resent
     const third = await newChannel()
-    await source.send(third.channel, all.length - MAX_WINDOW)
+    await third.sendAll(source, all.length - MAX_WINDOW)
     expect(Buffer.compare(await third.received, all.subarray(all.length - MAX_WINDOW))).toBe(0)
   })
 
   test('of very many small pieces is sent in time that grows with their number', async () => {
-    const { channel, received } = await newChannel()
+    const { sendAll, received } = await newChannel()
     const startedAt = performance.now()
-    await new StdinSource(pieces(60_000, 3)).send(channel, 0)
+    await sendAll(new StdinSource(pieces(60_000, 3)))
     expect(await received).toHaveLength(180_000)
     expect(performance.now() - startedAt).toBeLessThan(3000)
   })

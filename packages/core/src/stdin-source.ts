@@ -1,4 +1,4 @@
-import { type Channel, execLanes, MAX_WINDOW } from '@cmdop/protocol'
+import { type Channel, execLanes, type ExecStdinEnd, MAX_WINDOW } from '@cmdop/protocol'
 
 const encoder = new TextEncoder()
 
@@ -27,14 +27,14 @@ export class StdinSource {
     this.#iterator = pieces[Symbol.asyncIterator]()
   }
 
-  /** Sends everything from `offset` on, then ends our side. Rejects when the channel is over or the source throws. */
+  /** Sends everything from `offset` on, then says that this was all. Rejects when the channel is over or the source throws. */
   async send(channel: Channel, offset: number): Promise<void> {
     for (let at = offset; ;) {
       const piece = this.#from(at)
       if (piece !== undefined) {
         await channel.send(execLanes.stdin, piece)
         at += piece.length
-      } else if (this.#done) return channel.end()
+      } else if (this.#done) return channel.control({ type: 'stdin-end', bytes: this.#end } satisfies ExecStdinEnd)
       else await this.#read()
     }
   }

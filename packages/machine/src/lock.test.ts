@@ -13,14 +13,16 @@ afterEach(() => rm(folder, { recursive: true }))
 describe('a lock', () => {
   test('is held by one, and free again after it', async () => {
     {
-      await using _lock = await lockFolder(folder)
+      await using lock = await lockFolder(folder)
+      expect(lock).toBeDefined()
       expect((await stat(join(folder, 'daemon.lock'))).mode & 0o777).toBe(0o600)
       await expect(lockFolder(folder)).rejects.toMatchObject({
         code: 'conflict',
         message: expect.stringContaining(`process ${process.pid}`),
       })
     }
-    await using _again = await lockFolder(folder)
+    await using again = await lockFolder(folder)
+    expect(again).toBeDefined()
     expect(await readdir(folder)).toEqual(['daemon.lock'])
   })
 
@@ -37,14 +39,16 @@ describe('a lock', () => {
   test('of a process that is gone, of another one with its id, or without content, is taken over', async () => {
     for (const left of ['4194300 17', `${process.pid} 17`, '', 'nonsense']) {
       await writeFile(join(folder, 'daemon.lock'), left)
-      await using _lock = await lockFolder(folder)
+      await using lock = await lockFolder(folder)
+      expect(lock).toBeDefined()
       expect(await readFile(join(folder, 'daemon.lock'), 'utf8')).toMatch(new RegExp(`^${process.pid} \\d+$`))
     }
   })
 
   test('makes a folder that is missing, for its owner only', async () => {
     const inner = join(folder, 'a', 'b')
-    await using _lock = await lockFolder(inner)
+    await using lock = await lockFolder(inner)
+    expect(lock).toBeDefined()
     expect((await stat(inner)).mode & 0o777).toBe(0o700)
   })
 

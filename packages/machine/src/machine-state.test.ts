@@ -37,7 +37,13 @@ describe('the state of a machine', () => {
   })
 
   test('that cannot be read is a `config` error, never taken for none', async () => {
-    for (const content of ['', '{', '{}', JSON.stringify({ ...state, version: 2 }), JSON.stringify({ ...state, more: 1 })]) {
+    for (const content of [
+      '',
+      '{',
+      '{}',
+      JSON.stringify({ ...state, version: 2 }),
+      JSON.stringify({ ...state, more: 1 }),
+    ]) {
       await writeFile(join(folder, 'machine.json'), content)
       await expect(readMachineState(folder)).rejects.toMatchObject({ code: 'config' })
     }

@@ -30,12 +30,18 @@ afterAll(async () => {
   await rm(folder, { recursive: true })
 })
 
-const open = ({ window: _, ...call }: Open) => connection.open(call)
+const open = (call: Open) => {
+  const { window: _, ...rest } = call
+  return connection.open(rest)
+}
 const touch = { params: { command: 'touch ran' } }
 
 /** What the machine refuses the call with. */
 async function refused(call: Open): Promise<unknown> {
-  return open(call).accepted.then(() => 'accepted', (error: unknown) => error)
+  return open(call).accepted.then(
+    () => 'accepted',
+    (error: unknown) => error,
+  )
 }
 
 describe('a daemon', () => {

@@ -24,7 +24,7 @@ export class PermitSigner {
     this.#publicKey = createPublicKey(key.publicKey)
   }
 
-  /** A permit for exactly this call, once, within {@link PERMIT_TTL_MS}. The intent must be written before. */
+  /** A permit for exactly this call, once, within {@link PERMIT_TTL_MS}. It is given away only once the intent is written. */
   sign(call: {
     open: Open
     caller: Caller

@@ -35,8 +35,8 @@ async function watchMachine(isDeaf: () => boolean = () => false): Promise<Watch>
   const bus = createMemoryBus()
   const router = new Router({ relayInstance: 'run_one', bus })
   const [near, far] = createMemoryTransports()
-  const { send } = far
-  far.send = (message) => (isDeaf() ? undefined : send.call(far, message))
+  const send = far.send.bind(far)
+  far.send = (message) => (isDeaf() ? undefined : send(message))
   const peer = new Peer(near, {})
   const machine = new Link(far, { hello: () => {}, frame: () => {}, closed: () => {} })
   peer.link.sendHello({})

@@ -10,7 +10,7 @@ import type { Logger } from 'pino'
 import { Call, type CallOptions } from './call.ts'
 import { CallJournal, type CallRecord } from './call-journal.ts'
 import { findMarked, signalProcess } from './marked-processes.ts'
-import { spawnGroup } from './process-group.ts'
+import { killMarked, spawnGroup } from './process-group.ts'
 
 /** Milliseconds in which a call id is known after the call is over, so that nothing sent twice runs twice. */
 const REMEMBER_MS = 600_000
@@ -56,7 +56,7 @@ export class CallTable {
     for (const { pid } of left) signalProcess(pid, 'SIGTERM')
     for (const { pid } of left) signalProcess(pid, 'SIGCONT')
     await gone(prefix, KILL_GRACE_MS)
-    for (const { pid } of await findMarked(prefix)) signalProcess(pid, 'SIGKILL')
+    await killMarked(prefix)
     if (left.length > 0 || this.#lost.size > 0) {
       this.#options.log.warn(
         { processes: left.length, calls: [...this.#lost.keys()] },
@@ -115,7 +115,8 @@ export class CallTable {
   }
 
   #assertNew(callId: string): void {
-    const known = this.#starting.has(callId) || this.#calls.has(callId) || this.#ended.has(callId) || this.#lost.has(callId)
+    const known =
+      this.#starting.has(callId) || this.#calls.has(callId) || this.#ended.has(callId) || this.#lost.has(callId)
     if (known) throw new CmdopError('conflict', 'This call id was used before; nothing ran. Use a new one.')
   }
 

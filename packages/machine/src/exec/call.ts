@@ -4,6 +4,7 @@ import {
   type Channel,
   CmdopError,
   ExecCancel,
+  ExecStdinEnd,
   type ExecEnd,
   execLanes,
   type ExecParams,
@@ -42,6 +43,8 @@ export class Call {
   #channel: Channel | undefined
   #sent = 0
   #stdinBytes = 0
+  /** Where stdin ends, once that is known. */
+  #stdinEnd = Number.POSITIVE_INFINITY
   #changed = Promise.withResolvers<void>()
   #orphan: NodeJS.Timeout | undefined
   #reason: ExecEnd['reason'] = 'exited'
@@ -76,6 +79,8 @@ export class Call {
     former?.reset(new CmdopError('conflict', 'Another connection took over this call.'))
     channel.onControl = (message) => {
       if (ExecCancel.safeParse(message).success) this.kill('cancelled')
+      this.#stdinEnd = ExecStdinEnd.safeParse(message).data?.bytes ?? this.#stdinEnd
+      this.#endStdin()
     }
     channel.accept()
     const serving = Promise.all([this.#sendOutput(channel), this.#takeInput(channel), channel.over])
@@ -155,7 +160,7 @@ export class Call {
     }
   }
 
-  /** Ends when the client has ended: with stdin once that is complete, without it once it knows the result. */
+  /** Ends when the client has ended, because it knows the result. */
   async #takeInput(channel: Channel): Promise<void> {
     const stdin = this.#options.group.child.stdin
     for await (const { lane, data } of channel) {
@@ -165,17 +170,19 @@ export class Call {
       if (this.#channel !== channel) return
       this.#stdinBytes += data.length
       await write(stdin, data)
+      this.#endStdin()
     }
-    if (this.#channel === channel) stdin?.end()
   }
 
-  /** Both sides have ended the channel. */
+  #endStdin(): void {
+    if (this.#stdinBytes >= this.#stdinEnd) this.#options.group.child.stdin?.end()
+  }
+
+  /** Both sides have ended the channel: the client knows the result. */
   #leave(channel: Channel): void {
     if (this.#channel !== channel) return
     this.#channel = undefined
-    // With stdin the client ended before it knew the result; it may still ask for it.
-    if (this.#options.params.stdin) this.#waitForClient()
-    else this.#over.resolve()
+    this.#over.resolve()
   }
 
   #lose(channel: Channel, error: unknown): void {

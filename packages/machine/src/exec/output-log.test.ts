@@ -1,5 +1,5 @@
 import { MAX_WINDOW } from '@cmdop/protocol'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { OutputLog, READ_AHEAD_BYTES } from './output-log.ts'
 
@@ -19,7 +19,9 @@ function rest(log: OutputLog, offset: number): { lane: number; byte: number }[] 
 
 describe('the log of a command’s output', () => {
   test('gives everything from any offset on, with its lanes', () => {
-    const pieces = fc.array(fc.tuple(fc.constantFrom(1, 2), fc.uint8Array({ minLength: 1, maxLength: 9 })), { maxLength: 300 })
+    const pieces = fc.array(fc.tuple(fc.constantFrom(1, 2), fc.uint8Array({ minLength: 1, maxLength: 9 })), {
+      maxLength: 300,
+    })
     fc.assert(
       fc.property(pieces, fc.nat(), (given, point) => {
         const log = new OutputLog()

@@ -62,11 +62,16 @@ export function endGroup(group: ProcessGroup): { finish(): Promise<void> } {
     finish: async () => {
       clearTimeout(timer)
       signalGroup(group.pid, 'SIGKILL')
-      // More than once: what was found may have started others before its end.
-      for (let round = 0; round < MAX_KILL_ROUNDS; round += 1) {
-        if ((await signalMarked(group.marker, 'SIGKILL')) === 0) return
-      }
+      await killMarked(group.marker)
     },
+  }
+}
+
+/** Ends everything whose marker starts so, at once, and resolves when nothing of it is left. */
+export async function killMarked(prefix: string): Promise<void> {
+  // More than once: what was found may have started others before its end.
+  for (let round = 0; round < MAX_KILL_ROUNDS; round += 1) {
+    if ((await signalMarked(prefix, 'SIGKILL')) === 0) return
   }
 }
 

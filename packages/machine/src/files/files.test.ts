@@ -15,7 +15,7 @@ beforeAll(async () => {
   await mkdir(at('inner'))
   await symlink('nowhere', at('link'))
   await symlink('loop', at('loop'))
-  execFileSync('mkfifo', [at('fifo')])
+  execFileSync('/bin/sh', ['-c', 'mkfifo "$0"', at('fifo')])
 })
 afterAll(() => rm(folder, { recursive: true }))
 

@@ -16,7 +16,10 @@ export async function readFilePart(params: FileReadParams): Promise<{ data: Uint
       if (bytesRead === 0) break
       filled += bytesRead
     }
-    return { data: buffer.subarray(0, filled), size: filled === 0 ? stat.size : Math.max(stat.size, params.offset + filled) }
+    return {
+      data: buffer.subarray(0, filled),
+      size: filled === 0 ? stat.size : Math.max(stat.size, params.offset + filled),
+    }
   } catch (cause) {
     throw fileError(cause, params.path)
   }

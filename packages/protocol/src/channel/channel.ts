@@ -5,7 +5,6 @@ import {
   decodeJson,
   decodeReset,
   decodeWindow,
-  encodeData,
   encodeFrame,
   encodeReset,
   encodeWindow,
@@ -29,6 +28,8 @@ export interface ChannelMessage {
 export interface ChannelHost {
   readonly budget: ReceiveBudget
   send(message: Uint8Array): void
+  /** Sends a data frame; its content stays the channel's user's. */
+  sendData(channel: number, lane: number, content: Uint8Array): void
   /** The channel is over and its id will not be used again. */
   release(channel: number): void
 }
@@ -284,7 +285,7 @@ export class Channel {
 
   #sendPiece(lane: number, piece: Uint8Array): void {
     this.#sendWindow.spend(piece.length + 1)
-    this.#host.send(encodeData(this.id, lane, piece))
+    this.#host.sendData(this.id, lane, piece)
   }
 
   #isOver(): boolean {

@@ -45,6 +45,7 @@ export class Connection implements AsyncDisposable {
     this.#host = {
       budget: new ReceiveBudget(),
       send: (message) => this.#link.send(message),
+      sendData: (channel, lane, content) => this.#link.sendData(channel, lane, content),
       release: (id) => this.#channels.delete(id),
     }
     this.#timer = setInterval(() => this.#link.check(), CHECK_EVERY_MS)

@@ -49,6 +49,13 @@ export function encodeData(channel: number, lane: number, content: Uint8Array): 
   return frame
 }
 
+/** What stands in front of the content of a data frame: header and lane. */
+export function encodeDataHead(channel: number, lane: number): Uint8Array {
+  const head = startFrame(frameTypes.data, channel, 1)
+  head[FRAME_HEADER_BYTES] = lane
+  return head
+}
+
 /** A window frame that grants `bytes` of credit. */
 export function encodeWindow(channel: number, bytes: number): Uint8Array {
   const frame = startFrame(frameTypes.window, channel, 4)

@@ -1,6 +1,15 @@
 import { CmdopError, toCmdopError } from '../errors.ts'
 import { Hello, PROTOCOL_VERSION, LIMITS, type Limits } from '../messages/hello.ts'
-import { type Frame, decodeFrame, decodeJson, encodeFrame, encodeJson, frameTypes } from './frame.ts'
+import {
+  type Frame,
+  decodeFrame,
+  decodeJson,
+  encodeData,
+  encodeDataHead,
+  encodeFrame,
+  encodeJson,
+  frameTypes,
+} from './frame.ts'
 import { DEAD_AFTER_MS, HELLO_WITHIN_MS, MAX_BUFFERED_BYTES, PING_AFTER_MS } from './limits.ts'
 import type { Transport, TransportClose } from './transport.ts'
 
@@ -60,6 +69,18 @@ export class Link {
   send(message: Uint8Array): void {
     if (this.#state === 'closed') return
     this.#transport.send(message)
+    this.#checkBuffered()
+  }
+
+  /** Sends a data frame like {@link Link.send}. The content stays the caller's. */
+  sendData(channel: number, lane: number, content: Uint8Array): void {
+    if (this.#state === 'closed') return
+    if (this.#transport.sendParts === undefined) this.#transport.send(encodeData(channel, lane, content))
+    else this.#transport.sendParts(encodeDataHead(channel, lane), content)
+    this.#checkBuffered()
+  }
+
+  #checkBuffered(): void {
     if (this.#transport.bufferedBytes <= MAX_BUFFERED_BYTES) return
     this.#transport.terminate()
     this.#closed(new CmdopError('slow_peer', `The peer left more than ${MAX_BUFFERED_BYTES} bytes unread.`))

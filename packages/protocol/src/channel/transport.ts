@@ -21,6 +21,11 @@ export interface Transport {
   start(handlers: TransportHandlers): void
   /** Takes ownership of the message. After the close it does nothing. */
   send(message: Uint8Array): void
+  /**
+   * Sends one message made of two parts, which stay the caller's: for content that only passes through. Absent where it
+   * would save nothing.
+   */
+  sendParts?(head: Uint8Array, content: Uint8Array): void
   /** Ends the transport; messages already sent are delivered first. */
   close(code: number, reason: string): void
   /** Ends it at once, delivering nothing more; for a peer that does not read. */

@@ -14,7 +14,10 @@ const text = z
   .max(131_072)
   .refine((value) => !value.includes('\0'), 'must not contain a NUL')
 
-/** Parameters of `exec`. Who opens sends stdin on its lane and ends; who runs sends output and ends with {@link ExecEnd}. */
+/**
+ * Parameters of `exec`. Who opens sends stdin on its lane, says with {@link ExecStdinEnd} where it ends, and ends the channel
+ * once it has the result; who runs sends output and ends with that result, an {@link ExecEnd}.
+ */
 export const ExecParams = z.strictObject({
   /** An argv as it is, or a string for `/bin/sh -c`. */
   command: z.union([text.min(1), z.array(text).min(1).max(4096)]),
@@ -51,6 +54,10 @@ export type ExecStarted = z.infer<typeof ExecStarted>
 /** Control from the client: end the process group; the end frame follows once it is gone. */
 export const ExecCancel = z.object({ type: z.literal('cancel') })
 export type ExecCancel = z.infer<typeof ExecCancel>
+
+/** Control from the client: stdin ends after so many bytes. It may arrive before the last of them. */
+export const ExecStdinEnd = z.object({ type: z.literal('stdin-end'), bytes: z.number().int().min(0) })
+export type ExecStdinEnd = z.infer<typeof ExecStdinEnd>
 
 /** Trailer of the machine's end frame. */
 export const ExecEnd = z.object({

@@ -98,7 +98,9 @@ export function describeBus(name: string, open: () => Promise<BusWorld>): void {
         const got: BusMessage[] = []
         world.two.subscribe((message) => got.push(message))
         await world.one.claim('mch_one', owner('run_one'))
-        await expect.poll(() => got).toEqual([{ type: 'machine-claimed', machineId: 'mch_one', owner: owner('run_one') }])
+        await expect
+          .poll(() => got)
+          .toEqual([{ type: 'machine-claimed', machineId: 'mch_one', owner: owner('run_one') }])
       })
 
       test('does not reach who has stopped listening', async () => {

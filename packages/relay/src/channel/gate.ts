@@ -26,6 +26,12 @@ export interface GateOptions {
   readonly outcomeFailed: (error: unknown, row: AuditRow) => void
 }
 
+/**
+ * Milliseconds an outcome waits for the call that may come next to have been sent to its machine: nobody waits for an
+ * outcome, and its commit would hold up that call's intent. What waits together shares a commit.
+ */
+const OUTCOME_WAIT_MS = 10
+
 type Intent = Omit<AuditRow, 'decision' | 'code'>
 
 /**
@@ -35,6 +41,8 @@ type Intent = Omit<AuditRow, 'decision' | 'code'>
 export class Gate {
   readonly #options: GateOptions
   readonly #pending = new Set<Promise<void>>()
+  #outcomes: AuditRow[] = []
+  #timer: NodeJS.Timeout | undefined
 
   constructor(options: GateOptions) {
     this.#options = options
@@ -52,23 +60,22 @@ export class Gate {
       this.#options.decided(isMethodName(open.method) ? open.method : 'unknown', error.code)
       throw error
     }
-    await this.#options.store.audit.append({ ...intent, decision: 'allow', code: null })
+    const action = open.method
+    // Signed while the intent is being written, and given away only once it is.
+    const [, permit] = await Promise.all([
+      this.#options.store.audit.append({ ...intent, decision: 'allow', code: null }),
+      endOfTick().then(() => this.#options.signer.sign({ open, caller, machine, action, digest, intentId: intent.id })),
+    ])
     this.#options.decided(open.method, 'ok')
     const settled = this.#outcome(intent)
     try {
-      const permit = this.#options.signer.sign({
-        open,
-        caller,
-        machine,
-        action: open.method,
-        digest,
-        intentId: intent.id,
-      })
       const peer = await this.#options.router.open(machine)
       // The caller may have given up, or lost its right, while the machine was looked for.
       assertUsable(caller.key)
-      if (end.closed) throw new CmdopError('cancelled', 'The caller is gone, or does not want it any more; nothing ran.')
+      if (end.closed)
+        throw new CmdopError('cancelled', 'The caller is gone, or does not want it any more; nothing ran.')
       peer.join(end, { ...open, permit }, settled)
+      this.#writeOutcomes()
     } catch (cause) {
       const error = toCmdopError(cause, 'server', 'The relay could not reach the machine.')
       settled(error)
@@ -78,13 +85,22 @@ export class Gate {
 
   /** Resolves when every outcome so far is written. */
   async flush(): Promise<void> {
+    this.#writeOutcomes()
     await Promise.all(this.#pending)
   }
 
   #outcome(intent: Intent): (outcome: Uint8Array | CmdopError) => void {
     const startedAt = performance.now()
     return (outcome) => {
-      const row = outcomeRow(intent, outcome, performance.now() - startedAt)
+      this.#outcomes.push(outcomeRow(intent, outcome, performance.now() - startedAt))
+      this.#timer ??= setTimeout(() => this.#writeOutcomes(), OUTCOME_WAIT_MS)
+    }
+  }
+
+  #writeOutcomes(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    for (const row of this.#outcomes.splice(0)) {
       const written = this.#options.store.audit
         .append(row)
         .catch((error: unknown) => this.#options.outcomeFailed(error, row))
@@ -92,6 +108,11 @@ export class Gate {
       this.#pending.add(written)
     }
   }
+}
+
+/** Resolves after what this tick asks of the store has been sent to it. */
+function endOfTick(): Promise<void> {
+  return new Promise((resolve) => process.nextTick(resolve))
 }
 
 function refuse(caller: Caller, open: Open, machine: MachineRow | undefined): CmdopError | undefined {

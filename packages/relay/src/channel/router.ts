@@ -65,7 +65,8 @@ export class Router {
     const dial = this.#options.dial ?? (() => Promise.reject(offline(machine)))
     const dialled = dial(relayInstance).then(
       (transport) => this.#connect(relayInstance, transport),
-      (cause: unknown) => raise(toCmdopError(cause, 'unavailable', 'The relay that holds the machine is gone; nothing ran.')),
+      (cause: unknown) =>
+        raise(toCmdopError(cause, 'unavailable', 'The relay that holds the machine is gone; nothing ran.')),
     )
     this.#relays.set(relayInstance, dialled)
     dialled.catch(() => this.#relays.delete(relayInstance))

@@ -69,7 +69,8 @@ export function createSwitch(options: SwitchOptions): Switch {
     close: async () => {
       presence.close()
       await presence.report().catch(failed)
-      for (const peer of Array.from(peers())) peer.link.close(new CmdopError('unavailable', 'The relay is shutting down.'))
+      for (const peer of Array.from(peers()))
+        peer.link.close(new CmdopError('unavailable', 'The relay is shutting down.'))
       clients.close()
       machines.close()
       await gate.flush()

@@ -9,10 +9,11 @@ const seenAtOnce = 1_000
 
 /** {@link MachineStore} in SQL. */
 export function createMachineStore(db: Database, engine: SqlEngine): MachineStore {
+  const byId = db.selectFrom('machines').selectAll().where('id', '=', '').compile()
   return {
     enroll: async (machine, tokenId) => await enroll(db, machine, tokenId),
-    get: async (machineId) =>
-      await db.selectFrom('machines').selectAll().where('id', '=', machineId).executeTakeFirst(),
+    // Every call waits for this: the statement is compiled once, and only its parameter changes.
+    get: async (machineId) => (await db.executeQuery<MachineRow>({ ...byId, parameters: [machineId] })).rows[0],
     list: async (fleetId, page) => await listMachines(db, fleetId, page),
     resolve: async (fleetId, reference) => await resolveMachine(db, fleetId, reference),
     update: async (machineId, change) => {

@@ -3,8 +3,6 @@ import { join } from 'node:path'
 import { startMachine } from '@cmdop/machine'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { newMark, whenGone, whenRunning, withMark } from './marked.ts'
-import { killRelayDuringExecs } from './relay-kills.ts'
-import { waitFor } from './wait-for.ts'
 import { startWorld, type World } from './world.ts'
 
 let world: World
@@ -13,59 +11,11 @@ beforeAll(async () => {
   world = await startWorld({ separateProcesses: true })
 })
 afterAll(() => world[Symbol.asyncDispose]())
-beforeEach(() => {
+beforeEach(async () => {
   mark = newMark()
+  await world.whenOnline(world.machine)
 })
 afterEach(() => whenGone(mark))
-
-const counter = 'i=0; while [ $i -lt 150 ]; do i=$((i+1)); echo $i; sleep 0.01; done'
-const counted = Array.from({ length: 150 }, (_, index) => `${index + 1}\n`).join('')
-
-describe('a relay that is killed', () => {
-  test('during 200 commands loses no row, and every command has its result or a coded error', async () => {
-    await world.whenOnline(world.machine)
-    await killRelayDuringExecs(world, { execs: 200 })
-  })
-
-  test('during a command costs the client nothing once it is there again', async () => {
-    const { relayId } = world.relay
-    let output = ''
-    let restarted: Promise<void> | undefined
-    for await (const { data } of world.handle.exec(counter)) {
-      output += Buffer.from(data).toString()
-      if (output.includes('40\n')) restarted ??= world.relay.kill().then(() => world.relay.restart())
-    }
-    await restarted
-    expect(output).toBe(counted)
-    expect(await world.client.me()).toMatchObject({ role: 'owner' })
-    expect(world.relay.relayId).toBe(relayId)
-  })
-
-  test('and is back before the answer, is asked again by what only reads', async () => {
-    await world.relay.kill()
-    const facts = world.handle.facts()
-    await world.relay.restart()
-    await world.whenOnline(world.machine)
-    expect(await facts).toMatchObject({ hostname: world.handle.hostname })
-    expect(await world.handle.exec('echo also')).toMatchObject({ stdout: 'also\n' })
-  })
-
-  test('loses no key that it had confirmed', async () => {
-    for (let round = 0; round < 3; round += 1) {
-      const confirmed: string[] = []
-      const issuing = (async () => {
-        for (;;) confirmed.push((await world.client.keys.issue({ name: `round ${round}` })).id)
-      })().catch((error: unknown) => error)
-      await waitFor('some are confirmed', () => confirmed.length > 5 + round * 20)
-      await world.relay.kill()
-      expect(await issuing).toMatchObject({ code: 'connection' })
-      await world.relay.restart()
-      const listed = new Set<string>()
-      for await (const { id } of world.client.keys.iter()) listed.add(id)
-      expect(confirmed.filter((id) => !listed.has(id))).toEqual([])
-    }
-  })
-})
 
 describe('a daemon that is killed', () => {
   test('during a command leaves nothing once it is there again, and the client is told `lost`', async () => {
