@@ -1,14 +1,15 @@
-import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { configFilePath } from '@cmdop/core'
+import { CmdopError } from '@cmdop/protocol'
 
 /** The one place of the command line that looks at `process.env`. */
 const environment = process.env
 
 /** Where relay and machine keep their state: `$XDG_STATE_HOME/cmdop`, by default in `~/.local/state`. */
 export function defaultDataDir(): string {
-  return join(environment['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state'), 'cmdop')
+  return join(environment['XDG_STATE_HOME'] || join(homedir(), '.local', 'state'), 'cmdop')
 }
 
 /** The command line's config file. */
@@ -16,15 +17,40 @@ export function configFile(): string {
   return configFilePath(environment)
 }
 
-/** Keeps address and key for later commands, in a file that only its owner can read. */
-export async function writeConfigFile(config: { baseUrl: string; token: string }): Promise<string> {
+/**
+ * Keeps address and key for later commands, in a file that only its owner can read. One that holds another relay is left
+ * as it is, because its key may be nowhere else; then the answer is false.
+ */
+export async function writeConfigFile(config: { baseUrl: string; token: string }): Promise<boolean> {
   const path = configFile()
+  if (!(await isFreeFor(path, config.baseUrl))) return false
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  await writeFile(path, `${JSON.stringify({ base_url: config.baseUrl, token: config.token }, null, 2)}\n`, {
-    mode: 0o600,
-  })
-  await chmod(path, 0o600)
-  return path
+  const text = `${JSON.stringify({ base_url: config.baseUrl, token: config.token }, null, 2)}\n`
+  await writeSecret(path, text)
+  return true
+}
+
+/** Writes a file whole, or not at all, with mode 0600 from its first byte on. */
+export async function writeSecret(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.new`, text, { mode: 0o600 })
+  await rename(`${path}.new`, path)
+}
+
+/** The token of `cmdop machine enroll` from `CMDOP_ENROLL_TOKEN`, so that it shows in no list of processes. */
+export function enrollmentToken(): string {
+  const token = environment['CMDOP_ENROLL_TOKEN']
+  if (token) return token
+  throw new CmdopError('config', 'There is no enrolment token: pass --token, or set CMDOP_ENROLL_TOKEN.')
+}
+
+async function isFreeFor(path: string, baseUrl: string): Promise<boolean> {
+  const text = await readFile(path, 'utf8').catch(() => '{}')
+  try {
+    const held = (JSON.parse(text) as { base_url?: string }).base_url
+    return held === undefined || held === baseUrl
+  } catch {
+    return false
+  }
 }
 
 /** Whether the environment names a relay. */

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { Client, type RemoteMachine } from '@cmdop/core'
 import { CmdopError } from '@cmdop/protocol'
 import { configFile, hasRelayInEnvironment } from './config.ts'
@@ -21,14 +22,11 @@ export async function connectMachine(reference: string, signal: AbortSignal): Pr
     const running = opened.move()
     return { machine, [Symbol.asyncDispose]: () => running.disposeAsync() }
   }
-  const { embedded } = await import('./embedded.ts')
-  const local = await embedded()
-  const { machine } = local
-  if ([...LOCAL_NAMES, machine.id, machine.name, machine.hostname].includes(reference)) {
+  if ([...LOCAL_NAMES, hostname()].includes(reference)) {
     await say('no relay is configured: working on this machine')
-    return { machine, [Symbol.asyncDispose]: () => local[Symbol.asyncDispose]() }
+    const { embedded } = await import('./embedded.ts')
+    return embedded()
   }
-  await local[Symbol.asyncDispose]()
   throw new CmdopError(
     'not_found',
     `No relay is configured, so the only machine is this one (local), not ${reference}. Set CMDOP_BASE_URL and CMDOP_TOKEN, or run: cmdop up.`,

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client, type RemoteMachine } from '@cmdop/core'
@@ -24,16 +24,13 @@ export interface Embedded extends AsyncDisposable {
 export async function embedded(options: EmbeddedOptions = {}): Promise<Embedded> {
   await using opened = new AsyncDisposableStack()
   const dataDir = options.data ?? (await temporaryFolder(opened))
-  const keyFile = join(dataDir, 'owner-key')
   const system = opened.use(
     await startLocalSystem({
       dataDir,
       relay: { port: 0, drainMs: 0 },
       logLevel: options.logLevel ?? 'silent',
-      knownKey: () => readFile(keyFile, 'utf8').catch(() => undefined),
     }),
   )
-  if (options.data !== undefined && system.isNewKey) await writeFile(keyFile, system.key, { mode: 0o600 })
   const client = opened.use(new Client({ baseUrl: system.relay.url, token: system.key }))
   const machine = await client.machine(system.machine.state.machineId)
   const running = opened.move()

@@ -1,8 +1,10 @@
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { enrollMachine, readMachineState, type RunningMachine, startMachine } from '@cmdop/machine'
 import { type Relay, startRelay } from '@cmdop/relay'
 import { CmdopError } from '@cmdop/protocol'
 import { Client } from '@cmdop/core'
+import { writeSecret } from './config.ts'
 
 /** Milliseconds in which a daemon in this process must be connected to a relay in this process. */
 const CONNECT_WITHIN_MS = 10_000
@@ -16,8 +18,8 @@ export interface LocalSystemOptions {
   /** Of this machine in its fleet. Default: the hostname. */
   readonly machineName?: string
   readonly logLevel: NonNullable<RelayConfig['logLevel']>
-  /** The key to work with, known from an earlier start; asked once the relay is up. */
-  knownKey(relay: Relay): Promise<string | undefined>
+  /** Make another owner key, if the kept one is lost or revoked. */
+  readonly newKey?: boolean
 }
 
 /** A relay and a machine in this process. */
@@ -29,13 +31,19 @@ export interface LocalSystem extends AsyncDisposable {
   readonly isNewKey: boolean
 }
 
-/** Starts a relay and, joined to it, this machine; enrols it the first time. Everything is taken down in reverse. */
+/**
+ * Starts a relay and, joined to it, this machine; enrols it the first time. The owner key is kept in `owner-key` (mode
+ * 0600) beside the relay's data, which is worth as much. Everything is taken
+ * down in reverse.
+ */
 export async function startLocalSystem(options: LocalSystemOptions): Promise<LocalSystem> {
   const { dataDir, logLevel } = options
   await using opened = new AsyncDisposableStack()
   const relay = opened.use(await startRelay({ ...options.relay, logLevel, dataDir: join(dataDir, 'relay') }))
-  const known = relay.firstKey === undefined ? await options.knownKey(relay) : undefined
-  const key = known ?? relay.firstKey ?? (await relay.issueOwnerKey('local owner key'))
+  const keyFile = join(dataDir, 'owner-key')
+  const known = options.newKey === true ? undefined : await readFile(keyFile, 'utf8').catch(() => undefined)
+  const key = relay.firstKey ?? known ?? (await relay.issueOwnerKey('local owner key'))
+  if (key !== known) await writeSecret(keyFile, key)
   const machineDir = join(dataDir, 'machine')
   if ((await readMachineState(machineDir)) === undefined) await enroll(relay, key, { ...options, dataDir: machineDir })
   const machine = opened.use(await startMachine({ dataDir: machineDir, relayUrl: relay.url, logLevel }))
@@ -46,7 +54,7 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
     )
   }
   const running = opened.move()
-  return { relay, machine, key, isNewKey: known === undefined, [Symbol.asyncDispose]: () => running.disposeAsync() }
+  return { relay, machine, key, isNewKey: key !== known, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
 
 async function enroll(relay: Relay, key: string, options: { dataDir: string; machineName?: string }): Promise<void> {

@@ -15,7 +15,7 @@ type Action<Arguments extends unknown[]> = (...input: Arguments) => Promise<numb
 const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace']
 
 /** Runs the command line and resolves to its exit code. Each command's code is loaded only when it is called. */
-export async function runProgram(argv: readonly string[]): Promise<number> {
+export async function runProgram(argv: readonly string[], signal: AbortSignal): Promise<number> {
   let exitCode: number = exitCodes.ok
   const done =
     <Arguments extends unknown[]>(action: Action<Arguments>) =>
@@ -44,9 +44,9 @@ type Done = <Arguments extends unknown[]>(action: Action<Arguments>) => (...inpu
 function addSystemCommands(program: Command, done: Done): void {
   withRelayOptions(program.command('up').description('start a relay and this machine'))
     .option('--name <name>', 'name of this machine in its fleet (default: its hostname)')
-    .action(done(async (flags: UpFlags) => (await import('./commands/up.ts')).upCommand(flags)))
+    .action(done(async (flags: UpFlags) => (await import('./commands/up.ts')).upCommand(flags, signal)))
   withRelayOptions(program.command('relay').description('start a relay')).action(
-    done(async (flags: RelayFlags) => (await import('./commands/relay.ts')).relayCommand(flags)),
+    done(async (flags: RelayFlags) => (await import('./commands/relay.ts')).relayCommand(flags, signal)),
   )
 }
 
@@ -67,7 +67,7 @@ function addMachineCommands(program: Command, done: Done): void {
     .option('--data <folder>', 'folder for key and state')
     .addOption(new Option('--log-level <level>', 'log on stderr').choices(logLevels))
     .option('--json', 'print one JSON document')
-    .action(done(async (flags: MachineRunFlags) => (await import('./commands/machine.ts')).machineRunCommand(flags)))
+    .action(done(async (flags: MachineRunFlags) => (await import('./commands/machine.ts')).machineRunCommand(flags, signal)))
   machine
     .command('token')
     .description('issue a token with which machines enrol')
@@ -97,7 +97,7 @@ function addWorkCommands(program: Command, done: Done): void {
     .option('--json', 'print one JSON document')
     .action(
       done(async (machine: string, argv: string[], flags: ExecFlags) =>
-        (await import('./commands/exec.ts')).execCommand(machine, argv, flags),
+        (await import('./commands/exec.ts')).execCommand(machine, argv, { ...flags, signal }),
       ),
     )
   program
@@ -112,7 +112,7 @@ function addWorkCommands(program: Command, done: Done): void {
     .option('--deadline <duration>', 'stop the run after this time')
     .option('--json', 'print the whole record as one JSON document')
     .action(
-      done(async (prompt: string, flags: RunFlags) => (await import('./commands/run.ts')).runCommand(prompt, flags)),
+      done(async (prompt: string, flags: RunFlags) => (await import('./commands/run.ts')).runCommand(prompt, flags, signal)),
     )
 }
 

@@ -1,9 +1,8 @@
 import type { ExecOptions, RemoteMachine } from '@cmdop/core'
 import { CmdopError } from '@cmdop/protocol'
 import { connectMachine } from '../connect.ts'
-import { parseDuration } from '../duration.ts'
+import { parseDuration } from '../numbers.ts'
 import { execExitCodeOf, execExitCodes } from '../exit-codes.ts'
-import { interruptSignal } from '../interrupt.ts'
 import { reportError, writeJson, writeStderr, writeStdout } from '../terminal.ts'
 import { constants } from 'node:os'
 
@@ -17,9 +16,12 @@ export interface ExecFlags {
 }
 
 /** `cmdop exec <machine> -- <argv>`: the command's output as it comes, and its exit code. */
-export async function execCommand(reference: string, argv: string[], flags: ExecFlags): Promise<number> {
+export async function execCommand(
+  reference: string,
+  argv: string[],
+  { signal, ...flags }: ExecFlags & { signal: AbortSignal },
+): Promise<number> {
   try {
-    const signal = interruptSignal()
     const options: ExecOptions = { ...execOptions(flags), signal }
     await using connected = await connectMachine(reference, signal)
     const command = flags.shell === true ? argv.join(' ') : argv

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import { Client } from '@cmdop/core'
 import { enrollMachine, startMachine } from '@cmdop/machine'
-import { defaultDataDir } from '../config.ts'
-import { parseDuration } from '../duration.ts'
+import { defaultDataDir, enrollmentToken } from '../config.ts'
+import { parseCount, parseDuration } from '../numbers.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { interrupted, interruptSignal } from '../interrupt.ts'
+import { interrupted } from '../interrupt.ts'
 import { say, writeJson, writeStdout } from '../terminal.ts'
 
 interface DataFlags {
@@ -14,8 +14,9 @@ interface DataFlags {
 
 export interface EnrollFlags extends DataFlags {
   relay: string
-  token: string
+  token?: string
   name?: string
+  insecure?: boolean
 }
 
 export interface MachineRunFlags extends DataFlags {
@@ -32,11 +33,13 @@ const folderOf = (flags: DataFlags) => flags.data ?? join(defaultDataDir(), 'mac
 
 /** `cmdop machine enroll`: makes this machine's key and joins a fleet. */
 export async function enrollCommand(flags: EnrollFlags): Promise<number> {
-  const { relay: relayUrl, token, name } = flags
+  const { relay: relayUrl, name, insecure: allowInsecure = false } = flags
+  const token = flags.token ?? enrollmentToken()
   const state = await enrollMachine({
     relayUrl,
     token,
     dataDir: folderOf(flags),
+    allowInsecure,
     ...(name === undefined ? {} : { name }),
   })
   const { machineId, fleetId } = state
@@ -50,8 +53,7 @@ export async function enrollCommand(flags: EnrollFlags): Promise<number> {
 }
 
 /** `cmdop machine run`: the daemon, until ^C or SIGTERM. */
-export async function machineRunCommand(flags: MachineRunFlags): Promise<number> {
-  const signal = interruptSignal()
+export async function machineRunCommand(flags: MachineRunFlags, signal: AbortSignal): Promise<number> {
   await using machine = await startMachine({
     dataDir: folderOf(flags),
     ...(flags.logLevel === undefined ? {} : { logLevel: flags.logLevel }),
@@ -66,7 +68,7 @@ export async function machineRunCommand(flags: MachineRunFlags): Promise<number>
 export async function tokenCommand(flags: TokenFlags): Promise<number> {
   await using client = new Client()
   const token = await client.enrollmentTokens.issue({
-    ...(flags.uses === undefined ? {} : { max_uses: Number(flags.uses) }),
+    ...(flags.uses === undefined ? {} : { max_uses: parseCount('--uses', flags.uses) }),
     ...(flags.expires === undefined ? {} : { expires_in_seconds: Math.ceil(parseDuration(flags.expires) / 1000) }),
   })
   if (flags.json === true) await writeJson(token)

@@ -4,7 +4,7 @@ import { CmdopError } from '@cmdop/protocol'
 import { DEFAULT_PORT, startRelay } from '@cmdop/relay'
 import { defaultDataDir } from '../config.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { interrupted, interruptSignal } from '../interrupt.ts'
+import { interrupted } from '../interrupt.ts'
 import { say, writeJson } from '../terminal.ts'
 
 export interface RelayFlags {
@@ -21,8 +21,7 @@ export interface RelayFlags {
 }
 
 /** `cmdop relay`: the relay, until ^C or SIGTERM. */
-export async function relayCommand(flags: RelayFlags): Promise<number> {
-  const signal = interruptSignal()
+export async function relayCommand(flags: RelayFlags, signal: AbortSignal): Promise<number> {
   const dataDir = flags.data ?? join(defaultDataDir(), 'relay')
   await using relay = await startRelay({ ...(await relayConfig(flags)), dataDir })
   const key = relay.firstKey ?? (flags.newOwnerKey === true ? await relay.issueOwnerKey('owner key') : undefined)

@@ -1,9 +1,8 @@
 import { createAgent, type RunEvent, RunError, type StandardSchema } from '@cmdop/agent'
 import { CmdopError } from '@cmdop/protocol'
 import { connectMachine } from '../connect.ts'
-import { parseDuration } from '../duration.ts'
+import { parseCount, parseDuration } from '../numbers.ts'
 import { exitCodeOf, exitCodes } from '../exit-codes.ts'
-import { interruptSignal } from '../interrupt.ts'
 import { loadSchema } from '../load-schema.ts'
 import { reportError, say, writeJson, writeStdout } from '../terminal.ts'
 
@@ -18,10 +17,9 @@ export interface RunFlags {
 }
 
 /** `cmdop run "<prompt>"`: an AI operator on a machine; what it does goes to stderr, its answer to stdout. */
-export async function runCommand(prompt: string, flags: RunFlags): Promise<number> {
+export async function runCommand(prompt: string, flags: RunFlags, signal: AbortSignal): Promise<number> {
   const json = flags.json === true
   try {
-    const signal = interruptSignal()
     const outputSchema = flags.schema === undefined ? undefined : await loadSchema(flags.schema)
     const options = { ...runOptions(flags), signal }
     await using connected = await connectMachine(flags.machine, signal)
@@ -72,7 +70,7 @@ function runOptions(flags: RunFlags): { context?: unknown; budget: { steps?: num
   return {
     ...(flags.context === undefined ? {} : { context: parseContext(flags.context) }),
     budget: {
-      ...(flags.maxSteps === undefined ? {} : { steps: Number(flags.maxSteps) }),
+      ...(flags.maxSteps === undefined ? {} : { steps: parseCount('--max-steps', flags.maxSteps) }),
       ...(flags.deadline === undefined ? {} : { seconds: parseDuration(flags.deadline) / 1000 }),
     },
   }

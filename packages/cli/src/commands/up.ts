@@ -1,9 +1,7 @@
-import { Client } from '@cmdop/core'
-import type { Relay } from '@cmdop/relay'
-import { defaultDataDir, writeConfigFile } from '../config.ts'
+import { configFile, defaultDataDir, writeConfigFile } from '../config.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { interrupted, interruptSignal } from '../interrupt.ts'
-import { startLocalSystem } from '../local-system.ts'
+import { interrupted } from '../interrupt.ts'
+import { type LocalSystem, startLocalSystem } from '../local-system.ts'
 import { say, writeJson } from '../terminal.ts'
 import { type RelayFlags, relayConfig, sayRelay } from './relay.ts'
 
@@ -12,40 +10,26 @@ export interface UpFlags extends RelayFlags {
 }
 
 /** `cmdop up`: a relay and this machine, until ^C or SIGTERM; the key is kept for later commands. */
-export async function upCommand(flags: UpFlags): Promise<number> {
-  const signal = interruptSignal()
+export async function upCommand(flags: UpFlags, signal: AbortSignal): Promise<number> {
   await using system = await startLocalSystem({
     dataDir: flags.data ?? defaultDataDir(),
     relay: await relayConfig(flags),
     ...(flags.name === undefined ? {} : { machineName: flags.name }),
     logLevel: flags.logLevel ?? 'warn',
-    knownKey: (relay) => (flags.newOwnerKey === true ? Promise.resolve(undefined) : configuredKey(relay)),
+    newKey: flags.newOwnerKey === true,
   })
   const { relay, machine, key, isNewKey } = system
-  const shownKey = isNewKey ? key : undefined
-  if (isNewKey) await keepKey(relay.url, key)
-  if (flags.json === true)
-    await writeJson({ url: relay.url, machine: machine.state.name, ...(isNewKey ? { key } : {}) })
-  else {
-    await sayRelay(relay.url, shownKey)
-    await say(`machine: ${machine.state.name} (${machine.state.machineId})`)
-    await say(`try: cmdop exec ${machine.state.name} -- uptime`)
-  }
+  const isKept = await writeConfigFile({ baseUrl: relay.url, token: key })
+  if (flags.json === true) await writeJson({ url: relay.url, machine: machine.state.name, ...(isNewKey ? { key } : {}) })
+  else await sayUp(system, isKept)
   await interrupted(signal)
   return exitCodes.ok
 }
 
-/** The key that the config file (or the environment) holds for this relay, if it still is good. */
-async function configuredKey(relay: Relay): Promise<string | undefined> {
-  try {
-    await using client = new Client({ baseUrl: relay.url })
-    await client.me()
-    return client.token
-  } catch {
-    return undefined
-  }
-}
-
-async function keepKey(baseUrl: string, token: string): Promise<void> {
-  await say(`the key is kept in ${await writeConfigFile({ baseUrl, token })}`)
+async function sayUp({ relay, machine, key, isNewKey }: LocalSystem, isKept: boolean): Promise<void> {
+  const { name, machineId } = machine.state
+  await sayRelay(relay.url, isNewKey ? key : undefined)
+  await say(`machine: ${name} (${machineId})`)
+  if (isKept) await say(`address and key are kept in ${configFile()}; try: cmdop exec ${name} -- uptime`)
+  else await say(`${configFile()} holds another relay and stays as it is; for this one set CMDOP_BASE_URL=${relay.url} and CMDOP_TOKEN`)
 }

@@ -18,8 +18,8 @@ export type Action = (typeof actions)[number]
 export const matrix: Readonly<Record<Role, readonly Action[]>> = {
   owner: actions,
   admin: actions,
-  member: ['machine.list', 'machine.facts', 'machine.exec', 'file.read'],
-  viewer: ['machine.list', 'machine.facts'],
+  member: ['machine.list', 'machine.facts', 'machine.exec', 'file.read', 'metrics.read'],
+  viewer: ['machine.list', 'machine.facts', 'metrics.read'],
 }
 
 /** Who acts, as far as the decision goes. */

@@ -64,7 +64,7 @@ export class MachinePeers {
         'The relay does not know this machine or its key; enrol it again: cmdop machine enroll.',
       )
     }
-    if (machine.disabledAt !== null) throw new CmdopError('auth', 'This machine is disabled; an admin can enable it.')
+    if (machine.disabledAt !== null) throw new CmdopError('auth', 'This machine is disabled at the relay.')
     await this.#options.store.machines.update(machine.id, described(proof))
     await this.#options.store.machines.seen([machine.id], new Date().toISOString())
     if (peer.link.isClosed) return

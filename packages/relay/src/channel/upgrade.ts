@@ -85,5 +85,7 @@ function refusalOf(request: IncomingMessage, url: URL, allowedOrigins: readonly 
 
 function refuse(socket: Duplex, status: string): void {
   socket.on('error', () => {})
+  // An upgraded socket is nobody's any more: one whose other side stays open would stay for ever.
+  socket.once('finish', () => socket.destroy())
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
 }

@@ -9,13 +9,11 @@ import {
 } from '@cmdop/protocol'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import type { Caller } from '../../auth/authenticate.ts'
-import { hashSecret, newId, newSecret } from '../../auth/secrets.ts'
-import { type KeyRow, roles, type Store } from '../../store/store.ts'
+import { issueKey, revokeKey } from '../../auth/keys.ts'
+import { hashSecret, newSecret } from '../../auth/secrets.ts'
+import type { KeyRow, Store } from '../../store/store.ts'
 import type { HttpContext } from '../context.ts'
 import { guard } from '../guard.ts'
-
-const DAY_MS = 86_400_000
 
 /** Milliseconds a ticket for a browser's WebSocket is good for. */
 const TICKET_TTL_MS = 30_000
@@ -66,11 +64,7 @@ export function apiKeyRoutes(context: HttpContext): FastifyPluginAsyncZod {
       { schema: { summary: 'Revoke an API key at once', params: KeyParams, response: { 204: z.null() } } },
       async (request, reply) => {
         const { fleet, key } = request.params
-        await guard(store, request, 'key.revoke', fleet)
-        const row = await store.keys.get(key)
-        if (row === undefined || row.fleetId !== fleet)
-          throw new CmdopError('not_found', 'There is no such API key in your fleet.')
-        await store.keys.revoke(fleet, key, new Date().toISOString())
+        await revokeKey(store, await guard(store, request, 'key.revoke', fleet), key)
         await bus.publish({ type: 'key-revoked', keyId: key })
         return reply.status(204).send(null)
       },
@@ -88,40 +82,6 @@ export function apiKeyRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
     )
   }
-}
-
-async function issueKey(store: Store, caller: Caller, issue: z.output<typeof ApiKeyIssue>): Promise<ApiKeyIssued> {
-  if (roles.indexOf(issue.role) < roles.indexOf(caller.role)) {
-    throw new CmdopError('permission', `Your role ${caller.role} may not issue a key with the role ${issue.role}.`)
-  }
-  const secret = newSecret(issue.kind)
-  const now = Date.now()
-  const createdAt = new Date(now).toISOString()
-  const expiresAt =
-    issue.expires_in_days === undefined ? null : new Date(now + issue.expires_in_days * DAY_MS).toISOString()
-  const principalId = newId('prn_')
-  await store.principals.create({
-    id: principalId,
-    fleetId: caller.fleetId,
-    kind: issue.kind,
-    name: issue.name,
-    role: issue.role,
-    actsForId: issue.kind === 'ai' ? caller.principalId : null,
-    createdAt,
-  })
-  await store.keys.create({
-    id: secret.id,
-    fleetId: caller.fleetId,
-    principalId,
-    name: issue.name,
-    secretHash: secret.hash,
-    prefix: secret.prefix,
-    createdAt,
-    expiresAt,
-    lastUsedAt: null,
-    revokedAt: null,
-  })
-  return { id: secret.id, fleet_id: caller.fleetId, name: issue.name, raw_token: secret.raw, expires_at: expiresAt }
 }
 
 async function summary(store: Store, key: KeyRow): Promise<ApiKeySummary> {

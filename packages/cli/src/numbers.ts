@@ -9,3 +9,10 @@ export function parseDuration(text: string): number {
   if (ms >= 1 && ms <= 2_147_483_647) return ms
   throw new CmdopError('config', `Expected a duration such as 500ms, 30s, 5m or 2h, got "${text}".`)
 }
+
+/** A whole number from 1 up, of an option. Throws `config`, naming it. */
+export function parseCount(option: string, text: string): number {
+  const count = Number(text)
+  if (Number.isInteger(count) && count >= 1) return count
+  throw new CmdopError('config', `Expected ${option} to be a whole number from 1 up, got "${text}".`)
+}
