@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 import base from './vitest.config.ts'
 
-/** Tests that need root or a Debian package; `scripts/install-system-packages.sh` brings them. */
+/** Tests that need root or a Debian package. None needs a package that is not on every Debian yet. */
 export default defineConfig({
   ...base,
   test: {

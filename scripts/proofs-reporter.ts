@@ -12,7 +12,14 @@ export default class ProofsReporter implements Reporter {
       return `| ${test.fullName} | ${module.relativeModuleId} | ${test.result().state} | ${seconds} s |`
     })
     const passed = tests.filter(({ test }) => test.result().state === 'passed').length
-    const head = ['# Proofs', '', `The full tier (\`npm run test:full\`) at commit ${commit}, ${new Date().toISOString().slice(0, 10)}, Node ${process.version}: ${passed} of ${tests.length} passed.`]
-    writeFileSync('benchmarks/proofs.md', [...head, '', '| what | where | result | time |', '|---|---|---|---|', ...rows, ''].join('\n'))
+    const head = [
+      '# Proofs',
+      '',
+      `The full tier (\`npm run test:full\`) at commit ${commit}, ${new Date().toISOString().slice(0, 10)}, Node ${process.version}: ${passed} of ${tests.length} passed.`,
+    ]
+    writeFileSync(
+      'benchmarks/proofs.md',
+      [...head, '', '| what | where | result | time |', '|---|---|---|---|', ...rows, ''].join('\n'),
+    )
   }
 }

@@ -1,4 +1,4 @@
-import { readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { newMark, whenGone, whenRunning } from './marked.ts'
@@ -58,6 +58,17 @@ describe('cmdop exec', () => {
     )
     expect(code).toBe(124)
     expect(stderr).toContain('deadline: The command did not end within 300 ms')
+  })
+
+  test('ends the command and itself when nobody reads its output any more', async () => {
+    await using world = await startWorld()
+    const mark = newMark()
+    const running = startCli(['exec', world.machine.name, '--env', `MARK=${mark}`, '--', 'yes'], envOf(world))
+    await waitFor('there is output', () => running.stdout().length > 0)
+    running.child.stdout?.destroy()
+    const { stderr } = await running.done
+    expect(stderr).not.toContain('EPIPE')
+    await whenGone(mark)
   })
 
   test('works on this machine where no relay is configured', async () => {
@@ -153,6 +164,15 @@ describe('cmdop machines and machine', () => {
     expect(JSON.parse(json.stdout)).toMatchObject({ items: [{ name: 'machine-0' }, { name: 'machine-1' }] })
   })
 
+  test('enrols over plain http with another host only when told so', async () => {
+    await using world = await startWorld({ machines: 0 })
+    const data = join(await world.folder(), 'machine')
+    const argv = ['machine', 'enroll', '--relay', 'http://relay.example', '--data', data]
+    const result = await runCli(argv, { CMDOP_ENROLL_TOKEN: 'cmdop_enroll_x' })
+    expect(result.code).toBe(2)
+    expect(result.stderr).toContain('--insecure')
+  })
+
   test('issues a token, enrols with it and runs the daemon until SIGTERM', async () => {
     await using world = await startWorld({ machines: 0 })
     const data = join(await world.folder(), 'machine')
@@ -198,6 +218,21 @@ describe('cmdop up', () => {
     expect((await second.done).code).toBe(0)
   })
 
+  test('leaves the key of another relay in the config file as it is', async () => {
+    await using world = await startWorld({ machines: 0 })
+    const home = await world.folder()
+    const config = join(home, 'cmdop', 'config.json')
+    const other = JSON.stringify({ base_url: 'https://relay.example', token: 'cmdop_human_other' })
+    await mkdir(join(home, 'cmdop'))
+    await writeFile(config, other, { mode: 0o600 })
+    const up = startCli(['up', '--port', '0'], { XDG_CONFIG_HOME: home, XDG_STATE_HOME: join(home, 'state') })
+    await waitFor('it is up', () => up.stderr().includes('CMDOP_TOKEN'))
+    up.child.kill('SIGTERM')
+    const { code, stderr } = await up.done
+    expect([code, await readFile(config, 'utf8')]).toEqual([0, other])
+    expect(stderr).toContain('stays as it is')
+  })
+
   test('refuses another address than loopback without TLS, with exit code 2', async () => {
     await using world = await startWorld({ machines: 0 })
     const result = await runCli(['relay', '--host', '0.0.0.0', '--port', '0', '--data', await world.folder()])
@@ -210,6 +245,8 @@ describe('the command line', () => {
   test('exits with 2 for what it does not know, and 0 for help', async () => {
     expect((await runCli(['nonsense'])).code).toBe(2)
     expect((await runCli(['exec', '--nonsense'])).code).toBe(2)
+    const usage = await runCli(['exec', 'local', '--json'])
+    expect([usage.code, JSON.parse(usage.stdout)]).toMatchObject([2, { error: { code: 'config' } }])
     const help = await runCli(['--help'])
     expect(help.code).toBe(0)
     expect(help.stdout).toContain('cmdop')

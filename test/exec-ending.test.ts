@@ -217,7 +217,7 @@ test('closing the daemon ends its commands', async () => {
   await whenRunning(mark)
   await other.machine.close()
   expect(await withMark(mark)).toEqual([])
-  expect(await error).toMatchObject({ code: 'cancelled' })
+  expect(await error).toMatchObject({ code: 'lost' })
 })
 
 test('closing the daemon while commands start leaves none behind', async () => {

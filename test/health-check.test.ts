@@ -1,10 +1,11 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFile, statfs } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { newMark, withMark } from './marked.ts'
+import { newMark, whenGone, withMark } from './marked.ts'
 
 const example = fileURLToPath(new URL('../examples/health-check/src/main.ts', import.meta.url))
 
@@ -39,6 +40,20 @@ test('the health check of npm start gives the figures of this machine as one JSO
   expect(output.services).toContain('node')
   expect(stderr).toMatch(/relay .*process[\s\S]*machine .*process[\s\S]*calls facts/)
   expect(await withMark(mark)).toEqual([])
+})
+
+test('^C while the health check starts ends everything that it had started, with exit code 130', async () => {
+  const mark = newMark()
+  const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], XDG_CONFIG_HOME: '/nonexistent', MARK: mark }
+  const child = spawn(process.execPath, ['--conditions=@cmdop/source', example, '--json'], { env })
+  let stdout = ''
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
+  // Its first line: the relay is up, the machine is not yet.
+  await once(child.stderr, 'data')
+  child.kill('SIGINT')
+  const [code] = (await once(child, 'close')) as [number]
+  expect([code, JSON.parse(stdout)]).toMatchObject([130, { error: { code: 'cancelled' } }])
+  await whenGone(mark)
 })
 
 async function memoryPercent(): Promise<number> {

@@ -34,6 +34,16 @@ describe('a daemon that is killed', () => {
     expect(await world.handle.exec('echo works')).toMatchObject({ stdout: 'works\n' })
   })
 
+  test('leaves a service that an ended command started on purpose, also after it is there again', async () => {
+    await world.handle.exec('nohup sleep 1000 >/dev/null 2>&1 &', { env: { MARK: mark } })
+    const [pid = 0] = await whenRunning(mark)
+    await world.machine.kill()
+    await world.machine.restart()
+    await world.whenOnline(world.machine)
+    expect(await withMark(mark)).toEqual([pid])
+    process.kill(pid)
+  })
+
   test('and stays away, is a coded error after `orphanMs`', async () => {
     const handle = await world.connect({ timeoutMs: 500 }).machine(world.machine.id)
     const running = handle.exec('echo begun; sleep 1000', { orphanMs: 200, env: { MARK: mark } })

@@ -59,6 +59,33 @@ describe('a key', () => {
     await expect(admin.keys.issue({ name: 'as much', role: 'admin' })).resolves.toMatchObject({ name: 'as much' })
   })
 
+  test('that is not of a person issues none for people, and what it issues acts for the person behind it', async () => {
+    const { raw_token: token, id } = await world.client.keys.issue({
+      name: 'operator',
+      kind: 'ai',
+      role: 'admin',
+      expires_in_days: 1,
+    })
+    const operator = world.connect({ token })
+    await expect(operator.keys.issue({ name: 'me', kind: 'human' })).rejects.toMatchObject({ code: 'permission' })
+    const longer = await operator.keys.issue({ name: 'helper', kind: 'service', expires_in_days: 30 })
+    const { expires_at } = (await Array.fromAsync(world.client.keys.iter())).find((key) => key.id === id) ?? {}
+    expect(longer.expires_at).toBe(expires_at)
+    const { principal_id: owner } = await world.client.me()
+    const { principal_id: helper } = await world.connect({ token: longer.raw_token }).me()
+    expect(await store.principals.get(helper)).toMatchObject({ kind: 'service', actsForId: owner })
+  })
+
+  test('of an owner is revoked by owners only, and the last one by nobody', async () => {
+    const keys = await Array.fromAsync(world.client.keys.iter())
+    const own = keys.find(({ name }) => name === 'first owner key')?.id ?? ''
+    const { raw_token: token } = await world.client.keys.issue({ name: 'admin', role: 'admin' })
+    await expect(world.connect({ token }).keys.revoke(own)).rejects.toMatchObject({ code: 'permission' })
+    await expect(world.client.keys.revoke(own)).rejects.toMatchObject({ code: 'conflict' })
+    const second = await world.client.keys.issue({ name: 'second owner', kind: 'human', role: 'owner' })
+    await expect(world.client.keys.revoke(second.id)).resolves.toBeUndefined()
+  })
+
   test('that is revoked ends its connection and its commands within a second', async () => {
     const mark = newMark()
     const issued = await world.client.keys.issue({ name: 'short', role: 'member' })

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { newMark, whenGone, whenRunning } from './marked.ts'
 import { waitFor } from './wait-for.ts'
@@ -46,3 +48,22 @@ async function metric(relay: { url: string; firstKey: string }, name: string): P
   const answer = await fetch(`${relay.url}/metrics`, { headers: { authorization: `Bearer ${relay.firstKey}` } })
   return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(await answer.text())?.[1])
 }
+
+test.each(['/nope', '/api/channel'])(
+  'a caller of %s that keeps its side open is let go, and does not hold up the close',
+  async (path) => {
+    await using world = await startWorld({ machines: 0 })
+    const { hostname, port } = new URL(world.relay.url)
+    const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
+    socket.on('error', () => {})
+    const upgrade = [
+      'GET ' + path,
+      'HTTP/1.1\r\nHost: relay\r\nOrigin: https://elsewhere.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n',
+    ]
+    socket.write(`${upgrade.join(' ')}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`)
+    const [answer] = (await once(socket, 'data')) as [Buffer]
+    expect(answer.toString()).toMatch(/^HTTP\/1.1 40[34] /)
+    await world.relay.close()
+    socket.destroy()
+  },
+)

@@ -1,43 +1,52 @@
-import { type RunEvent, Client, createAgent, isCmdopError } from 'cmdop'
+import { setTimeout as wait } from 'node:timers/promises'
+import { Client, createAgent, isCmdopError, type RunEvent } from 'cmdop'
 import { startSystem } from './processes.ts'
 import { ServerHealth } from './server-health.ts'
 
 const json = process.argv.includes('--json')
 const say = (line: string) => void process.stderr.write(`${line}\n`)
 
+/** Milliseconds for the processor to calm down after the start of five processes, which is not what is to be checked. */
+const SETTLE_MS = 1000
+
+const stop = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort())
 try {
-  const stop = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort())
-  await using system = await startSystem(say)
+  await checkHealth(stop.signal)
+} catch (error) {
+  const { code, message } = isCmdopError(error) ? error : { code: 'server', message: String(error) }
+  const shown = stop.signal.aborted
+    ? { code: 'cancelled', message: 'Stopped; nothing is left running.' }
+    : { code, message }
+  if (json) process.stdout.write(`${JSON.stringify({ error: shown }, null, 2)}\n`)
+  say(`failed    ${shown.code}: ${shown.message}`)
+  process.exitCode = shown.code === 'cancelled' ? 130 : 1
+}
+
+async function checkHealth(signal: AbortSignal): Promise<void> {
+  await using system = await startSystem(say, signal)
   await using client = new Client({ baseUrl: system.url, token: system.key })
   const machine = await client.machine(system.machineId)
   const agent = createAgent({ machine })
   say(`operator  ${agent.model.provider}/${agent.model.id} works on ${machine.name}`)
+  await wait(SETTLE_MS, undefined, { signal })
 
-  const stream = agent.runStream('Check server health and identify any issues', {
-    outputSchema: ServerHealth,
-    signal: stop.signal,
-  })
+  const stream = agent.runStream('Check server health and identify any issues', { outputSchema: ServerHealth, signal })
   for await (const event of stream) showStep(event)
   const result = await stream.result
 
   if (json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`)
   else showHealth(result.output)
-  say(
-    `done      ${result.steps.length} steps in ${(result.durationMs / 1000).toFixed(1)} s, answered by ${result.model.provider}/${result.model.id}`,
-  )
-} catch (error) {
-  if (!isCmdopError(error)) throw error
-  if (json)
-    process.stdout.write(`${JSON.stringify({ error: { code: error.code, message: error.message } }, null, 2)}\n`)
-  say(`failed    ${error.code}: ${error.message}`)
-  process.exitCode = error.code === 'cancelled' ? 130 : 1
+  const seconds = (result.durationMs / 1000).toFixed(1)
+  say(`done      ${result.steps.length} steps in ${seconds} s, answered by ${result.model.provider}/${result.model.id}`)
 }
 
 function showStep(event: RunEvent<ServerHealth>): void {
   if (event.type === 'tool_call') say(`step      calls ${event.tool} ${JSON.stringify(event.input)}`)
-  if (event.type === 'tool_result') say(`          got   ${JSON.stringify(event.output).slice(0, 120)}...`)
-  if (event.type === 'text') say(`says      ${event.content.trim()}`)
+  if (event.type === 'tool_result')
+    say(`          got ${JSON.stringify(event.output).length} characters of ${event.tool}`)
+  if (event.type === 'text')
+    for (const sentence of event.content.trim().split(/(?<=[.;]) /)) say(`says      ${sentence}`)
 }
 
 function showHealth(health: ServerHealth): void {

@@ -10,10 +10,7 @@ export async function loadSchema(path: string): Promise<OutputSchemaInput> {
   const schema = extname(file) === '.json' ? await readJson(file) : await importSchema(file)
   if ((typeof schema === 'object' || typeof schema === 'function') && schema !== null && !Array.isArray(schema))
     return schema as OutputSchemaInput
-  throw new CmdopError(
-    'schema_invalid',
-    `Expected ${path} to hold a JSON Schema, or to export one schema.`,
-  )
+  throw new CmdopError('schema_invalid', `Expected ${path} to hold a JSON Schema, or to export one schema.`)
 }
 
 async function readJson(file: string): Promise<unknown> {

@@ -1,3 +1,4 @@
+import { CmdopError } from '@cmdop/protocol'
 import { Command, CommanderError, Option } from 'commander'
 import type { ExecFlags } from './commands/exec.ts'
 import type { EnrollFlags, MachineRunFlags, TokenFlags } from './commands/machine.ts'
@@ -6,42 +7,60 @@ import type { RelayFlags } from './commands/relay.ts'
 import type { RunFlags } from './commands/run.ts'
 import type { UpFlags } from './commands/up.ts'
 import { exitCodeOf, exitCodes } from './exit-codes.ts'
-import { reportError } from './terminal.ts'
+import { reportError, say } from './terminal.ts'
 import { CLI_VERSION } from './version.ts'
-
-/** A command's work; resolves to the exit code. */
-type Action<Arguments extends unknown[]> = (...input: Arguments) => Promise<number>
 
 const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace']
 
 /** Runs the command line and resolves to its exit code. Each command's code is loaded only when it is called. */
 export async function runProgram(argv: readonly string[], signal: AbortSignal): Promise<number> {
   let exitCode: number = exitCodes.ok
-  const done =
-    <Arguments extends unknown[]>(action: Action<Arguments>) =>
-    async (...input: Arguments) => {
-      exitCode = await guarded(() => action(...input), argv.includes('--json'))
+  const json = isJson(argv)
+  const done: Done =
+    (action) =>
+    async (...input) => {
+      exitCode = await guarded(() => action(...input), json)
     }
   const program = new Command('cmdop')
     .description('People and AI operators work on machines through one door.')
     .version(CLI_VERSION)
     .exitOverride()
+    // What commander would print is reported below, in the form of every other error.
+    .configureOutput({ writeErr: () => {} })
     .configureHelp({ showGlobalOptions: true })
-  addSystemCommands(program, done)
-  addMachineCommands(program, done)
-  addWorkCommands(program, done)
+  addSystemCommands(program, done, signal)
+  addMachineCommands(program, done, signal)
+  addWorkCommands(program, done, signal)
   try {
     await program.parseAsync(argv, { from: 'user' })
     return exitCode
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
-    throw error
+    if (!(error instanceof CommanderError)) throw error
+    if (error.exitCode === 0) return exitCodes.ok
+    if (error.code === 'commander.help') return showHelp(program)
+    const message = error.message.replace(/^error: |\.$/g, '')
+    await reportError(new CmdopError('config', `${message}. See: cmdop --help, cmdop <command> --help.`), json)
+    return exitCodes.usage
   }
 }
 
-type Done = <Arguments extends unknown[]>(action: Action<Arguments>) => (...input: Arguments) => Promise<void>
+/** Makes a commander action of a command's work. */
+type Done = <Arguments extends unknown[]>(
+  action: (...input: Arguments) => Promise<number>,
+) => (...input: Arguments) => Promise<void>
 
-function addSystemCommands(program: Command, done: Done): void {
+/** Whether stdout is for one JSON document; what comes after `--` belongs to the command that is run. */
+function isJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--')
+  return argv.slice(0, end === -1 ? argv.length : end).includes('--json')
+}
+
+async function showHelp(program: Command): Promise<number> {
+  await say(program.helpInformation().trimEnd())
+  return exitCodes.usage
+}
+
+function addSystemCommands(program: Command, done: Done, signal: AbortSignal): void {
   withRelayOptions(program.command('up').description('start a relay and this machine'))
     .option('--name <name>', 'name of this machine in its fleet (default: its hostname)')
     .action(done(async (flags: UpFlags) => (await import('./commands/up.ts')).upCommand(flags, signal)))
@@ -50,13 +69,14 @@ function addSystemCommands(program: Command, done: Done): void {
   )
 }
 
-function addMachineCommands(program: Command, done: Done): void {
+function addMachineCommands(program: Command, done: Done, signal: AbortSignal): void {
   const machine = program.command('machine').description('this machine as part of a fleet')
   machine
     .command('enroll')
     .description('make a key for this machine and join a fleet')
     .requiredOption('--relay <url>', 'address of the relay')
-    .requiredOption('--token <token>', 'one-time token, from: cmdop machine token')
+    .option('--token <token>', 'one-time token, from: cmdop machine token (or CMDOP_ENROLL_TOKEN)')
+    .option('--insecure', 'send the token over http to another host, where anybody on the way can take it')
     .option('--name <name>', 'name in the fleet (default: the hostname)')
     .option('--data <folder>', 'folder for key and state')
     .option('--json', 'print one JSON document')
@@ -67,7 +87,9 @@ function addMachineCommands(program: Command, done: Done): void {
     .option('--data <folder>', 'folder for key and state')
     .addOption(new Option('--log-level <level>', 'log on stderr').choices(logLevels))
     .option('--json', 'print one JSON document')
-    .action(done(async (flags: MachineRunFlags) => (await import('./commands/machine.ts')).machineRunCommand(flags, signal)))
+    .action(
+      done(async (flags: MachineRunFlags) => (await import('./commands/machine.ts')).machineRunCommand(flags, signal)),
+    )
   machine
     .command('token')
     .description('issue a token with which machines enrol')
@@ -83,7 +105,7 @@ function addMachineCommands(program: Command, done: Done): void {
     .action(done(async (flags: MachinesFlags) => (await import('./commands/machines.ts')).machinesCommand(flags)))
 }
 
-function addWorkCommands(program: Command, done: Done): void {
+function addWorkCommands(program: Command, done: Done, signal: AbortSignal): void {
   program
     .command('exec')
     .description('run a command on a machine; its output and exit code are passed on')
@@ -112,7 +134,9 @@ function addWorkCommands(program: Command, done: Done): void {
     .option('--deadline <duration>', 'stop the run after this time')
     .option('--json', 'print the whole record as one JSON document')
     .action(
-      done(async (prompt: string, flags: RunFlags) => (await import('./commands/run.ts')).runCommand(prompt, flags, signal)),
+      done(async (prompt: string, flags: RunFlags) =>
+        (await import('./commands/run.ts')).runCommand(prompt, flags, signal),
+      ),
     )
 }
 

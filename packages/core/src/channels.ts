@@ -12,7 +12,7 @@ import {
 import type { Platform } from './platform.ts'
 import type { RestClient } from './rest-client.ts'
 import { type ClientSettings, requireToken } from './settings.ts'
-import { wait } from './wait.ts'
+import { abortable, wait } from './wait.ts'
 
 /** A call to a machine. */
 export interface MachineCall {
@@ -36,7 +36,7 @@ export class Channels {
   #dialling: Promise<Connection> | undefined
   /** A relay that was there once is worth another try; one that never was is not. */
   #wasConnected = false
-  #closed = false
+  readonly #closing = new AbortController()
 
   constructor(settings: ClientSettings, platform: Platform, rest: RestClient) {
     this.#settings = settings
@@ -49,7 +49,7 @@ export class Channels {
    * Throws what it was refused with, or `timeout` without a first answer.
    */
   async open(call: MachineCall, prepare?: (channel: Channel) => void): Promise<Channel> {
-    const connection = await this.connect()
+    const connection = await abortable(this.connect(), call.signal)
     // Nothing is asked for that is not wanted any more: it might begin before the change of mind arrives.
     if (call.signal?.aborted === true) throw new CmdopError('cancelled', 'The call was cancelled before it began.')
     const channel = connection.open({
@@ -73,7 +73,8 @@ export class Channels {
         return await this.#within(channel, readAnswer(channel), call.signal)
       } catch (error) {
         const again = error instanceof CmdopError && error.code === 'connection' && methods[call.method].repeatable
-        if (!again || this.#closed || !this.#wasConnected || Date.now() + RETRY_WAIT_MS > end) throw error
+        if (!again || this.#closing.signal.aborted || !this.#wasConnected || Date.now() + RETRY_WAIT_MS > end)
+          throw error
         await wait(Math.random() * RETRY_WAIT_MS, call.signal)
       }
     }
@@ -81,7 +82,7 @@ export class Channels {
 
   /** The live connection. Throws `connection`, `timeout` or what the relay refuses it with. */
   async connect(): Promise<Connection> {
-    if (this.#closed) throw new CmdopError('cancelled', 'The client was closed.')
+    if (this.#closing.signal.aborted) throw new CmdopError('cancelled', 'The client was closed.')
     const known = await this.#connection?.catch(() => undefined)
     if (known !== undefined && !known.isClosed) return known
     // Whoever comes first dials; the others wait for that one.
@@ -97,7 +98,7 @@ export class Channels {
 
   /** Ends every channel, cancelling what runs on it, and the connection. Idempotent. */
   async close(): Promise<void> {
-    this.#closed = true
+    this.#closing.abort(new CmdopError('cancelled', 'The client was closed.'))
     const connection = await this.#connection?.catch(() => undefined)
     // Said for each command, because a connection that merely ends leaves them running for a while.
     connection?.resetAll(new CmdopError('cancelled', 'The client was closed.'))
@@ -109,7 +110,7 @@ export class Channels {
     const late = new AbortController()
     const timer = setTimeout(() => late.abort(notAnswered(timeoutMs)), timeoutMs)
     try {
-      return await this.#handshake(late.signal)
+      return await this.#handshake(AbortSignal.any([late.signal, this.#closing.signal]))
     } finally {
       clearTimeout(timer)
     }
@@ -130,7 +131,12 @@ export class Channels {
     const stop = () => connection.close(toCmdopError(signal.reason, 'timeout', 'There was no answer in time.'))
     if (signal.aborted) stop()
     signal.addEventListener('abort', stop, { once: true })
-    await connection.ready
+    try {
+      await connection.ready
+    } finally {
+      // From here on the connection has an owner, who ends its commands before it.
+      signal.removeEventListener('abort', stop)
+    }
     this.#wasConnected = true
     return connection
   }

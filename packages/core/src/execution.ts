@@ -277,10 +277,16 @@ function isLost(error: unknown): error is CmdopError {
   return isCmdopError(error) && (error.code === 'connection' || error.code === 'slow_peer')
 }
 
-function endedError(reason: 'deadline' | 'cancelled', exit: ExecExit, deadlineMs: number | undefined): ExecError {
+function endedError(
+  reason: 'deadline' | 'cancelled' | 'lost',
+  exit: ExecExit,
+  deadlineMs: number | undefined,
+): ExecError {
   const details = { ...exit, confirmed: true }
   if (reason === 'deadline')
     return new ExecError('deadline', `The command did not end within ${deadlineMs} ms and was stopped.`, { details })
+  if (reason === 'lost')
+    return new ExecError('lost', 'The daemon of the machine stopped, and ended the command.', { details })
   return new ExecError('cancelled', 'The command was cancelled and is gone.', { details })
 }
 

@@ -7,38 +7,36 @@ export interface CollectedOutput {
   readonly truncated: boolean
 }
 
-/** Keeps the head and the tail of a stream in bounded memory. */
+/** Bytes of the first buffer of a stream. */
+const FIRST_BUFFER_BYTES = 4096
+
+/** Keeps the head and the tail of a stream in bounded memory, however small its pieces are. */
 export class OutputCollector {
-  readonly #headLimit: number
-  readonly #tailLimit: number
-  readonly #head: Uint8Array[] = []
-  #headBytes = 0
-  #tail: Uint8Array[] = []
-  #tailBytes = 0
+  readonly #head: GrowingBuffer
+  readonly #tail: GrowingBuffer
   #total = 0
 
   constructor(maxBytes: number) {
-    this.#headLimit = Math.ceil(maxBytes / 2)
-    this.#tailLimit = Math.floor(maxBytes / 2)
+    this.#head = new GrowingBuffer(Math.ceil(maxBytes / 2))
+    // Twice what is kept, so that moving the end to the front costs one copy for each byte.
+    this.#tail = new GrowingBuffer(2 * Math.floor(maxBytes / 2))
   }
 
   add(data: Uint8Array): void {
     this.#total += data.length
-    const head = data.subarray(0, this.#headLimit - this.#headBytes)
-    if (head.length > 0) this.#head.push(head)
-    this.#headBytes += head.length
+    const head = data.subarray(0, this.#head.room)
+    this.#head.append(head)
+    const tailLimit = this.#tail.limit / 2
     const rest = data.subarray(head.length)
-    if (rest.length === 0) return
-    this.#tail.push(rest)
-    this.#tailBytes += rest.length
-    if (this.#tailBytes > 2 * this.#tailLimit + 65_536) this.#forget()
+    const end = rest.subarray(Math.max(0, rest.length - tailLimit))
+    if (end.length > this.#tail.room) this.#tail.keepEnd(tailLimit - end.length)
+    this.#tail.append(end)
   }
 
   /** The stream as it was, or its head and tail with a line between that says how much is left out. */
   finish(): CollectedOutput {
-    this.#forget()
-    const head = concat(this.#head, this.#headBytes)
-    const tail = concat(this.#tail, this.#tailBytes).subarray(Math.max(0, this.#tailBytes - this.#tailLimit))
+    this.#tail.keepEnd(this.#tail.limit / 2)
+    const [head, tail] = [this.#head.data, this.#tail.data]
     const missing = this.#total - head.length - tail.length
     const data = concat([head, tail], head.length + tail.length)
     if (missing === 0) return { text: decode(data), data, truncated: false }
@@ -48,16 +46,42 @@ export class OutputCollector {
       truncated: true,
     }
   }
+}
 
-  /** Lets go of the pieces that lie wholly before the last bytes. Copies nothing: a fast stream must not make garbage. */
-  #forget(): void {
-    let first = 0
-    for (const piece of this.#tail) {
-      if (this.#tailBytes - piece.length < this.#tailLimit) break
-      this.#tailBytes -= piece.length
-      first += 1
+/** Bytes in one buffer, which doubles as it fills, up to a limit. */
+class GrowingBuffer {
+  readonly limit: number
+  #buffer = new Uint8Array(0)
+  #bytes = 0
+
+  constructor(limit: number) {
+    this.limit = limit
+  }
+
+  get room(): number {
+    return this.limit - this.#bytes
+  }
+
+  get data(): Uint8Array {
+    return this.#buffer.subarray(0, this.#bytes)
+  }
+
+  append(data: Uint8Array): void {
+    const bytes = this.#bytes + data.length
+    if (bytes > this.#buffer.length) {
+      const grown = new Uint8Array(Math.min(this.limit, Math.max(FIRST_BUFFER_BYTES, 2 * this.#buffer.length, bytes)))
+      grown.set(this.data)
+      this.#buffer = grown
     }
-    if (first > 0) this.#tail = this.#tail.slice(first)
+    this.#buffer.set(data, this.#bytes)
+    this.#bytes = bytes
+  }
+
+  /** Drops all but the last bytes. */
+  keepEnd(bytes: number): void {
+    if (this.#bytes <= bytes) return
+    this.#buffer.copyWithin(0, this.#bytes - bytes, this.#bytes)
+    this.#bytes = bytes
   }
 }
 

@@ -1,24 +1,14 @@
-import { type Channel, execLanes, type ExecStdinEnd, MAX_WINDOW } from '@cmdop/protocol'
+import { type Channel, execLanes, type ExecStdinEnd, ResendBuffer } from '@cmdop/protocol'
 
 const encoder = new TextEncoder()
 
-/** Pieces after whose number it is looked which of them are not needed any more. */
-const FORGET_EVERY = 64
-
-interface Piece {
-  readonly data: Uint8Array
-  /** Position of its first byte in what the command reads. */
-  readonly offset: number
-}
-
 /**
- * What a command reads. The last {@link MAX_WINDOW} bytes are kept, which is as much as can be under way, so that after
- * a lost connection the rest is sent from where the machine says it is.
+ * What a command reads. Its end is kept, so that after a lost connection the rest is sent from where the machine says it
+ * is.
  */
 export class StdinSource {
   readonly #iterator: AsyncIterator<Uint8Array>
-  #kept: Piece[] = []
-  #end = 0
+  readonly #kept = new ResendBuffer()
   #done = false
   #reading: Promise<void> | undefined
 
@@ -30,11 +20,12 @@ export class StdinSource {
   /** Sends everything from `offset` on, then says that this was all. Rejects when the channel is over or the source throws. */
   async send(channel: Channel, offset: number): Promise<void> {
     for (let at = offset; ;) {
-      const piece = this.#from(at)
+      const piece = this.#kept.at(at)
       if (piece !== undefined) {
-        await channel.send(execLanes.stdin, piece)
-        at += piece.length
-      } else if (this.#done) return channel.control({ type: 'stdin-end', bytes: this.#end } satisfies ExecStdinEnd)
+        await channel.send(piece.lane, piece.data)
+        at += piece.data.length
+        this.#kept.sentUpTo(at)
+      } else if (this.#done) return channel.control({ type: 'stdin-end', bytes: this.#kept.end } satisfies ExecStdinEnd)
       else await this.#read()
     }
   }
@@ -43,19 +34,6 @@ export class StdinSource {
   close(): void {
     this.#done = true
     this.#iterator.return?.().catch(() => {})
-  }
-
-  /** The rest of the piece in which `offset` lies, found by bisection: there may be very many small ones. */
-  #from(offset: number): Uint8Array | undefined {
-    let low = 0
-    let high = this.#kept.length - 1
-    while (low < high) {
-      const middle = Math.ceil((low + high) / 2)
-      if ((this.#kept[middle]?.offset ?? 0) <= offset) low = middle
-      else high = middle - 1
-    }
-    const piece = this.#kept[low]
-    return piece === undefined || offset >= this.#end ? undefined : piece.data.subarray(offset - piece.offset)
   }
 
   #read(): Promise<void> {
@@ -73,16 +51,7 @@ export class StdinSource {
       this.#done = true
       return
     }
-    if (result.value.length === 0) return
-    this.#kept.push({ data: result.value, offset: this.#end })
-    this.#end += result.value.length
-    if (this.#kept.length % FORGET_EVERY === 0) this.#forget()
-  }
-
-  #forget(): void {
-    const keepFrom = this.#end - MAX_WINDOW
-    const first = this.#kept.findIndex(({ data, offset }) => offset + data.length > keepFrom)
-    if (first > 0) this.#kept = this.#kept.slice(first)
+    this.#kept.append(execLanes.stdin, result.value)
   }
 }
 

@@ -16,6 +16,8 @@ export interface EnrollOptions {
   dataDir: string
   /** Unique in the fleet. Default: the hostname. */
   name?: string
+  /** Send the token over plain http to another host, where anybody on the way can take it. Default: refused. */
+  allowInsecure?: boolean
 }
 
 /**
@@ -30,7 +32,7 @@ export async function enrollMachine(options: EnrollOptions): Promise<MachineStat
       `${options.dataDir} is already enrolled as ${known.name} (${known.machineId}); use another folder.`,
     )
   }
-  const relayUrl = options.relayUrl.replace(/\/+$/, '')
+  const relayUrl = parseRelayUrl(options.relayUrl, options.allowInsecure ?? false)
   const { publicKey, privateKey } = generateKeyPairSync('ed25519')
   const answer = await post(`${relayUrl}/api/enroll`, {
     token: options.token,
@@ -53,6 +55,24 @@ export async function enrollMachine(options: EnrollOptions): Promise<MachineStat
   }
   await writeMachineState(options.dataDir, state)
   return state
+}
+
+function parseRelayUrl(text: string, allowInsecure: boolean): string {
+  const url = URL.parse(text)
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '') {
+    throw new CmdopError('config', 'Expected the address of the relay to be an http or https address.')
+  }
+  if (url.protocol === 'http:' && !isLoopback(url.hostname) && !allowInsecure) {
+    throw new CmdopError(
+      'config',
+      `The token would travel to ${url.host} in the clear, and a wrong relay could be pinned. Use https, or say --insecure.`,
+    )
+  }
+  return url.href.replace(/\/+$/, '')
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
 }
 
 async function post(url: string, body: unknown): Promise<EnrollResponse> {

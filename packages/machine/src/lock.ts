@@ -1,4 +1,5 @@
-import { mkdir, open, readFile, rm } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CmdopError } from '@cmdop/protocol'
 
@@ -20,10 +21,26 @@ export async function lockFolder(folder: string): Promise<AsyncDisposable> {
         `Another daemon (process ${holder.split(' ', 1)[0]}) runs with ${folder}; stop it first.`,
       )
     }
-    await rm(file, { force: true })
+    await takeAway(file, holder)
     if (!(await create(file, own))) throw new CmdopError('conflict', `Another daemon has just started with ${folder}.`)
   }
   return { [Symbol.asyncDispose]: () => rm(file, { force: true }) }
+}
+
+/**
+ * Removes the lock of a dead holder, and no other: of two daemons that both found it, the later one takes away what the
+ * earlier one has just made, sees that, and puts it back.
+ */
+async function takeAway(file: string, holder: string): Promise<void> {
+  const away = `${file}.${randomUUID()}`
+  try {
+    await rename(file, away)
+  } catch {
+    return
+  }
+  const taken = await readFile(away, 'utf8')
+  if (taken !== holder) await link(away, file).catch(() => {})
+  await rm(away, { force: true })
 }
 
 async function create(file: string, content: string): Promise<boolean> {

@@ -18,7 +18,8 @@ export class PermitChecker {
   readonly #options: PermitCheckerOptions
   readonly #key: KeyObject
   readonly #used = new Map<string, number>()
-  #clockSkewMs = 0
+  /** What to add to the clock of this process, which no change of the system's time moves. */
+  #relayOffsetMs = Date.now() - performance.now()
 
   constructor(options: PermitCheckerOptions) {
     this.#options = options
@@ -27,7 +28,7 @@ export class PermitChecker {
 
   /** Sets the relay's clock, from its hello. */
   synchronise(relayTime: number): void {
-    this.#clockSkewMs = relayTime - Date.now()
+    this.#relayOffsetMs = relayTime - performance.now()
   }
 
   /** The permit of a call. Throws `permit` for whatever is wrong with it; a permit that passed is used up. */
@@ -55,7 +56,7 @@ export class PermitChecker {
   }
 
   #use(permit: Permit): void {
-    const now = Date.now() + this.#clockSkewMs
+    const now = performance.now() + this.#relayOffsetMs
     if (permit.expiresAt <= now) throw refused('has expired')
     if (this.#used.has(permit.id)) throw refused('was used before')
     this.#used.set(permit.id, permit.expiresAt)

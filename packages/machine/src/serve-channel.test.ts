@@ -18,7 +18,7 @@ beforeAll(async () => {
   const log = pino({ level: 'silent' })
   const environment = { PATH: process.env['PATH'] ?? '' }
   calls = new CallTable({ machineId: 'mch_one', folder: join(folder, 'calls'), environment, home: folder, log })
-  const onChannel = createChannelServer({ permits: new PermitChecker(relay.options), calls })
+  const onChannel = createChannelServer({ permits: new PermitChecker(relay.options), calls, log })
   const [near, far] = createMemoryTransports()
   connection = new Connection(near, { role: 'acceptor', hello: () => ({}) })
   void new Connection(far, { role: 'dialer', hello: () => ({}), onChannel })

@@ -9,6 +9,7 @@ import {
   type Permit,
   toCmdopError,
 } from '@cmdop/protocol'
+import type { Logger } from 'pino'
 import { z } from 'zod'
 import type { CallTable } from './exec/call-table.ts'
 import { listDirectory } from './files/list-directory.ts'
@@ -18,6 +19,7 @@ import type { PermitChecker } from './permit-checker.ts'
 export interface ServeOptions {
   readonly permits: PermitChecker
   readonly calls: CallTable
+  readonly log: Logger
 }
 
 type Handler<Name extends MethodName> = (
@@ -39,7 +41,10 @@ export function createChannelServer(options: ServeOptions): (channel: Channel) =
   }
   return (channel) => {
     serve(channel, options.permits, handlers).catch((cause: unknown) => {
-      channel.reset(toCmdopError(cause, 'server', 'The machine met a fault of its own; its log says more.'))
+      const error = toCmdopError(cause, 'server', 'The machine met a fault of its own; its log says more.')
+      const { method, callId } = channel.open
+      if (error.code === 'server') options.log.error({ err: error.cause ?? error, method, callId }, 'a call failed')
+      channel.reset(error)
     })
   }
 }

@@ -51,7 +51,7 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
       state,
       instanceId: randomUUID(),
       log,
-      serve: createChannelServer({ permits, calls }),
+      serve: createChannelServer({ permits, calls, log }),
       synchronise: (relayTime) => permits.synchronise(relayTime),
     },
     stop.signal,

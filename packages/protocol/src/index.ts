@@ -21,6 +21,7 @@ export {
 export * from './channel/limits.ts'
 export { Link, type LinkHandlers } from './channel/link.ts'
 export { createMemoryTransports } from './channel/memory-transport.ts'
+export { type ContentPiece, ResendBuffer } from './channel/resend-buffer.ts'
 export type { Transport, TransportClose, TransportHandlers } from './channel/transport.ts'
 export { type EmitterSocket, createEmitterTransport } from './channel/emitter-transport.ts'
 export { type WebSocketLike, createWebSocketTransport } from './channel/websocket-transport.ts'

@@ -20,7 +20,8 @@ export async function upCommand(flags: UpFlags, signal: AbortSignal): Promise<nu
   })
   const { relay, machine, key, isNewKey } = system
   const isKept = await writeConfigFile({ baseUrl: relay.url, token: key })
-  if (flags.json === true) await writeJson({ url: relay.url, machine: machine.state.name, ...(isNewKey ? { key } : {}) })
+  if (flags.json === true)
+    await writeJson({ url: relay.url, machine: machine.state.name, ...(isNewKey ? { key } : {}) })
   else await sayUp(system, isKept)
   await interrupted(signal)
   return exitCodes.ok
@@ -31,5 +32,8 @@ async function sayUp({ relay, machine, key, isNewKey }: LocalSystem, isKept: boo
   await sayRelay(relay.url, isNewKey ? key : undefined)
   await say(`machine: ${name} (${machineId})`)
   if (isKept) await say(`address and key are kept in ${configFile()}; try: cmdop exec ${name} -- uptime`)
-  else await say(`${configFile()} holds another relay and stays as it is; for this one set CMDOP_BASE_URL=${relay.url} and CMDOP_TOKEN`)
+  else
+    await say(
+      `${configFile()} holds another relay and stays as it is; for this one set CMDOP_BASE_URL=${relay.url} and CMDOP_TOKEN`,
+    )
 }

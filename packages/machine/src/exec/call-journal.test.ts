@@ -31,12 +31,12 @@ describe('the journal of calls', () => {
     expect(() => journal.begin(record)).toThrow('EEXIST')
   })
 
-  test('drops what a crash left half written', () => {
+  test('names also a call whose record a crash left half written, which is nobody’s', () => {
     const journal = new CallJournal(folder)
     writeFileSync(join(folder, 'call_half.json'), '{"callId":"call_h')
-    writeFileSync(join(folder, 'other'), '{}')
     journal.begin(record)
-    expect(journal.left()).toEqual([record])
+    expect(journal.left()).toMatchObject([{ callId: 'call_half', principalId: '' }, record])
+    journal.end('call_half')
     expect(readdirSync(folder)).toEqual(['call_one.json'])
   })
 })

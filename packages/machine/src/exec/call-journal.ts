@@ -31,14 +31,13 @@ export class CallJournal {
     rmSync(this.#file(callId), { force: true })
   }
 
-  /** Calls of an earlier daemon. What cannot be read is dropped: its processes are found by their marker. */
+  /** Calls of an earlier daemon. One that cannot be read (a daemon killed as it wrote) is nobody's, and still to be ended. */
   left(): CallRecord[] {
-    return readdirSync(this.#folder).flatMap((name) => {
+    return readdirSync(this.#folder).map((name) => {
       try {
-        return [CallRecord.parse(JSON.parse(readFileSync(join(this.#folder, name), 'utf8')))]
+        return CallRecord.parse(JSON.parse(readFileSync(join(this.#folder, name), 'utf8')))
       } catch {
-        rmSync(join(this.#folder, name), { force: true })
-        return []
+        return unreadable(name)
       }
     })
   }
@@ -46,4 +45,8 @@ export class CallJournal {
   #file(callId: string): string {
     return join(this.#folder, `${callId}.json`)
   }
+}
+
+function unreadable(name: string): CallRecord {
+  return { callId: name.replace(/\.json$/, ''), principalId: '', fleetId: '', startedAt: new Date(0).toISOString() }
 }

@@ -47,22 +47,18 @@ export class CallTable {
 
   /** Ends what an earlier daemon left running. Resolves when it is gone; those calls answer `lost` from then on. */
   async endLeftovers(): Promise<void> {
-    for (const record of this.#journal.left()) {
-      this.#lost.set(record.callId, record)
-      this.#journal.end(record.callId)
-    }
-    const prefix = `${this.#options.machineId}:`
-    const left = await findMarked(prefix)
-    for (const { pid } of left) signalProcess(pid, 'SIGTERM')
-    for (const { pid } of left) signalProcess(pid, 'SIGCONT')
-    await gone(prefix, KILL_GRACE_MS)
-    await killMarked(prefix)
-    if (left.length > 0 || this.#lost.size > 0) {
-      this.#options.log.warn(
-        { processes: left.length, calls: [...this.#lost.keys()] },
-        'ended what an earlier daemon left',
-      )
-    }
+    const left = this.#journal.left()
+    for (const record of left) this.#lost.set(record.callId, record)
+    const ended = await Promise.all(left.map(({ callId }) => endMarked(this.#marker(callId))))
+    for (const { callId } of left) this.#journal.end(callId)
+    if (left.length === 0) return
+    const processes = ended.reduce((sum, count) => sum + count, 0)
+    this.#options.log.warn({ processes, calls: [...this.#lost.keys()] }, 'ended what an earlier daemon left')
+  }
+
+  /** Marks everything that a call starts. A call that ended is not in the journal: what it left on purpose stays. */
+  #marker(callId: string): string {
+    return `${this.#options.machineId}:${callId}`
   }
 
   /** Starts the command of an `exec` channel. */
@@ -77,7 +73,7 @@ export class CallTable {
     try {
       const call = await starting
       this.#calls.set(callId, call)
-      void call.over.then(() => this.#forget(callId))
+      this.#follow(callId, call)
       call.attach(channel, 0)
     } catch (error) {
       this.#forget(callId)
@@ -88,8 +84,8 @@ export class CallTable {
   }
 
   async #spawn(callId: string, options: Omit<CallOptions, 'group'>): Promise<Call> {
-    const { environment, home, machineId } = this.#options
-    const group = await spawnGroup({ params: options.params, marker: `${machineId}:${callId}`, environment, home })
+    const { environment, home } = this.#options
+    const group = await spawnGroup({ params: options.params, marker: this.#marker(callId), environment, home })
     return new Call({ ...options, group })
   }
 
@@ -120,6 +116,13 @@ export class CallTable {
     if (known) throw new CmdopError('conflict', 'This call id was used before; nothing ran. Use a new one.')
   }
 
+  /** A journal that cannot be written is a fault of the disk, and no reason to end other commands. */
+  #follow(callId: string, call: Call): void {
+    const failed = (err: unknown) => this.#options.log.error({ err, callId }, 'the call journal could not be written')
+    call.ended.then(() => this.#journal.end(callId)).catch(failed)
+    call.over.then(() => this.#forget(callId)).catch(failed)
+  }
+
   #forget(callId: string): void {
     this.#calls.delete(callId)
     this.#journal.end(callId)
@@ -132,10 +135,15 @@ export class CallTable {
   }
 }
 
-/** Waits until no process carries the marker, at most `timeoutMs`. */
-async function gone(prefix: string, timeoutMs: number): Promise<void> {
-  const end = Date.now() + timeoutMs
-  while (Date.now() < end && (await findMarked(prefix)).length > 0) {
+/** Ends everything that carries the marker: SIGTERM, after 2 s SIGKILL. Resolves with how many there were, once they are gone. */
+async function endMarked(marker: string): Promise<number> {
+  const left = await findMarked(marker)
+  for (const { pid } of left) signalProcess(pid, 'SIGTERM')
+  for (const { pid } of left) signalProcess(pid, 'SIGCONT')
+  const end = Date.now() + KILL_GRACE_MS
+  while (Date.now() < end && (await findMarked(marker)).length > 0) {
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
+  await killMarked(marker)
+  return left.length
 }

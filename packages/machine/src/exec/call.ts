@@ -11,12 +11,18 @@ import {
   type ExecStarted,
   isCmdopError,
   KILL_GRACE_MS,
+  ResendBuffer,
 } from '@cmdop/protocol'
-import { OutputLog, READ_AHEAD_BYTES } from './output-log.ts'
 import { endGroup, type ProcessGroup } from './process-group.ts'
 
 /** Milliseconds after SIGKILL in which pipes must close; then they are let go, whoever holds them. */
 const PIPES_AFTER_KILL_MS = 500
+
+/** Credit's worth of output that is read ahead of what is sent; then the pipes are left to fill, and the command waits. */
+const READ_AHEAD = 256 * 1024
+
+/** Milliseconds in which a stopping daemon waits for a command to be gone: both signals, the pipes, and some more. */
+const CLOSE_WITHIN_MS = KILL_GRACE_MS + PIPES_AFTER_KILL_MS + 2500
 
 /** Who may come back to a call. */
 export interface CallOwner {
@@ -35,10 +41,11 @@ export interface CallOptions {
 export class Call {
   readonly owner: CallOwner
   readonly #options: CallOptions
-  readonly #log = new OutputLog()
+  readonly #log = new ResendBuffer()
   readonly #startedAt = performance.now()
   readonly #bytes = { stdout: 0, stderr: 0 }
   readonly #deadline: NodeJS.Timeout | undefined
+  readonly #ended = Promise.withResolvers<void>()
   readonly #over = Promise.withResolvers<void>()
   #channel: Channel | undefined
   #sent = 0
@@ -58,7 +65,13 @@ export class Call {
     this.owner = options.owner
     const { deadlineMs } = options
     if (deadlineMs !== undefined) this.#deadline = setTimeout(() => this.kill('deadline'), deadlineMs)
-    void this.#run()
+    // Whatever goes wrong with it, a command is not left running, nor its client waiting.
+    this.#run().catch(() => this.#abandon('cancelled'))
+  }
+
+  /** Resolves when the command has ended by itself, or was ended: nothing of it is to be ended any more. */
+  get ended(): Promise<void> {
+    return this.#ended.promise
   }
 
   /** Resolves when the command has ended and its client knows, or will not come back. */
@@ -91,7 +104,7 @@ export class Call {
   }
 
   /** Ends the process group and what left it. The first reason counts. */
-  kill(reason: 'deadline' | 'cancelled'): void {
+  kill(reason: 'deadline' | 'cancelled' | 'lost'): void {
     if (this.#end !== undefined || this.#ending !== undefined) return
     this.#reason = reason
     this.#ending = endGroup(this.#options.group)
@@ -102,10 +115,13 @@ export class Call {
     }, KILL_GRACE_MS + PIPES_AFTER_KILL_MS).unref()
   }
 
-  /** The daemon stops: ends the command, and waits for nobody. */
+  /** The daemon stops: ends the command, tells its client if that is still there, and waits for nobody else. */
   async close(): Promise<void> {
-    this.#abandon()
-    await this.over
+    this.#abandon('lost')
+    const late = Promise.withResolvers<void>()
+    const timer = setTimeout(late.resolve, CLOSE_WITHIN_MS)
+    await Promise.race([this.over, late.promise])
+    clearTimeout(timer)
   }
 
   async #run(): Promise<void> {
@@ -124,18 +140,19 @@ export class Call {
       stderrBytes: this.#bytes.stderr,
       durationMs: Math.round((performance.now() - this.#startedAt) * 1000) / 1000,
     }
+    this.#ended.resolve()
     this.#notify()
     if (this.#abandoned) this.#over.resolve()
   }
 
-  /** Reads a pipe no further ahead than {@link READ_AHEAD_BYTES}, so that a slow reader slows the command. */
+  /** Reads a pipe no further ahead than {@link READ_AHEAD}, so that a slow reader slows the command. */
   async #read(pipe: Readable | null, stream: 'stdout' | 'stderr'): Promise<void> {
     try {
       for await (const data of pipe ?? []) {
         this.#bytes[stream] += (data as Buffer).length
         this.#log.append(execLanes[stream], data as Buffer)
         this.#notify()
-        while (this.#log.end - this.#sent > READ_AHEAD_BYTES && !this.#abandoned) await this.#changed.promise
+        while (this.#log.costFrom(this.#sent) > READ_AHEAD && !this.#abandoned) await this.#changed.promise
       }
     } catch {
       // Let go after a kill; what was read counts.
@@ -154,6 +171,7 @@ export class Call {
         await channel.send(piece.lane, piece.data)
         if (this.#channel !== channel) return
         this.#sent = piece.offset + piece.data.length
+        this.#log.sentUpTo(this.#sent)
         this.#notify()
       } else if (this.#end === undefined) await this.#changed.promise
       else return channel.end(this.#end)
@@ -192,18 +210,18 @@ export class Call {
       isCmdopError(error) ? error : new CmdopError('server', 'The command could not be served.', { cause: error }),
     )
     // Only who gives up ends the command at once; a lost connection may come back.
-    if (isCmdopError(error) && (error.code === 'cancelled' || error.code === 'timeout')) this.#abandon()
+    if (isCmdopError(error) && (error.code === 'cancelled' || error.code === 'timeout')) this.#abandon('cancelled')
     else this.#waitForClient()
   }
 
   #waitForClient(): void {
-    this.#orphan = setTimeout(() => this.#abandon(), this.#options.params.orphanMs)
+    this.#orphan = setTimeout(() => this.#abandon('cancelled'), this.#options.params.orphanMs)
   }
 
-  #abandon(): void {
+  #abandon(reason: 'cancelled' | 'lost'): void {
     this.#abandoned = true
     clearTimeout(this.#orphan)
-    this.kill('cancelled')
+    this.kill(reason)
     this.#notify()
     if (this.#end !== undefined) this.#over.resolve()
   }

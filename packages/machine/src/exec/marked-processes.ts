@@ -10,14 +10,14 @@ export interface MarkedProcess {
 }
 
 /**
- * Processes of this machine that carry a marker starting with `prefix`, whatever group or session they moved to.
+ * Processes of this machine that carry the marker, whatever group or session they moved to.
  * Only where the system has `/proc` (Linux); elsewhere none are found. What cleared its environment is not found either.
  */
-export async function findMarked(prefix: string): Promise<MarkedProcess[]> {
+export async function findMarked(marker: string): Promise<MarkedProcess[]> {
   const names = await readdir('/proc').catch(() => [])
   const pids = names.filter((name) => /^\d+$/.test(name)).map(Number)
   const found = await Promise.all(pids.map(async (pid) => ({ pid, marker: await markerOf(pid) })))
-  return found.filter((process): process is MarkedProcess => process.marker?.startsWith(prefix) ?? false)
+  return found.filter((process): process is MarkedProcess => process.marker === marker)
 }
 
 /** Sends a signal to a process; false when it is gone. */

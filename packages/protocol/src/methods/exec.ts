@@ -6,6 +6,9 @@ export const execLanes = { stdin: 1, stdout: 1, stderr: 2 } as const
 /** Milliseconds a command goes on without its client, unless chosen. */
 export const DEFAULT_ORPHAN_MS = 30_000
 
+/** Milliseconds a command may go on without its client at most: nobody sees it, and no revoked key reaches it. */
+export const MAX_ORPHAN_MS = 3_600_000
+
 /** Milliseconds between SIGTERM and SIGKILL when a command is ended. */
 export const KILL_GRACE_MS = 2000
 
@@ -31,7 +34,7 @@ export const ExecParams = z.strictObject({
   env: z.record(z.string().regex(/^[^=\0]+$/), text.nullable()).optional(),
   /** Whether the opener will send stdin; otherwise it is empty. */
   stdin: z.boolean().default(false),
-  orphanMs: z.number().int().min(0).max(86_400_000).default(DEFAULT_ORPHAN_MS),
+  orphanMs: z.number().int().min(0).max(MAX_ORPHAN_MS).default(DEFAULT_ORPHAN_MS),
 })
 export type ExecParams = z.infer<typeof ExecParams>
 
@@ -61,8 +64,8 @@ export type ExecStdinEnd = z.infer<typeof ExecStdinEnd>
 
 /** Trailer of the machine's end frame. */
 export const ExecEnd = z.object({
-  /** `exited` by itself, or ended by us because of the deadline or a cancel. */
-  reason: z.enum(['exited', 'deadline', 'cancelled']),
+  /** `exited` by itself, or ended by us: at its deadline, by a cancel, or because the daemon stops (`lost`). */
+  reason: z.enum(['exited', 'deadline', 'cancelled', 'lost']),
   exitCode: z.number().int().nullable(),
   signal: z.string().nullable(),
   stdoutBytes: z.number().int().min(0),

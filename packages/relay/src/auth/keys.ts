@@ -32,7 +32,15 @@ export async function issueKey(
   )
   const { kind, role, name } = issue
   const fleetId = caller.fleetId
-  const principal = { id: newId('prn_'), fleetId, kind, name, role, actsForId: personBehind(caller.principal, kind), createdAt }
+  const principal = {
+    id: newId('prn_'),
+    fleetId,
+    kind,
+    name,
+    role,
+    actsForId: personBehind(caller.principal, kind),
+    createdAt,
+  }
   await store.principals.create(principal)
   await store.keys.create({
     id: secret.id,

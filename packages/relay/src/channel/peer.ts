@@ -1,5 +1,6 @@
 import {
   CmdopError,
+  CONNECTION_WINDOW,
   encodeFrame,
   encodeJson,
   encodeReset,
@@ -37,6 +38,7 @@ export class Peer implements LinkHandlers {
   #routes: Map<number, RouteEnd> | undefined
   #nextId: number
   #lastPeerId = 0
+  #undecidedBytes = 0
 
   constructor(transport: Transport, role: PeerRole, side: 'dialer' | 'acceptor' = 'acceptor') {
     this.#role = role
@@ -133,18 +135,31 @@ export class Peer implements LinkHandlers {
     const open = parseOpen(frame.payload)
     if (isCmdopError(open)) return this.sendReset(frame.channel, open)
     try {
-      this.#decide(open, this.#add(frame.channel, open.window))
+      this.#admit(frame.payload.length)
+      this.#decide(open, this.#add(frame.channel, open.window), frame.payload.length)
     } catch (cause) {
       this.sendReset(frame.channel, toCmdopError(cause, 'server', 'The channel could not be opened.'))
     }
   }
 
-  #decide(open: Open, end: RouteEnd): void {
+  #decide(open: Open, end: RouteEnd, bytes: number): void {
     if (this.#role.open === undefined)
       return resetRoute(end, new CmdopError('permission', 'A machine opens no channels.'))
-    this.#role.open(this, open, end).catch((cause: unknown) => {
-      resetRoute(end, toCmdopError(cause, 'server', 'The relay could not open the channel.'))
-    })
+    this.#undecidedBytes += bytes
+    this.#role
+      .open(this, open, end)
+      .catch((cause: unknown) =>
+        resetRoute(end, toCmdopError(cause, 'server', 'The relay could not open the channel.')),
+      )
+      .finally(() => {
+        this.#undecidedBytes -= bytes
+      })
+  }
+
+  /** Calls are held while they are decided, which takes seconds where a machine is waited for. */
+  #admit(bytes: number): void {
+    if (this.#undecidedBytes + bytes <= CONNECTION_WINDOW) return
+    throw new CmdopError('unavailable', 'Too many large calls of this connection wait for an answer; nothing ran.')
   }
 
   #wasKnown(id: number): boolean {
