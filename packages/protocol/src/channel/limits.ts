@@ -19,7 +19,7 @@ export const INITIAL_WINDOW = 64 * 1024
 export const MIN_WINDOW = 4 * 1024
 
 /** Credit outstanding on one channel and direction at most. Also how much a sender must keep to resume a lost connection. */
-export const MAX_WINDOW = 1024 * 1024
+export const MAX_WINDOW = 2 * 1024 * 1024
 
 /** Credit granted on one connection at most, over all channels. */
 export const CONNECTION_WINDOW = 16 * 1024 * 1024
