@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto'
+import { createHash, createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { enrollMachine, startMachine } from '@cmdop/machine'
@@ -24,6 +24,9 @@ describe('an enrolment token', () => {
     expect(state).toMatchObject({ name: 'first', relayId: world.relay.relayId, relayUrl: world.relay.url })
     expect((await stat(join(dataDir, 'machine.json'))).mode & 0o777).toBe(0o600)
     expect(await world.client.machine('first')).toMatchObject({ id: state.machineId })
+    const der = createPublicKey(state.privateKey).export({ type: 'spki', format: 'der' })
+    const fingerprint = createHash('sha256').update(der).digest('hex')
+    expect(await world.client.machines.get(state.machineId)).toMatchObject({ public_key_fingerprint: fingerprint })
     await expect(enroll(token, 'second')).rejects.toMatchObject({ code: 'auth' })
     await expect(world.client.machine('second')).rejects.toMatchObject({ code: 'not_found' })
   })

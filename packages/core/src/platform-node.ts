@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { CHANNEL_SUBPROTOCOL, CmdopError } from '@cmdop/protocol'
 import { fetch, WebSocket } from 'undici'
 import { z } from 'zod'
+import { processEnvironment } from './config.ts'
 import { whenOpen } from './open-web-socket.ts'
 import type { Platform } from './platform.ts'
 
@@ -11,7 +12,10 @@ const ConfigFile = z.object({ base_url: z.string().optional(), token: z.string()
 
 /** Node: undici for HTTP and WebSocket, the process's environment, the command line's config file. */
 export const nodePlatform: Platform = {
-  settings: { environment: process.env, configFile: () => readConfigFile(configFilePath(process.env)) },
+  settings: {
+    environment: processEnvironment,
+    configFile: () => readConfigFile(configFilePath(processEnvironment)),
+  },
   fetch: (url, init) => fetch(url, init),
   openChannel: async ({ url, bearer }, signal) => {
     const headers = { authorization: `Bearer ${bearer}` }

@@ -167,10 +167,7 @@ export interface MachineStore {
   enroll(machine: MachineRow, tokenId: string): Promise<void>
   get(machineId: string): Promise<MachineRow | undefined>
   /** Of one fleet and not disabled, in order of name, then id; `after` continues. `query` is part of a name or hostname, in any letter case of ASCII. */
-  list(
-    fleetId: string,
-    page: { limit: number; after?: MachineCursor; query?: string; seenSince?: string; seenBefore?: string },
-  ): Promise<MachineRow[]>
+  list(fleetId: string, page: { limit: number; after?: MachineCursor; query?: string }): Promise<MachineRow[]>
   /**
    * Candidates for a reference, by the first rule that fits: id, hostname, name, prefix of id, hostname or name (two
    * characters or more). At most ten. Only of this fleet and not disabled.

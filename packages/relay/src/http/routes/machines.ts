@@ -1,4 +1,4 @@
-import { createHash, createPublicKey } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import {
   CmdopError,
   MachineList,
@@ -118,10 +118,10 @@ function summary(row: MachineRow, owner: Owner | undefined, now: number): Machin
   }
 }
 
+/** PEM is the DER in base64 between two lines. */
 function fingerprint(publicKey: string): string {
-  return createHash('sha256')
-    .update(createPublicKey(publicKey).export({ type: 'spki', format: 'der' }))
-    .digest('hex')
+  const der = Buffer.from(publicKey.replace(/-----[^-]+-----/g, ''), 'base64')
+  return createHash('sha256').update(der).digest('hex')
 }
 
 function ambiguous(reference: string, rows: readonly MachineRow[]): CmdopError {

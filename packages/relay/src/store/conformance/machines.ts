@@ -35,21 +35,6 @@ export function describeMachines(open: OpenStore): void {
       expect(await find('b_1')).toEqual([])
     })
 
-    it('tells machines that were seen since a time from those that were not', async () => {
-      await using world = await open()
-      const { fleet, owner } = await addFleet(world.store)
-      await addMachines(world.store, owner, [
-        { name: 'never' },
-        { name: 'old', lastSeenAt: at(10) },
-        { name: 'new', lastSeenAt: at(20) },
-      ])
-      const list = async (page: { seenSince?: string; seenBefore?: string }) =>
-        names(await world.store.machines.list(fleet.id, { limit: 9, ...page }))
-      expect(await list({ seenSince: at(20) })).toEqual(['new'])
-      expect(await list({ seenBefore: at(20) })).toEqual(['never', 'old'])
-      expect(await list({ seenSince: at(5), seenBefore: at(20) })).toEqual(['old'])
-    })
-
     it('takes a reference as id, then hostname, then name, then the beginning of one', async () => {
       await using world = await open()
       const { fleet, owner } = await addFleet(world.store)

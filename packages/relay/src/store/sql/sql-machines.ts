@@ -55,7 +55,7 @@ async function listMachines(
   fleetId: string,
   page: Parameters<MachineStore['list']>[1],
 ): Promise<MachineRow[]> {
-  const { limit, after, query, seenSince, seenBefore } = page
+  const { limit, after, query } = page
   return await db
     .selectFrom('machines')
     .selectAll()
@@ -66,10 +66,6 @@ async function listMachines(
     )
     .$if(query !== undefined, (q) =>
       q.where((eb) => eb.or([contains('name', query ?? ''), contains('hostname', query ?? '')])),
-    )
-    .$if(seenSince !== undefined, (q) => q.where('lastSeenAt', '>=', seenSince ?? ''))
-    .$if(seenBefore !== undefined, (q) =>
-      q.where((eb) => eb.or([eb('lastSeenAt', 'is', null), eb('lastSeenAt', '<', seenBefore ?? '')])),
     )
     .orderBy('name')
     .orderBy('id')
