@@ -11,6 +11,7 @@ export const exitCodes = {
   deadline: 6,
   run: 7,
   cancelled: 130,
+  brokenPipe: 141,
 } as const
 
 /** `cmdop exec` passes the command's own exit code on, so its own failures have codes that commands rarely use. */

@@ -3,6 +3,7 @@ import { exitCodes } from './exit-codes.ts'
 
 enableCompileCache()
 const { runProgram } = await import('./program.ts')
+const { onReaderGone } = await import('./terminal.ts')
 
 // The first ^C ends what runs and waits until that is confirmed; a second one exits at once.
 const stop = new AbortController()
@@ -12,8 +13,13 @@ process.on('SIGINT', () => {
 })
 for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort())
 
-// A reader that leaves (`| head`) wants no more: what runs is ended. Every other fault of a stream is the same to us.
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => stop.abort())
+// A reader that leaves wants no more: what runs is ended.
+let isAlone = false
+onReaderGone(() => {
+  isAlone = true
+  stop.abort()
+})
 
 // Everything is written and taken down; a peer that does not answer a closing handshake is not waited for.
-process.exit(await runProgram(process.argv.slice(2), stop.signal))
+const exitCode = await runProgram(process.argv.slice(2), stop.signal)
+process.exit(isAlone ? exitCodes.brokenPipe : exitCode)

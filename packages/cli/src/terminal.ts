@@ -1,5 +1,18 @@
 import { CmdopError, isCmdopError, toWireError } from '@cmdop/protocol'
 
+/** Whether stdout could not be written, which is how a reader that left shows. */
+let isReaderGone = false
+
+/** Calls back once when nobody reads stdout any more, as behind `| head`. */
+export function onReaderGone(gone: () => void): void {
+  process.stdout.on('error', () => {
+    isReaderGone = true
+    gone()
+  })
+  // Without a terminal there is nobody to tell.
+  process.stderr.on('error', gone)
+}
+
 /** Writes all of it, and waits while the reader is slow. A reader that left ends the command quietly. */
 export function writeStdout(data: string | Uint8Array): Promise<void> {
   return writeTo(process.stdout, data)
@@ -36,6 +49,8 @@ export async function reportError(error: unknown, json: boolean): Promise<CmdopE
   const known = isCmdopError(error)
     ? error
     : new CmdopError('server', `cmdop met a fault of its own: ${String(error)}`, { cause: error })
+  // Who left does not want to hear that this ended the command.
+  if (isReaderGone) return known
   if (json) await writeJson({ error: toWireError(known) })
   else await say(`cmdop: ${known.code}: ${known.message}`)
   return known
