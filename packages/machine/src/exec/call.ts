@@ -108,10 +108,10 @@ export class Call {
     if (this.#end !== undefined || this.#ending !== undefined) return
     this.#reason = reason
     this.#ending = endGroup(this.#options.group)
-    const { stdout, stderr } = this.#options.group.child
+    const { stdout, stderr } = this.#options.group.process
     setTimeout(() => {
-      stdout?.destroy()
-      stderr?.destroy()
+      stdout.destroy()
+      stderr.destroy()
     }, KILL_GRACE_MS + PIPES_AFTER_KILL_MS).unref()
   }
 
@@ -125,11 +125,12 @@ export class Call {
   }
 
   async #run(): Promise<void> {
-    const { child } = this.#options.group
-    const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>
-    child.stdin?.on('error', () => {})
-    await Promise.all([this.#read(child.stdout, 'stdout'), this.#read(child.stderr, 'stderr')])
-    const [exitCode, signal] = await closed
+    const { stdin, stdout, stderr, exit } = this.#options.group.process
+    stdin?.on('error', () => {})
+    // Nobody reads it any more, and it would stay open.
+    void exit.then(() => stdin?.destroy())
+    await Promise.all([this.#read(stdout, 'stdout'), this.#read(stderr, 'stderr')])
+    const { exitCode, signal } = await exit
     clearTimeout(this.#deadline)
     await this.#ending?.finish()
     this.#end = {
@@ -146,9 +147,9 @@ export class Call {
   }
 
   /** Reads a pipe no further ahead than {@link READ_AHEAD}, so that a slow reader slows the command. */
-  async #read(pipe: Readable | null, stream: 'stdout' | 'stderr'): Promise<void> {
+  async #read(pipe: Readable, stream: 'stdout' | 'stderr'): Promise<void> {
     try {
-      for await (const data of pipe ?? []) {
+      for await (const data of pipe) {
         this.#bytes[stream] += (data as Buffer).length
         this.#log.append(execLanes[stream], data as Buffer)
         this.#notify()
@@ -180,7 +181,7 @@ export class Call {
 
   /** Ends when the client has ended, because it knows the result. */
   async #takeInput(channel: Channel): Promise<void> {
-    const stdin = this.#options.group.child.stdin
+    const { stdin } = this.#options.group.process
     for await (const { lane, data } of channel) {
       if (lane !== execLanes.stdin || stdin === null)
         throw new CmdopError('protocol', 'Expected stdin only where it was announced.')
@@ -193,7 +194,7 @@ export class Call {
   }
 
   #endStdin(): void {
-    if (this.#stdinBytes >= this.#stdinEnd) this.#options.group.child.stdin?.end()
+    if (this.#stdinBytes >= this.#stdinEnd) this.#options.group.process.stdin?.end()
   }
 
   /** Both sides have ended the channel: the client knows the result. */

@@ -1,7 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { stat } from 'node:fs/promises'
 import { CmdopError, type ExecParams, KILL_GRACE_MS } from '@cmdop/protocol'
 import { CALL_MARKER, findMarked, signalProcess } from './marked-processes.ts'
+import { spawnNative } from './spawn/spawn-native.ts'
+import { spawnPortable } from './spawn/spawn-portable.ts'
+import type { SpawnedProcess } from './spawn/spawned-process.ts'
 
 /** Looks at what is left of a call, each with a SIGKILL for what was found. */
 const MAX_KILL_ROUNDS = 50
@@ -18,7 +20,7 @@ export interface SpawnOptions {
 
 /** A started process that leads a group of its own. */
 export interface ProcessGroup {
-  readonly child: ChildProcess
+  readonly process: SpawnedProcess
   readonly pid: number
   readonly marker: string
 }
@@ -29,17 +31,9 @@ export async function spawnGroup(options: SpawnOptions): Promise<ProcessGroup> {
   const [file = '', ...args] = typeof params.command === 'string' ? ['/bin/sh', '-c', params.command] : params.command
   const cwd = params.cwd ?? options.home
   try {
-    const child = spawn(file, args, {
-      cwd,
-      env: environmentOf(options),
-      stdio: [params.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'],
-      detached: true,
-    })
-    const started = Promise.withResolvers<void>()
-    child.once('error', started.reject)
-    child.once('spawn', started.resolve)
-    await started.promise
-    return { child, pid: child.pid ?? 0, marker }
+    const request = { file, args, cwd, env: environmentOf(options), stdin: params.stdin }
+    const process = spawnNative(request) ?? (await spawnPortable(request))
+    return { process, pid: process.pid, marker }
   } catch (cause) {
     throw await spawnError(cause, file, cwd)
   }
