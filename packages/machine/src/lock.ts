@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { CmdopError } from '@cmdop/protocol'
+
+/** Milliseconds after which a turn to take over a lock is abandoned. */
+const TURN_MS = 10_000
 
 /**
  * Holds a folder for one daemon, because a second one would end the first one's commands as leftovers.
@@ -21,36 +24,43 @@ export async function lockFolder(folder: string): Promise<AsyncDisposable> {
         `Another daemon (process ${holder.split(' ', 1)[0]}) runs with ${folder}; stop it first.`,
       )
     }
-    await takeAway(file, holder)
-    if (!(await create(file, own))) throw new CmdopError('conflict', `Another daemon has just started with ${folder}.`)
+    await takeOver(file, { dead: holder, own })
   }
   return { [Symbol.asyncDispose]: () => rm(file, { force: true }) }
 }
 
-/**
- * Removes the lock of a dead holder, and no other: of two daemons that both found it, the later one takes away what the
- * earlier one has just made, sees that, and puts it back.
- */
-async function takeAway(file: string, holder: string): Promise<void> {
-  const away = `${file}.${randomUUID()}`
+/** Replaces the lock of a dead holder; of many that found it only one may, and a lock made meanwhile stays. */
+async function takeOver(file: string, lock: { dead: string; own: string }): Promise<void> {
+  const turn = `${file}.takeover`
+  const justStarted = new CmdopError('conflict', `Another daemon has just started with ${dirname(file)}.`)
+  if (!(await create(turn, lock.own)) && !(await isAbandoned(turn))) throw justStarted
   try {
-    await rename(file, away)
-  } catch {
-    return
+    if ((await readFile(file, 'utf8').catch(() => lock.dead)) !== lock.dead) throw justStarted
+    await rm(file, { force: true })
+    if (!(await create(file, lock.own))) throw justStarted
+  } finally {
+    await rm(turn, { force: true })
   }
-  const taken = await readFile(away, 'utf8')
-  if (taken !== holder) await link(away, file).catch(() => {})
-  await rm(away, { force: true })
 }
 
+/** A turn takes milliseconds; one that is much older is of a daemon that was killed in it. */
+async function isAbandoned(turn: string): Promise<boolean> {
+  const age = Date.now() - (await stat(turn).catch(() => ({ mtimeMs: Date.now() }))).mtimeMs
+  return age > TURN_MS
+}
+
+/** Makes a file with its content at once, unless it is there. */
 async function create(file: string, content: string): Promise<boolean> {
+  const temporary = `${file}.${randomUUID()}`
   try {
-    await using handle = await open(file, 'wx', 0o600)
-    await handle.writeFile(content)
+    await writeFile(temporary, content, { mode: 0o600 })
+    await link(temporary, file)
     return true
   } catch (cause) {
     if (typeof cause === 'object' && cause !== null && 'code' in cause && cause.code === 'EEXIST') return false
     throw new CmdopError('config', `${file} cannot be written.`, { cause })
+  } finally {
+    await rm(temporary, { force: true })
   }
 }
 

@@ -42,7 +42,22 @@ async function watchMachine(isDeaf: () => boolean = () => false): Promise<Watch>
   peer.link.sendHello({})
   machine.sendHello({})
   await vi.advanceTimersByTimeAsync(1)
-  router.attach('mch_one', peer)
+  router.attach(
+    {
+      id: 'mch_one',
+      fleetId: 'flt_one',
+      name: 'one',
+      hostname: 'one',
+      os: 'linux',
+      architecture: 'x64',
+      agentVersion: '0.1.0',
+      publicKey: '',
+      createdAt: new Date().toISOString(),
+      lastSeenAt: null,
+      disabledAt: null,
+    },
+    peer,
+  )
   await bus.claim('mch_one', { relayInstance: 'run_one', machineInstance: 'one', heardAt: Date.now() })
   const seen: Watch['seen'] = []
   const machines = { seen: async (ids: readonly string[], at: string) => void seen.push({ ids, at }) }

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
 
 /** A secret as its bearer holds it, and the parts the store keeps. */
 export interface NewSecret {
@@ -20,9 +20,9 @@ export interface ShownSecret {
 
 const SECRET = /^cmdop_([a-z]+)_([A-Za-z0-9]{8,32})_([A-Za-z0-9_-]{43})$/
 
-/** A new id: a prefix that says of what, and 80 random bits. */
+/** A new id: a prefix that says of what, and 122 random bits. Made for every call, so from Node's store of random bytes. */
 export function newId(prefix: string): string {
-  return `${prefix}${randomBytes(10).toString('hex')}`
+  return `${prefix}${randomUUID().replaceAll('-', '')}`
 }
 
 /** Makes `cmdop_<kind>_<id>_<secret>` with 256 random bits. */

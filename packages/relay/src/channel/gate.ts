@@ -50,7 +50,7 @@ export class Gate {
 
   /** Decides about a call of a client. Throws what the client is told. */
   async open(caller: Caller, open: Open, end: RouteEnd): Promise<void> {
-    const machine = await this.#options.store.machines.get(open.target)
+    const machine = this.#options.router.row(open.target) ?? (await this.#options.store.machines.get(open.target))
     const digest = actionDigest(open)
     const intent = newIntent(caller, open, { digest, machine })
     const refusal = refuse(caller, open, machine)

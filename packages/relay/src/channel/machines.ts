@@ -69,13 +69,14 @@ export class MachinePeers {
     await this.#options.store.machines.seen([machine.id], new Date().toISOString())
     if (peer.link.isClosed) return
     this.#letGo(machine.id, 'The machine connected again.')
-    await this.#own(peer, machine.id, proof.instanceId)
+    await this.#own(peer, machine, proof.instanceId)
   }
 
-  async #own(peer: Peer, machineId: string, machineInstance: string): Promise<void> {
+  async #own(peer: Peer, machine: MachineRow, machineInstance: string): Promise<void> {
+    const machineId = machine.id
     const { bus, router, relayInstance } = this.#options
     this.#unproven.delete(peer)
-    router.attach(machineId, peer)
+    router.attach(machine, peer)
     peer.onClosed = (error) => {
       router.detach(machineId, peer)
       this.#options.changed({ machineId, change: 'disconnected', reason: error.message })

@@ -20,6 +20,7 @@ export interface RouterOptions {
 export class Router {
   readonly #options: RouterOptions
   readonly #local = new Map<string, Peer>()
+  readonly #rows = new Map<string, MachineRow>()
   readonly #relays = new Map<string, Promise<Peer>>()
   readonly #dialled = new Set<Peer>()
 
@@ -37,12 +38,23 @@ export class Router {
     return this.#dialled
   }
 
-  attach(machineId: string, peer: Peer): void {
-    this.#local.set(machineId, peer)
+  attach(machine: MachineRow, peer: Peer): void {
+    this.#local.set(machine.id, peer)
+    this.#rows.set(machine.id, machine)
+  }
+
+  /**
+   * The row of a machine connected here, as it was when the machine proved itself. It holds as long as the connection:
+   * whoever disables or moves a machine closes that.
+   */
+  row(machineId: string): MachineRow | undefined {
+    return this.#rows.get(machineId)
   }
 
   detach(machineId: string, peer: Peer): void {
-    if (this.#local.get(machineId) === peer) this.#local.delete(machineId)
+    if (this.#local.get(machineId) !== peer) return
+    this.#local.delete(machineId)
+    this.#rows.delete(machineId)
   }
 
   /**

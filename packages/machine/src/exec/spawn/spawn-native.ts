@@ -28,7 +28,7 @@ let native: Native | undefined
  */
 export function spawnNative(request: SpawnRequest): SpawnedProcess | undefined {
   const libc = loadLibc()
-  const path = resolveProgram(request)
+  const path = libc === undefined ? undefined : resolveProgram(request)
   if (libc === undefined || path === undefined) return undefined
   native ??= prepare(libc)
   native.exits.listen()
@@ -117,13 +117,19 @@ class Pipes {
 function resolveProgram({ file, cwd, env }: SpawnRequest): string | undefined {
   if (file.includes('/')) return isAbsolute(file) ? file : join(cwd, file)
   const folders = (env['PATH'] ?? '').split(':')
-  return folders.map((folder) => join(isAbsolute(folder) ? folder : join(cwd, folder), file)).find(isProgram)
+  for (const folder of folders) {
+    const path = join(isAbsolute(folder) ? folder : join(cwd, folder), file)
+    if (isProgram(path)) return path
+  }
+  return undefined
 }
 
+/** Looked at first without an error object for each folder that has no such file, which are most. */
 function isProgram(path: string): boolean {
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return false
   try {
     accessSync(path, constants.X_OK)
-    return statSync(path).isFile()
+    return true
   } catch {
     return false
   }

@@ -113,7 +113,7 @@ describe('a process that cannot be started natively', () => {
   ])('because it %s is left to the portable way, and takes no descriptor', async (_why, given) => {
     const before = (await readdir('/proc/self/fd')).length
     expect(spawnNative(given)).toBeUndefined()
-    expect((await readdir('/proc/self/fd')).length).toBe(before)
+    expect((await readdir('/proc/self/fd')).length).toBeLessThanOrEqual(before)
     await expect(spawnPortable(given)).rejects.toMatchObject({ code: expect.stringMatching(/^E/) as string })
   })
 })
