@@ -28,7 +28,8 @@ type Handler<Name extends MethodName> = (
   permit: Permit,
 ) => Promise<void> | void
 
-type Handlers = { readonly [Name in MethodName]: Handler<Name> }
+/** What a daemon serves of the methods; the others are `unsupported`. */
+export type Handlers = { readonly [Name in MethodName]?: Handler<Name> }
 
 /** Serves the channels that come from the relay: permit first, then parameters, then the method. Errors reset the channel. */
 export function createChannelServer(options: ServeOptions): (channel: Channel) => void {
@@ -54,6 +55,7 @@ async function serve(channel: Channel, permits: PermitChecker, handlers: Handler
   if (!isMethodName(method))
     throw new CmdopError('unsupported', `This daemon does not know the method ${method}; upgrade it.`)
   const permit = permits.take(channel.open)
+  if (!methods[method].input) refuseInput(channel)
   await call(handlers, method, channel, permit)
 }
 
@@ -62,8 +64,22 @@ async function call(handlers: Handlers, method: MethodName, channel: Channel, pe
   if (!params.success) {
     throw new CmdopError('validation', `The parameters of ${method} are not valid: ${z.prettifyError(params.error)}`)
   }
-  const handler = handlers[method] as (channel: Channel, params: unknown, permit: Permit) => Promise<void> | void
+  const handler = handlers[method] as
+    | ((channel: Channel, params: unknown, permit: Permit) => Promise<void> | void)
+    | undefined
+  if (handler === undefined) throw new CmdopError('unsupported', `This daemon does not serve ${method}.`)
   await handler(channel, params.data, permit)
+}
+
+/** Whoever may not type is told so, and not only by the relay. */
+function refuseInput(channel: Channel): void {
+  const refuse = async () => {
+    for await (const _ of channel) {
+      channel.reset(new CmdopError('permission', 'Expected no input on this channel: an observer does not type.'))
+    }
+  }
+  // Its end is the method's concern.
+  refuse().catch(() => {})
 }
 
 interface Answer {

@@ -41,6 +41,28 @@ export const errorCodes = {
     retryable: 'never',
     meaning: 'The daemon of the machine ended under the command; what was left of it was stopped.',
   },
+  session_ended: { status: 410, retryable: 'never', meaning: 'The session is over; its recording is kept.' },
+  session_lost: {
+    status: 410,
+    retryable: 'never',
+    meaning: 'The daemon of the machine ended under the session; its recording is kept up to then.',
+  },
+  input_overflow: {
+    status: 429,
+    retryable: 'never',
+    meaning: 'The program in the session does not read its input; what is over the limit was not taken.',
+  },
+  recording_failed: {
+    status: 507,
+    retryable: 'never',
+    meaning: 'The session or command could not be recorded, and its policy says that it must be.',
+  },
+  integrity: { status: 422, retryable: 'never', meaning: 'The content is not what it was announced to be (SHA-256).' },
+  no_space: {
+    status: 507,
+    retryable: 'never',
+    meaning: 'The disk is full or a quota is reached; nothing was put in place.',
+  },
   config: { status: 400, retryable: 'never', meaning: 'A setting is missing or wrong; the message names it.' },
   unsupported: {
     status: 501,

@@ -43,6 +43,7 @@ export class PermitSigner {
       machineId: machine.id,
       principalId: caller.principalId,
       principalKind: caller.principal.kind,
+      principalName: caller.principal.name,
       onBehalfOf: caller.principal.actsForId,
       action: call.action,
       digest: call.digest,

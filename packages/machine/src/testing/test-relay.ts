@@ -39,6 +39,7 @@ export function createTestRelay(): TestRelay {
       machineId: options.machineId,
       principalId: 'prn_one',
       principalKind: 'human',
+      principalName: 'One',
       onBehalfOf: null,
       action: method,
       digest: createHash('sha256').update(actionText({ method, target, callId, params, deadlineMs })).digest('hex'),

@@ -14,6 +14,8 @@ export const Permit = z.strictObject({
   machineId: z.string().min(1).max(64),
   principalId: z.string().min(1).max(64),
   principalKind: z.enum(['human', 'ai', 'service', 'schedule', 'machine', 'system']),
+  /** As the relay knows it, for people to read. */
+  principalName: z.string().max(120),
   /** The person or schedule it is done for; null when the principal acts for itself. */
   onBehalfOf: z.string().max(64).nullable(),
   action: z.string().min(1).max(64),

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { AbsolutePath, EnvironmentChange, systemText } from './paths.ts'
+import { SessionId } from './session-info.ts'
 
 /** Lanes of `exec` and `exec.attach`. */
 export const execLanes = { stdin: 1, stdout: 1, stderr: 2 } as const
@@ -12,29 +14,21 @@ export const MAX_ORPHAN_MS = 3_600_000
 /** Milliseconds between SIGTERM and SIGKILL when a command is ended. */
 export const KILL_GRACE_MS = 2000
 
-const text = z
-  .string()
-  .max(131_072)
-  .refine((value) => !value.includes('\0'), 'must not contain a NUL')
-
 /**
  * Parameters of `exec`. Who opens sends stdin on its lane, says with {@link ExecStdinEnd} where it ends, and ends the channel
  * once it has the result; who runs sends output and ends with that result, an {@link ExecEnd}.
  */
 export const ExecParams = z.strictObject({
   /** An argv as it is, or a string for `/bin/sh -c`. */
-  command: z.union([text.min(1), z.array(text).min(1).max(4096)]),
-  cwd: z
-    .string()
-    .startsWith('/')
-    .max(4096)
-    .refine((value) => !value.includes('\0'))
-    .optional(),
+  command: z.union([systemText.min(1), z.array(systemText).min(1).max(4096)]),
+  cwd: AbsolutePath.optional(),
   /** On top of the daemon's environment; null removes. */
-  env: z.record(z.string().regex(/^[^=\0]+$/), text.nullable()).optional(),
+  env: EnvironmentChange.optional(),
   /** Whether the opener will send stdin; otherwise it is empty. */
   stdin: z.boolean().default(false),
   orphanMs: z.number().int().min(0).max(MAX_ORPHAN_MS).default(DEFAULT_ORPHAN_MS),
+  /** A session of kind `run` in which the command and its output are shown as they happen. */
+  showIn: SessionId.optional(),
 })
 export type ExecParams = z.infer<typeof ExecParams>
 

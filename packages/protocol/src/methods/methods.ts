@@ -1,12 +1,29 @@
 import { z } from 'zod'
 import { ExecAttachParams, ExecParams } from './exec.ts'
-import { FileListParams, FileReadParams } from './files.ts'
+import {
+  FileDeleteParams,
+  FileListParams,
+  FileMkdirParams,
+  FileReadParams,
+  FileSearchParams,
+  FileStatParams,
+  FileTransferParams,
+  FileTreeParams,
+  FileWriteParams,
+} from './files.ts'
+import {
+  SessionAttachParams,
+  SessionCloseParams,
+  SessionExecuteParams,
+  SessionGetParams,
+  SessionListParams,
+  SessionObserveParams,
+  SessionOpenParams,
+  SessionReadParams,
+} from './sessions.ts'
 
 /** The lane on which a method with one answer sends it. */
 export const ANSWER_LANE = 1
-
-/** Bytes of one JSON answer at most. */
-export const MAX_ANSWER_BYTES = 8 * 1024 * 1024
 
 /** Parameters of `facts`: none. The answer is a {@link Facts} as JSON on lane 1. */
 export const FactsParams = z.strictObject({})
@@ -14,13 +31,30 @@ export const FactsParams = z.strictObject({})
 /**
  * What a client can ask of a machine: the schema of its parameters, and the action that it needs the right to.
  * `repeatable` = sending it again cannot act twice (a call id makes `exec` so, see `exec.attach`).
+ * `input` = whether the client sends content; where not, relay and machine refuse it with `permission`.
  */
 export const methods = {
-  exec: { params: ExecParams, action: 'machine.exec', repeatable: false },
-  'exec.attach': { params: ExecAttachParams, action: 'machine.exec', repeatable: true },
-  facts: { params: FactsParams, action: 'machine.facts', repeatable: true },
-  'file.read': { params: FileReadParams, action: 'file.read', repeatable: true },
-  'file.list': { params: FileListParams, action: 'file.read', repeatable: true },
+  exec: { params: ExecParams, action: 'machine.exec', repeatable: false, input: true },
+  'exec.attach': { params: ExecAttachParams, action: 'machine.exec', repeatable: true, input: true },
+  facts: { params: FactsParams, action: 'machine.facts', repeatable: true, input: false },
+  'file.read': { params: FileReadParams, action: 'file.read', repeatable: true, input: false },
+  'file.list': { params: FileListParams, action: 'file.read', repeatable: true, input: false },
+  'file.stat': { params: FileStatParams, action: 'file.read', repeatable: true, input: false },
+  'file.tree': { params: FileTreeParams, action: 'file.read', repeatable: true, input: false },
+  'file.search': { params: FileSearchParams, action: 'file.read', repeatable: true, input: false },
+  'file.write': { params: FileWriteParams, action: 'file.write', repeatable: true, input: true },
+  'file.mkdir': { params: FileMkdirParams, action: 'file.write', repeatable: false, input: false },
+  'file.copy': { params: FileTransferParams, action: 'file.write', repeatable: false, input: false },
+  'file.move': { params: FileTransferParams, action: 'file.write', repeatable: false, input: false },
+  'file.delete': { params: FileDeleteParams, action: 'file.delete', repeatable: false, input: false },
+  'session.open': { params: SessionOpenParams, action: 'session.operate', repeatable: true, input: false },
+  'session.list': { params: SessionListParams, action: 'session.observe', repeatable: true, input: false },
+  'session.get': { params: SessionGetParams, action: 'session.observe', repeatable: true, input: false },
+  'session.read': { params: SessionReadParams, action: 'session.observe', repeatable: true, input: false },
+  'session.attach': { params: SessionAttachParams, action: 'session.operate', repeatable: true, input: true },
+  'session.observe': { params: SessionObserveParams, action: 'session.observe', repeatable: true, input: false },
+  'session.execute': { params: SessionExecuteParams, action: 'session.operate', repeatable: false, input: false },
+  'session.close': { params: SessionCloseParams, action: 'session.operate', repeatable: true, input: false },
 } as const
 
 export type MethodName = keyof typeof methods

@@ -6,7 +6,12 @@ export const actions = [
   'machine.facts',
   'machine.exec',
   'machine.enroll',
+  'session.observe',
+  'session.operate',
   'file.read',
+  'file.write',
+  'file.delete',
+  'recording.read',
   'key.list',
   'key.issue',
   'key.revoke',
@@ -18,8 +23,19 @@ export type Action = (typeof actions)[number]
 export const matrix: Readonly<Record<Role, readonly Action[]>> = {
   owner: actions,
   admin: actions,
-  member: ['machine.list', 'machine.facts', 'machine.exec', 'file.read', 'metrics.read'],
-  viewer: ['machine.list', 'machine.facts', 'metrics.read'],
+  member: [
+    'machine.list',
+    'machine.facts',
+    'machine.exec',
+    'session.observe',
+    'session.operate',
+    'file.read',
+    'file.write',
+    'file.delete',
+    'recording.read',
+    'metrics.read',
+  ],
+  viewer: ['machine.list', 'machine.facts', 'session.observe', 'metrics.read'],
 }
 
 /** Who acts, as far as the decision goes. */

@@ -12,6 +12,8 @@ import {
   MAX_CHANNELS,
   type Open,
   isCmdopError,
+  isMethodName,
+  methods,
   parseOpen,
   toCmdopError,
   type Transport,
@@ -90,6 +92,7 @@ export class Peer implements LinkHandlers {
     end.other = from
     end.settled = settled
     from.other = end
+    from.mayInput = isMethodName(open.method) && methods[open.method].input
     this.link.send(message)
     if (from.ended) this.link.send(encodeFrame(frameTypes.end, end.channel, EMPTY))
   }

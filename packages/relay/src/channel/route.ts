@@ -1,4 +1,14 @@
-import { CmdopError, dataCost, decodeReset, decodeWindow, type Frame, frameTypes, MAX_WINDOW } from '@cmdop/protocol'
+import {
+  CONTROL_LANE,
+  CmdopError,
+  dataCost,
+  decodeReset,
+  decodeWindow,
+  type Frame,
+  frameTypes,
+  MAX_DATA_BYTES,
+  MAX_WINDOW,
+} from '@cmdop/protocol'
 import type { Peer } from './peer.ts'
 
 /** One end of a forwarded channel. The two ends point at each other. */
@@ -9,6 +19,8 @@ export interface RouteEnd {
   other: RouteEnd | undefined
   /** Bytes that may still be sent to this end: what it granted, less what was forwarded. */
   credit: number
+  /** Set when the call is allowed: whether this end may send content. */
+  mayInput: boolean
   /** This end has said that it sends no more. */
   ended: boolean
   /** The channel is over, and nothing may be joined to it any more. */
@@ -19,7 +31,7 @@ export interface RouteEnd {
 
 /** A new end with the credit that its `open` grants. */
 export function createRouteEnd(peer: Peer, channel: number, credit: number): RouteEnd {
-  return { peer, channel, other: undefined, credit, ended: false, closed: false, settled: undefined }
+  return { peer, channel, other: undefined, credit, mayInput: true, ended: false, closed: false, settled: undefined }
 }
 
 /**
@@ -30,7 +42,10 @@ export function forwardFrame(from: RouteEnd, frame: Frame, message: Uint8Array):
   const to = from.other
   if (frame.type === frameTypes.window) grant(from, decodeWindow(frame.payload))
   if (to === undefined) return receiveEarly(from, frame)
-  if (frame.type === frameTypes.data) spend(to, frame.payload.length)
+  if (frame.type === frameTypes.data) {
+    assertInput(from, frame.payload)
+    spend(to, frame.payload.length)
+  }
   if (frame.type === frameTypes.end) from.ended = true
   to.peer.forward(message, to.channel)
   if (frame.type === frameTypes.reset) closeRoute(from, decodeReset(frame.payload))
@@ -60,6 +75,14 @@ function receiveEarly(from: RouteEnd, frame: Frame): void {
   if (frame.type === frameTypes.end) from.ended = true
   else if (frame.type === frameTypes.reset) closeRoute(from, new CmdopError('cancelled', 'The caller gave up.'))
   else if (frame.type !== frameTypes.window) throw new CmdopError('flow_control', 'Nothing was granted yet.')
+}
+
+/** A machine refuses it too; here it does not even get there. */
+function assertInput(from: RouteEnd, payload: Uint8Array): void {
+  if (payload.length > MAX_DATA_BYTES + 1)
+    throw new CmdopError('frame_too_large', `Expected at most ${MAX_DATA_BYTES} bytes in one frame.`)
+  if (from.mayInput || payload[0] === CONTROL_LANE) return
+  throw new CmdopError('permission', 'Expected no input on this channel: an observer does not type.')
 }
 
 function grant(end: RouteEnd, bytes: number): void {

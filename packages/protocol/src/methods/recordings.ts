@@ -1,0 +1,78 @@
+import { z } from 'zod'
+import { Sha256 } from './files.ts'
+
+/** Bytes of a command's output that its recording keeps from its beginning, and as many from its end. */
+export const RECORDED_EXEC_BYTES = 256 * 1024
+
+/** Bytes of recordings that a machine keeps for a relay that does not take them; then recording has failed. */
+export const RECORDING_SPOOL_BYTES = 256 * 1024 * 1024
+
+/** Bytes of one chunk on its way to the relay at most. */
+export const MAX_RECORDING_CHUNK_BYTES = 512 * 1024
+
+/** Id of a recording: `rec_` and the id of its session or call. */
+export const RecordingId = z.string().regex(/^rec_[A-Za-z0-9_-]{8,64}$/)
+
+/** Who, where and why: in the header of each recording (key `cmdop`) and in its row at the relay. */
+export const RecordingSubject = z.object({
+  recordingId: RecordingId,
+  kind: z.enum(['session', 'exec']),
+  /** The session, or the call of the exec. */
+  subjectId: z.string(),
+  machineId: z.string(),
+  fleetId: z.string(),
+  principalId: z.string(),
+  principalKind: z.string(),
+  principalName: z.string(),
+  onBehalfOf: z.string().nullable(),
+  /** The audit row that was written before it began. */
+  intentId: z.string(),
+  title: z.string().max(500),
+  reason: z.string().max(500).nullable(),
+  startedAt: z.iso.datetime(),
+})
+export type RecordingSubject = z.infer<typeof RecordingSubject>
+
+/** What is known once a recording is complete. */
+export const RecordingManifest = z.object({
+  recordingId: RecordingId,
+  /** Of the whole asciicast file. */
+  bytes: z.number().int(),
+  sha256: Sha256,
+  endedAt: z.iso.datetime(),
+  /** Milliseconds. */
+  durationMs: z.number(),
+  exitCode: z.number().int().nullable(),
+  /** `complete`, or what is missing: `gap` (a part could not be written), `lost` (the daemon ended under it). */
+  integrity: z.enum(['complete', 'gap', 'lost']),
+})
+export type RecordingManifest = z.infer<typeof RecordingManifest>
+
+/** A recording as the relay lists it. */
+export const RecordingSummary = RecordingSubject.extend({
+  /** `open` while more may come, `complete` once the manifest is there and the bytes have its SHA-256. */
+  state: z.enum(['open', 'complete', 'damaged']),
+  storedBytes: z.number().int(),
+  manifest: RecordingManifest.nullable(),
+})
+export type RecordingSummary = z.infer<typeof RecordingSummary>
+
+export const RecordingListQuery = z.object({
+  machineId: z.string().max(64).optional(),
+  kind: z.enum(['session', 'exec']).optional(),
+  limit: z.coerce.number().int().min(1).max(500).default(100),
+  cursor: z.string().max(1024).optional(),
+})
+export type RecordingListQuery = z.infer<typeof RecordingListQuery>
+
+/** Newest first. */
+export const RecordingList = z.object({
+  items: z.array(RecordingSummary),
+  next_cursor: z.string().nullable(),
+  has_more: z.boolean(),
+})
+export type RecordingList = z.infer<typeof RecordingList>
+
+/** Answer to a chunk: bytes the relay has, on disk. A chunk that it has already is taken as sent. */
+export const RecordingAcknowledged = z.object({ storedBytes: z.number().int() })
+export type RecordingAcknowledged = z.infer<typeof RecordingAcknowledged>
