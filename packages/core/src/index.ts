@@ -8,12 +8,17 @@ export type {
   ExecOptions,
   ExecResult,
   Execution,
-  FileEntry,
+  FileData,
   FileList,
   FilePart,
+  FileSearchOptions,
+  FileSearchResult,
+  FileWriteOptions,
   Machine,
   MachineFiles,
+  MachinePath,
 } from './machine.ts'
+export type { FileEntry, FileWritten, SearchMatch } from '@cmdop/protocol'
 export { configFilePath } from './platform-node.ts'
 export { RemoteMachine } from './remote-machine.ts'
 export { type ClientOptions, DEFAULT_TIMEOUT_MS } from './settings.ts'

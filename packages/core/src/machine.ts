@@ -1,4 +1,5 @@
 import type { Facts } from '@cmdop/protocol'
+import type { MachineFiles } from './files/machine-files.ts'
 
 /**
  * A machine to work on. Implemented by the client over a relay, and by the daemon for the machine it runs on, so that
@@ -77,37 +78,4 @@ export interface Execution extends PromiseLike<ExecResult>, AsyncIterable<ExecCh
   readonly exit: Promise<ExecExit>
 }
 
-/** Files of a machine, read with the daemon's rights. */
-export interface MachineFiles {
-  /** A part of a file. `length` default 64 KiB, at most 8 MiB. */
-  read(path: string, options?: { offset?: number; length?: number; signal?: AbortSignal }): Promise<FilePart>
-  /** Entries of a directory in byte order of their names. `limit` default 200, at most 1,000. */
-  list(path: string, options?: { limit?: number; cursor?: string; signal?: AbortSignal }): Promise<FileList>
-}
-
-/** Bytes of a file from `offset`. */
-export interface FilePart {
-  readonly path: string
-  readonly data: Uint8Array
-  readonly offset: number
-  /** Size of the whole file in bytes when it was opened. */
-  readonly size: number
-}
-
-/** One page of a directory. */
-export interface FileList {
-  readonly entries: readonly FileEntry[]
-  /** Pass it on for the next page; absent on the last. */
-  readonly nextCursor?: string
-}
-
-/** A name in a directory; a symbolic link is shown as itself. */
-export interface FileEntry {
-  readonly name: string
-  readonly type: 'file' | 'directory' | 'symlink' | 'other'
-  readonly size: number
-  /** Permission bits as in `chmod`: 0o644. */
-  readonly mode: number
-  /** ISO 8601 in UTC. */
-  readonly modifiedAt: string
-}
+export type * from './files/machine-files.ts'

@@ -2,7 +2,7 @@ import { CmdopError, Facts, FileListing, FileReadEnd, type MachineSummary, type 
 import type { z } from 'zod'
 import type { Channels } from './channels.ts'
 import { RemoteExecution } from './execution.ts'
-import type { ExecOptions, Execution, FileList, FilePart, Machine, MachineFiles } from './machine.ts'
+import type { ExecOptions, Execution, FileList, FilePart, Machine, MachineFiles, MachinePath } from './machine.ts'
 
 /** A machine over the relay. It is always the one it was resolved to, whatever is renamed meanwhile. */
 export class RemoteMachine implements Machine {
@@ -17,10 +17,11 @@ export class RemoteMachine implements Machine {
     this.id = summary.id
     this.name = summary.name
     this.hostname = summary.hostname
-    this.files = {
+    const files: Pick<MachineFiles, 'read' | 'list'> = {
       read: (path, options) => this.#read(path, options),
       list: (path, options) => this.#list(path, options),
     }
+    this.files = files as MachineFiles
   }
 
   exec(command: string | readonly string[], options: ExecOptions = {}): Execution {
@@ -32,13 +33,13 @@ export class RemoteMachine implements Machine {
     return parseAnswer(Facts, parseJson(data))
   }
 
-  async #read(path: string, options: Parameters<MachineFiles['read']>[1] = {}): Promise<FilePart> {
+  async #read(path: MachinePath, options: Parameters<MachineFiles['read']>[1] = {}): Promise<FilePart> {
     const { signal, ...range } = options
     const { data, trailer } = await this.#ask('file.read', { path, ...range }, signal)
     return { path, data, offset: range.offset ?? 0, size: parseAnswer(FileReadEnd, trailer).size }
   }
 
-  async #list(path: string, options: Parameters<MachineFiles['list']>[1] = {}): Promise<FileList> {
+  async #list(path: MachinePath, options: Parameters<MachineFiles['list']>[1] = {}): Promise<FileList> {
     const { signal, ...page } = options
     const { data } = await this.#ask('file.list', { path, ...page }, signal)
     const { entries, nextCursor } = parseAnswer(FileListing, parseJson(data))

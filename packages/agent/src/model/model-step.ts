@@ -60,13 +60,22 @@ export interface ModelStepOptions {
 }
 
 /** The tools of the loop as the SDK takes them: without `execute`, so that nothing runs but by the loop. */
-export function toolSet(tools: readonly { name: string; description: string; inputSchema: JsonSchema }[]): ToolSet {
+export function toolSet(tools: readonly OfferedTool[]): ToolSet {
   return Object.fromEntries(
-    tools.map(({ name, description, inputSchema }) => [
+    tools.map(({ name, description, inputSchema, strict = false }) => [
       name,
-      tool({ description, inputSchema: jsonSchema(inputSchema) }),
+      tool({ description, inputSchema: jsonSchema(inputSchema), ...(strict ? { strict } : {}) }),
     ]),
   )
+}
+
+/** A tool as a model is offered it. */
+interface OfferedTool {
+  readonly name: string
+  readonly description: string
+  readonly inputSchema: JsonSchema
+  /** The provider promises arguments that fit the schema. */
+  readonly strict?: boolean
 }
 
 /** Calls a model through one `streamText` of the AI SDK per step. Throws `model` or `config`, or what ended the run. */

@@ -24,7 +24,10 @@ export function createMatcher(secrets: readonly string[]): Matcher {
       const found = positions(text, forms)
       if (!text.includes('\n') || unbroken.length === 0) return found
       const { joined, places } = withoutBreaks(text)
-      const broken = positions(joined, unbroken).map(([start, end]): [number, number] => [place(places, start), place(places, end - 1) + 1])
+      const broken = positions(joined, unbroken).map(([start, end]): [number, number] => [
+        place(places, start),
+        place(places, end - 1) + 1,
+      ])
       return [...found, ...broken]
     },
     safeLength: (text) => {
@@ -34,7 +37,8 @@ export function createMatcher(secrets: readonly string[]): Matcher {
         if (!starts.has(text.charCodeAt(start))) continue
         const rest = text.slice(start)
         const joined = rest.replace(breaks, '')
-        if (forms.some((form) => form.startsWith(rest)) || unbroken.some((form) => form.startsWith(joined))) return start
+        if (forms.some((form) => form.startsWith(rest)) || unbroken.some((form) => form.startsWith(joined)))
+          return start
       }
       return text.length
     },

@@ -8,6 +8,8 @@ export const redactedMark = '[redacted]'
 export interface Redactor {
   /** The text without secrets. */
   text(text: string): string
+  /** The bytes from `start` to `end`, without what a secret has in them that may begin before or end after. */
+  within(data: Uint8Array, start: number, end: number): Buffer
   /** A value of JSON without secrets in its texts and keys. */
   value(value: unknown): unknown
   /** For output that comes in pieces: a secret is found across their borders. */
@@ -43,7 +45,15 @@ export function createRedactor(secrets: readonly string[]): Redactor {
   const clean = (bytes: string): string => cut(bytes, [...assignedValues(bytes, learn), ...matcher.find(bytes)])
   const text = (given: string): string =>
     given === '' ? given : Buffer.from(clean(Buffer.from(given).toString('latin1')), 'latin1').toString()
-  return { text, value: (value) => deep(value, text), stream: () => stream(() => matcher, learn) }
+  const within = (data: Uint8Array, start: number, end: number): Buffer => {
+    const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('latin1')
+    const ranges = [...assignedValues(bytes, learn), ...matcher.find(bytes)]
+    const touched = ranges
+      .filter(([from, to]) => to > start && from < end)
+      .map(([from, to]): Range => [Math.max(from, start) - start, Math.min(to, end) - start])
+    return Buffer.from(cut(bytes.slice(start, end), touched), 'latin1')
+  }
+  return { text, within, value: (value) => deep(value, text), stream: () => stream(() => matcher, learn) }
 }
 
 /** A word such as `required` must not be cut out of everything that follows. */
@@ -86,7 +96,7 @@ function stream(matcher: () => Matcher, learn: (value: string) => void): Redacto
     let until = final ? text.length : Math.min(matcher().safeLength(text), openAssignment(text))
     // Nothing is decided within what is held back; what begins before it is taken whole.
     let decided: Range[] = []
-    for (let before = -1; before !== decided.length; ) {
+    for (let before = -1; before !== decided.length;) {
       before = decided.length
       decided = ranges.filter(([start]) => start < until)
       for (const [, end] of decided) until = Math.max(until, end)

@@ -20,5 +20,8 @@ export function isSecretName(candidate: string): boolean {
  * group 2 the value, without its quotes.
  */
 export function assignments(): RegExp {
-  return new RegExp(`(?<![A-Za-z0-9_.-])(${name})["']?\\s{0,4}[=:]\\s{0,4}(?:"([^"\\n]{1,8192})"|'([^'\\n]{1,8192})'|([^\\s"',;]{1,8192}))`, 'gi')
+  return new RegExp(
+    `(?<![A-Za-z0-9_.-])(${name})["']?\\s{0,4}[=:]\\s{0,4}(?:"([^"\\n]{1,8192})"|'([^'\\n]{1,8192})'|([^\\s"',;]{1,8192}))`,
+    'gi',
+  )
 }

@@ -28,7 +28,16 @@ function plainForms(text: string): string[] {
   const json = JSON.stringify(text).slice(1, -1)
   const url = encodeURIComponent(text)
   const strict = url.replace(/[!'()*~]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
-  const plain = [text, json, json.replaceAll('/', '\\/'), asciiJson(json), url, strict, lowerEscapes(url), lowerEscapes(strict)]
+  const plain = [
+    text,
+    json,
+    json.replaceAll('/', '\\/'),
+    asciiJson(json),
+    url,
+    strict,
+    lowerEscapes(url),
+    lowerEscapes(strict),
+  ]
   const plus = [url, strict].map((each) => each.replaceAll('%20', '+'))
   return [...plain, ...plus]
 }
@@ -41,7 +50,9 @@ function encodedForms(bytes: Buffer): string[] {
 /** What stays the same of the base64 of a text that has 0, 1 or 2 bytes before it and any bytes after it. */
 function base64(bytes: Buffer): string[] {
   return [0, 1, 2].flatMap((before) => {
-    const encoded = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64').replace(/=+$/, '')
+    const encoded = Buffer.concat([Buffer.alloc(before), bytes])
+      .toString('base64')
+      .replace(/=+$/, '')
     const first = Math.ceil((before * 8) / 6)
     const last = Math.floor(((before + bytes.length) * 8) / 6)
     const stable = encoded.slice(first, last)
