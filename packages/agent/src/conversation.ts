@@ -28,8 +28,6 @@ export function createConversation(parts: AgentParts, defaults: RunOptions): Con
   let turns: (readonly ModelMessage[])[] = []
   let busy = false
   const sendStream = (prompt: string, options: RunOptions = {}): RunStream => {
-    if (busy)
-      throw new CmdopError('conflict', 'The conversation waits for an answer already. Send one prompt after another.')
     const all: RunOptions = { agentType: 'chat', ...defaults, ...options }
     const earlier = turns.flat()
     const task = createTask(parts, prompt, all, {
@@ -37,8 +35,11 @@ export function createConversation(parts: AgentParts, defaults: RunOptions): Con
       earlier: { messages: earlier, fence },
     })
     return createRunStream(task, {
-      onStart: () => (busy = true),
-      onEnd: () => (busy = false),
+      onStart: () => {
+        if (busy) throw busyError()
+        busy = true
+      },
+      onEnd: () => void (busy = false),
       onCompleted: (messages) => {
         turns = shortened([...turns, messages.slice(earlier.length)])
       },
@@ -53,6 +54,10 @@ export function createConversation(parts: AgentParts, defaults: RunOptions): Con
     },
     clear: () => void (turns = []),
   }
+}
+
+function busyError(): CmdopError {
+  return new CmdopError('conflict', 'The conversation waits for an answer already. Send one prompt after another.')
 }
 
 function shortened(turns: (readonly ModelMessage[])[]): (readonly ModelMessage[])[] {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { CallContext } from '../calls/call-context.ts'
 import { performCall, type PerformedCall } from '../calls/perform-call.ts'
 import { createOutputShelf } from '../context/output-shelf.ts'
+import { digestOf } from '../run/digest.ts'
 import { createLedger } from '../run/ledger.ts'
 import type { ToolCallRecord } from '../run/run-result.ts'
 import { startRunState } from '../run/run-state.ts'
@@ -28,6 +29,16 @@ export function planExecutor(planned: Task): PlanExecutor {
       denials: new Map(),
       closed: undefined,
     }
+    await task.journal.append(state.runId, {
+      type: 'run_started',
+      agentType: 'plan',
+      machineId: task.machine.id,
+      model: `${model.provider}:${model.id}`,
+      messages: [{ role: 'user', content: JSON.stringify(plan) }],
+      nonce: task.fence.nonce,
+      toolsDigest: digestOf(runCommand.inputSchema),
+      schemaDigest: digestOf(null),
+    })
     const reports: PlanStepReport[] = []
     let stoppedAt: number | null = null
     for (const [index, step] of plan.steps.entries()) {

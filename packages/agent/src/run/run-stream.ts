@@ -24,6 +24,7 @@ export interface RunStream<Output = unknown> extends AsyncIterable<RunEvent<Outp
 
 /** Called by a run for whoever made it. */
 export interface RunHooks {
+  /** It is looked at for the first time. Throws when it must not begin. */
   readonly onStart?: () => void
   readonly onEnd?: () => void
   /** Its conversation, when it has an answer. */
@@ -36,11 +37,16 @@ export function createRunStream<Output>(task: Task, hooks: RunHooks = {}): RunSt
   const end = Promise.withResolvers<RunResult<Output>>()
   end.promise.catch(() => undefined)
   let events: AsyncGenerator<RunEvent<Output>, void, void> | undefined
+  let begun = false
+  const begin = (): void => {
+    if (!begun) hooks.onStart?.()
+    begun = true
+  }
   const take = (): AsyncGenerator<RunEvent<Output>, void, void> => {
     if (events !== undefined) {
       throw new CmdopError('conflict', 'The events of this run are taken already. Start another run to iterate again.')
     }
-    hooks.onStart?.()
+    begin()
     return (events = settled(runEvents<Output>(task, stop, hooks), { end, hooks }))
   }
   const drain = async (): Promise<void> => {
@@ -54,6 +60,7 @@ export function createRunStream<Output>(task: Task, hooks: RunHooks = {}): RunSt
   }
   return {
     get result() {
+      begin()
       if (events === undefined) void drain()
       return end.promise
     },

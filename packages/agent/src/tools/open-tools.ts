@@ -11,8 +11,7 @@ import { sdkTool } from './sdk-tool.ts'
 import type { Tool } from './tool.ts'
 
 /** Tools of a caller by name: AI SDK tools that can be executed, and MCP servers, whose tools are named `<name>_<tool>`. */
-// oxlint-disable-next-line typescript/no-explicit-any -- the SDK's own type for tools of any input and output
-export type ToolsInput = Readonly<Record<string, SdkTool<any, any> | McpServer>>
+export type ToolsInput = Readonly<Record<string, SdkTool | McpServer>>
 
 /** The tools of one run, ready to be called. Disposing closes the servers they came from. */
 export interface OpenedTools extends AsyncDisposable {

@@ -5,8 +5,7 @@ import { boundedText } from './bounded-text.ts'
 import type { OutputChunk, Tool, ToolContext, ToolOutcome } from './tool.ts'
 
 /** A tool of the AI SDK, of any input. */
-// oxlint-disable-next-line typescript/no-explicit-any -- the SDK's own type for tools of any input and output
-type AnySdkTool = SdkTool<any, any>
+type AnySdkTool = SdkTool
 
 /**
  * A tool of the AI SDK in our loop: its schema judges the input, its `needsApproval` goes to the gate, and what it gives is
