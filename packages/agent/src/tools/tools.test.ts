@@ -192,7 +192,7 @@ test('tools of the AI SDK are checked, run, followed and shown as data', async (
     breaks: tool({
       description: 'Breaks.',
       inputSchema: z.object({}),
-      execute: () => {
+      execute: (): string => {
         throw new Error('out of order')
       },
     }),
