@@ -37,7 +37,7 @@ export interface AgentType {
 /** What a step offers to the model. */
 export interface Offer {
   readonly tools: boolean
-  /** False: something else has to come first, which `missing` names. */
   readonly answer: boolean
+  /** What has to come before an answer is taken; undefined: it may come now. */
   readonly missing?: string
 }

@@ -85,17 +85,33 @@ test('a router sends its task to an agent, and says why', async () => {
   using other = scriptedModel([{ calls: [shell('echo routed')] }, { calls: [answer] }])
   using world = scriptedWorld([{ calls: [route('worker')] }])
   const worker = createAgent({ machine: world.machine, model: other, env: {} })
-  const routes = { worker: { description: 'Does work.', to: worker }, talker: { description: 'Talks.', to: () => 'no' } }
+  const routes = {
+    worker: { description: 'Does work.', to: worker },
+    talker: { description: 'Talks.', to: () => 'no' },
+  }
   const stream = world.agent.runStream('Do it', { agentType: 'router', routes, outputSchema: Answer })
   const events = await collect(stream)
   const result = await stream.result
   expectTypeOf(result.output).toEqualTypeOf<{ word: string }>()
-  expect(events.map((event) => event.type)).toEqual(['usage', 'usage', 'tool_call', 'tool_result', 'tool_result', 'usage', 'result'])
+  expect(events.map((event) => event.type)).toEqual([
+    'usage',
+    'usage',
+    'tool_call',
+    'tool_result',
+    'tool_result',
+    'usage',
+    'result',
+  ])
   expect(result).toMatchObject({
     output: { word: 'yes' },
     strategy: 'handler',
     usage: { totalTokens: 45 },
-    route: { handler: 'worker', reason: 'It fits.', task: 'Do it well.', run: { toolCalls: [{ tool: 'run_command' }] } },
+    route: {
+      handler: 'worker',
+      reason: 'It fits.',
+      task: 'Do it well.',
+      run: { toolCalls: [{ tool: 'run_command' }] },
+    },
   })
   expect(JSON.stringify(world.seen[0]?.schemas.final_result)).toContain('worker: Does work. | talker: Talks.')
 })
@@ -112,7 +128,9 @@ test('a router sends its task to a function or a machine', async () => {
     machine: { description: 'A machine.', to: localMachine(sampleFacts()) },
   }
   const settings = { agentType: 'router', routes, outputSchema: Answer } as const
-  await expect(world.agent.run('Do it', settings)).resolves.toMatchObject({ output: { word: 'Do it well.Do it well.' } })
+  await expect(world.agent.run('Do it', settings)).resolves.toMatchObject({
+    output: { word: 'Do it well.Do it well.' },
+  })
   await expect(world.agent.run('Do it', settings)).resolves.toMatchObject({ output: { word: 'yes' } })
   const wrong = { ...settings, outputSchema: z.object({ other: z.string() }) }
   await expect(world.agent.run('Do it', wrong)).rejects.toMatchObject({ code: 'output_invalid' })
@@ -142,7 +160,11 @@ test('a planner reads, plans, and changes nothing until the plan is executed', a
   expect(toolCalls.map(({ outcome }) => outcome)).toEqual(['done', 'error'])
   const before = journal.entries.length
   const report = await plan.execute()
-  expect(report).toMatchObject({ status: 'completed', stoppedAt: null, steps: [{ state: 'done', output: 'one\n' }, { state: 'done' }] })
+  expect(report).toMatchObject({
+    status: 'completed',
+    stoppedAt: null,
+    steps: [{ state: 'done', output: 'one\n' }, { state: 'done' }],
+  })
   expect(journal.entries.slice(before).map((entry) => entry.type)).toEqual([
     'run_started',
     'call_started',
@@ -168,7 +190,11 @@ test('a plan stops at the first step that fails, and at the first that is refuse
   const agent = createAgent({ machine: localMachine(sampleFacts()), model, gate, env: {} })
   const failing = await (await agent.run('Plan it', { agentType: 'planner' })).output.execute()
   expect(failing).toMatchObject({ status: 'stopped', stoppedAt: 1 })
-  expect(failing.steps.map(({ state, exitCode }) => [state, exitCode])).toEqual([['done', 0], ['failed', 3], ['skipped', null]])
+  expect(failing.steps.map(({ state, exitCode }) => [state, exitCode])).toEqual([
+    ['done', 0],
+    ['failed', 3],
+    ['skipped', null],
+  ])
   const refused = await (await agent.run('Plan it', { agentType: 'planner' })).output.execute()
   expect(refused.steps.map(({ state }) => state)).toEqual(['done', 'refused', 'skipped'])
   expect(refused.denied).toMatchObject([{ rule: 'no', reason: 'Because.' }])

@@ -19,10 +19,19 @@ export interface AnsweredCalls {
   readonly accepted: Accepted | undefined
 }
 
+/** How a step takes an answer. */
+interface AnswerTaking {
+  readonly desk: AnswerDesk
+  /** Whether an answer comes as a call at all. */
+  readonly typed: boolean
+  /** What has to come before an answer; undefined: it may come now. */
+  readonly missing: string | undefined
+}
+
 /** Performs the calls of a step in their order; those that change nothing run side by side where they stand together. */
 export async function* answerCalls(
   calls: readonly ProposedCall[],
-  { desk, typed }: { desk: AnswerDesk; typed: boolean },
+  { desk, typed, missing }: AnswerTaking,
   context: CallContext,
 ): AsyncGenerator<ProgressEvent, AnsweredCalls, void> {
   const isAnswer = ({ tool }: ProposedCall): boolean => tool === finalResult && typed
@@ -40,10 +49,12 @@ export async function* answerCalls(
   const [first, ...others] = calls.filter(isAnswer)
   for (const call of others)
     parts.set(call, toolPart(call, 'Only the first call of final_result in a step is read.', true))
+  const judged = async (call: ProposedCall): Promise<Verdict> =>
+    missing === undefined ? desk.offerCall(call, context.state.toolCalls) : desk.refuse(missing)
   let accepted: Accepted | undefined
   if (first !== undefined) {
     const alone = calls.every(isAnswer) || context.closed !== undefined
-    const verdict = alone ? await desk.offerCall(first, context.state.toolCalls) : undefined
+    const verdict = alone ? await judged(first) : undefined
     if (verdict?.accepted === true) accepted = verdict
     const reply = verdict === undefined ? tooEarly : verdict.accepted ? 'Accepted.' : verdict.reply
     parts.set(first, toolPart(first, reply, verdict?.accepted !== true))

@@ -52,11 +52,20 @@ test('what comes back in the strict form is what the schema of its user means, a
   }
   await expect(check(given)).resolves.toMatchObject({
     fits: true,
-    value: { host: 'web-1', note: null, labels: { role: { value: 'web' } }, state: { kind: 'up' }, disks: [{ mount: '/' }] },
+    value: {
+      host: 'web-1',
+      note: null,
+      labels: { role: { value: 'web' } },
+      state: { kind: 'up' },
+      disks: [{ mount: '/' }],
+    },
   })
   const result = await check(given)
   expect(result.fits && Object.keys(result.value as object)).toEqual(['host', 'note', 'labels', 'state', 'disks'])
-  await expect(check({ ...given, host: '' })).resolves.toMatchObject({ fits: false, issues: [expect.stringContaining('host:')] })
+  await expect(check({ ...given, host: '' })).resolves.toMatchObject({
+    fits: false,
+    issues: [expect.stringContaining('host:')],
+  })
   await expect(check({ ...given, labels: { role: { value: 'web' } }, load: 1 })).resolves.toMatchObject({ fits: true })
 })
 
@@ -78,19 +87,26 @@ test('a recursive schema keeps its references in the strict form', async () => {
     },
   })
   const schema = createOutputSchema(Tree, { dialect: 'openai-strict' })
-  await expect(schema.check({ name: 'a', children: [{ name: 'b', children: null }] })).resolves.toMatchObject({ fits: true })
+  await expect(schema.check({ name: 'a', children: [{ name: 'b', children: null }] })).resolves.toMatchObject({
+    fits: true,
+  })
 })
 
 test('small servers get no reference, no oneOf and no pattern', () => {
   const Disk = z.object({ mount: z.string().regex(/^\//) }).meta({ id: 'Disk' })
   const json = createOutputSchema(z.object({ one: Disk, two: Disk }), { dialect: 'compatible' }).toolSchema
   expect(JSON.stringify(json)).not.toMatch(/\$ref|definitions|"pattern"/)
-  expect(json.properties).toMatchObject({ one: { properties: { mount: { description: `(matches ${JSON.stringify('^\\/')})` } } } })
+  expect(json.properties).toMatchObject({
+    one: { properties: { mount: { description: `(matches ${JSON.stringify('^\\/')})` } } },
+  })
 })
 
 test('a schema of another copy of Zod keeps its descriptions and is judged by itself', async () => {
   const schema = createOutputSchema(
-    zOther.object({ host: zOther.string().describe('The host'), disks: zOther.array(zOther.number()).describe('Free bytes') }),
+    zOther.object({
+      host: zOther.string().describe('The host'),
+      disks: zOther.array(zOther.number()).describe('Free bytes'),
+    }),
   )
   expect(schema.toolSchema.properties).toMatchObject({
     host: { description: 'The host' },

@@ -26,7 +26,9 @@ test('a field without evidence, a call that never was and one that failed go bac
     { calls: [give({ host: 'web-1', load: 1 }, { host: ['c2'], load: ['c2'] })] },
   ])
   const result = await world.agent.run('Check', { outputSchema: Health, evidence: true })
-  expect(world.seen[2]?.toolResults.at(-1)?.text).toContain('- evidence.host: "c1" is no call of this run that succeeded; there are c2')
+  expect(world.seen[2]?.toolResults.at(-1)?.text).toContain(
+    '- evidence.host: "c1" is no call of this run that succeeded; there are c2',
+  )
   expect(world.seen[2]?.toolResults.at(-1)?.text).toContain('- evidence.load: "c7"')
   expect(world.seen[3]?.toolResults.at(-1)?.text).toContain('- evidence.note: names no call')
   expect(result).toMatchObject({ attempts: 3, repaired: true })

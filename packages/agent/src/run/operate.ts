@@ -1,5 +1,6 @@
 import { CmdopError } from '@cmdop/protocol'
 import type { ModelMessage, ToolSet } from 'ai'
+import type { Offer } from '../agent-types/agent-type.ts'
 import { answerCalls } from '../calls/answer-calls.ts'
 import type { CallContext } from '../calls/call-context.ts'
 import { createOutputShelf } from '../context/output-shelf.ts'
@@ -52,6 +53,8 @@ export const operate: Work = async function* (task, context) {
   }
 }
 
+const everything: Offer = { tools: true, answer: true }
+
 interface Loop extends WorkContext {
   readonly task: Task
   readonly tools: readonly Tool[]
@@ -88,7 +91,7 @@ async function* step(loop: Loop): AsyncGenerator<ProgressEvent, Accepted | undef
   closeWhenSpent(loop)
   const typed = task.schema !== undefined
   const last = loop.spent !== undefined
-  const offer = last ? { tools: !typed, answer: true } : (task.type.offer?.(state) ?? { tools: true, answer: true })
+  const offer: Offer = last ? { tools: !typed, answer: true } : (task.type.offer?.(state) ?? everything)
   if (last) addToLast(state.messages, lastStepMessage(typed))
   await task.journal.append(state.runId, { type: 'step_started', step: state.steps.length })
   const started = performance.now()
@@ -110,7 +113,7 @@ async function* step(loop: Loop): AsyncGenerator<ProgressEvent, Accepted | undef
   signal.throwIfAborted()
   if (outcome.calls.length === 0) return offered(offer, outcome.text, { state, desk })
   const closed = last ? 'this is the last step, and it takes only the answer.' : undefined
-  const { parts, accepted } = yield* answerCalls(outcome.calls, { desk, typed }, { ...loop.calls, closed })
+  const { parts, accepted } = yield* answerCalls(outcome.calls, { desk, typed, missing: offer.missing }, { ...loop.calls, closed })
   state.messages.push({ role: 'tool', content: parts })
   if (accepted === undefined && state.approvals.length > 0) throw approvalNeeded(state)
   return accepted
@@ -118,11 +121,11 @@ async function* step(loop: Loop): AsyncGenerator<ProgressEvent, Accepted | undef
 
 /** The answer in a text, or a message that says what is missing. */
 async function offered(
-  { answer, missing }: { answer: boolean; missing?: string },
+  { missing }: Offer,
   text: string,
   { state, desk }: Pick<Loop, 'state' | 'desk'>,
 ): Promise<Accepted | undefined> {
-  const verdict = answer ? await desk.offerText(text, state.toolCalls) : desk.refuse(missing ?? 'Call a tool first.')
+  const verdict = missing === undefined ? await desk.offerText(text, state.toolCalls) : desk.refuse(missing)
   if (verdict.accepted) return verdict
   state.messages.push({ role: 'user', content: verdict.reply })
   return undefined

@@ -49,7 +49,9 @@ test('a run, its steps and its calls are spans by the conventions, without what 
   expect(run?.attributes).toMatchObject({ 'gen_ai.operation.name': 'invoke_agent', 'cmdop.run.status': 'completed' })
   for (const span of [chat, tool]) expect(span?.parentSpanContext?.spanId).toBe(run?.spanContext().spanId)
   expect(run?.instrumentationScope.schemaUrl).toContain(conventionsVersion)
-  expect(JSON.stringify(spans.map((span) => [span.attributes, span.status, span.events]))).not.toMatch(/private|nothing/)
+  expect(JSON.stringify(spans.map((span) => [span.attributes, span.status, span.events]))).not.toMatch(
+    /private|nothing/,
+  )
 })
 
 test('what a tool starts is a child of its call, and a failed run says which error it was', async () => {
@@ -61,7 +63,9 @@ test('what a tool starts is a child of its call, and a failed run says which err
     return machine.exec(...args)
   }
   using model = scriptedModel([{ calls: [shell('true')] }, { error: new Error('secret words') }])
-  const error = await failure(createAgent({ machine: { ...machine, exec }, model, env: {} }).run('Go', { outputSchema }))
+  const error = await failure(
+    createAgent({ machine: { ...machine, exec }, model, env: {} }).run('Go', { outputSchema }),
+  )
   expect(error.code).toBe('model')
   const spans = exporter.getFinishedSpans()
   expect(parents).toEqual([spans.find((span) => span.name === 'execute_tool run_command')?.spanContext().spanId])
