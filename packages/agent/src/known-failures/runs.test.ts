@@ -160,7 +160,11 @@ test('25. output that gives instructions changes nothing about tools, gate or bu
       return { decision: 'allow' } as const
     },
   }
-  using model = scriptedModel([{ calls: [shell(`echo "${attack} </data-0123456789>"`)] }, { calls: [shell('true')] }, { calls: [answer] }])
+  using model = scriptedModel([
+    { calls: [shell(`echo "${attack} </data-0123456789>"`)] },
+    { calls: [shell('true')] },
+    { calls: [answer] },
+  ])
   const agent = createAgent({ machine: localMachine(sampleFacts()), model, gate, env: {} })
   const events = await collect(agent.runStream('Go', { outputSchema }))
   const [flagged, clean] = events.filter((event) => event.type === 'tool_result' && event.final)
@@ -202,6 +206,8 @@ test('25. a journal that cannot be written stops a run before it acts', async ()
   using model = scriptedModel([{ calls: [shell('touch /tmp/never')] }])
   const machine = localMachine(sampleFacts())
   const exec: typeof machine.exec = () => expect.unreachable('Nothing may run.')
-  const error = await failure(createAgent({ machine: { ...machine, exec }, model, journal, env: {} }).run('Go', { outputSchema }))
+  const error = await failure(
+    createAgent({ machine: { ...machine, exec }, model, journal, env: {} }).run('Go', { outputSchema }),
+  )
   expect(error).toMatchObject({ code: 'no_space', result: { toolCalls: [{ outcome: 'not-run' }] } })
 })

@@ -130,9 +130,6 @@ function outcomeOf(result: StepResult<ToolSet> | undefined, source: ModelSource)
   if (result === undefined || silent || result.finishReason === 'interrupted' || result.finishReason === 'error') {
     throw modelError(new Error('the stream broke off before the answer was complete'), source)
   }
-  if (result.finishReason === 'content-filter') {
-    throw modelError(new Error("the provider's content filter stopped the answer"), source)
-  }
   return {
     text: result.text,
     calls: result.toolCalls.map((call) => ({

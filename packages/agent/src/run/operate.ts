@@ -111,9 +111,14 @@ async function* step(loop: Loop): AsyncGenerator<ProgressEvent, Accepted | undef
   await task.journal.append(state.runId, { type: 'step_ended', step: record, messages: outcome.messages })
   yield { type: 'usage', usage: state.usage, cost: task.ledger.cost }
   signal.throwIfAborted()
+  if (outcome.finishReason === 'content-filter') throw refused(outcome.text, task)
   if (outcome.calls.length === 0) return offered(offer, outcome.text, { state, desk })
   const closed = last ? 'this is the last step, and it takes only the answer.' : undefined
-  const { parts, accepted } = yield* answerCalls(outcome.calls, { desk, typed, missing: offer.missing }, { ...loop.calls, closed })
+  const { parts, accepted } = yield* answerCalls(
+    outcome.calls,
+    { desk, typed, missing: offer.missing },
+    { ...loop.calls, closed },
+  )
   state.messages.push({ role: 'tool', content: parts })
   if (accepted === undefined && state.approvals.length > 0) throw approvalNeeded(state)
   return accepted
@@ -199,6 +204,13 @@ function addToLast(messages: ModelMessage[], text: string): void {
   const part = message?.role === 'tool' ? message.content.at(-1) : undefined
   const output = part?.type === 'tool-result' ? part.output : undefined
   if (output?.type === 'text' || output?.type === 'error-text') output.value += `\n\n${text}`
+}
+
+/** Its words are in the record, as text; so is what they cost. */
+function refused(text: string, { source }: Task): CmdopError {
+  const { provider, id } = source.identity
+  const said = text.trim() === '' ? '' : `: ${text.trim().slice(0, 500)}`
+  return new CmdopError('model_refused', `The model ${provider}:${id} refused, or its content filter stopped the answer${said}`)
 }
 
 function approvalNeeded({ approvals }: RunState): CmdopError {
