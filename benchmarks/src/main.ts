@@ -4,6 +4,8 @@
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import type { Figure } from './figure.ts'
+import { agentMemoryFigure } from './figures/agent-memory.ts'
+import { agentsFigure } from './figures/agents.ts'
 import { execFigure } from './figures/exec.ts'
 import { loopFigure } from './figures/loop.ts'
 import { memoryFigure } from './figures/memory.ts'
@@ -13,7 +15,15 @@ import { formatSection, isMet, mergeSections, type Outcome } from './report.ts'
 import { readVersions } from './versions.ts'
 
 const RESULTS = new URL('../results.md', import.meta.url)
-const figures: readonly Figure[] = [execFigure, streamFigure, memoryFigure, loopFigure, startFigure]
+const figures: readonly Figure[] = [
+  execFigure,
+  streamFigure,
+  memoryFigure,
+  loopFigure,
+  agentsFigure,
+  agentMemoryFigure,
+  startFigure,
+]
 
 const names = process.argv.slice(2)
 const unknown = names.filter((name) => !figures.some(({ id }) => id === name))

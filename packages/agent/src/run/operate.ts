@@ -210,7 +210,10 @@ function addToLast(messages: ModelMessage[], text: string): void {
 function refused(text: string, { source }: Task): CmdopError {
   const { provider, id } = source.identity
   const said = text.trim() === '' ? '' : `: ${text.trim().slice(0, 500)}`
-  return new CmdopError('model_refused', `The model ${provider}:${id} refused, or its content filter stopped the answer${said}`)
+  return new CmdopError(
+    'model_refused',
+    `The model ${provider}:${id} refused, or its content filter stopped the answer${said}`,
+  )
 }
 
 function approvalNeeded({ approvals }: RunState): CmdopError {
