@@ -12,13 +12,14 @@ export const agentMemoryFigure: Figure = {
   title: `${RUNS} streaming runs of ${STEPS} steps in one process`,
   async measure() {
     const model = await Child.start({ entry: 'model-process.ts', arguments: [String(STEPS)] })
-    await using _ = model.child
+    await using opened = new AsyncDisposableStack()
+    opened.use(model.child)
     const { child, ready } = await Child.start({
       entry: 'agent-runs-process.ts',
       arguments: [String(model.ready['url']), String(RUNS), String(STEPS)],
       nodeOptions: ['--expose-gc'],
     })
-    await using __ = child
+    opened.use(child)
     const completed = Number(ready['completed'])
     const bytes = Number(ready['grownBytes']) / RUNS
     return {

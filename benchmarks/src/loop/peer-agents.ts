@@ -44,7 +44,7 @@ export function openaiAgents(url: string, steps: number): AgentRun {
   setTracingDisabled(true)
   const client = new OpenAI({ apiKey: 'instant', baseURL: url })
   const run_command = openaiTool({ name: 'run_command', description, parameters: inputSchema, execute: () => output })
-  const model = new OpenAIChatCompletionsModel(client as never, 'instant')
+  const model = new OpenAIChatCompletionsModel(client, 'instant')
   const agent = new Agent({ name: 'operator', instructions, model, tools: [run_command] })
   return async () => {
     const result = await run(agent, prompt, { stream: true, maxTurns: steps })

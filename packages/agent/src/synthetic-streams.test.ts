@@ -36,7 +36,7 @@ function agentOf(name: WireName, turns: readonly ServerTurn[], sizes: readonly n
   const fetch = async () => {
     const turn = turns[next++] ?? {}
     const body = ReadableStream.from(cut(Buffer.from(wire.events(turn, next).join('')), sizes))
-    return new Response(body as ReadableStream<Uint8Array>, { headers: { 'content-type': 'text/event-stream' } })
+    return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
   }
   return createAgent({ machine: localMachine(sampleFacts()), model: model(fetch), env: {}, maxRetries: 0 })
 }

@@ -1,5 +1,6 @@
 import type { ModelMessage } from 'ai'
-import { type ProposedCall, validName } from '../model/model-step.ts'
+import type { ProposedCall } from '../model/model-step.ts'
+import { validName } from '../model/turn.ts'
 import { type AnswerDesk, finalResult, type Verdict } from '../run/answer.ts'
 import type { ProgressEvent } from '../run/run-events.ts'
 import type { CallContext } from './call-context.ts'

@@ -15,7 +15,7 @@ const maxDeniedRepeats = 3
 export interface PermittedCall {
   readonly permitted: true
   readonly input: unknown
-  readonly digest: string
+  readonly digest: () => string
   /** Said to the model before the result, where a person changed the call. */
   readonly note: string | undefined
 }
@@ -26,6 +26,11 @@ export function callDigest(machineId: string, tool: string, input: unknown): str
   return createHash('sha256').update(text).digest('hex')
 }
 
+function once<Value>(make: () => Value): () => Value {
+  let made: { readonly value: Value } | undefined
+  return () => (made ??= { value: make() }).value
+}
+
 /** Asks the gate. What was denied once in a run is not asked again. */
 export async function* passGate(
   { tool, call, input }: { tool: Tool; call: ProposedCall; input: unknown },
@@ -33,9 +38,9 @@ export async function* passGate(
 ): AsyncGenerator<ProgressEvent, PermittedCall | (CallEnd & { readonly permitted?: never }), void> {
   const { task, state, signal } = context
   const { id, name } = task.machine
-  const digest = callDigest(id, tool.name, input)
-  const again = context.denials.get(digest)
-  if (again !== undefined) return repeated(digest, again, context)
+  const digest = once(() => callDigest(id, tool.name, input))
+  const again = context.denials.size === 0 ? undefined : context.denials.get(digest())
+  if (again !== undefined) return repeated(digest(), again, context)
   const request: GateRequest = {
     runId: state.runId,
     agentType: task.type.name,
@@ -43,7 +48,9 @@ export async function* passGate(
     toolCallId: call.toolCallId,
     tool: tool.name,
     input,
-    digest,
+    get digest() {
+      return digest()
+    },
     readOnly: tool.readOnly,
     needsApproval: (await tool.needsApproval?.(input)) ?? false,
     tainted: state.tainted,
@@ -62,13 +69,13 @@ export async function* passGate(
 
 async function allowed(
   decision: Extract<GateDecision, { decision: 'allow' }>,
-  { tool, input, digest, machineId }: { tool: Tool; input: unknown; digest: string; machineId: string },
+  { tool, input, digest, machineId }: { tool: Tool; input: unknown; digest: () => string; machineId: string },
 ): Promise<PermittedCall | CallEnd> {
   if (decision.input === undefined) return { permitted: true, input, digest, note: undefined }
   try {
     const edited = await tool.parse(decision.input)
     const note = `A person changed the input of this call before it ran, to: ${JSON.stringify(edited)}`
-    return { permitted: true, input: edited, digest: callDigest(machineId, tool.name, edited), note }
+    return { permitted: true, input: edited, digest: () => callDigest(machineId, tool.name, edited), note }
   } catch (error) {
     return failedCall(`Not executed: a person changed the input of this call, and it does not fit. ${String(error)}`)
   }

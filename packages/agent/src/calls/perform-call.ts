@@ -157,14 +157,10 @@ async function* runPermitted(
   const { input, digest } = passed
   const { label } = place
   const { toolCallId } = call
-  await task.journal.append(state.runId, {
-    type: 'call_started',
-    label,
-    toolCallId,
-    tool: tool.name,
-    input: redactor.value(input),
-    digest,
-  })
+  if (task.journal.isKept) {
+    const fact = { label, toolCallId, tool: tool.name, input: redactor.value(input), digest: digest() }
+    await task.journal.append(state.runId, { type: 'call_started', ...fact })
+  }
   signal.throwIfAborted()
   const limitBytes = Math.min(task.ledger.outputRoom, callOutputBytes)
   const running = tool.run(input, { machine, fence, signal, limitBytes, redactor, shelf, label, env: task.env })

@@ -29,7 +29,7 @@ test('2. a mismatch goes back to the model, and a run that fails keeps what it d
 })
 
 test('2. arguments that are almost JSON are put right before another call is spent', async () => {
-  using world = scriptedWorld([{ calls: [{ tool: 'final_result', input: '{"word": "yes",' + '}' }] }])
+  using world = scriptedWorld([{ calls: [{ tool: 'final_result', input: '{"word": "yes",}' }] }])
   await expect(world.agent.run('Answer', { outputSchema })).resolves.toMatchObject({
     output: { word: 'yes' },
     strategy: 'salvaged',

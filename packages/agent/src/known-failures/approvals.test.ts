@@ -93,7 +93,7 @@ test('10. of parallel calls each is decided by itself, and what ran is kept', as
 
 test('11. an edited call is checked again, runs as edited, and the model is told', async () => {
   const edits = [{ command: 'echo edited' }, { command: [] }]
-  const gate = gateOf((_, index) => ({ ...allow, input: edits[index] }) as GateDecision)
+  const gate = gateOf((_, index) => ({ ...allow, input: edits[index] }))
   using made = world([{ calls: [shell('echo original'), shell('echo original 2')] }, { calls: [answer] }], gate)
   const result = await made.agent.run('Go', { outputSchema })
   expect(result.toolCalls).toMatchObject([

@@ -39,7 +39,10 @@ test('19. what was in flight and is not confirmed is unknown, and a tool that ig
         throw lost
       }
       const chunks = failing()
-      return { ...execution, [Symbol.asyncIterator]: () => translated(chunks, lost) }
+      return Object.create(execution, {
+        exit: { value: execution.exit },
+        [Symbol.asyncIterator]: { value: () => translated(chunks, lost) },
+      }) as typeof execution
     }
     using model = scriptedModel([{ calls: [call] }])
     const agent = createAgent({ machine: { ...machine, exec }, model, env: {} })

@@ -2,6 +2,8 @@ import { variantsOf } from './variants.ts'
 
 /** Finds the forms of secrets in text whose characters are bytes. */
 export interface Matcher {
+  /** There is nothing to find. */
+  readonly isEmpty: boolean
   /** Where they stand; ranges may overlap. */
   find(text: string): [start: number, end: number][]
   /** How much of the text cannot be the beginning of a form that goes on after its end. */
@@ -19,6 +21,7 @@ export function createMatcher(secrets: readonly string[]): Matcher {
   const longest = Math.max(0, ...forms.map((form) => form.length))
   const starts = new Set(forms.map((form) => form.charCodeAt(0)))
   return {
+    isEmpty: forms.length === 0,
     find: (text) => {
       if (forms.length === 0) return []
       const found = positions(text, forms)

@@ -1,4 +1,4 @@
-import { assignments, isSecretName } from './secret-names.ts'
+import { assignmentsIn, isSecretName, mayAssign } from './secret-names.ts'
 import { type Matcher, createMatcher } from './matcher.ts'
 
 /** What stands where a secret was. */
@@ -44,7 +44,9 @@ export function createRedactor(secrets: readonly string[]): Redactor {
   }
   const clean = (bytes: string): string => cut(bytes, [...assignedValues(bytes, learn), ...matcher.find(bytes)])
   const text = (given: string): string =>
-    given === '' ? given : Buffer.from(clean(Buffer.from(given).toString('latin1')), 'latin1').toString()
+    matcher.isEmpty && !mayAssign(given)
+      ? given
+      : Buffer.from(clean(Buffer.from(given).toString('latin1')), 'latin1').toString()
   const within = (data: Uint8Array, start: number, end: number): Buffer => {
     const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('latin1')
     const ranges = [...assignedValues(bytes, learn), ...matcher.find(bytes)]
@@ -67,7 +69,7 @@ const noValue = /^(?:\[redacted\]|\[secret\]|true|false|null|none|undefined|\*+|
 type Range = readonly [start: number, end: number]
 
 function* assignedValues(bytes: string, learn: (value: string) => void): Generator<Range> {
-  for (const match of bytes.matchAll(assignments())) {
+  for (const match of assignmentsIn(bytes)) {
     const [whole, name = '', double, single, bare] = match
     const value = double ?? single ?? bare ?? ''
     if (!isSecretName(name) || noValue.test(value)) continue

@@ -15,13 +15,20 @@ export function isSecretName(candidate: string): boolean {
   return whole.test(candidate) && !harmless.test(candidate)
 }
 
+const assignment = new RegExp(
+  `(?<![A-Za-z0-9_.-])(${name})["']?\\s{0,4}[=:]\\s{0,4}(?:"([^"\\n]{1,8192})"|'([^'\\n]{1,8192})'|([^\\s"',;]{1,8192}))`,
+  'gi',
+)
+
+/** A text without one of these has no such assignment, and needs no closer look. */
+export function mayAssign(text: string): boolean {
+  return /key|secret|token|passw|passphrase|credential|string|database|dsn/i.test(text)
+}
+
 /**
- * An assignment whose name may be one of a secret: `NAME=value`, `NAME: value`, `"name": "value"`. Group 1 is the name,
- * group 2 the value, without its quotes.
+ * Assignments whose name may be one of a secret: `NAME=value`, `NAME: value`, `"name": "value"`. Group 1 is the name, the
+ * next three are the value in double quotes, in single ones and without.
  */
-export function assignments(): RegExp {
-  return new RegExp(
-    `(?<![A-Za-z0-9_.-])(${name})["']?\\s{0,4}[=:]\\s{0,4}(?:"([^"\\n]{1,8192})"|'([^'\\n]{1,8192})'|([^\\s"',;]{1,8192}))`,
-    'gi',
-  )
+export function assignmentsIn(text: string): Iterable<RegExpExecArray> {
+  return mayAssign(text) ? text.matchAll(assignment) : []
 }

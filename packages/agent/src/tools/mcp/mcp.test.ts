@@ -32,8 +32,7 @@ test('tools of a server over HTTP run in our loop, with the headers it wants', a
   const server = createServer((request, response) => {
     keys.push(request.headers['x-key'])
     const transport = new StreamableHTTPServerTransport()
-    // The SDK's classes do not agree under exactOptionalPropertyTypes.
-    const connected = exampleServer(false).connect(transport as never)
+    const connected = exampleServer(false).connect(transport)
     void connected.then(() => transport.handleRequest(request, response))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
