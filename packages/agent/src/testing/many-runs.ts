@@ -26,10 +26,11 @@ export async function manyRuns(
   const thinking = Array.from({ length: lines }, (_, line) => `Line ${line} of what a model thinks.\n`)
   await Promise.all(
     Array.from({ length: count }, async () => {
+      const command = `head -c ${outputBytes} /dev/zero | tr '\\0' x`
       const model = scriptedModel([
         {
           thinking,
-          calls: [{ tool: 'run_command', input: { command: `head -c ${outputBytes} /dev/zero | tr '\\0' x` } }],
+          calls: [{ tool: 'run_command', input: { command, timeoutSeconds: 3600 } }],
         },
         { calls: [{ tool: 'final_result', input: { word: 'yes' } }] },
       ])
