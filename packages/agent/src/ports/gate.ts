@@ -80,17 +80,21 @@ export const openGate: Gate = {
       : { decision: 'allow', rule: 'open' },
 }
 
-/** Both must allow: an agent that works for another one is bound by its limits too. The first to deny decides. */
+/**
+ * Both must allow: an agent that works for another one is bound by its limits too. The first to deny decides. What the
+ * outer gate allowed has been decided by a person where one was needed; the inner gate is not told to ask again.
+ */
 export function bothGates(outer: Gate, inner: Gate): Gate {
-  if (outer === inner) return outer
+  if (outer === inner || inner === openGate) return outer
+  if (outer === openGate) return inner
   return {
     decide: async (request, context) => {
       const first = await outer.decide(request, context)
-      // An edit makes it another call, which only the outer gate has seen.
-      if (first.decision !== 'allow' || inner === openGate) return first
-      const edited = 'input' in first && first.input !== undefined
-      if (edited) return deniedEdit
-      return inner.decide(outer === openGate ? request : { ...request, needsApproval: false }, context)
+      if (first.decision !== 'allow') return first
+      // An edit makes it another call, which the inner gate has to see as it would run, and cannot.
+      if (first.input !== undefined) return deniedEdit
+      const { digest } = request
+      return inner.decide({ ...request, digest, needsApproval: false }, context)
     },
   }
 }

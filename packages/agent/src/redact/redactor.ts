@@ -93,7 +93,8 @@ function cut(text: string, ranges: Range[]): string {
 
 function stream(matcher: () => Matcher, learn: (value: string) => void): RedactorStream {
   let held = ''
-  const take = (text: string, final: boolean): Buffer => {
+  /** What can be shown of a text; undefined: all of it, as it is. */
+  const take = (text: string, final: boolean): Buffer | undefined => {
     const ranges = [...assignedValues(text, learn), ...matcher().find(text)]
     let until = final ? text.length : Math.min(matcher().safeLength(text), openAssignment(text))
     // Nothing is decided within what is held back; what begins before it is taken whole.
@@ -103,12 +104,25 @@ function stream(matcher: () => Matcher, learn: (value: string) => void): Redacto
       decided = ranges.filter(([start]) => start < until)
       for (const [, end] of decided) until = Math.max(until, end)
     }
+    if (decided.length === 0 && until === text.length) {
+      held = ''
+      return undefined
+    }
     held = text.slice(until)
     return Buffer.from(cut(text.slice(0, until), decided), 'latin1')
   }
   return {
-    push: (data) => take(held + Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('latin1'), false),
-    end: () => take(held, true),
+    push: (data) => {
+      const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
+      const before = held
+      const shown = take(before + bytes.toString('latin1'), false)
+      // Most output has nothing in it: the bytes themselves are passed on, and no copy of them is left behind.
+      return shown ?? (before === '' ? bytes : Buffer.concat([Buffer.from(before, 'latin1'), bytes]))
+    },
+    end: () => {
+      const before = held
+      return take(before, true) ?? Buffer.from(before, 'latin1')
+    },
   }
 }
 
