@@ -100,7 +100,7 @@ function player(file: string, tape: Tape): Cassette {
   if (tape.version !== version)
     throw new CmdopError(
       'unsupported',
-      `The cassette ${file} has version ${String(tape.version)}; this package reads ${version}.`,
+      `The cassette ${file} has version ${String(tape.version)}; this package reads another one.`,
     )
   let steps = 0
   let commands = 0
