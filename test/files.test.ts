@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { startTcpProxy } from './tcp-proxy.ts'
@@ -256,5 +256,24 @@ describe('a transfer', () => {
       bytes: 3_000_000,
     })
     expect((await readFile(at('to/file'))).equals(await readFile(at('from/file')))).toBe(true)
+  })
+
+  test('writes through no link that an earlier one brought', async () => {
+    const { files } = world.handle
+    await writeFile(at('outside'), 'mine')
+    await mkdir(at('from'))
+    await symlink(at('outside'), at('from/name'))
+    const ways = {
+      download: () => files.download(at('from'), at('download'), { recursive: true }),
+      copy: () => files.copyTo(at('from'), { files, path: at('copy') }, { recursive: true }),
+    }
+    for (const way of Object.values(ways)) await way()
+    await rm(at('from/name'))
+    await writeFile(at('from/name'), 'other')
+    for (const [name, way] of Object.entries(ways)) {
+      await way()
+      expect(await readFile(at(`${name}/name`), 'utf8')).toBe('other')
+    }
+    expect(await readFile(at('outside'), 'utf8')).toBe('mine')
   })
 })

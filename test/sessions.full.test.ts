@@ -21,14 +21,14 @@ describe('the output of a session', { timeout: 600_000 }, () => {
 
   test('is as quick with 50 observers, one of which reads 1 kB/s, and costs the daemon no more', async () => {
     await using world = await startWorld({ separateProcesses: true })
-    // In turns, because the machine that this runs on has other things to do.
+    // In turns, and the best of each: whatever else runs on this machine only makes it slower.
     const alone: number[] = []
     const watched: number[] = []
     for (let round = 0; round < 7; round += 1) {
       alone.push(await timeFlood(world, 0))
       watched.push(await timeFlood(world, 50))
     }
-    expect(median(watched) / median(alone)).toBeLessThan(1.1)
+    expect(Math.min(...watched) / Math.min(...alone)).toBeLessThan(1.1)
   })
 })
 
@@ -71,8 +71,4 @@ async function readSlowly(attachment: Attachment, signal: AbortSignal): Promise<
 function residentBytes({ machine }: World): number {
   const status = readFileSync(`/proc/${machine.pid}/status`, 'utf8')
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? 0
 }

@@ -13,6 +13,8 @@ export interface RemoteWrite extends FileWriteOptions {
   /** The same one goes on with what an earlier client left half-written. */
   readonly callId?: string | undefined
   readonly keepPartial?: boolean
+  /** False: a link at the path is replaced. */
+  readonly follow?: boolean
   /** Bytes that the machine has by now. */
   readonly onProgress?: ((bytes: number) => void) | undefined
 }

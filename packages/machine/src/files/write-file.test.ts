@@ -142,6 +142,16 @@ describe('a file that is written', () => {
     expect(await refused({ path: at('link'), overwrite: false })).toBe('conflict')
   })
 
+  test('replaces a link that it must not follow, and takes over nothing of it', async () => {
+    await writeFile(at('file'), 'old')
+    await symlink('file', at('link'))
+    expect(await write('new', { path: at('link'), follow: false })).toMatchObject({ replaced: true })
+    expect(await readFile(at('file'), 'utf8')).toBe('old')
+    expect((await lstat(at('link'))).mode).toBe(0o100644 & ~process.umask())
+    await mkdir(at('folder'))
+    expect(await refused({ path: at('folder'), follow: false })).toBe('conflict')
+  })
+
   test('into a directory that is missing is refused, unless it is to be made', async () => {
     expect(await refused({ path: at('a/b/file') })).toBe('not_found')
     expect(await write('new', { path: at('a/b/file'), createParents: true })).toMatchObject({ size: 3 })

@@ -40,9 +40,11 @@ export async function findTarget(params: FileWriteParams): Promise<Target> {
   splitEntryPath(given)
   return withFileError(given, async () => {
     const mustBeNew = isNewOnly(params)
-    const { path, found } = mustBeNew ? { path: given, found: await lookAt(given) } : await resolveTarget(given)
+    const isAsNamed = mustBeNew || !params.follow
+    const { path, found } = isAsNamed ? { path: given, found: await lookAt(given) } : await resolveTarget(given)
     if (found !== undefined && mustBeNew) throw new CmdopError('conflict', `${given.toString()} is there already.`)
-    if (found !== undefined && !found.isFile())
+    const isReplaceable = found?.isFile() === true || (!params.follow && found?.isSymbolicLink() === true)
+    if (found !== undefined && !isReplaceable)
       throw new CmdopError('conflict', `${given.toString()} is no regular file and is not replaced.`)
     if (typeof params.ifMatch === 'string') await assertContent(path, params.ifMatch)
     const { folder } = splitEntryPath(path)
@@ -113,7 +115,8 @@ export async function commitFile(
   const replaced = await lookAt(target.path)
   if (typeof params.ifMatch === 'string' && (replaced === undefined || versionOf(replaced) !== target.replaces))
     await assertContent(target.path, params.ifMatch)
-  await dress(partial.file, params, replaced)
+  // A link that is replaced was perhaps made by somebody else: neither its owner nor its mode is taken over.
+  await dress(partial.file, params, replaced?.isFile() === true ? replaced : undefined)
   await partial.file.sync()
   await putInPlace(partial.path, target.path, { overwrite: !isNewOnly(params) })
   await syncFolder(target.folder)

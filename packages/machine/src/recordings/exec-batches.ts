@@ -72,42 +72,39 @@ export class ExecBatches {
   }
 
   async #write(records: readonly ExecRecord[]): Promise<void> {
-    const items: string[] = []
+    const items: Buffer[] = []
     for (const record of records) {
       this.#waitingBytes -= record.bytes
       const { content, manifest } = record.encode()
       if (manifest.bytes > MAX_BATCHED_RECORDING_BYTES) await this.#writeAlone(record, { content, manifest })
-      else
-        items.push(
-          `${JSON.stringify({ subject: record.subject, manifest, content: content.toString() } satisfies BatchItem)}\n`,
-        )
+      else items.push(lineOf({ subject: record.subject, manifest, content: content.toString() }))
     }
     while (items.length > 0) await this.#writeItems(items)
   }
 
   /** As many as the batch takes. */
-  async #writeItems(items: string[]): Promise<void> {
-    const batch = this.#openBatch(items[0] ?? '')
-    let lines = ''
+  async #writeItems(items: Buffer[]): Promise<void> {
+    const batch = this.#openBatch(items[0]?.length ?? 0)
+    let bytes = 0
     let count = 0
     while (count < items.length && this.#items < MAX_ITEMS) {
-      if (count > 0 && batch.bytes + lines.length + (items[count]?.length ?? 0) > MAX_RECORDING_CHUNK_BYTES) break
-      lines += items[count]
+      if (count > 0 && batch.bytes + bytes + (items[count]?.length ?? 0) > MAX_RECORDING_CHUNK_BYTES) break
+      bytes += items[count]?.length ?? 0
       count += 1
       this.#items += 1
     }
-    items.splice(0, count)
-    await this.#append(batch, Buffer.from(lines)).catch((cause: unknown) => {
+    const lines = Buffer.concat(items.splice(0, count))
+    await this.#append(batch, lines).catch((cause: unknown) => {
       batch.isSealed = true
       this.#options.failed(count, failure(cause))
     })
   }
 
-  #openBatch(next: string): SpoolFile {
+  #openBatch(nextBytes: number): SpoolFile {
     const { spool } = this.#options
     let batch = this.#batch
     const isFull =
-      batch === undefined || this.#items >= MAX_ITEMS || batch.bytes + next.length > MAX_RECORDING_CHUNK_BYTES
+      batch === undefined || this.#items >= MAX_ITEMS || batch.bytes + nextBytes > MAX_RECORDING_CHUNK_BYTES
     if (batch === undefined || batch.isSealed || isFull) {
       if (batch !== undefined) batch.isSealed = true
       batch = spool.add(`bat_${randomBytes(16).toString('hex')}.jsonl`)
@@ -138,6 +135,10 @@ export class ExecBatches {
       this.#options.failed(1, failure(cause))
     }
   }
+}
+
+function lineOf(item: BatchItem): Buffer {
+  return Buffer.from(`${JSON.stringify(item)}\n`)
 }
 
 function failure(cause: unknown): CmdopError {

@@ -1,7 +1,12 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type RecordingFailure, RecordingManifest, type RecordingSubject } from '@cmdop/protocol'
+import {
+  MAX_RECORDING_CHUNK_BYTES,
+  type RecordingFailure,
+  RecordingManifest,
+  type RecordingSubject,
+} from '@cmdop/protocol'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { away, createRecordingRelay, type RecordingRelay } from '../testing/recording-relay.ts'
 import { temporaryFolder } from '../testing/temporary-folder.ts'
@@ -218,6 +223,7 @@ describe('commands', () => {
     record.end({ exitCode: 0, reason: 'exited' })
     return subject
   }
+  const spooled = async () => (await readdir(local())).filter((name) => name.startsWith('bat_'))
 
   test('in great number are few files, here and at the relay', async () => {
     relay.before = away
@@ -231,6 +237,19 @@ describe('commands', () => {
     const batches = relay.paths.filter((path) => path.endsWith('/batch'))
     expect(batches).toHaveLength(relay.paths.length)
     expect((await readdir(local('kept'))).length).toBeLessThan(10)
+  })
+
+  test('whose output is not ASCII are in batches that the relay takes', async () => {
+    relay.before = away
+    start()
+    const text = 'ж€漢'.repeat(2000)
+    const subjects = Array.from({ length: 60 }, () => run(Buffer.from(text)))
+    await vi.waitFor(async () => expect((await spooled()).length).toBeGreaterThan(1))
+    for (const name of await spooled())
+      expect((await stat(local(name))).size).toBeLessThanOrEqual(MAX_RECORDING_CHUNK_BYTES)
+    relay.before = () => {}
+    await vi.waitFor(() => expect(relay.manifests.size).toBe(60), 10_000)
+    for (const { recordingId } of subjects) expect(outputOf(relay.contents.get(recordingId))).toBe(text)
   })
 
   test('with much output are a recording each', async () => {
@@ -311,6 +330,25 @@ describe('sending', () => {
     const content = relay.contents.get(subject.recordingId) ?? ''
     expect(outputOf(content)).toHaveLength(900_000)
     expect(createHash('sha256').update(content).digest('hex')).toBe(relay.manifests.get(subject.recordingId)?.sha256)
+  })
+
+  test('of one that fails, or was deleted, holds up no other', async () => {
+    const [bad, gone, good] = [testSubject(), testSubject(), testSubject()]
+    await mkdir(local(), { recursive: true })
+    // A folder cannot be read as a file is, however often it is tried.
+    await mkdir(local(`${bad.recordingId}.cast`))
+    for (const subject of [gone, good])
+      await writeFile(local(`${subject.recordingId}.cast`), `${JSON.stringify({ version: 2, cmdop: subject })}\n`)
+    start()
+    await rm(local(`${gone.recordingId}.cast`))
+    await vi.waitFor(() => expect(relay.manifests.get(good.recordingId)).toBeDefined(), 5000)
+    const { recording, subject } = begin('terminate')
+    await recording.end({ exitCode: 0 })
+    await vi.waitFor(() => expect(relay.manifests.has(subject.recordingId)).toBe(true), 10_000)
+    expect(relay.manifests.size).toBe(2)
+    await vi.waitFor(async () =>
+      expect((await readdir(local())).toSorted()).toEqual(['kept', `${bad.recordingId}.cast`]),
+    )
   })
 
   test('begins anew at a relay that has nothing of it', async () => {

@@ -132,8 +132,9 @@ export class Spool {
     await this.#prune()
   }
 
-  /** Forgets a file of which nothing can be read. */
+  /** Forgets a file of which nothing can be read. What is still written to it does not wait for the relay. */
   async drop(file: SpoolFile): Promise<void> {
+    file.isRefused = true
     this.sent(file, file.bytes)
     this.#files.delete(file.name)
     await rm(file.path, { force: true })

@@ -1,8 +1,9 @@
-import { open, readFile } from 'node:fs/promises'
+import { access, open, readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   CmdopError,
   type ErrorCode,
+  errnoOf,
   isCmdopError,
   MAX_RECORDING_CHUNK_BYTES,
   RecordingAcknowledged,
@@ -21,6 +22,9 @@ const LAST_PASS_MS = 1000
 
 /** The relay will never take this, however often it is sent. */
 const FOREVER: readonly ErrorCode[] = ['validation', 'permission', 'conflict', 'frame_too_large', 'no_space']
+
+/** The relay takes nothing at all now. */
+const NOT_NOW: readonly ErrorCode[] = ['connection', 'auth', 'unavailable', 'timeout']
 
 export interface UploaderOptions {
   readonly spool: Spool
@@ -79,18 +83,35 @@ export class Uploader {
     }
   }
 
+  /** Sends everything once. A file that cannot be sent holds up no other: the first such error is thrown at the end. */
   async #pass(signal: AbortSignal): Promise<void> {
-    const { spool, log, seal } = this.#options
+    const { spool, seal } = this.#options
     await seal()
+    const errors: unknown[] = []
     for (const file of spool.files) {
       try {
-        if (file.isRefused) await spool.refuse(file)
-        else await (file.name.startsWith('bat_') ? this.#sendBatch(file, signal) : this.#sendRecording(file, signal))
+        await this.#sendFile(file, signal)
       } catch (err) {
-        if (!isCmdopError(err) || !FOREVER.includes(err.code)) throw err
+        if (signal.aborted || (isCmdopError(err) && NOT_NOW.includes(err.code))) throw err
+        errors.push(err)
+      }
+    }
+    if (errors.length > 0) throw errors[0]
+  }
+
+  async #sendFile(file: SpoolFile, signal: AbortSignal): Promise<void> {
+    const { spool, log } = this.#options
+    try {
+      if (file.isRefused) await spool.refuse(file)
+      else await (file.name.startsWith('bat_') ? this.#sendBatch(file, signal) : this.#sendRecording(file, signal))
+    } catch (err) {
+      if (await isGone(file, err)) {
+        log.error({ err, file: file.name }, 'a recording was deleted before it was sent')
+        await spool.drop(file)
+      } else if (isCmdopError(err) && FOREVER.includes(err.code)) {
         log.error({ err, file: file.name }, 'the relay refused a recording; it is kept on this machine only')
         await spool.refuse(file)
-      }
+      } else throw err
     }
   }
 
@@ -123,7 +144,7 @@ export class Uploader {
       // Another relay than before, or one with an older disk: what it has is asked again.
       if (!isCmdopError(error) || (error.code !== 'conflict' && error.code !== 'not_found')) throw error
       this.#announced.delete(file)
-      throw new CmdopError('connection', 'The relay has less of a recording than it said.', { cause: error })
+      throw new CmdopError('server', 'The relay has less of a recording than it said.', { cause: error })
     }
     if (file.manifest !== undefined && file.sentBytes === file.bytes) await spool.done(file)
   }
@@ -153,6 +174,14 @@ export class Uploader {
   async #send(request: RelayRequest, signal: AbortSignal): Promise<number> {
     return RecordingAcknowledged.parse(await this.#options.requests.send(request, signal)).storedBytes
   }
+}
+
+async function isGone({ path }: SpoolFile, error: unknown): Promise<boolean> {
+  if (errnoOf(error) !== 'ENOENT') return false
+  return access(path).then(
+    () => false,
+    (reason: unknown) => errnoOf(reason) === 'ENOENT',
+  )
 }
 
 async function readPart(path: string, offset: number, length: number): Promise<Buffer> {

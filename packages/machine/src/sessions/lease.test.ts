@@ -74,6 +74,22 @@ describe('a lease', () => {
     expect(lease.isHeldBy(operator('taker'))).toBe(may)
   })
 
+  test('is of a principal: the id of its holder, or of who waits, is of no use to another one', () => {
+    using lease = new InputLease(() => {})
+    const impostor = { ...bob, participantId: ada.participantId }
+    lease.takeFree(ada)
+    expect(lease.isHeldBy(impostor)).toBe(false)
+    expect(lease.takeFree(impostor)).toBe(false)
+    expect(() => lease.take(impostor)).toThrow(expect.objectContaining({ code: 'conflict' }))
+    expect(() => lease.grant(impostor, cyd)).toThrow(expect.objectContaining({ code: 'conflict' }))
+    lease.release(impostor)
+    expect(lease.isHeldBy(ada)).toBe(true)
+    lease.request(cyd)
+    lease.release({ ...bob, participantId: cyd.participantId })
+    lease.request({ ...bob, participantId: cyd.participantId })
+    expect(lease.notice.waiting.map(({ name }) => name)).toEqual(['cyd', 'bob'])
+  })
+
   test('may always be taken from oneself', () => {
     using lease = new InputLease(() => {})
     lease.takeFree({ ...ada, participantId: 'call_other' })

@@ -31,8 +31,8 @@ export class InputLease implements Disposable {
     return { type: 'lease', lease: this.#lease, waiting }
   }
 
-  isHeldBy({ participantId }: Participant): boolean {
-    return this.#lease?.participantId === participantId
+  isHeldBy(who: Participant): boolean {
+    return this.#lease !== null && isSame(this.#lease, who)
   }
 
   /** The holder has typed: it is not idle. */
@@ -62,7 +62,7 @@ export class InputLease implements Disposable {
   request(who: Participant): void {
     if (this.takeFree(who)) return
     if (performance.now() - this.#lastInput >= LEASE_IDLE_MS) return this.#give(who)
-    if (this.#waiting.some(({ participantId }) => participantId === who.participantId)) return
+    if (this.#waiting.some((other) => isSame(other, who))) return
     if (this.#waiting.length >= MAX_WAITING)
       throw new CmdopError('conflict', `${MAX_WAITING} operators wait for the lease already; try again later.`)
     this.#waiting.push(who)
@@ -73,7 +73,7 @@ export class InputLease implements Disposable {
   grant(from: Participant, to: Participant): void {
     if (!this.isHeldBy(from))
       throw new CmdopError('conflict', 'Only who has the lease can give it to somebody; take or request it.')
-    if (from.participantId !== to.participantId) this.#give(to)
+    if (!this.isHeldBy(to)) this.#give(to)
   }
 
   /** An operator gives it up, or leaves. It goes to the first who waits. */
@@ -102,9 +102,9 @@ export class InputLease implements Disposable {
     this.#change()
   }
 
-  #forget({ participantId }: Participant): boolean {
+  #forget(who: Participant): boolean {
     const before = this.#waiting.length
-    this.#waiting = this.#waiting.filter((other) => other.participantId !== participantId)
+    this.#waiting = this.#waiting.filter((other) => !isSame(other, who))
     return this.#waiting.length < before
   }
 
@@ -126,4 +126,9 @@ export class InputLease implements Disposable {
       Math.max(1, LEASE_IDLE_MS - idleFor),
     ).unref()
   }
+}
+
+/** An id alone says nothing: everybody sees it, and each client chooses its own. */
+export function isSame(one: Participant, other: Participant): boolean {
+  return one.participantId === other.participantId && one.principalId === other.principalId
 }

@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { MAX_DATA_BYTES } from '@cmdop/protocol'
 import { describe, expect, test } from 'vitest'
 import { startSessionWorld } from '../testing/session-world.ts'
@@ -35,6 +37,24 @@ describe('the lease of a session', () => {
     const other = await world.attach(sessionId, { lease: 'take' }, bob)
     expect(await other.hears('input-refused')).toMatchObject({ code: 'conflict', bytes: 0 })
     expect(other.attached.lease).toMatchObject({ name: 'Ada' })
+  })
+
+  test('that is taken over leaves nothing of what the AI typed and no program has read', async () => {
+    await using world = await startSessionWorld()
+    const { sessionId } = await world.open()
+    const robot = await world.attach(sessionId, {}, ai)
+    await robot.type('stty -echo; echo rea""dy; until [ -e go ]; do sleep 0.02; done; echo "<$(wc -c)>"\n')
+    await robot.shows('ready')
+    const pasted = robot.type('line\n'.repeat(200_000))
+    await robot.hears('input-refused', ({ code }) => code === 'input_overflow')
+    const { participants } = await world.sessions.find(sessionId)
+    const person = await world.attach(sessionId, { lease: 'take' }, ada)
+    expect(participants.lease.holder).toMatchObject({ name: 'Ada' })
+    await writeFile(join(world.folder, 'go'), '')
+    await person.type('\n\x04')
+    await person.until('it says the count', () => /<\d+>/.test(person.text))
+    expect(Number(/<(\d+)>/.exec(person.text)?.[1])).toBeLessThan(150_000)
+    await pasted
   })
 
   test('is requested, granted, released, and passed on when its holder leaves', async () => {
@@ -96,6 +116,20 @@ describe('an operator', () => {
     const parts: Uint8Array[] = []
     for await (const { data } of whole) parts.push(data)
     expect(`${first.text}${second.text}`).toBe(Buffer.concat(parts).toString())
+  })
+
+  test('that held the lease comes back with the size that its terminal has now', async () => {
+    await using world = await startSessionWorld()
+    const { sessionId } = await world.open()
+    const callId = 'call_resized'
+    const lost = await world.connect()
+    const first = await world.attach(sessionId, { size: { columns: 90, rows: 30 } }, { callId, connection: lost })
+    await lost[Symbol.asyncDispose]()
+    await first.over
+    const second = await world.attach(sessionId, { size: { columns: 91, rows: 31 } }, { callId })
+    expect(second.attached).toMatchObject({ resumed: true, size: { columns: 91, rows: 31 } })
+    await second.type('stty size\n')
+    await second.shows('31 91')
   })
 
   test('that is lost leaves the lease to another client of the same person, as if nobody had it', async () => {

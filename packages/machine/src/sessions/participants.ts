@@ -11,13 +11,17 @@ import {
   type SessionRequest,
   type TerminalSize,
 } from '@cmdop/protocol'
-import { InputLease } from './lease.ts'
+import { InputLease, isSame } from './lease.ts'
 import { Observer, type ObserverHost } from './observer.ts'
 import { Operator, type OperatorHost } from './operator.ts'
 import type { SessionOutput } from './session-output.ts'
 
-/** Operators and observers of one session at once. */
-export const MAX_PARTICIPANTS = 128
+/** Operators of one session at once. */
+const MAX_OPERATORS = 32
+
+/** Observers of one session at once, of all and of one principal: who only looks on keeps nobody else out. */
+const MAX_OBSERVERS = 96
+const MAX_OBSERVERS_OF_ONE = 64
 
 /** What the participants of a session need of it. */
 export interface ParticipantsHost {
@@ -75,6 +79,11 @@ export class Participants implements OperatorHost, ObserverHost, Disposable {
     return Math.max(0, ...[...this.#operators.values()].map(({ orphanedForMs = 0 }) => orphanedForMs))
   }
 
+  /** Whether somebody is attached with this id. */
+  has(participantId: string): boolean {
+    return this.#operators.has(participantId) || this.#observers.has(participantId)
+  }
+
   /** Serves an operator until its channel is over. One that was lost goes on where it was. */
   async attach(channel: Channel, who: Participant, params: SessionAttachParams): Promise<void> {
     const known = this.#operators.get(who.participantId)
@@ -82,6 +91,8 @@ export class Participants implements OperatorHost, ObserverHost, Disposable {
     const operator = known ?? this.#addOperator(who)
     operator.size = params.size
     const refusal = this.#takeLease(who, params.lease)
+    // It may have changed while its connection was lost.
+    if (operator.size !== undefined && this.lease.isHeldBy(who)) this.#host.resize(operator.size)
     await operator.attach(channel, params, { resumed: known !== undefined, refusal })
   }
 
@@ -89,7 +100,7 @@ export class Participants implements OperatorHost, ObserverHost, Disposable {
   async observe(channel: Channel, who: Participant, params: SessionObserveParams): Promise<void> {
     const known = this.#observers.get(who.participantId)
     if (known !== undefined && known.who.principalId !== who.principalId) throw usedElsewhere()
-    if (known === undefined) this.#assertRoom()
+    if (known === undefined) this.#assertRoomToObserve(who)
     const observer = new Observer(this, who, channel)
     this.#observers.set(who.participantId, observer)
     known?.replace()
@@ -163,15 +174,22 @@ export class Participants implements OperatorHost, ObserverHost, Disposable {
   }
 
   #addOperator(who: Participant): Operator {
-    this.#assertRoom()
+    if (this.#operators.size >= MAX_OPERATORS) throw full(`${MAX_OPERATORS} operators`)
     const operator = new Operator(this, who)
     this.#operators.set(who.participantId, operator)
     return operator
   }
 
-  #assertRoom(): void {
-    if (this.#operators.size + this.#observers.size < MAX_PARTICIPANTS) return
-    throw new CmdopError('unavailable', `This session has ${MAX_PARTICIPANTS} participants already; try again later.`)
+  #assertRoomToObserve({ principalId }: Participant): void {
+    if (this.#observers.size >= MAX_OBSERVERS) throw full(`${MAX_OBSERVERS} observers`)
+    const own = [...this.#observers.values()].filter(({ who }) => who.principalId === principalId)
+    if (own.length >= MAX_OBSERVERS_OF_ONE) throw full(`${MAX_OBSERVERS_OF_ONE} observers of yours`)
+  }
+
+  /** The operator that has the lease; undefined where a command has it. */
+  #operatorOf(holder: Lease | null): Operator | undefined {
+    const operator = holder === null ? undefined : this.#operators.get(holder.participantId)
+    return holder !== null && operator !== undefined && isSame(operator.who, holder) ? operator : undefined
   }
 
   #takeLease(who: Participant, wish: SessionAttachParams['lease']): CmdopError | undefined {
@@ -188,7 +206,7 @@ export class Participants implements OperatorHost, ObserverHost, Disposable {
   /** Nobody has it where its holder is one's own, and lost: a new client goes on for one that is gone. */
   #takeFree(who: Participant): boolean {
     const { holder } = this.lease
-    const isLost = this.#operators.get(holder?.participantId ?? '')?.orphanedForMs !== undefined
+    const isLost = this.#operatorOf(holder)?.orphanedForMs !== undefined
     if (isLost && holder?.principalId === who.principalId) this.lease.take(who)
     return this.lease.takeFree(who)
   }
@@ -211,12 +229,17 @@ export class Participants implements OperatorHost, ObserverHost, Disposable {
   #leaseChanged(): void {
     const { holder } = this.lease
     this.tell(this.lease.notice)
-    if (holder?.participantId === this.#holder?.participantId) return
+    const former = this.#holder
+    if (holder === former || (holder !== null && former !== null && isSame(holder, former))) return
     this.#holder = holder
-    const size = holder === null ? undefined : this.#operators.get(holder.participantId)?.size
+    const size = this.#operatorOf(holder)?.size
     if (size !== undefined) this.#host.resize(size)
     this.#host.leaseChanged(holder)
   }
+}
+
+function full(many: string): CmdopError {
+  return new CmdopError('unavailable', `This session has ${many} already; try again later.`)
 }
 
 function usedElsewhere(): CmdopError {

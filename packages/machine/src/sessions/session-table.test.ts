@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SessionInfo } from '@cmdop/protocol'
 import { describe, expect, test } from 'vitest'
@@ -38,6 +38,42 @@ describe('the sessions of a daemon', () => {
     await expect(next.find(sessionId)).rejects.toMatchObject({ code: 'session_lost' })
     await expect(next.find('call_never_known')).rejects.toMatchObject({ code: 'not_found' })
     await next.close()
+  })
+})
+
+describe('a session that', () => {
+  test('is over is no longer read once 32 later ones are over, but still known', async () => {
+    await using world = await startSessionWorld()
+    const ids: string[] = []
+    for (let count = 0; count < 33; count += 1) {
+      const { sessionId } = await world.open({ kind: 'run' })
+      await world.ask('session.close', { sessionId })
+      ids.push(sessionId)
+    }
+    const [first = '', second = ''] = ids
+    await expect(world.sessions.find(first)).rejects.toMatchObject({ code: 'session_ended' })
+    expect((await world.sessions.find(second)).id).toBe(second)
+    expect(await world.ask('session.get', { sessionId: first })).toMatchObject({ state: 'ended', endReason: 'closed' })
+    const all = await world.sessions.list({ ended: true })
+    expect(all.map(({ sessionId }) => sessionId).toSorted()).toEqual(ids.toSorted())
+  })
+
+  test('cannot be written to the journal does not begin, and its recording is over', async () => {
+    await using world = await startSessionWorld()
+    const running = join(world.folder, 'sessions', 'running')
+    await rm(running, { recursive: true })
+    const callId = 'call_unwritten'
+    await expect(world.open({}, { callId })).rejects.toMatchObject({ code: 'server' })
+    // Only one that is over has a manifest.
+    expect((await readdir(join(world.folder, 'recordings'))).filter((name) => name.endsWith('.json'))).toHaveLength(1)
+    await mkdir(running)
+    expect(await world.open({}, { callId })).toMatchObject({ state: 'running' })
+  })
+
+  test('shows what an AI operator does is not opened to pause when it cannot be recorded', async () => {
+    await using world = await startSessionWorld()
+    const open = world.open({ kind: 'run', onRecordingFailure: 'pause' })
+    await expect(open).rejects.toMatchObject({ code: 'validation' })
   })
 })
 

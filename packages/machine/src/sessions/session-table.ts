@@ -19,6 +19,9 @@ export const MAX_SESSIONS = 64
 /** Milliseconds in which the output of a session that is over can still be read, longer if a lost operator may come back. */
 const OUTPUT_KEPT_MS = 60_000
 
+/** Sessions that are over whose output can still be read at most; of older ones only the journal knows. */
+const MAX_ENDED_KEPT = 32
+
 /** Milliseconds in which a stopping daemon waits for those who are attached to be told. */
 const TELL_WITHIN_MS = 1000
 
@@ -82,6 +85,8 @@ export class SessionTable {
     if (this.#closed) throw new CmdopError('unavailable', 'The daemon of the machine is stopping; nothing ran.')
     if (this.size >= MAX_SESSIONS)
       throw new CmdopError('unavailable', `The machine has ${MAX_SESSIONS} sessions already; close one first.`)
+    if (params.kind === 'run' && params.onRecordingFailure === 'pause')
+      throw new CmdopError('validation', 'A session of kind run cannot pause; choose `continue` or `terminate`.')
     const starting = this.#start(callId, params, permit)
     this.#starting.set(callId, starting)
     try {
@@ -170,8 +175,9 @@ export class SessionTable {
 
   async #start(callId: string, params: SessionOpenParams, permit: Permit): Promise<Session> {
     const session = this.#create(callId, params, permit)
-    this.#journal.begin(session.info)
     try {
+      this.#record(session, params, permit)
+      this.#journal.begin(session.info)
       if (params.kind === 'terminal') await session.openShell()
     } catch (error) {
       this.#journal.forget(callId)
@@ -193,7 +199,7 @@ export class SessionTable {
     const marker = this.#marker(callId)
     // Of its own for each shell: a run may have one after the other.
     const newFolder = () => join(this.#shellFolder, `${callId}.${randomBytes(4).toString('hex')}`)
-    const session = new Session({
+    return new Session({
       identity: {
         sessionId: callId,
         name: params.name ?? (params.kind === 'run' ? 'run' : basename(file)),
@@ -212,8 +218,6 @@ export class SessionTable {
       ptys,
       prepareShell: () => createShellStart({ file, environment, change: params.env, marker, folder: newFolder() }),
     })
-    this.#record(session, params, permit)
-    return session
   }
 
   #record(session: Session, params: SessionOpenParams, permit: Permit): void {
@@ -238,12 +242,17 @@ export class SessionTable {
       this.#options.log.error({ err, sessionId: session.id }, 'the session journal could not be written')
     }
     const keptMs = Math.max(OUTPUT_KEPT_MS, session.orphanedForMs)
-    const forget = setTimeout(() => {
-      this.#forgetting.delete(session)
-      this.#sessions.delete(session.id)
-      session.dispose().catch(() => {})
-    }, keptMs)
-    this.#forgetting.set(session, forget.unref())
+    this.#forgetting.set(session, setTimeout(() => this.#forget(session), keptMs).unref())
+    const [oldest] = this.#forgetting.keys()
+    if (oldest !== undefined && this.#forgetting.size > MAX_ENDED_KEPT) this.#forget(oldest)
+  }
+
+  /** What is left of it is what the journal has. */
+  #forget(session: Session): void {
+    clearTimeout(this.#forgetting.get(session))
+    this.#forgetting.delete(session)
+    this.#sessions.delete(session.id)
+    session.dispose().catch(() => {})
   }
 }
 

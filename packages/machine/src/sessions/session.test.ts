@@ -182,11 +182,21 @@ describe('a session', () => {
     await operator.end()
   })
 
-  test('is one of at most 64, with at most 128 participants', async () => {
+  test('has room for operators, however many observe, and for observers of more than one principal', async () => {
     await using world = await startSessionWorld()
     const { sessionId } = await world.open()
-    for (let count = 0; count < 128; count += 1) await world.observe(sessionId, { offset: 0 })
+    const [two, three] = [{ principalId: 'prn_two' }, { principalId: 'prn_three' }]
+    for (let count = 0; count < 64; count += 1) await world.observe(sessionId, { offset: 0 })
+    await expect(world.observe(sessionId)).rejects.toMatchObject({ code: 'unavailable' })
+    for (let count = 0; count < 32; count += 1) await world.observe(sessionId, { offset: 0 }, two)
+    await expect(world.observe(sessionId, {}, three)).rejects.toMatchObject({ code: 'unavailable' })
+    for (let count = 0; count < 32; count += 1) await world.attach(sessionId, { offset: 0 })
     await expect(world.attach(sessionId)).rejects.toMatchObject({ code: 'unavailable' })
+  })
+
+  test('is one of at most 64', async () => {
+    await using world = await startSessionWorld()
+    await world.open()
     await Promise.all(Array.from({ length: 63 }, () => world.open({ kind: 'run' })))
     await expect(world.open()).rejects.toMatchObject({ code: 'unavailable' })
     expect(world.sessions.size).toBe(64)

@@ -74,6 +74,8 @@ export class Session {
   #idle: NodeJS.Timeout | undefined
   #ending: { reason: EndReason; ended: Promise<void> } | undefined
   #exit: PtyExit = { exitCode: null, signal: null }
+  /** Principal that has the lease. */
+  #typist: string | undefined
   #orphanedForMs = 0
   #endedAt: string | null = null
   #endReason: EndReason | null = null
@@ -228,6 +230,8 @@ export class Session {
   }
 
   leaseChanged(lease: Participant | null): void {
+    this.#dropOf(this.#typist, lease?.principalId)
+    this.#typist = lease?.principalId
     this.#attribution?.flush()
     this.#recording?.note(lease === null ? 'lease: nobody' : `lease: ${nameOf(lease)}`)
     // Should it fail, typing says so.
@@ -251,6 +255,13 @@ export class Session {
   /** Forgets its output, which was kept for those who came back after the end. */
   async dispose(): Promise<void> {
     await this.output[Symbol.asyncDispose]()
+  }
+
+  /** Nothing that others typed, or gave to run, is to reach the shell once another principal may type. */
+  #dropOf(former: string | undefined, typist: string | undefined): void {
+    if (typist === undefined) return
+    if (former !== undefined && former !== typist) this.#pty?.dropInput()
+    this.#driver?.takenOver(typist)
   }
 
   async #openShell(): Promise<void> {

@@ -59,7 +59,7 @@ export type FileReadEnd = z.infer<typeof FileReadEnd>
  * The machine says {@link FileWriteReady}; the client sends content from that offset on lane 1, then
  * {@link FileWriteCommit}, then ends; the machine ends with {@link FileWritten}. After a lost connection the same call id
  * goes on where it was, for {@link UPLOAD_KEPT_MS}. A symbolic link at the path is written through, unless it must not be
- * overwritten.
+ * overwritten or followed.
  */
 export const FileWriteParams = z.strictObject({
   path: FilePath,
@@ -68,6 +68,8 @@ export const FileWriteParams = z.strictObject({
   createParents: z.boolean().default(false),
   /** False: an existing file is `conflict`. */
   overwrite: z.boolean().default(true),
+  /** False: a symbolic link at the path is replaced, not written through. */
+  follow: z.boolean().default(true),
   /** Only if the file that is there has this SHA-256; `null`: only if there is none. Otherwise `conflict`. */
   ifMatch: Sha256.nullable().optional(),
   /** Bytes that will come; checked at the end, and space is asked for at the beginning. */

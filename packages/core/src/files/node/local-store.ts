@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { BigIntStats } from 'node:fs'
+import { type BigIntStats, constants } from 'node:fs'
 import { chmod, lstat, mkdir, open, readdir, readlink, rename, rm, stat, symlink, utimes } from 'node:fs/promises'
 import { CmdopError, errnoOf, fileError } from '@cmdop/protocol'
 import { joinPath } from '../machine-path.ts'
@@ -29,11 +29,15 @@ export class LocalStore implements FileStore {
     return withPath(path, () => writeLocal(Buffer.from(path), content, options))
   }
 
-  async hashOf(path: Uint8Array, size: number, signal: AbortSignal): Promise<string | undefined> {
-    const found = await stat(Buffer.from(path)).catch(() => undefined)
+  async hashOf(
+    path: Uint8Array,
+    { size, isRoot, signal }: { size: number; isRoot: boolean; signal: AbortSignal },
+  ): Promise<string | undefined> {
+    const found = await (isRoot ? stat : lstat)(Buffer.from(path)).catch(() => undefined)
     if (found?.isFile() !== true || found.size !== size) return undefined
     const hash = createHash('sha256')
-    await using file = await open(Buffer.from(path))
+    const noFollow = isRoot ? 0 : (constants.O_NOFOLLOW ?? 0)
+    await using file = await open(Buffer.from(path), constants.O_RDONLY | noFollow)
     for await (const block of readBlocks(file, { start: 0, end: size })) {
       hash.update(block)
       signal.throwIfAborted()

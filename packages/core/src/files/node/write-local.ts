@@ -12,7 +12,7 @@ const SLASH = 0x2f
 /** Writes a file of this computer beside its place, and puts it there when it is whole. */
 export async function writeLocal(path: Buffer, content: StoredContent, options: StoreWrite): Promise<void> {
   if (options.createParents) await mkdir(folderOf(path), { recursive: true })
-  const target = await resolveTarget(path, options.overwrite)
+  const target = await resolveTarget(path, options)
   const beside = temporaryBeside(target, options.resume ? content.identity : undefined)
   try {
     await fill(beside, content, options)
@@ -35,8 +35,7 @@ export function temporaryBeside(path: Buffer, key?: string): Buffer {
 }
 
 async function fill(beside: Buffer, content: StoredContent, options: StoreWrite): Promise<void> {
-  const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0)
-  await using file = await open(beside, options.resume ? flags : flags | constants.O_EXCL, 0o600)
+  await using file = await openBeside(beside, options.resume)
   let position = await startOf(file, content)
   const before = position === 0 ? undefined : await hashOf(file, position)
   let writing: Promise<void> = Promise.resolve()
@@ -55,6 +54,22 @@ async function fill(beside: Buffer, content: StoredContent, options: StoreWrite)
   await file.chmod(options.mode)
   const time = options.modifiedAt === undefined ? undefined : secondsOf(options.modifiedAt)
   if (time !== undefined) await file.utimes(time, time)
+}
+
+/** What an earlier try left, if it is truly ours: anybody may know its name. Else a new file. */
+async function openBeside(path: Buffer, resume: boolean): Promise<FileHandle> {
+  const flags = constants.O_RDWR | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
+  if (resume) {
+    const known = await open(path, flags).catch(() => undefined)
+    if (known !== undefined) {
+      const found = await known.stat()
+      const isOwn = process.geteuid === undefined || found.uid === process.geteuid()
+      if (found.isFile() && isOwn && found.nlink === 1) return known
+      await known.close()
+    }
+    await rm(path, { recursive: true, force: true })
+  }
+  return open(path, flags | constants.O_CREAT | constants.O_EXCL, 0o600)
 }
 
 /** Where an earlier try stopped. */
@@ -78,14 +93,15 @@ async function writeAll(file: FileHandle, piece: Uint8Array, position: number): 
   }
 }
 
-/** Through a link to the file that it leads to, as `cp` does. */
-async function resolveTarget(path: Buffer, overwrite: boolean): Promise<Buffer> {
+/** Through a link at the root to the file that it leads to, as `cp` does. One below it is replaced. */
+async function resolveTarget(path: Buffer, { overwrite, isRoot }: StoreWrite): Promise<Buffer> {
   const found = await lstat(path).catch((error: unknown) => {
     if (errnoOf(error) === 'ENOENT') return undefined
     throw error
   })
   if (found === undefined) return path
   if (!overwrite) throw new CmdopError('conflict', `${path.toString()} is there already.`)
+  if (found.isSymbolicLink() && !isRoot) return path
   const target = found.isSymbolicLink() ? await realpath(path, { encoding: 'buffer' }) : path
   const isFile = target === path ? found.isFile() : (await lstat(target)).isFile()
   if (isFile) return target

@@ -5,6 +5,7 @@ import { bytesOf } from '../machine-path.ts'
 import { readRemote } from '../read-remote.ts'
 import type { RemoteFiles } from '../remote-files.ts'
 import { writeRemote } from '../write-remote.ts'
+import { checkEntries } from './check-entries.ts'
 import type { FileStore, Listing, StoredContent, StoredEntry, StoreWrite } from './store.ts'
 
 /** A machine as a place that files come from and go to. */
@@ -21,13 +22,13 @@ export class RemoteStore implements FileStore {
     if (recursive) {
       const { tree, unreadable } = await this.#files.tree(path, { signal })
       return {
-        entries: tree.map(entryOf),
+        entries: checkEntries(tree.map(entryOf)),
         unreadable: unreadable.map(({ path: below, errno }) => ({ path: below, reason: errno })),
       }
     }
     const entry = await this.#files.stat(path, { follow: true, signal })
     if (entry.type === 'directory') throw new CmdopError('validation', 'That is a directory; ask for recursive.')
-    return { entries: [entryOf({ ...entry, path: '' })], unreadable: [] }
+    return { entries: checkEntries([entryOf({ ...entry, path: '' })]), unreadable: [] }
   }
 
   content(path: Uint8Array, entry: StoredEntry, signal: AbortSignal): StoredContent {
@@ -35,14 +36,18 @@ export class RemoteStore implements FileStore {
   }
 
   async write(path: Uint8Array, content: StoredContent, options: StoreWrite): Promise<void> {
-    const { resume, modifiedAt, ...rest } = options
+    const { resume, modifiedAt, isRoot, ...rest } = options
     const time = modifiedAt === undefined ? {} : { modifiedAt }
+    const follow = isRoot ? {} : { follow: false }
     const callId = resume ? this.#callIdFor(path, content) : undefined
-    await writeRemote(this.#calls, { ...rest, ...time, path, content, callId, keepPartial: resume })
+    await writeRemote(this.#calls, { ...rest, ...time, ...follow, path, content, callId, keepPartial: resume })
   }
 
-  async hashOf(path: Uint8Array, size: number, signal: AbortSignal): Promise<string | undefined> {
-    const found = await this.#files.stat(path, { follow: true, signal }).catch(notThere)
+  async hashOf(
+    path: Uint8Array,
+    { size, isRoot, signal }: { size: number; isRoot: boolean; signal: AbortSignal },
+  ): Promise<string | undefined> {
+    const found = await this.#files.stat(path, { follow: isRoot, signal }).catch(notThere)
     if (found?.type !== 'file' || found.size !== size) return undefined
     // All of it is hashed there, and none of it is sent.
     const reading = readRemote(this.#calls, { path, offset: size, hashFrom: 0, signal })
@@ -132,15 +137,7 @@ class RemoteContent implements StoredContent {
 function entryOf(entry: TreeEntry): StoredEntry {
   const { path, pathBase64, type, size, mode, modifiedAt, version, target, targetBase64 } = entry
   const link = target === undefined ? {} : { target: bytesOf(target, targetBase64) }
-  return { below: belowOf(bytesOf(path, pathBase64)), type, size, mode, modifiedAt, version, ...link }
-}
-
-/** What a machine says is not trusted: a path must not lead out of the folder that it is put into. */
-function belowOf(path: Uint8Array): Uint8Array {
-  const names = new TextDecoder('latin1').decode(path).split('/')
-  const isFine = path.length === 0 || names.every((name) => name !== '' && name !== '.' && name !== '..')
-  if (isFine && !path.includes(0)) return path
-  throw new CmdopError('protocol', 'The machine named a path that leads out of its tree.')
+  return { below: bytesOf(path, pathBase64), type, size, mode, modifiedAt, version, ...link }
 }
 
 function notThere(error: unknown): undefined {

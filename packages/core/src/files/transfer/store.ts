@@ -33,6 +33,8 @@ export interface StoredContent extends Content {
 }
 
 export interface StoreWrite {
+  /** A link at the path is followed; else it is replaced, since whoever is copied from may have put it there. */
+  readonly isRoot: boolean
   readonly mode: number
   readonly modifiedAt?: string | undefined
   readonly overwrite: boolean
@@ -51,8 +53,8 @@ export interface FileStore {
   content(path: Uint8Array, entry: StoredEntry, signal: AbortSignal): StoredContent
   /** Puts the content in place whole, or not at all. */
   write(path: Uint8Array, content: StoredContent, options: StoreWrite): Promise<void>
-  /** SHA-256 of a file of this size; undefined where there is none. */
-  hashOf(path: Uint8Array, size: number, signal: AbortSignal): Promise<string | undefined>
+  /** SHA-256 of a file of this size; undefined where there is none. `isRoot` = a link to one will do. */
+  hashOf(path: Uint8Array, options: { size: number; isRoot: boolean; signal: AbortSignal }): Promise<string | undefined>
   /** Resolves with whether it was made: a directory that is there stays. `isRoot` = a link to one will do. */
   mkdir(
     path: Uint8Array,

@@ -135,6 +135,7 @@ class TransferRun {
     const { overwrite = true, resume = false, createParents = false, preserve = false } = this.#options
     const content = this.#from.store.content(joinPath(this.#from.path, entry.below), entry, signal)
     const target = joinPath(this.#to.path, entry.below)
+    const isRoot = entry.below.length === 0
     let sent = 0
     const onProgress = (bytes: number) => {
       this.#bytes += bytes - sent
@@ -150,8 +151,9 @@ class TransferRun {
       await this.#to.store.write(target, content, {
         mode,
         ...time,
+        isRoot,
         overwrite,
-        createParents,
+        createParents: isRoot && createParents,
         resume,
         signal,
         onProgress,
@@ -164,10 +166,10 @@ class TransferRun {
 
   /** Both ends hash what they have; nothing is sent. */
   async #isThere(entry: StoredEntry, target: Uint8Array): Promise<boolean> {
-    const { signal } = this.#stop
-    const there = await this.#to.store.hashOf(target, entry.size, signal)
+    const options = { size: entry.size, isRoot: entry.below.length === 0, signal: this.#stop.signal }
+    const there = await this.#to.store.hashOf(target, options)
     if (there === undefined) return false
-    return there === (await this.#from.store.hashOf(joinPath(this.#from.path, entry.below), entry.size, signal))
+    return there === (await this.#from.store.hashOf(joinPath(this.#from.path, entry.below), options))
   }
 
   async #makeDirectory(entry: StoredEntry): Promise<void> {

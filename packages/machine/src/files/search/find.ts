@@ -15,14 +15,22 @@ interface Found {
   readonly depth: number
 }
 
+/** How names and lines are tried. */
+export interface SearchTests {
+  /** Undefined: lines do not matter. */
+  readonly line: LineTest | undefined
+  /** Makes a test one whose time is watched. */
+  readonly watched: (test: LineTest) => LineTest
+}
+
 /** Everything that fits, as it is found; at last what was searched. Synchronous: it has a thread of its own. */
 export function* find(
   root: Buffer,
   params: FileSearchParams,
-  test: LineTest | undefined,
+  { line: test, watched }: SearchTests,
 ): Generator<SearchMatch, SearchEnd, undefined> {
   const end = { matches: 0, truncated: false, searchedFiles: 0, skippedFiles: 0 }
-  const hasName = nameTest(params)
+  const hasName = nameTest(params, watched)
   for (const found of walk(root, params.maxDepth)) {
     if (!hasName(found.below.length === 0 ? splitPath(root).name : found.below)) continue
     for (const match of matchesIn(found, { params, test, end })) {
@@ -58,11 +66,12 @@ function* matchesIn(
 }
 
 /** Names alone are matched unless the pattern speaks of folders. */
-function nameTest({ name, ignoreCase }: FileSearchParams): (below: Buffer) => boolean {
+function nameTest({ name, ignoreCase }: FileSearchParams, watched: SearchTests['watched']): (below: Buffer) => boolean {
   if (name === undefined) return () => true
   const pattern = globToRegExp(name, { ignoreCase })
   const ofPath = name.includes('/') || name.includes('**')
-  return (below) => pattern.test((ofPath ? below : splitPath(below).name).toString())
+  const fits = watched((text) => pattern.test(text))
+  return (below) => fits((ofPath ? below : splitPath(below).name).toString())
 }
 
 /** The root and everything below it, in byte order. A link at the root is followed, others are not. */

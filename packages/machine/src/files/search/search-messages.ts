@@ -4,7 +4,7 @@ import type { FileSearchParams, SearchEnd, SearchMatch } from '@cmdop/protocol'
 export interface SearchOrder {
   readonly params: FileSearchParams
   readonly root: Uint8Array
-  /** One number: counts up with each line that is tried, and is odd while one is. */
+  /** One number: counts up with each name or line that is tried, and is odd while one is. */
   readonly tries: Int32Array
 }
 

@@ -20,7 +20,7 @@ try {
 }
 
 async function search(): Promise<void> {
-  const matches = find(Buffer.from(order.root), order.params, lineTest(order.params))
+  const matches = find(Buffer.from(order.root), order.params, { line: lineTest(order.params), watched })
   let batch: SearchMatch[] = []
   let sentAt = performance.now()
   for (let next = matches.next(); ; next = matches.next()) {
@@ -36,14 +36,18 @@ async function search(): Promise<void> {
   }
 }
 
-/** Says while it works that it does: who waits ends a thread whose expression does not come to an end. */
 function lineTest({ content, regex, ignoreCase }: FileSearchParams): LineTest | undefined {
   if (content === undefined) return undefined
   if (!regex && !ignoreCase) return (line) => line.includes(content)
   const pattern = new RegExp(regex ? content : escapeRegExp(content), ignoreCase ? 'iu' : 'u')
-  return (line) => {
+  return watched((line) => pattern.test(line))
+}
+
+/** Says while it works that it does: who waits ends a thread whose expression does not come to an end. */
+function watched(test: LineTest): LineTest {
+  return (text) => {
     Atomics.add(order.tries, 0, 1)
-    const found = pattern.test(line)
+    const found = test(text)
     Atomics.add(order.tries, 0, 1)
     return found
   }

@@ -90,6 +90,15 @@ describe('a search', () => {
     expect((await search({ path: at('evil'), content: 'a', regex: true })).matches).toHaveLength(1)
   })
 
+  test('with a name that takes for ever ends in bounded time', async () => {
+    const name = 'a'.repeat(200)
+    await mkdir(at('names'))
+    await writeFile(at(`names/${name}`), '')
+    const params = { path: at('names'), name: `${'*a'.repeat(40)}b` }
+    await expect(search(params)).rejects.toMatchObject({ code: 'validation' })
+    expect((await search({ ...params, name: '*a' })).matches).toHaveLength(1)
+  })
+
   test('for nothing, or for no expression, is refused', async () => {
     await expect(search({})).rejects.toMatchObject({ code: 'validation' })
     await expect(search({ content: '(', regex: true })).rejects.toMatchObject({ code: 'validation' })
@@ -125,6 +134,9 @@ test.each([
   ['**/b.log', 'b.log', true],
   ['**/b.log', 'a/c/b.log', true],
   ['a/**', 'a/b/c', true],
+  ['a/***', 'a/b/c', true],
+  [`${'**/'.repeat(300)}x`, 'a/'.repeat(60), false],
+  [`${'*'.repeat(1000)}x`, 'a'.repeat(200), false],
   ['?.txt', 'a.txt', true],
   ['?.txt', '/.txt', false],
   ['[a-c]x', 'bx', true],

@@ -14,7 +14,7 @@ import type { SearchAnswer, SearchOrder } from './search-messages.ts'
 /** Searches at a time; each has a thread. */
 const MAX_SEARCHES = 4
 
-/** Milliseconds that an expression may take for one line of at most 64 KiB. */
+/** Milliseconds that an expression may take for one line of at most 64 KiB, or for one name. */
 const LINE_MS = 2000
 
 /** Megabytes of heap of the thread; it holds one directory and one block of one file. */
@@ -77,7 +77,7 @@ async function runSearch(channel: Channel, params: FileSearchParams): Promise<Se
   }
 }
 
-/** Calls back when the same line is still being tried. */
+/** Calls back when the same line or name is still being tried. */
 function watchTries(tries: Int32Array, stuck: () => void): NodeJS.Timeout {
   let last = -1
   return setInterval(() => {
@@ -99,7 +99,7 @@ function assertExpression({ content = '', ignoreCase }: FileSearchParams): void 
 function tooSlow(): CmdopError {
   return new CmdopError(
     'validation',
-    `The regular expression takes more than ${LINE_MS / 1000} s for one line; write it without nested repetition.`,
+    `The expression takes more than ${LINE_MS / 1000} s for one name or line; write it with less repetition.`,
   )
 }
 

@@ -112,6 +112,10 @@ class NodePty implements Pty {
     return true
   }
 
+  dropInput(): void {
+    this.#writer.drop()
+  }
+
   resize({ columns, rows }: TerminalSize): void {
     if (!this.#isOver) this.#native.resize(this.#master, columns, rows)
   }

@@ -36,6 +36,8 @@ export interface Pty {
    * False, and nothing is dropped, where one of these bytes is no signal to the program: it reads them all.
    */
   interrupt(data: Uint8Array): boolean
+  /** Drops the input that the terminal has not taken. */
+  dropInput(): void
   resize(size: TerminalSize): void
   /** Signals the program's process group. Nothing when it has ended. */
   kill(signal: NodeJS.Signals): void

@@ -66,14 +66,11 @@ class RowPainter {
       const cell = line.getCell(column, this.#cell) as Cell | undefined
       if (cell === undefined) break
       const isEmpty = cell.getChars() === ''
-      const width = cell.getWidth()
-      const cells = isEmpty ? this.#emptyCells(line, column, cell.bg) : Math.max(1, width)
+      const cells = isEmpty ? this.#emptyCells(line, column, cell.bg) : Math.max(1, cell.getWidth())
       if (!isEmpty || !cell.isBgDefault()) {
-        // A mark that stands alone would join what is before it.
-        if (!isEmpty && width === 0) painted += `\x1b[${column + 1}G`
-        else if (at !== column) painted += `\x1b[${column - at}C`
+        if (at !== column) painted += `\x1b[${column - at}C`
         painted += isEmpty ? `${style.background(cell)}\x1b[${cells}X` : `${style.change(cell)}${cell.getChars()}`
-        at = isEmpty ? column : column + width
+        at = isEmpty ? column : column + cells
       }
       column += cells
     }

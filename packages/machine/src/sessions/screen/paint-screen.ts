@@ -1,7 +1,13 @@
 import type headless from '@xterm/headless'
-import { paintAttributes } from './paint-attributes.ts'
+import { paintAttributes, paintBackground } from './paint-attributes.ts'
 import { characterBefore, paintRows } from './paint-rows.ts'
-import { type InternalBuffer, type Internals, isLineDrawing, readInternals } from './terminal-internals.ts'
+import {
+  type Attributes,
+  type InternalBuffer,
+  type Internals,
+  isLineDrawing,
+  readInternals,
+} from './terminal-internals.ts'
 
 const TAB_WIDTH = 8
 const PLAIN = '\x1b[m'
@@ -18,15 +24,22 @@ export function paintScreen(terminal: headless.Terminal, historyLines: number): 
   const { rows, cols } = terminal
   const isAlternate = active.type === 'alternate'
   const first = Math.max(0, normal.length - rows - historyLines)
-  const parts = [paintRows(normal, first, normal.length), paintSavedCursor(internals.buffers.normal, rows)]
+  const parts = [
+    paintRows(normal, first, normal.length),
+    paintTabs(internals.buffers.normal, cols),
+    paintMargins(internals.buffers.normal, rows),
+    paintSavedCursor(internals.buffers.normal, rows),
+  ]
   // To enter the alternate buffer saves the cursor of the other one, too, and clears the new one.
   if (!isAlternate) parts.push('\x1b7\x1b(B', PLAIN)
   else {
-    parts.push('\x1b[?1049h\x1b(B', PLAIN, '\x1b[H', paintRows(alternate, 0, alternate.length))
-    parts.push(paintSavedCursor(internals.buffers.alt, rows), '\x1b7\x1b(B', PLAIN)
+    const { alt } = internals.buffers
+    // With the background that is set, which the cursor was saved with.
+    parts.push('\x1b[?1049h\x1b(B\x1b[r', PLAIN, '\x1b[2J\x1b[H', paintRows(alternate, 0, alternate.length))
+    parts.push(paintTabs(alt, cols), paintMargins(alt, rows), paintSavedCursor(alt, rows), '\x1b7\x1b(B', PLAIN)
   }
+  parts.push(paintModes(terminal, internals))
   const buffer = isAlternate ? internals.buffers.alt : internals.buffers.normal
-  parts.push(paintTabs(buffer, cols), paintMargins(buffer, rows), paintModes(terminal, internals))
   const cursor = paintCursor(terminal, internals, buffer)
   const printing = [paintCharsets(internals), terminal.modes.insertMode ? '\x1b[4h' : '']
   // A character that is printed again is printed as it was, unless more is to join it: then nothing may come after it.
@@ -91,11 +104,21 @@ function paintCursor(terminal: headless.Terminal, internals: Internals, { scroll
   const attributes = paintAttributes(internals.attributes)
   const isAfterLast = cursorX >= terminal.cols
   const before = isAfterLast || internals.joinsNext ? characterBefore(active, cursorX) : undefined
-  if (before === undefined) return `\x1b[${row};${Math.min(cursorX, terminal.cols - 1) + 1}H${attributes}`
+  if (before === undefined) {
+    const place = `\x1b[${row};${Math.min(cursorX, terminal.cols - 1) + 1}H`
+    return isAfterLast ? `${place}${paintLastBlank(active)}${attributes}` : `${place}${attributes}`
+  }
   // In insert mode it would be there twice.
   const room = internals.joinsNext && terminal.modes.insertMode ? `\x1b[${cursorX - before.column}P` : ''
   const place = `\x1b[${row};${before.column + 1}H${before.painted}${room}${before.chars}`
   return before.painted === attributes ? place : place + attributes
+}
+
+/** A cell that was erased after it was printed: a space, which looks the same. */
+function paintLastBlank(buffer: headless.IBuffer): string {
+  const line = buffer.getLine(buffer.baseY + buffer.cursorY)
+  const cell = line?.getCell(line.length - 1)
+  return cell === undefined ? '' : `${paintBackground(cell as headless.IBufferCell & Attributes)} `
 }
 
 function paintCharsets({ charsets, charsetLevel }: Internals): string {

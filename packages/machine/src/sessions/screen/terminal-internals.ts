@@ -85,7 +85,11 @@ interface Core {
       }
     }
     readonly coreMouseService: { readonly activeEncoding: string }
-    readonly _charsetService: { readonly glevel: number; readonly _charsets: readonly Charset[] }
+    readonly _charsetService: {
+      readonly glevel: number
+      readonly charset: Charset
+      readonly _charsets: readonly Charset[]
+    }
   }
 }
 
@@ -120,6 +124,7 @@ export function readInternals(terminal: headless.Terminal): Internals {
   const core = (terminal as unknown as Core)._core
   const { decPrivateModes, isCursorHidden } = core.coreService
   const parser = core._inputHandler._parser
+  const { glevel, charset, _charsets } = core._charsetService
   return {
     buffers: core._bufferService.buffers,
     attributes: core._inputHandler._curAttrData,
@@ -127,8 +132,9 @@ export function readInternals(terminal: headless.Terminal): Internals {
     cursorStyle: decPrivateModes.cursorStyle,
     cursorBlinks: decPrivateModes.cursorBlink === true,
     mouseEncoding: core.coreMouseService.activeEncoding,
-    charsetLevel: core._charsetService.glevel,
-    charsets: core._charsetService._charsets,
+    charsetLevel: glevel,
+    // What is in use may be another one than what was designated: a cursor was restored.
+    charsets: [0, 1, 2, 3].map((level) => (level === glevel ? charset : _charsets[level])),
     isGround: parser.currentState === 0,
     joinsNext: parser.precedingJoinState !== 0,
   }

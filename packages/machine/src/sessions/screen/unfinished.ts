@@ -29,7 +29,10 @@ export class Unfinished {
   /** What is not complete, given whether the terminal is within an escape sequence. */
   read(isInSequence: boolean): Uint8Array {
     if (!isInSequence) return this.#last.slice(this.#last.length - cutBytes(this.#last))
-    return this.#hasEscape ? Buffer.concat(this.#parts) : new Uint8Array(0)
+    // Control characters within a sequence were obeyed when they came.
+    return this.#hasEscape
+      ? Buffer.concat(this.#parts).filter((byte) => byte >= 0x20 || byte === ESCAPE)
+      : new Uint8Array(0)
   }
 
   #keep(part: Uint8Array): void {

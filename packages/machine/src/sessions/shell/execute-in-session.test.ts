@@ -56,6 +56,34 @@ describe.concurrent('session.execute', () => {
     await operator.hears('lease', isHeldBy('Ann'))
   })
 
+  test('is refused with the call id of who is attached', async () => {
+    await using world = await startSessionWorld()
+    const { sessionId } = await world.open()
+    const operator = await world.attach(sessionId, {}, person)
+    const observer = await world.observe(sessionId, {}, person)
+    for (const callId of [operator.id, observer.id])
+      await expect(execute(world, { sessionId, command: 'touch stolen' }, { ...ai, callId }).end).rejects.toMatchObject(
+        { code: 'conflict' },
+      )
+    expect((await execute(world, { sessionId, command: 'ls' }, person).end).text).not.toContain('stolen')
+  })
+
+  test('that waits for the shell is not run when another principal takes over', async () => {
+    await using world = await startSessionWorld()
+    const { sessionId } = await world.open()
+    const operator = await world.attach(sessionId, { lease: 'none' }, person)
+    const running = execute(world, { sessionId, command: 'read x' }, ai)
+    await running.began
+    const queued = execute(world, { sessionId, command: 'touch queued' }, ai)
+    await queued.channel.accepted
+    await operator.ask({ type: 'lease-take' })
+    await expect(queued.end).rejects.toMatchObject({ code: 'conflict' })
+    const own = execute(world, { sessionId, command: 'ls' }, person)
+    await operator.type('\n')
+    expect(await running.end).toMatchObject({ end: { exitCode: 0 } })
+    expect((await own.end).text).not.toContain('queued')
+  })
+
   test('is interrupted at its deadline, and when its caller cancels', async () => {
     await using world = await startSessionWorld()
     const { sessionId } = await world.open()

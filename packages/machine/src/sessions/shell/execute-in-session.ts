@@ -33,6 +33,8 @@ interface CallEnd {
 export async function executeInSession(channel: Channel, request: ExecuteRequest): Promise<void> {
   const { session, who } = request
   const driver = driverOf(session)
+  if (session.participants.has(who.participantId))
+    throw new CmdopError('conflict', 'This call id is that of a participant of the session; use a new one.')
   const end = watchEnd(channel)
   const { lease } = session.participants
   channel.accept()
@@ -40,7 +42,12 @@ export async function executeInSession(channel: Channel, request: ExecuteRequest
   try {
     await takeLease(request, end)
     const { whenBusy, command } = request.params
-    const execution = await driver.execute(command, { whenBusy, signal: end.cancelled, ...timeLeft(end) })
+    const execution = await driver.execute(command, {
+      whenBusy,
+      principalId: who.principalId,
+      signal: end.cancelled,
+      ...timeLeft(end),
+    })
     ended = Promise.race([execution.ended, session.ended])
     // Another command of the same principal may have had it until now.
     lease.takeFree(who)

@@ -8,7 +8,7 @@ import { Interruption, type InterruptedTerminal } from './interruption.ts'
 import { isMark, type Mark, MarkParser } from './mark-parser.ts'
 import { AlternateScreen, resetModes, shownCommand } from './shown-command.ts'
 import { ShownOutput } from './shown-output.ts'
-import { type ExecuteOptions, type Execution, Turn } from './turn.ts'
+import { type ExecuteOptions, type Execution, Turn, type TurnOptions } from './turn.ts'
 
 /** Commands that wait for the shell at most. */
 const MAX_WAITING = 100
@@ -96,6 +96,14 @@ export class ShellDriver {
     if (this.#state === 'ready') this.#enterReady()
   }
 
+  /** This principal types from now on: what others have waiting is not run. */
+  takenOver(principalId: string): void {
+    const isStale = (turn: Turn) => !turn.hidden && turn.principalId !== principalId
+    const stale = this.#waiting.filter(isStale)
+    this.#waiting.splice(0, Infinity, ...this.#waiting.filter((turn) => !isStale(turn)))
+    for (const turn of stale) turn.fail(takenOver())
+  }
+
   /** The shell has ended, and all its output was given. Returns what is left to be shown. */
   end(exit: PtyExit): Uint8Array {
     this.#exited = true
@@ -114,7 +122,7 @@ export class ShellDriver {
   execute(command: string, options: ExecuteOptions): Promise<Execution> {
     const refused = this.#refuse(command, options)
     if (refused !== undefined) return Promise.reject(refused)
-    const turn = this.#newTurn(command)
+    const turn = this.#newTurn(command, { principalId: options.principalId })
     this.#waiting.push(turn)
     turn.watch(options, () => this.#interrupt(turn))
     this.#next()
@@ -133,9 +141,9 @@ export class ShellDriver {
     return undefined
   }
 
-  #newTurn(command: string, hidden = false): Turn {
+  #newTurn(command: string, options: TurnOptions): Turn {
     this.#lastId += 1
-    return new Turn(this.#lastId, command, hidden)
+    return new Turn(this.#lastId, command, options)
   }
 
   #take({ kind, value, directory }: Mark): void {
@@ -272,7 +280,7 @@ export class ShellDriver {
     turn.end({ reason, exitCode, directory: this.#directory, endOffset })
     if (!forced || turn.hidden || ended !== undefined) return
     this.#output.push(resetModes(this.#alternate.active))
-    this.#waiting.unshift(this.#newTurn('stty sane iutf8', true))
+    this.#waiting.unshift(this.#newTurn('stty sane iutf8', { hidden: true }))
   }
 
   #failTaking(error: CmdopError): void {
@@ -307,6 +315,10 @@ export class ShellDriver {
 
 function sessionEnded(): CmdopError {
   return new CmdopError('session_ended', 'The session is over: its shell has ended.')
+}
+
+function takenOver(): CmdopError {
+  return new CmdopError('conflict', 'Somebody else types in the session now; nothing of the command ran.')
 }
 
 function notTaken(): CmdopError {

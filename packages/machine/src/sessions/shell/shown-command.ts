@@ -1,11 +1,12 @@
 /**
- * A command as the people who watch see it after the prompt: its lines, and what is not to be seen as `^X`. It ends the
+ * A command as the people who watch see it after the prompt: its lines, and what is not to be seen as `^X` or `<U+009B>`. It ends the
  * line; the command's output comes after it.
  */
 export function shownCommand(command: string): Buffer {
   // oxlint-disable-next-line no-control-regex -- these are the ones to replace
-  const visible = command.replaceAll(/[\x01-\x08\x0b-\x1f\x7f]/g, (character) => {
+  const visible = command.replaceAll(/[\x01-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g, (character) => {
     const code = character.charCodeAt(0)
+    if (code > 0x7f) return `<U+${code.toString(16).toUpperCase().padStart(4, '0')}>`
     return `^${String.fromCharCode(code === 0x7f ? 0x3f : code + 0x40)}`
   })
   return Buffer.from(`${visible.replace(/\n$/, '').replaceAll('\n', '\r\n')}\r\n`)

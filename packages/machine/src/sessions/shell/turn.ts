@@ -2,6 +2,8 @@ import { CmdopError } from '@cmdop/protocol'
 
 /** How one command is run. */
 export interface ExecuteOptions {
+  /** Whose command it is. */
+  readonly principalId?: string
   /** Interrupts the command; while it waits for its turn, it is not run at all. */
   readonly signal?: AbortSignal
   /** Milliseconds until it is interrupted, its waiting included. */
@@ -31,12 +33,16 @@ export interface Execution {
   readonly ended: Promise<ExecutionEnd>
 }
 
+export type TurnOptions = Partial<Pick<Turn, 'hidden' | 'principalId'>>
+
 /** One command: it waits for its turn, is handed over, runs, and has ended. */
 export class Turn {
   readonly id: number
   readonly command: string
   /** One of ours, which nobody is to see. */
   readonly hidden: boolean
+  /** Whose it is. */
+  readonly principalId: string | undefined
   readonly started = Promise.withResolvers<Execution>()
   /** Why it is to end; a turn that has not begun is given up instead. */
   reason: 'exited' | 'deadline' | 'cancelled' = 'exited'
@@ -47,10 +53,11 @@ export class Turn {
   #timer: NodeJS.Timeout | undefined
   #startedAt = 0
 
-  constructor(id: number, command: string, hidden: boolean) {
+  constructor(id: number, command: string, { hidden = false, principalId }: TurnOptions) {
     this.id = id
     this.command = command
     this.hidden = hidden
+    this.principalId = principalId
     // Nobody waits for a hidden one.
     this.started.promise.catch(() => {})
   }

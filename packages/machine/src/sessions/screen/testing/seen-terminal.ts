@@ -26,7 +26,7 @@ export function seeTerminal(terminal: headless.Terminal): SeenTerminal {
       hidden: internals.isCursorHidden,
       style: internals.cursorStyle,
       encoding: internals.mouseEncoding,
-      charsets: [0, 1, 2, 3].map((level) => isLineDrawing(internals.charsets[level])),
+      charsets: internals.charsets.map(isLineDrawing),
       level: internals.charsetLevel,
       margins: [buffer.scrollTop, buffer.scrollBottom],
       next: paintAttributes(internals.attributes),
@@ -35,16 +35,23 @@ export function seeTerminal(terminal: headless.Terminal): SeenTerminal {
 }
 
 function rowsOf(buffer: headless.IBuffer, show: (cell: headless.IBufferCell) => string): string[] {
-  const rows = Array.from({ length: buffer.length }, (_, row) => {
+  return Array.from({ length: buffer.length }, (_, row) => {
     const line = buffer.getLine(row)
-    const cells = Array.from({ length: line?.length ?? 0 }, (__, column) => line?.getCell(column))
-    return cells.map((cell) => (cell === undefined || cell.getWidth() === 0 ? '' : show(cell))).join('')
+    let shown = ''
+    for (let column = 0; column < (line?.length ?? 0);) {
+      const cell = line?.getCell(column)
+      shown += cell === undefined ? '' : show(cell)
+      // The second half of a wide character; one that stands alone is a cell like others.
+      column += Math.max(1, cell?.getWidth() ?? 1)
+    }
+    return shown
   })
-  return rows
 }
 
-/** Of an empty cell only the background is seen. */
+/** Of an empty cell only the background is seen, and of a space, unless there is a line through it. */
 function lookOf(cell: headless.IBufferCell): string {
-  if (cell.getChars() === '') return `${cell.getBgColorMode()}:${cell.getBgColor()}`
+  const hasLine = cell.isUnderline() + cell.isStrikethrough() + cell.isOverline() + cell.isInverse() !== 0
+  if (cell.getChars() === '' || (cell.getChars() === ' ' && !hasLine))
+    return `${cell.getBgColorMode()}:${cell.getBgColor()}`
   return paintAttributes(cell as unknown as Attributes)
 }
