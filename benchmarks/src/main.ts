@@ -6,11 +6,13 @@ import { readFile, writeFile } from 'node:fs/promises'
 import type { Figure } from './figure.ts'
 import { agentMemoryFigure } from './figures/agent-memory.ts'
 import { agentsFigure } from './figures/agents.ts'
+import { copyFigure } from './figures/copy.ts'
 import { execFigure } from './figures/exec.ts'
 import { loopFigure } from './figures/loop.ts'
 import { memoryFigure } from './figures/memory.ts'
 import { startFigure } from './figures/start.ts'
 import { streamFigure } from './figures/stream.ts'
+import { terminalFigure } from './figures/terminal.ts'
 import { formatSection, isMet, mergeSections, type Outcome } from './report.ts'
 import { readVersions } from './versions.ts'
 
@@ -18,6 +20,8 @@ const RESULTS = new URL('../results.md', import.meta.url)
 const figures: readonly Figure[] = [
   execFigure,
   streamFigure,
+  terminalFigure,
+  copyFigure,
   memoryFigure,
   loopFigure,
   agentsFigure,

@@ -1,4 +1,4 @@
-import type { ExecExit, Execution, Machine, MachineFiles } from '@cmdop/core'
+import type { ExecExit, Execution, Machine } from '@cmdop/core'
 
 /** A machine in process on which every command has already ended, so that a loop is measured and not a machine. */
 export function createInstantMachine(): Machine {
@@ -9,7 +9,17 @@ export function createInstantMachine(): Machine {
     hostname: 'instant',
     exec: createInstantExecution,
     facts: refuse,
-    files: { read: refuse, list: refuse } as Partial<MachineFiles> as MachineFiles,
+    files: {
+      read: refuse,
+      write: refuse,
+      list: refuse,
+      stat: refuse,
+      search: refuse,
+      mkdir: refuse,
+      copy: refuse,
+      move: refuse,
+      delete: refuse,
+    },
   }
 }
 

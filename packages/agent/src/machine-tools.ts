@@ -15,8 +15,10 @@ import { createLedger } from './run/ledger.ts'
 import { runJournal } from './run/run-journal.ts'
 import { startRunState } from './run/run-state.ts'
 import type { CallTask } from './run/task.ts'
+import { bareWorkplace } from './run/workplace.ts'
 import { startTelemetry } from './telemetry/telemetry.ts'
 import { builtInTools, machineToolNames } from './tools/built-in-tools.ts'
+import { runLoneCommand } from './tools/run-command.ts'
 
 /** The name of a tool that {@link machineTools} can give. */
 export type MachineToolName = (typeof machineToolNames)[number]
@@ -56,7 +58,8 @@ export function machineTools(machine: Machine, options: MachineToolsOptions = {}
   const shared: Omit<CallContext, 'signal'> = {
     task,
     state,
-    tools: tools.map((name) => builtInTools[name]),
+    workplace: bareWorkplace(machine),
+    tools: tools.map((name) => (name === 'run_command' ? runLoneCommand : builtInTools[name])),
     shelf: createOutputShelf(),
     telemetry: startTelemetry({ runId: state.runId, agentType: 'external', model }),
     denials: new Map(),

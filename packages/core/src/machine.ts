@@ -1,5 +1,6 @@
 import type { Facts } from '@cmdop/protocol'
 import type { MachineFiles } from './files/machine-files.ts'
+import type { MachineSessions } from './sessions/session.ts'
 
 /**
  * A machine to work on. Implemented by the client over a relay, and by the daemon for the machine it runs on, so that
@@ -13,6 +14,8 @@ export interface Machine {
   /** As the machine's system says it. */
   readonly hostname: string
   readonly files: MachineFiles
+  /** Terminals that people and AI operators share; undefined where the machine has none. */
+  readonly sessions?: MachineSessions | undefined
   /**
    * Runs a command as a process of its own over pipes: an argv as it is, a string under `/bin/sh -c`.
    * Starts at once. Await it for the whole result, or iterate it for chunks.
@@ -36,6 +39,8 @@ export interface ExecOptions {
   orphanMs?: number
   /** Bytes of each stream kept when awaited: half from its start, half from its end. Default 1 MiB. */
   maxOutputBytes?: number
+  /** Id of a session of kind `run` in which the command and its output are shown as they happen. */
+  showIn?: string
   /** Cancels: the process group on the machine is ended, then the execution rejects with `cancelled`. */
   signal?: AbortSignal
 }

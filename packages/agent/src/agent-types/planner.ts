@@ -26,6 +26,7 @@ export const planner: AgentType = {
   instructions: [
     'You plan work on this machine and do none of it: your tools only read. Find out how things are first.',
     'Each step of the plan is one command, in a process of its own, that asks no question.',
+    'The directory a step ends in and the variables it exports carry over to the next.',
   ],
   readOnly: true,
   defaultSchema: PlanSteps,

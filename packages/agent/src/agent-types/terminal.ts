@@ -6,7 +6,7 @@ export const terminal: AgentType = {
   name: 'terminal',
   builtIns: [...machineToolNames, 'ask_machine'],
   instructions: [
-    'Each command is a process of its own: a directory or a variable does not carry over.',
+    'Each command is a process of its own. Of a shell string the directory and exported variables carry over to the next.',
     'Nobody can answer a question of a command; use flags that make it not ask.',
   ],
 }

@@ -2,6 +2,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { RunState } from '../run/run-state.ts'
 import type { CallTask } from '../run/task.ts'
 import type { OutputShelf } from '../context/output-shelf.ts'
+import type { Workplace } from '../run/workplace.ts'
 import type { Tool } from '../tools/tool.ts'
 
 /** What the calls of one run share. */
@@ -10,6 +11,8 @@ export interface CallContext {
   readonly state: RunState
   /** What may be called in this run. */
   readonly tools: readonly Tool[]
+  /** Where commands run. */
+  readonly workplace: Workplace
   readonly shelf: OutputShelf
   readonly signal: AbortSignal
   readonly telemetry: Telemetry

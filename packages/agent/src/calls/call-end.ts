@@ -37,7 +37,6 @@ const failuresOfTheCall = new Set<ErrorCode>([
   'deadline',
   'integrity',
   'no_space',
-  'session_ended',
   'input_overflow',
 ])
 
@@ -68,9 +67,12 @@ function stoppedText(error: unknown, tool: Tool): string {
     : 'unknown: the run was stopped, and what became of the call is not known.'
 }
 
-/** `unavailable`: the machine was never reached. `lost`: its daemon says that it ended the command. */
+/** Failures before anything ran. */
+const neverReached = new Set<ErrorCode>(['unavailable', 'permit', 'auth', 'session_ended'])
+
+/** `lost`: the machine's daemon says that it ended the command. */
 function lostOutcome(error: CmdopError, tool: Tool): CallOutcome {
   if (error.code === 'lost' || error.code === 'session_lost') return 'lost'
-  if (tool.readOnly || error.code === 'unavailable' || error.code === 'permit' || error.code === 'auth') return 'error'
+  if (tool.readOnly || neverReached.has(error.code)) return 'error'
   return 'unknown'
 }

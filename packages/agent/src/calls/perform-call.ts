@@ -150,8 +150,8 @@ async function* runPermitted(
   { tool, call, place, passed }: Permitted,
   context: CallContext,
 ): AsyncGenerator<ProgressEvent, CallEnd, void> {
-  const { task, state, signal, shelf } = context
-  const { machine, fence, redactor } = task
+  const { task, state, workplace, signal, shelf } = context
+  const { machine, fence, redactor, env } = task
   const waits = !tool.readOnly && tool.usesMachine !== false
   using _ = waits ? await enterLane(machine.id, tool.sharesMachine?.(passed.input) === true, signal) : undefined
   const { input, digest } = passed
@@ -163,7 +163,7 @@ async function* runPermitted(
   }
   signal.throwIfAborted()
   const limitBytes = Math.min(task.ledger.outputRoom, callOutputBytes)
-  const running = tool.run(input, { machine, fence, signal, limitBytes, redactor, shelf, label, env: task.env })
+  const running = tool.run(input, { machine, workplace, fence, signal, limitBytes, redactor, shelf, label, env })
   try {
     const outcome: ToolOutcome = yield* chunks(running, { tool: tool.name, toolCallId }, place)
     return { ...outcome, outcome: outcome.failed ? 'error' : 'done' }

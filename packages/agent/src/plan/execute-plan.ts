@@ -7,6 +7,7 @@ import { createLedger } from '../run/ledger.ts'
 import type { ToolCallRecord } from '../run/run-result.ts'
 import { startRunState } from '../run/run-state.ts'
 import type { Task } from '../run/task.ts'
+import { createWorkplace } from '../run/workplace.ts'
 import { startTelemetry } from '../telemetry/telemetry.ts'
 import { runCommand } from '../tools/run-command.ts'
 import { terminal } from '../agent-types/terminal.ts'
@@ -19,11 +20,14 @@ export function planExecutor(planned: Task): PlanExecutor {
     const { identity: model } = task.source
     const state = startRunState({ model, agentType: 'plan', ledger: task.ledger, messages: [], warnings: [] })
     const telemetry = startTelemetry({ runId: state.runId, agentType: 'plan', model })
+    const prompt = task.redactor.text(task.prompt)
+    await using workplace = createWorkplace(task.machine, { prompt, runId: state.runId })
     const context: CallContext = {
       task,
       state,
       telemetry,
       signal,
+      workplace,
       tools: [runCommand],
       shelf: createOutputShelf(),
       denials: new Map(),
@@ -53,6 +57,8 @@ export function planExecutor(planned: Task): PlanExecutor {
       steps: reports,
       stoppedAt,
       denied: state.denied,
+      sessionId: workplace.sessionId,
+      recordingId: workplace.recordingId,
     }
     const status = stoppedAt === null ? 'completed' : 'failed'
     await task.journal.append(state.runId, { type: 'run_ended', status, code: null, output: report })

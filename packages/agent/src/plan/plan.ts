@@ -38,6 +38,9 @@ export interface PlanReport {
   /** Index of the step that stopped it; null when none did. */
   readonly stoppedAt: number | null
   readonly denied: readonly DeniedCall[]
+  /** Where the steps were shown. null: none ran, or the machine has no sessions. */
+  readonly sessionId: string | null
+  readonly recordingId: string | null
 }
 
 /** Options of an execution. */

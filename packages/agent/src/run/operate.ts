@@ -14,6 +14,7 @@ import { instructionsFor } from './prompt.ts'
 import type { ProgressEvent } from './run-events.ts'
 import type { RunState } from './run-state.ts'
 import type { Task } from './task.ts'
+import type { Workplace } from './workplace.ts'
 
 /** An answer that fits. */
 export type Accepted = Extract<Verdict, { accepted: true }>
@@ -22,6 +23,7 @@ export type Accepted = Extract<Verdict, { accepted: true }>
 export interface WorkContext {
   readonly state: RunState
   readonly desk: AnswerDesk
+  readonly workplace: Workplace
   /** Ends the run from outside. */
   readonly signal: AbortSignal
   readonly telemetry: Telemetry
@@ -67,13 +69,13 @@ interface Loop extends WorkContext {
 }
 
 function createLoop(task: Task, context: WorkContext, tools: readonly Tool[]): Loop {
-  const { state, signal, telemetry } = context
+  const { state, workplace, signal, telemetry } = context
   const typed = task.schema !== undefined
   return {
     ...context,
     task,
     tools,
-    calls: { task, state, tools, signal, telemetry, shelf: createOutputShelf(), denials: new Map() },
+    calls: { task, state, tools, workplace, signal, telemetry, shelf: createOutputShelf(), denials: new Map() },
     workTools: toolSet(tools),
     answerTools: task.schema === undefined ? {} : answerTool(task.schema),
     ask: createModelStep({

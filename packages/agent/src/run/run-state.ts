@@ -50,6 +50,8 @@ export interface RunEnd {
   readonly evidence?: RunRecord['evidence'] | undefined
   readonly strategy: OutputStrategy | null
   readonly attempts: number
+  readonly sessionId: string | null
+  readonly recordingId: string | null
 }
 
 const noUsage: Usage = {
@@ -112,7 +114,7 @@ export function startRunState({ model, agentType, ledger, messages, warnings }: 
     },
     addUsage: (more) => void (usage = added(usage, more)),
     addToolCall: (call) => void toolCalls.push(call),
-    record: ({ status, output, evidence, strategy, attempts }) => ({
+    record: ({ status, output, evidence, strategy, attempts, sessionId, recordingId }) => ({
       status,
       agentType,
       output,
@@ -135,8 +137,8 @@ export function startRunState({ model, agentType, ledger, messages, warnings }: 
       attempts,
       repaired: status === 'completed' && attempts > 1,
       runId,
-      sessionId: null,
-      recordingId: null,
+      sessionId,
+      recordingId,
       durationMs: performance.now() - started,
     }),
   }

@@ -1,12 +1,13 @@
 import { CmdopError, toCmdopError } from '@cmdop/protocol'
-import { createAnswerDesk } from './answer.ts'
 import { startTelemetry } from '../telemetry/telemetry.ts'
+import { type AnswerDesk, createAnswerDesk } from './answer.ts'
 import { operate } from './operate.ts'
 import { RunError } from './run-error.ts'
 import type { RunEndEvent, RunEvent } from './run-events.ts'
 import type { RunRecord, RunResult, RunStatus } from './run-result.ts'
 import { type RunState, startRunState } from './run-state.ts'
 import type { Task } from './task.ts'
+import { createWorkplace, type Workplace } from './workplace.ts'
 
 /**
  * A run as a stream of events, once. It starts at the first `next()` or when `result` is read, whichever comes first,
@@ -105,19 +106,22 @@ export async function* runEvents<Output>(
   const desk = createAnswerDesk(task.schema, task.maxRepairs)
   const telemetry = startTelemetry({ runId: state.runId, agentType: type.name, model: source.identity })
   const limits = stopsAtLimits(task, stop)
+  const prompt = task.redactor.text(task.prompt)
+  const workplace = createWorkplace(task.machine, { prompt, runId: state.runId })
   let end: RunEndEvent<Output>
   try {
     stop.signal.throwIfAborted()
     const work = type.work ?? operate
-    const { output, strategy, beside } = yield* work(task, { state, desk, signal: stop.signal, telemetry })
+    const { output, strategy, beside } = yield* work(task, { state, desk, workplace, signal: stop.signal, telemetry })
     const evidence = beside['evidence'] as RunRecord['evidence'] | undefined
-    const record = state.record({ status: 'completed', output, evidence, strategy, attempts: desk.attempts })
+    const record = state.record({ status: 'completed', output, evidence, strategy, ...known(desk, workplace) })
     await task.journal.append(state.runId, { type: 'run_ended', status: 'completed', code: null, output })
     hooks.onCompleted?.(state.messages)
     end = { type: 'result', output: output as Output, result: record as RunResult<Output> }
   } catch (thrown) {
-    end = { type: 'error', error: await failed(thrown, { task, state, stop, attempts: desk.attempts }) }
+    end = { type: 'error', error: await failed(thrown, { task, state, stop, known: known(desk, workplace) }) }
   } finally {
+    await workplace[Symbol.asyncDispose]()
     limits[Symbol.dispose]() // Before the last event: a caller need not ask for another one after it.
   }
   const { status } = end.type === 'result' ? end.result : end.error.result
@@ -125,19 +129,23 @@ export async function* runEvents<Output>(
   yield end
 }
 
+function known({ attempts }: AnswerDesk, { sessionId, recordingId }: Workplace) {
+  return { attempts, sessionId, recordingId }
+}
+
 interface Failure {
   readonly task: Task
   readonly state: RunState
   readonly stop: AbortController
-  readonly attempts: number
+  readonly known: ReturnType<typeof known>
 }
 
-async function failed(thrown: unknown, { task, state, stop, attempts }: Failure): Promise<RunError> {
+async function failed(thrown: unknown, { task, state, stop, known: facts }: Failure): Promise<RunError> {
   const reason: unknown = stop.signal.aborted ? stop.signal.reason : thrown
   const error = toCmdopError(reason, 'server', 'The run met a fault of its own; please report it with its cause.')
   if (error.code === 'deadline' && stop.signal.aborted) state.stoppedBy = 'seconds'
   const status = statusOf(error, state)
-  const record = state.record({ status, strategy: null, attempts })
+  const record = state.record({ status, strategy: null, ...facts })
   // The run has failed already; a journal that fails too has nothing to add, and the next reader sees a run without an end.
   await task.journal
     .append(state.runId, { type: 'run_ended', status, code: error.code, output: null })

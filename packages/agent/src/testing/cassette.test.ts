@@ -12,10 +12,11 @@ import { answer, failure, shell } from './scripted-world.ts'
 
 const outputSchema = z.object({ word: z.string() })
 
-async function recorded(command: string) {
+async function recorded(...commands: readonly [string, ...string[]]) {
   const folder = await mkdtemp(join(tmpdir(), 'cassette-'))
   const file = join(folder, 'run.json')
-  using model = scriptedModel([{ thinking: 'Hm.', calls: [shell(command)] }, { calls: [answer] }])
+  const steps = commands.map((command) => ({ thinking: 'Hm.', calls: [shell(command)] }))
+  using model = scriptedModel([...steps, { calls: [answer] }])
   using tape = cassette(file, { record: model })
   const machine = tape.machine(localMachine(sampleFacts()))
   await createAgent({ machine, model: tape.model, env: {} }).run('Go', { outputSchema })
@@ -34,6 +35,27 @@ test('a run is replayed without its model, with its recorded commands or with re
       toolCalls: [{ output: { exitCode: 3, stdout: 'one\n', stderr: 'two\n' } }],
     })
   }
+})
+
+test('what carries over from one command to the next does so in a replay', async () => {
+  await using tape = await recorded('cd /usr; export WORD=kept; echo out >&2', 'echo "$WORD in $PWD"')
+  using replay = cassette(tape.file, { replay: true })
+  const local = localMachine(sampleFacts())
+  const directories: (string | undefined)[] = []
+  const machine = replay.machine({ ...local, exec: () => expect.unreachable('Nothing may run.') })
+  const seen: typeof machine = {
+    ...machine,
+    exec: (command, options) => {
+      directories.push(options?.cwd)
+      return machine.exec(command, options)
+    },
+  }
+  const result = await createAgent({ machine: seen, model: replay.model, env: {} }).run('Go', { outputSchema })
+  expect(result.toolCalls).toMatchObject([
+    { output: { stderr: 'out\n', stderrBytes: 4 } },
+    { output: { stdout: 'kept in /usr\n' } },
+  ])
+  expect(directories.slice(0, 2)).toEqual([undefined, '/usr'])
 })
 
 test('a run that is not the one on the tape shows the difference', async () => {

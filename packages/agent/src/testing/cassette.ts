@@ -2,6 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import type { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4StreamPart } from '@ai-sdk/provider'
 import type { ExecChunk, ExecExit, Execution, Machine } from '@cmdop/core'
 import { CmdopError, isCmdopError } from '@cmdop/protocol'
+import { markIn } from '../run/carried-state.ts'
+import { MarkFilter } from '../run/mark-filter.ts'
 import { firstDifference } from './first-difference.ts'
 
 /** Version of the file's form. */
@@ -17,6 +19,8 @@ interface RecordedStep {
 interface RecordedCommand {
   readonly command: string | readonly string[]
   readonly chunks: readonly { readonly stream: ExecChunk['stream']; readonly base64: string }[]
+  /** What carries over to the next command, without what is new in each run. */
+  readonly mark?: string | undefined
   readonly exit: ExecExit | null
   readonly error: { readonly code: CmdopError['code']; readonly message: string } | null
 }
@@ -66,14 +70,22 @@ function recorder(file: string, model: LanguageModelV4): Cassette {
   const exec: (machine: Machine) => Machine['exec'] = (machine) => (command, options) => {
     const execution = machine.exec(command, options)
     const chunks: RecordedCommand['chunks'][number][] = []
+    let mark: string | undefined
+    const begin = markIn(options?.env)
+    const filter = begin === undefined ? undefined : new MarkFilter(begin, (text) => (mark = text))
+    const put = (stream: ExecChunk['stream'], data: Uint8Array): void => {
+      if (data.length > 0) chunks.push({ stream, base64: Buffer.from(data).toString('base64') })
+    }
     const keep = (exit: ExecExit | null, error: unknown): void => {
+      if (filter !== undefined) put('stderr', filter.end())
       const known = isCmdopError(error) ? { code: error.code, message: error.message } : null
-      tape.commands.push({ command, chunks, exit, error: known })
+      tape.commands.push({ command, chunks, mark, exit, error: known })
     }
     const iterate = async function* (): AsyncGenerator<ExecChunk, void, void> {
       try {
         for await (const chunk of execution) {
-          chunks.push({ stream: chunk.stream, base64: Buffer.from(chunk.data).toString('base64') })
+          const { stream, data } = chunk
+          put(stream, stream === 'stdout' || filter === undefined ? data : filter.push(data))
           yield chunk
         }
         keep(await execution.exit, undefined)
@@ -111,16 +123,22 @@ function player(file: string, tape: Tape): Cassette {
     if (recorded === undefined || difference !== undefined) throw drift(file, `step ${steps}`, difference ?? '')
     return { stream: ReadableStream.from(recorded.parts) }
   }
-  const exec: Machine['exec'] = (command) => {
+  const exec: Machine['exec'] = (command, options) => {
     const recorded = tape.commands[commands++]
     const difference =
       recorded === undefined ? 'the run gives another command' : firstDifference(recorded.command, command)
     const error = difference === undefined ? undefined : drift(file, `command ${commands}`, difference)
-    return replayed(recorded, error)
+    return replayed(recorded, error, markIn(options?.env))
   }
   return {
     model: modelOf(tape, doStream),
-    machine: (machine) => ({ ...machine, files: machine.files, facts: (given) => machine.facts(given), exec }),
+    machine: (machine) => ({
+      ...machine,
+      files: machine.files,
+      facts: (given) => machine.facts(given),
+      sessions: undefined, // Nothing runs that they could show.
+      exec,
+    }),
     [Symbol.dispose]: () => {
       if (steps < tape.steps.length)
         throw drift(file, `step ${steps + 1}`, `the run ended after ${steps} of ${tape.steps.length} steps`)
@@ -139,15 +157,24 @@ function requestOf({ prompt, tools }: LanguageModelV4CallOptions): unknown {
   return JSON.parse(text.replace(/data-[0-9a-f]{24}/g, 'data-<nonce>').replace(/\b\d+ ms\b/g, '<time>')) as unknown
 }
 
-function replayed(recorded: RecordedCommand | undefined, fault: CmdopError | undefined): Execution {
+function replayed(
+  recorded: RecordedCommand | undefined,
+  fault: CmdopError | undefined,
+  begin: string | undefined,
+): Execution {
   const error = fault ?? (recorded?.error ? new CmdopError(recorded.error.code, recorded.error.message) : undefined)
   const exit = error === undefined && recorded?.exit ? Promise.resolve(recorded.exit) : Promise.reject(error)
   exit.catch(() => undefined)
   const iterate = async function* (): AsyncGenerator<ExecChunk, void, void> {
     if (fault !== undefined) throw fault
     let offset = 0
-    for (const { stream, base64 } of recorded?.chunks ?? []) {
-      const data = Buffer.from(base64, 'base64')
+    const pieces = (recorded?.chunks ?? []).map(({ stream, base64 }) => ({
+      stream,
+      data: Buffer.from(base64, 'base64'),
+    }))
+    if (begin !== undefined && recorded?.mark !== undefined)
+      pieces.push({ stream: 'stderr', data: Buffer.from(`${begin}${recorded.mark}\x07`) })
+    for (const { stream, data } of pieces) {
       yield { stream, data, offset }
       offset += data.length
     }

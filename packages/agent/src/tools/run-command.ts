@@ -1,70 +1,100 @@
-import type { ExecExit, Execution } from '@cmdop/core'
+import type { ExecExit } from '@cmdop/core'
 import { isCmdopError } from '@cmdop/protocol'
 import * as z from 'zod/v4'
 import type { KeptOutput } from '../context/kept-output.ts'
+import type { Running } from '../run/workplace.ts'
 import { shownOutput } from './shown-output.ts'
 import { defineTool, type OutputChunk, type ToolContext, type ToolOutcome } from './tool.ts'
 
 /** Seconds a command may take when the model sets no other. */
 const defaultTimeoutSeconds = 120
 
-const Input = z.object({
-  command: z
-    .union([z.array(z.string()).min(1), z.string().min(1)])
-    .describe('An array is run as it is, program first: ["df", "-h"]. A string runs under /bin/sh -c, for pipes.'),
-  cwd: z.string().optional().describe('Absolute directory to run in. Default: the home directory.'),
-  timeoutSeconds: z.number().positive().max(3600).optional().describe('Default 120. The command is stopped after it.'),
-  readOnly: z.boolean().optional().describe('True when it only reads. Such commands of one step run side by side.'),
+/** What a model reads of a command, where it goes on from the one before, and where it does not. */
+const inputOf = ({ after, begins }: { after: string; begins: string }) =>
+  z.object({
+    command: z
+      .union([z.array(z.string()).min(1), z.string().min(1)])
+      .describe(
+        `An array is run as it is, program first: ["df", "-h"]. A string runs under /bin/sh -c, for pipes${after}.`,
+      ),
+    cwd: z.string().optional().describe(`Absolute directory to run this command in. Default: ${begins}.`),
+    timeoutSeconds: z
+      .number()
+      .positive()
+      .max(3600)
+      .optional()
+      .describe('Default 120. The command is stopped after it.'),
+    readOnly: z
+      .boolean()
+      .optional()
+      .describe('True when it only reads. Such commands of one step run side by side, and leave nothing to the next.'),
+  })
+
+const carrying = inputOf({
+  after: '; the directory it ends in and the variables it exports carry over to the next string',
+  begins: 'where the last string ended, at first the home directory',
 })
 
 /** Runs one command on the machine. An exit code other than 0 is a result, not an error. */
-export const runCommand = defineTool({
-  name: 'run_command',
-  description:
-    'Runs a command on the machine and gives its exit code, standard output and standard error. Long output is cut in its middle.',
-  input: Input,
-  sharesMachine: ({ readOnly = false }) => readOnly,
-  run: ({ command, cwd, timeoutSeconds = defaultTimeoutSeconds }, context) =>
-    execute(
-      (signal) =>
-        context.machine.exec(command, {
-          signal,
-          deadlineMs: Math.ceil(timeoutSeconds * 1000),
-          ...(cwd === undefined ? {} : { cwd }),
-          ...(Object.keys(context.env).length === 0 ? {} : { env: { ...context.env } }),
-        }),
-      context,
-      timeoutSeconds,
-    ),
-})
+export const runCommand = commandTool(carrying)
+
+/** The same where nothing carries over. */
+export const runLoneCommand = commandTool(inputOf({ after: '', begins: 'the home directory' }))
+
+function commandTool(input: typeof carrying) {
+  return defineTool({
+    name: 'run_command',
+    description:
+      'Runs a command on the machine and gives its exit code, standard output and standard error. Long output is cut in its middle.',
+    input,
+    sharesMachine: ({ readOnly = false }) => readOnly,
+    run: ({ command, cwd, readOnly, timeoutSeconds = defaultTimeoutSeconds }, context) => {
+      const running = context.workplace.run(command, {
+        signal: context.signal,
+        readOnly,
+        deadlineMs: Math.ceil(timeoutSeconds * 1000),
+        ...(cwd === undefined ? {} : { cwd }),
+        ...(Object.keys(context.env).length === 0 ? {} : { env: { ...context.env } }),
+      })
+      return follow(running, context, timeoutSeconds)
+    },
+  })
+}
 
 /**
  * Follows a command to its end. Its output is cleaned of secrets before anything else has it, then shown as it comes and
  * kept by its head and tail. What it put out until its time was over is shown too: a check that hangs says where.
  */
-export async function* execute(
-  start: (signal: AbortSignal) => Execution,
+async function* follow(
+  running: Running,
   context: ToolContext,
   timeoutSeconds: number,
 ): AsyncGenerator<OutputChunk, ToolOutcome, void> {
   const outputs = { stdout: capture('stdout', context), stderr: capture('stderr', context) }
-  const execution = start(context.signal)
-  let ending: { exit: ExecExit } | { stopped: true }
+  let exit: ExecExit | undefined
   try {
-    for await (const { stream, data } of execution) {
-      const content = outputs[stream].add(data)
-      if (content !== '') yield { stream, content }
-    }
-    ending = { exit: await execution.exit }
+    exit = yield* captured(running, outputs)
   } catch (error) {
     if (!isCmdopError(error) || error.code !== 'deadline') throw error
-    ending = { stopped: true }
   }
   for (const stream of ['stdout', 'stderr'] as const) {
     const content = outputs[stream].end()
     if (content !== '') yield { stream, content }
   }
-  return 'exit' in ending ? outcome(ending.exit, outputs, context) : stoppedOutcome(outputs, context, timeoutSeconds)
+  return exit === undefined ? stoppedOutcome(outputs, context, timeoutSeconds) : outcome(exit, outputs, context)
+}
+
+async function* captured(running: Running, outputs: Captures): AsyncGenerator<OutputChunk, ExecExit, void> {
+  try {
+    for (;;) {
+      const { done, value } = await running.next()
+      if (done === true) return value
+      const content = outputs[value.stream].add(value.data)
+      if (content !== '') yield { stream: value.stream, content }
+    }
+  } finally {
+    await running.return(undefined as never)
+  }
 }
 
 interface Capture {

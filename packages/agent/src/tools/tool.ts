@@ -5,10 +5,13 @@ import type { OutputShelf } from '../context/output-shelf.ts'
 import type { JsonSchema } from '../output/json-schema.ts'
 import type { Redactor } from '../redact/redactor.ts'
 import type { Fence } from '../run/fence.ts'
+import type { Workplace } from '../run/workplace.ts'
 
 /** What a tool works with during one call. */
 export interface ToolContext {
   readonly machine: Machine
+  /** Where commands run, one after another. */
+  readonly workplace: Workplace
   readonly fence: Fence
   /** Aborted when the run ends; the tool stops what it started. */
   readonly signal: AbortSignal
