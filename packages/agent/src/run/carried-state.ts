@@ -4,6 +4,9 @@ import { MarkFilter } from './mark-filter.ts'
 /** Name of the variable with what a shell string of a run begins with. */
 const PRELUDE = 'CMDOP_CARRY'
 
+/** Name of the variable with the path of the file, as a path may have any character. */
+const FILE = 'CMDOP_CARRY_FILE'
+
 /**
  * What carries over from one shell string of a run to the next, although each is a process of its own: the directory, and
  * exported variables. Where a string changed either, a trap at the shell's exit says so in a mark on standard error, which a
@@ -12,9 +15,14 @@ const PRELUDE = 'CMDOP_CARRY'
  */
 export class CarriedState {
   readonly #nonce = randomBytes(12).toString('hex')
-  readonly #file = `/tmp/cmdop-run-${this.#nonce}`
+  #file = `/tmp/cmdop-run-${this.#nonce}`
   #directory: string | undefined
   #hasFile = false
+
+  /** Keeps variables in this folder from now on, which somebody else removes should the run be killed. */
+  keepIn(folder: string): void {
+    this.#file = `${folder}/cmdop-run-${this.#nonce}`
+  }
 
   /** Where the last shell string ended; undefined: where commands begin by themselves. */
   get directory(): string | undefined {
@@ -31,8 +39,8 @@ export class CarriedState {
    * each command is given, and that are in no file; `readOnly`: it leaves nothing to the next one.
    */
   wrap(command: string, { own = {}, readOnly = false }: WrapOptions = {}): Wrapped {
-    const carry = prelude({ file: this.#file, nonce: this.#nonce, own: Object.keys(own), readOnly })
-    return { command: `eval "$${PRELUDE}"; ${command}`, env: { ...own, [PRELUDE]: carry } }
+    const carry = prelude({ nonce: this.#nonce, own: Object.keys(own), readOnly })
+    return { command: `eval "$${PRELUDE}"; ${command}`, env: { ...own, [PRELUDE]: carry, [FILE]: this.#file } }
   }
 
   /** Forgets the directory, which is gone. */
@@ -72,14 +80,13 @@ function markOf(nonce: string): string {
 }
 
 interface Prelude {
-  readonly file: string
   readonly nonce: string
   readonly own: readonly string[]
   readonly readOnly: boolean
 }
 
-function prelude({ file, nonce, own, readOnly }: Prelude): string {
-  const load = [`unset ${PRELUDE}`, `[ -f ${file} ] && . ${file}`]
+function prelude({ nonce, own, readOnly }: Prelude): string {
+  const load = [`__cmdop_file=$${FILE}`, `unset ${PRELUDE} ${FILE}`, '[ -f "$__cmdop_file" ] && . "$__cmdop_file"']
   if (readOnly) return `${load.join('; ')}; :`
   // The call's own marker and the directories are each command's own.
   const names = ['PWD', 'OLDPWD', 'CMDOP_CALL', ...own.filter((name) => /^[A-Za-z_]\w*$/.test(name))]
@@ -88,7 +95,7 @@ function prelude({ file, nonce, own, readOnly }: Prelude): string {
     '{ set +x; } 2>/dev/null',
     `__cmdop_now=${exported}`,
     '__cmdop_wrote=0',
-    `if [ "$__cmdop_now" != "$__cmdop_env" ]; then (umask 077; printf "%s\\n" "$__cmdop_now" >${file}) 2>/dev/null && __cmdop_wrote=1; fi`,
+    'if [ "$__cmdop_now" != "$__cmdop_env" ]; then (umask 077; printf "%s\\n" "$__cmdop_now" >"$__cmdop_file") 2>/dev/null && __cmdop_wrote=1; fi',
     `if [ "$PWD$__cmdop_wrote" != "$__cmdop_start"0 ]; then printf "\\033]5379;${nonce};%s;%s\\007" "$__cmdop_wrote" "$PWD" >&2; fi`,
   ]
   return [...load, `__cmdop_env=${exported}`, '__cmdop_start=$PWD', `trap '${atExit.join('; ')}' EXIT`].join('; ')

@@ -39,6 +39,7 @@ export function createWorkplace(machine: Machine, { prompt, runId }: { prompt: s
     opening ??= openSession(machine, { prompt, runId, signal })
     try {
       session = await opening
+      if (session?.folder) carried.keepIn(session.folder)
     } catch (error) {
       opening = undefined
       throw error
