@@ -11,11 +11,36 @@ const { machine } = local
 const final = (input: unknown): ScriptedStep => ({ calls: [{ tool: 'final_result', input }] })
 const run = (command: string): ScriptedStep => ({ calls: [{ tool: 'run_command', input: { command } }] })
 
+await targets()
 await agentTypes()
 await toolsAndSecrets()
 await evidenceAndBudgets()
 await gates()
 interop()
+
+async function targets(): Promise<void> {
+  using model = scriptedModel([
+    run('uptime'),
+    { text: 'It is up.' },
+    { thinking: 'I look first.', calls: [{ tool: 'run_command', input: { command: 'df -h /' } }] },
+    { text: 'There is room.' },
+  ])
+  await using local = await embedded({ agent: { model } })
+  const { client } = local
+  const [web] = (await client.machines.list()).items
+  assert(web !== undefined)
+
+  // `client.agent` works on the machine that `client.terminal` has.
+  await client.terminal.setMachine(web.name)
+  const { output } = await client.agent.run('Is it up?')
+  assert.equal(output, 'It is up.')
+
+  for await (const event of client.agent.runStream('Is there room?')) {
+    if (event.type === 'thinking') process.stdout.write(`AI: ${event.content}\n`)
+    else if (event.type === 'tool_call') process.stdout.write(`Executing: ${event.tool}\n`)
+    else if (event.type === 'result') process.stdout.write(`Result: ${event.output}\n`)
+  }
+}
 
 async function agentTypes(): Promise<void> {
   using model = scriptedModel([

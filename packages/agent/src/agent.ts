@@ -59,22 +59,25 @@ export interface Agent {
   conversation(defaults?: RunSettings): Conversation
 }
 
-/** The output is text without a schema, of the schema's type with one, and unknown when its type is not known here. */
-export interface RunMethod<Kind extends 'promise' | 'stream'> {
+/**
+ * The output is text without a schema, of the schema's type with one, and unknown when its type is not known here. `More`:
+ * options of whoever offers it.
+ */
+export interface RunMethod<Kind extends 'promise' | 'stream', More extends object = object> {
   <Schema extends StandardSchema>(
     prompt: string,
-    options: RunSettings & { readonly outputSchema: Schema },
+    options: RunSettings & More & { readonly outputSchema: Schema },
   ): RunKind<InferOutput<Schema>>[Kind]
   (
     prompt: string,
-    options: RunSettings & { readonly agentType: 'planner'; readonly outputSchema?: undefined },
+    options: RunSettings & More & { readonly agentType: 'planner'; readonly outputSchema?: undefined },
   ): RunKind<Plan>[Kind]
   (
     prompt: string,
-    options: RunSettings & { readonly agentType: 'router'; readonly outputSchema?: undefined },
+    options: RunSettings & More & { readonly agentType: 'router'; readonly outputSchema?: undefined },
   ): RunKind<unknown>[Kind]
-  (prompt: string, options?: TextSettings): RunKind<string>[Kind]
-  (prompt: string, options: RunOptions): RunKind<unknown>[Kind]
+  (prompt: string, options?: TextSettings & More): RunKind<string>[Kind]
+  (prompt: string, options: RunOptions & More): RunKind<unknown>[Kind]
 }
 
 /** Settings of a run that ends in text. */
