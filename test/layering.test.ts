@@ -7,7 +7,7 @@ const mayKnow: Readonly<Record<string, readonly string[]>> = {
   '@cmdop/protocol': [],
   '@cmdop/core': ['@cmdop/protocol'],
   '@cmdop/agent': ['@cmdop/protocol', '@cmdop/core'],
-  '@cmdop/machine': ['@cmdop/protocol', '@cmdop/core'],
+  '@cmdop/machine': ['@cmdop/protocol', '@cmdop/core', '@cmdop/agent'],
   '@cmdop/relay': ['@cmdop/protocol'],
   cmdop: ['@cmdop/protocol', '@cmdop/core', '@cmdop/agent', '@cmdop/machine', '@cmdop/relay'],
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { type Action, actions, matrix } from '@cmdop/relay'
 import { isCmdopError } from '@cmdop/protocol'
@@ -45,6 +46,12 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
   ],
   'machine.facts': [async (client) => (await client.machine(world.machine.id)).facts()],
   'machine.exec': [async (client) => (await client.machine(world.machine.id)).exec('true')],
+  'machine.ask': [
+    (client) => client.machines.messages(world.machine.id),
+    (client) => client.machines.clearMessages(world.machine.id),
+    (client) => client.machines.activeSession(world.machine.id),
+    (client) => client.machines.spend(world.machine.id),
+  ],
   'machine.enroll': [(client) => client.enrollmentTokens.issue()],
   'file.read': [
     async (client) => (await client.machine(world.machine.id)).files.read('/etc/hostname'),
@@ -84,6 +91,18 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
     async (client) => client.recordings.get(await anyRecording()),
     async (client) => Array.fromAsync(client.recordings.content(await anyRecording())),
   ],
+  'run.write': [
+    (client) =>
+      client.runs.create({
+        runId: randomUUID(),
+        machineId: world.machine.id,
+        agentType: 'terminal',
+        model: 'scripted:scripted',
+        title: 'Look',
+        entry: { v: 1, type: 'run_started' },
+      }),
+  ],
+  'run.read': [(client) => client.runs.list()],
   'key.list': [(client) => client.keys.list()],
   'key.issue': [(client) => client.keys.issue({ name: 'viewer', role: 'viewer' })],
   'key.revoke': [

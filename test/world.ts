@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client, type ClientOptions, type RemoteMachine } from '@cmdop/core'
-import { enrollMachine, startMachine } from '@cmdop/machine'
+import { enrollMachine, type ResidentSettings, startMachine } from '@cmdop/machine'
 import { openSqliteStore, type Relay, type RelayPorts, startRelay, type Store } from '@cmdop/relay'
 import { type Child, startChild } from './processes/child.ts'
 import { waitFor } from './wait-for.ts'
@@ -16,6 +16,8 @@ export interface WorldOptions {
   client?: Omit<ClientOptions, 'token' | 'baseUrl'>
   /** Of the relay, beside its folder. */
   relay?: Partial<Parameters<typeof startRelay>[0]>
+  /** Of the operators that live on the machines. */
+  operator?: ResidentSettings
   /** Of a relay in this process. */
   ports?: RelayPorts
 }
@@ -196,7 +198,8 @@ async function startWorldMachine(given: {
   const { name, relayUrl, client, dataDir } = given
   const { raw_token: token } = await client.enrollmentTokens.issue()
   const { machineId: id } = await enrollMachine({ relayUrl, token, dataDir, name })
-  const settings = { dataDir, logLevel: 'silent' as const }
+  const { operator } = given.options
+  const settings = { dataDir, logLevel: 'silent' as const, ...(operator === undefined ? {} : { operator }) }
   if (given.options.separateProcesses === true) {
     const start = () => startChild('./machine-process.ts', settings)
     let child: Child<unknown> = await start()

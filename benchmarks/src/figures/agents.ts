@@ -1,6 +1,7 @@
 import type { Figure, Measurement } from '../figure.ts'
 import { type AgentRun, openaiAgents, ours, toolLoopAgent } from '../loop/peer-agents.ts'
 import { Child } from '../processes/child.ts'
+import { startWorld } from '../world.ts'
 import { asRatio, distributionOf, inMilliseconds, timed } from '../statistics.ts'
 
 /** Calls of the model in one run: tools first, then a text. */
@@ -20,9 +21,10 @@ export const agentsFigure: Figure = {
     const { child, ready } = await Child.start({ entry: 'model-process.ts', arguments: [String(STEPS)] })
     await using _ = child
     const url = String(ready['url'])
+    await using world = await startWorld()
     const runs: Record<Name, AgentRun> = {
       ours: ours(url, STEPS),
-      journaled: ours(url, STEPS, true),
+      journaled: ours(url, STEPS, world.machine),
       toolLoopAgent: toolLoopAgent(url, STEPS),
       openaiAgents: openaiAgents(url, STEPS),
     }
@@ -57,7 +59,7 @@ function report(times: Readonly<Record<Name, readonly number[]>>): Measurement {
       },
       { what: 'step, p90', ours: inMilliseconds(p90('ours')), peer: peers(p90), ratio: '', bound: '', met: undefined },
       {
-        what: 'added by the journal, p50',
+        what: 'added by the journal on the relay, p50',
         ours: inMilliseconds(journal),
         peer: '',
         ratio: '',
@@ -68,7 +70,7 @@ function report(times: Readonly<Record<Name, readonly number[]>>): Measurement {
     notes: [
       `${ROUNDS} alternating rounds of ${STEPS} steps each, after ${WARM_UP_ROUNDS} to warm up; a run's time over its steps. Every run is streamed to its end.`,
       'The model is an HTTP server in a process of its own that speaks the OpenAI Chat stream; each step has the whole conversation in it.',
-      'ours: `runStream` on a machine on which every command has ended already; gate, fence, redaction and record included. The journal is in memory: what a disk or a relay adds is not in it.',
+      'ours: `runStream` on a machine on which every command has ended already; gate, fence, redaction and record included. The journal is on a relay in a process of its own, which flushes each entry to its disk before it answers.',
       'peers: `ToolLoopAgent` of `ai`, and `run` of `@openai/agents` with its tracing off, with a tool that gives the same text at once.',
     ],
   }

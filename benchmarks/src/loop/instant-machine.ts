@@ -1,10 +1,14 @@
 import type { ExecExit, Execution, Machine } from '@cmdop/core'
 
-/** A machine in process on which every command has already ended, so that a loop is measured and not a machine. */
-export function createInstantMachine(): Machine {
+/**
+ * A machine in process on which every command has already ended, so that a loop is measured and not a machine. `real`: where
+ * its runs are written down.
+ */
+export function createInstantMachine(real?: Pick<Machine, 'id' | 'runs'>): Machine {
   const refuse = () => Promise.reject(new Error('The instant machine only runs commands.'))
   return {
-    id: 'mch_instant',
+    id: real?.id ?? 'mch_instant',
+    runs: real?.runs,
     name: 'instant',
     hostname: 'instant',
     exec: createInstantExecution,

@@ -1,6 +1,7 @@
 import { createOpenAI } from '@ai-sdk/openai'
 import { Agent, OpenAIChatCompletionsModel, run, setTracingDisabled, tool as openaiTool } from '@openai/agents'
-import { createAgent, createMemoryJournal } from '@cmdop/agent'
+import { createAgent } from '@cmdop/agent'
+import type { Machine } from '@cmdop/core'
 import { stepCountIs, tool, ToolLoopAgent } from 'ai'
 import OpenAI from 'openai'
 import { z } from 'zod'
@@ -15,11 +16,10 @@ const description = 'Runs a command on the machine and gives its exit code, stan
 const output = 'exit code 0, 0 ms\nno output'
 const inputSchema = z.object({ command: z.array(z.string()) })
 
-/** Ours: gate, fence, redaction and record included, journal as it is chosen. */
-export function ours(url: string, steps: number, journaled = false): AgentRun {
+/** Ours: gate, fence, redaction and record included; with a journal where a machine is given that has one. */
+export function ours(url: string, steps: number, journaled?: Pick<Machine, 'id' | 'runs'>): AgentRun {
   const model = createOpenAI({ apiKey: 'instant', baseURL: url }).chat('instant')
-  const journal = journaled ? createMemoryJournal() : undefined
-  const agent = createAgent({ machine: createInstantMachine(), model, journal, env: {} })
+  const agent = createAgent({ machine: createInstantMachine(journaled), model, env: {} })
   return async () => {
     const stream = agent.runStream(prompt, { builtInTools: ['run_command'], budget: { steps } })
     for await (const _ of stream);

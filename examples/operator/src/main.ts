@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { scriptedModel } from '@cmdop/agent/testing'
-import { createAgent, embedded } from 'cmdop'
+import { CmdopError, createAgent, embedded, RunError } from 'cmdop'
 import { z } from 'zod'
 
 await using local = await embedded()
@@ -32,3 +32,17 @@ using model = scriptedModel([
 ])
 const scripted = await createAgent({ machine, model }).run('Is it up?', { outputSchema: z.object({ up: z.boolean() }) })
 assert.equal(scripted.output.up, true)
+
+using flaky = scriptedModel([
+  { calls: [{ tool: 'run_command', input: { command: 'echo making room' } }] },
+  { error: new CmdopError('model', 'The model server is away.') },
+  { text: 'There is room again.' },
+])
+const durable = createAgent({ machine, model: flaky, maxRetries: 0 })
+const stopped = await durable.run('Make room on the disk').catch((reason: unknown) => reason)
+assert(stopped instanceof RunError && stopped.code === 'model')
+const resumed = await durable.resume(stopped.result.runId)
+assert.equal(resumed.output, 'There is room again.')
+
+const played = await durable.replay(resumed.runId)
+assert.equal(played.output, resumed.output)

@@ -3,14 +3,16 @@ import { CmdopError } from '@cmdop/protocol'
 import { rememberParts } from './agent-parts.ts'
 import { agentTypeOf } from './agent-types/agent-types.ts'
 import { type Environment, readModelConfig, readSecrets } from './config.ts'
-import { type Conversation, createConversation } from './conversation.ts'
+import { type Conversation, createConversation, type KeptConversation } from './conversation.ts'
 import type { ModelObject } from './model/observed-model.ts'
 import { resolveModel } from './model/resolve-model.ts'
 import type { Plan } from './plan/plan.ts'
 import type { MachineAsker } from './ports/ask-machine.ts'
 import { type Gate, openGate } from './ports/gate.ts'
+import { createRelayJournal } from './journal/relay-journal.ts'
 import { type Journal, noJournal } from './ports/journal.ts'
 import type { Secret } from './redact/secret.ts'
+import { goThrough, type ReplayOptions, type ResumeMethod, type ResumeOptions } from './resume.ts'
 import { parsePrices, type PriceTable } from './run/prices.ts'
 import type { ModelIdentity, RunResult } from './run/run-result.ts'
 import { createRunStream, type RunStream } from './run/run-stream.ts'
@@ -28,8 +30,8 @@ export interface AgentOptions {
   readonly model?: ModelObject | string | undefined
   /** Decides about every call. Default: what asks for no person is allowed, as far as relay and machine allow it. */
   readonly gate?: Gate | undefined
-  /** Where runs write down what they do. Default: nowhere. */
-  readonly journal?: Journal | undefined
+  /** Where runs write down what they do. Default: on the relay, if the machine is reached through one. false: nowhere. */
+  readonly journal?: Journal | false | undefined
   /** Prices of models, before the list's (`listPrices`): for `cost` and `budget.usd`. */
   readonly prices?: PriceTable | undefined
   /** Makes the tool `ask_machine` work. */
@@ -55,8 +57,22 @@ export interface Agent {
   run: RunMethod<'promise'>
   /** The same as a stream of events. Throws at once what `run` rejects with before anything is sent. */
   runStream: RunMethod<'stream'>
-  /** A talk that goes on. `defaults`: options of every turn. */
-  conversation(defaults?: RunSettings): Conversation
+  /**
+   * Goes on with a run that stopped: because its script, the relay or the machine went away, or a person had to decide. A
+   * command that was in flight is asked for, and never run twice; one of which nobody knows what became ends the run with
+   * `unknown`. A run that is over gives its result again. Whoever still writes to it stops with `conflict`.
+   *
+   * Rejects as `run` does; with `conflict`, which says what differs, for other tools or another schema; with `not_found`; and
+   * with `unsupported` for a journal of a newer version, or without one.
+   */
+  resume: ResumeMethod<ResumeOptions>
+  /**
+   * Plays a completed run again without its model, with its calls from the journal or made again. `conflict`, with the
+   * difference, when it does not go as it went.
+   */
+  replay: ResumeMethod<ReplayOptions>
+  /** A talk that goes on. `defaults`: options of every turn; `kept`: of one that began in another process. */
+  conversation(defaults?: RunSettings, kept?: KeptConversation): Conversation
 }
 
 /**
@@ -104,7 +120,7 @@ export function createAgent(options: AgentOptions): Agent {
     maxRetries: inRange('maxRetries', maxRetries, 0, 10),
     idleTimeoutMs: inRange('idleTimeoutMs', idleTimeoutMs, 1, 2_000_000_000),
     gate: options.gate ?? openGate,
-    journal: options.journal ?? noJournal,
+    journal: journalOf(options),
     prices: parsePrices(options.prices),
     asker: options.askMachine,
     secrets: [...readSecrets(options.env), ...source.secrets, ...secrets.map((secret) => secret.reveal())],
@@ -116,10 +132,19 @@ export function createAgent(options: AgentOptions): Agent {
     model: source.identity,
     run: run as RunMethod<'promise'>,
     runStream: runStream as RunMethod<'stream'>,
-    conversation: (defaults = {}) => createConversation(parts, defaults),
+    resume: ((runId: string, given: ResumeOptions = {}) =>
+      goThrough(parts, runId, { use: 'resume', options: given })) as ResumeMethod<ResumeOptions>,
+    replay: ((runId: string, { commands = 'recorded', ...given }: ReplayOptions = {}) =>
+      goThrough(parts, runId, { use: commands, options: given })) as ResumeMethod<ReplayOptions>,
+    conversation: (defaults = {}, kept) => createConversation(parts, defaults, kept),
   }
   rememberParts(agent, parts)
   return agent
+}
+
+function journalOf({ journal, machine }: AgentOptions): Journal {
+  if (journal !== undefined) return journal === false ? noJournal : journal
+  return machine.runs === undefined ? noJournal : createRelayJournal(machine.runs)
 }
 
 function inRange(name: string, value: number, low: number, high: number): number {

@@ -18,14 +18,27 @@ export interface Conversation {
   sendStream: RunMethod<'stream'>
   /** What is remembered, oldest first. */
   readonly messages: readonly ModelMessage[]
+  /** What there is to keep of it, as JSON, to go on in another process. */
+  readonly kept: KeptConversation
   /** Forgets everything. */
   clear(): void
 }
 
-/** A conversation with an agent, of type `chat` unless a turn says otherwise. `defaults`: options of every turn. */
-export function createConversation(parts: AgentParts, defaults: RunOptions): Conversation {
-  const fence = createFence()
-  let turns: (readonly ModelMessage[])[] = []
+/** A conversation at rest. */
+export interface KeptConversation {
+  /** Of the marks around data in it. */
+  readonly nonce: string
+  /** Oldest first. */
+  readonly turns: readonly (readonly ModelMessage[])[]
+}
+
+/**
+ * A conversation with an agent, of type `chat` unless a turn says otherwise. `defaults`: options of every turn; `kept`: of
+ * one that goes on.
+ */
+export function createConversation(parts: AgentParts, defaults: RunOptions, kept?: KeptConversation): Conversation {
+  const fence = createFence(kept?.nonce)
+  let turns = [...(kept?.turns ?? [])]
   let busy = false
   const sendStream = (prompt: string, options: RunOptions = {}): RunStream => {
     const all: RunOptions = { agentType: 'chat', ...defaults, ...options }
@@ -51,6 +64,9 @@ export function createConversation(parts: AgentParts, defaults: RunOptions): Con
     sendStream: sendStream as RunMethod<'stream'>,
     get messages() {
       return turns.flat()
+    },
+    get kept() {
+      return { nonce: fence.nonce, turns }
     },
     clear: () => void (turns = []),
   }

@@ -3,8 +3,8 @@ export { type AgentTypeName, agentTypeNames } from './agent-types/agent-type.ts'
 export type { Route, RouteFunction, RouteRequest, Routes } from './agent-types/routes.ts'
 export type { Environment } from './config.ts'
 export type { Suspicion } from './context/suspicion.ts'
-export type { Conversation } from './conversation.ts'
-export { type MachineToolName, type MachineToolsOptions, machineTools } from './machine-tools.ts'
+export type { Conversation, KeptConversation } from './conversation.ts'
+export { machineTools } from './machine-tools.ts'
 export type { ModelObject } from './model/observed-model.ts'
 export { defaultModels } from './model/resolve-model.ts'
 export type { Evidence } from './output/evidence.ts'
@@ -21,16 +21,19 @@ export {
   bothGates,
   openGate,
 } from './ports/gate.ts'
+export { createRelayJournal } from './journal/relay-journal.ts'
 export {
   type Journal,
   type JournalEntry,
   type JournalFact,
   type MemoryJournal,
+  type StoredEntry,
   createMemoryJournal,
   journalVersion,
   noJournal,
 } from './ports/journal.ts'
 export { Secret } from './redact/secret.ts'
+export type { ReplayOptions, ResumeMethod, ResumeOptions } from './resume.ts'
 export { type Budget, defaultSteps } from './run/budget.ts'
 export { type Price, type PriceTable, listPrices } from './run/prices.ts'
 export { RunError } from './run/run-error.ts'
@@ -62,5 +65,14 @@ export {
   mcpServer,
 } from './tools/mcp/mcp-server.ts'
 export { mcpPin } from './tools/mcp/open-mcp-server.ts'
+export {
+  type MachineToolName,
+  type Toolbox,
+  type ToolboxAnswer,
+  type ToolboxCall,
+  type ToolboxOptions,
+  type ToolboxTool,
+  createToolbox,
+} from './toolbox.ts'
 export type { ToolsInput } from './tools/open-tools.ts'
 export type { OutputChunk } from './tools/tool.ts'

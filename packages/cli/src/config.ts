@@ -43,6 +43,11 @@ export function enrollmentToken(): string {
   throw new CmdopError('config', 'There is no enrolment token: pass --token, or set CMDOP_ENROLL_TOKEN.')
 }
 
+/** The token of `cmdop mcp --http` from `CMDOP_MCP_TOKEN`; undefined when there is none. */
+export function mcpToken(): string | undefined {
+  return environment['CMDOP_MCP_TOKEN'] || undefined
+}
+
 async function isFreeFor(path: string, baseUrl: string): Promise<boolean> {
   const text = await readFile(path, 'utf8').catch(() => '{}')
   try {

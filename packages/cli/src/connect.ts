@@ -7,6 +7,7 @@ import { say } from './terminal.ts'
 
 /** A machine to work on, and what has to be taken down afterwards. */
 export interface Connected extends AsyncDisposable {
+  readonly client: Client
   readonly machine: RemoteMachine
 }
 
@@ -20,7 +21,7 @@ export async function connectMachine(reference: string, signal: AbortSignal): Pr
     const client = opened.use(new Client())
     const machine = await client.machine(reference, { signal })
     const running = opened.move()
-    return { machine, [Symbol.asyncDispose]: () => running.disposeAsync() }
+    return { client, machine, [Symbol.asyncDispose]: () => running.disposeAsync() }
   }
   if ([...LOCAL_NAMES, hostname()].includes(reference)) {
     await say('no relay is configured: working on this machine')

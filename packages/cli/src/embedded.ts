@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { RemoteMachine } from '@cmdop/core'
+import type { ResidentSettings } from '@cmdop/machine'
 import type { AgentDefaults } from './agent-namespace.ts'
 import { Client } from './client.ts'
 import { startLocalSystem } from './local-system.ts'
@@ -13,6 +14,8 @@ export interface EmbeddedOptions {
   logLevel?: 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace'
   /** Of every run of `client.agent`. */
   agent?: AgentDefaults
+  /** Of the operator that lives on this machine, for `client.machines.ask`. Default: the model of the environment. */
+  operator?: ResidentSettings
 }
 
 /** A relay and this machine in this process, and a client with an owner's rights. */
@@ -33,6 +36,7 @@ export async function embedded(options: EmbeddedOptions = {}): Promise<Embedded>
       dataDir,
       relay: { port: 0, drainMs: 0 },
       logLevel: options.logLevel ?? 'silent',
+      ...(options.operator === undefined ? {} : { operator: options.operator }),
     }),
   )
   const agent = options.agent === undefined ? {} : { agent: options.agent }

@@ -1,6 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { enrollMachine, readMachineState, type RunningMachine, startMachine } from '@cmdop/machine'
+import {
+  enrollMachine,
+  readMachineState,
+  type ResidentSettings,
+  type RunningMachine,
+  startMachine,
+} from '@cmdop/machine'
 import { type Relay, startRelay } from '@cmdop/relay'
 import { CmdopError } from '@cmdop/protocol'
 import { Client } from '@cmdop/core'
@@ -17,6 +23,8 @@ export interface LocalSystemOptions {
   readonly relay: Omit<RelayConfig, 'dataDir'>
   /** Of this machine in its fleet. Default: the hostname. */
   readonly machineName?: string
+  /** The AI operator that lives on this machine. */
+  readonly operator?: ResidentSettings
   readonly logLevel: NonNullable<RelayConfig['logLevel']>
   /** Make another owner key, if the kept one is lost or revoked. */
   readonly newKey?: boolean
@@ -46,7 +54,8 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
   if (key !== known) await writeSecret(keyFile, key)
   const machineDir = join(dataDir, 'machine')
   if ((await readMachineState(machineDir)) === undefined) await enroll(relay, key, { ...options, dataDir: machineDir })
-  const machine = opened.use(await startMachine({ dataDir: machineDir, relayUrl: relay.url, logLevel }))
+  const operator = options.operator === undefined ? {} : { operator: options.operator }
+  const machine = opened.use(await startMachine({ dataDir: machineDir, relayUrl: relay.url, logLevel, ...operator }))
   if (!(await relay.waitForMachine(machine.state.machineId, CONNECT_WITHIN_MS))) {
     throw new CmdopError(
       'unavailable',

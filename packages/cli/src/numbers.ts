@@ -16,3 +16,10 @@ export function parseCount(option: string, text: string): number {
   if (Number.isInteger(count) && count >= 1) return count
   throw new CmdopError('config', `Expected ${option} to be a whole number from 1 up, got "${text}".`)
 }
+
+/** The port of `--port`, where 0 is any free one. Throws `config`. */
+export function parsePort(text: string | undefined, otherwise: number): number {
+  const port = text === undefined ? otherwise : Number(text)
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port
+  throw new CmdopError('config', `Expected --port to be a number from 0 to 65535, got "${text}".`)
+}

@@ -5,6 +5,7 @@ import type { CpFlags } from './commands/cp.ts'
 import type { ExecFlags } from './commands/exec.ts'
 import type { EnrollFlags, MachineRunFlags, TokenFlags } from './commands/machine.ts'
 import type { MachinesFlags } from './commands/machines.ts'
+import type { McpFlags } from './commands/mcp.ts'
 import type { RecordingsFlags } from './commands/recordings.ts'
 import type { RelayFlags } from './commands/relay.ts'
 import type { ReplayFlags } from './commands/replay.ts'
@@ -147,6 +148,18 @@ function addWorkCommands(program: Command, done: Done, signal: AbortSignal): voi
         (await import('./commands/run.ts')).runCommand(prompt, flags, signal),
       ),
     )
+  program
+    .command('mcp')
+    .description('offer a machine, or all of the fleet, as an MCP server on standard streams')
+    .option('--machine <machine>', 'only this one; local where no relay is configured (default: all of the fleet)')
+    .option('--read-only', 'offer only tools that change nothing')
+    .option('--http', 'serve streamable HTTP instead')
+    .option('--host <address>', 'with --http: address to bind (default: 127.0.0.1)')
+    .option('--port <port>', 'with --http: port to bind, 0 for a free one (default: 7421)')
+    .option('--token-file <file>', 'with --http: what clients have to send (or CMDOP_MCP_TOKEN; default: a new one)')
+    .option('--allow-host <name...>', 'with --http: other names under which clients may call it')
+    .option('--insecure-public', 'with --http: bind another address than loopback without TLS')
+    .action(done(async (flags: McpFlags) => (await import('./commands/mcp.ts')).mcpCommand(flags, signal)))
 }
 
 function addRecordingCommands(program: Command, done: Done, signal: AbortSignal): void {

@@ -5,6 +5,7 @@ import type { Platform } from './platform.ts'
 import { RecordingsNamespace } from './recordings.ts'
 import type { RemoteMachine } from './remote-machine.ts'
 import { RestClient } from './rest-client.ts'
+import { RunsNamespace } from './runs.ts'
 import { SessionsNamespace } from './sessions-namespace.ts'
 import { RemoteSessions } from './sessions/remote-sessions.ts'
 import { type ClientOptions, type ClientSettings, resolveSettings } from './settings.ts'
@@ -21,6 +22,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
   readonly sessions: SessionsNamespace
   readonly terminal: TerminalNamespace
   readonly recordings: RecordingsNamespace
+  readonly runs: RunsNamespace
   readonly #settings: ClientSettings
   readonly #rest: RestClient
   readonly #channels: Channels
@@ -31,7 +33,8 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
     this.#settings = resolveSettings(options, platform.settings)
     const rest = new RestClient(this.#settings, platform)
     this.#rest = rest
-    this.#channels = new Channels(this.#settings, platform, rest)
+    this.runs = new RunsNamespace(rest)
+    this.#channels = new Channels(this.#settings, platform, rest, this.runs)
     this.machines = new MachinesNamespace(rest)
     this.keys = new KeysNamespace(rest, async () => this.fleetId ?? (await this.me()).fleet_id)
     this.enrollmentTokens = new EnrollmentTokensNamespace(rest)

@@ -11,6 +11,7 @@ import {
 } from '@cmdop/protocol'
 import type { Platform, Sha256Hash } from './platform.ts'
 import type { RestClient } from './rest-client.ts'
+import type { RunJournals } from './runs.ts'
 import { type ClientSettings, requireToken } from './settings.ts'
 import { abortable, wait } from './wait.ts'
 
@@ -39,12 +40,15 @@ export class Channels {
   readonly #closing = new AbortController()
   /** The platform's hash, where it has one. */
   readonly createSha256: (() => Sha256Hash) | undefined
+  /** Where runs on its machines are written down. */
+  readonly runs: RunJournals | undefined
 
-  constructor(settings: ClientSettings, platform: Platform, rest: RestClient) {
+  constructor(settings: ClientSettings, platform: Platform, rest: RestClient, runs?: RunJournals) {
     this.#settings = settings
     this.#platform = platform
     this.#rest = rest
     this.createSha256 = platform.createSha256
+    this.runs = runs
   }
 
   /**

@@ -9,6 +9,7 @@ import {
 } from '@cmdop/protocol'
 import type { Channels, MachineCall } from './channels.ts'
 import { ExecError } from './exec-error.ts'
+import { exitError } from './exit-error.ts'
 import type { ExecChunk, ExecExit, ExecOptions, ExecResult, Execution } from './machine.ts'
 import { OutputCollector } from './output-collector.ts'
 import { createBackoff, isLost, isTransient } from './reconnect.ts'
@@ -143,7 +144,7 @@ export class RemoteExecution implements Execution {
   #finish(end: ExecEnd): void {
     const { reason, ...exit } = end
     if (reason === 'exited') this.#exit.resolve(exit)
-    else throw endedError(reason, exit, this.#start.options.deadlineMs)
+    else throw exitError(reason, exit, { deadlineMs: this.#start.options.deadlineMs })
   }
 
   /** A channel on which the command goes on, within `orphanMs` of the loss. Throws what cannot be repaired. */
@@ -200,6 +201,7 @@ export class RemoteExecution implements Execution {
       ...(options.orphanMs === undefined ? {} : { orphanMs: options.orphanMs }),
       ...(options.showIn === undefined ? {} : { showIn: options.showIn }),
       ...(this.#stdin === undefined ? {} : { stdin: true }),
+      ...(options.callId === undefined ? {} : { keepResult: true }),
     }
     return this.#openCall(this.#call('exec', params))
   }
@@ -267,19 +269,6 @@ export class RemoteExecution implements Execution {
       // Told by the exit already.
     }
   }
-}
-
-function endedError(
-  reason: 'deadline' | 'cancelled' | 'lost',
-  exit: ExecExit,
-  deadlineMs: number | undefined,
-): ExecError {
-  const details = { ...exit, confirmed: true }
-  if (reason === 'deadline')
-    return new ExecError('deadline', `The command did not end within ${deadlineMs} ms and was stopped.`, { details })
-  if (reason === 'lost')
-    return new ExecError('lost', 'The daemon of the machine stopped, and ended the command.', { details })
-  return new ExecError('cancelled', 'The command was cancelled and is gone.', { details })
 }
 
 /** What became of the command is not known, so sending it again could run it twice. */

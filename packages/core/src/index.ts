@@ -1,3 +1,5 @@
+export { type AskOptions, AskStream } from './ask/ask-stream.ts'
+export type { AskFrame } from './ask/frames.ts'
 export { BaseClient } from './base-client.ts'
 export { Client } from './client.ts'
 export { ExecError } from './exec-error.ts'
@@ -24,9 +26,11 @@ export type {
 } from './files/machine-files.ts'
 export type { TransferOptions, TransferProgress, TransferResult } from './files/transfer/transfer.ts'
 export type { FileEntry, FileWritten, SearchMatch } from '@cmdop/protocol'
+export { type MachineOver, type MachineOverOptions, machineOver } from './machine-over.ts'
 export { configFilePath } from './platform-node.ts'
 export { type RecordedEvent, recordedBytes } from './recorded-events.ts'
 export type { RecordingsNamespace } from './recordings.ts'
+export type { RunJournals, RunsNamespace, StoredRunEntry } from './runs.ts'
 export { NodeMachine as RemoteMachine } from './files/node/node-machine.ts'
 export { type ClientOptions, DEFAULT_TIMEOUT_MS } from './settings.ts'
 export {

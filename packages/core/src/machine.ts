@@ -1,4 +1,5 @@
 import type { Facts } from '@cmdop/protocol'
+import type { RunJournals } from './runs.ts'
 import type { MachineFiles } from './files/machine-files.ts'
 import type { MachineSessions } from './sessions/session.ts'
 
@@ -21,6 +22,14 @@ export interface Machine {
    * Starts at once. Await it for the whole result, or iterate it for chunks.
    */
   exec(command: string | readonly string[], options?: ExecOptions): Execution
+  /**
+   * How a command ended that was started with a `callId`; waits for one that still runs. Of a stream of more than 64 KiB the
+   * first and the last 32 are there. Throws what the command would have, `lost`, and `not_found` (its details say since when
+   * the machine remembers). Absent where nothing is remembered.
+   */
+  execResult?(callId: string, options?: { signal?: AbortSignal | undefined }): Promise<ExecResult>
+  /** Where runs on this machine are written down; undefined where there is no relay. */
+  readonly runs?: RunJournals | undefined
   /** Reads what the machine says of itself. */
   facts(options?: { signal?: AbortSignal }): Promise<Facts>
 }
@@ -41,6 +50,11 @@ export interface ExecOptions {
   maxOutputBytes?: number
   /** Id of a session of kind `run` in which the command and its output are shown as they happen. */
   showIn?: string
+  /**
+   * Id of the call, 8 to 64 letters, digits, `_` and `-`; the machine runs an id once, and remembers for 7 days how it ended:
+   * see `execResult`. Default: a new one, which is forgotten with its end.
+   */
+  callId?: string
   /** Cancels: the process group on the machine is ended, then the execution rejects with `cancelled`. */
   signal?: AbortSignal
 }

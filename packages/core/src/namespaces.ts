@@ -6,11 +6,17 @@ import {
   type ApiKeySummary,
   type EnrollmentTokenIssue,
   EnrollmentTokenIssued,
+  ActiveSession,
+  ClearMessagesResponse,
   MachineList,
   type MachineListQuery,
+  MachineSpend,
   MachineSummary,
+  MessagesResponse,
 } from '@cmdop/protocol'
 import { z } from 'zod'
+import { newCallId } from './answers.ts'
+import { type AskOptions, AskStream } from './ask/ask-stream.ts'
 import type { RestClient } from './rest-client.ts'
 
 interface Cancellable {
@@ -35,7 +41,7 @@ export class MachinesNamespace {
   get(machineId: string, { signal }: Cancellable = {}): Promise<MachineSummary> {
     return this.#rest.call({
       method: 'GET',
-      path: `/api/machines/${encodeURIComponent(machineId)}`,
+      path: pathOf(machineId),
       answer: MachineSummary,
       signal,
     })
@@ -52,6 +58,48 @@ export class MachinesNamespace {
     })
   }
 
+  /**
+   * Asks the AI operator that lives on a machine: it works there with the machine's own model, and may do what you may.
+   * `machine`: id, hostname, name or unique prefix, or a handle.
+   */
+  ask(machine: string | { readonly id: string }, prompt: string, options: AskOptions = {}): AskStream {
+    const { signal } = options
+    const found = signal === undefined ? {} : { signal }
+    const machineId = async () => (typeof machine === 'string' ? (await this.resolve(machine, found)).id : machine.id)
+    return new AskStream({ rest: this.#rest, machineId, callId: newCallId(), prompt, options })
+  }
+
+  /** What you and the operator of a machine have said in your latest conversation, the oldest first. */
+  messages(
+    machineId: string,
+    { limit = 50, signal }: Cancellable & { limit?: number } = {},
+  ): Promise<MessagesResponse> {
+    const path = `${pathOf(machineId)}/messages`
+    return this.#rest.call({ method: 'GET', path, query: { limit }, answer: MessagesResponse, signal })
+  }
+
+  /** Forgets your latest conversation with the operator of a machine. */
+  clearMessages(machineId: string, { signal }: Cancellable = {}): Promise<ClearMessagesResponse> {
+    return this.#rest.call({
+      method: 'DELETE',
+      path: `${pathOf(machineId)}/messages`,
+      answer: ClearMessagesResponse,
+      signal,
+    })
+  }
+
+  /** Id of your latest conversation with the operator of a machine; empty when there is none. */
+  async activeSession(machineId: string, { signal }: Cancellable = {}): Promise<string> {
+    const path = `${pathOf(machineId)}/active_session`
+    return (await this.#rest.call({ method: 'GET', path, answer: ActiveSession, signal })).session_id
+  }
+
+  /** What the asks of a machine cost, of everybody, in a window such as `7d` or `24h`. */
+  spend(machineId: string, { window = '7d', signal }: Cancellable & { window?: string } = {}): Promise<MachineSpend> {
+    const path = `${pathOf(machineId)}/spend`
+    return this.#rest.call({ method: 'GET', path, query: { window }, answer: MachineSpend, signal })
+  }
+
   /** Every machine, page by page as they are needed. */
   async *iter(query: Omit<Partial<MachineListQuery>, 'cursor'> & Cancellable = {}): AsyncGenerator<MachineSummary> {
     for await (const page of this.pages(query)) yield* page.items
@@ -66,6 +114,10 @@ export class MachinesNamespace {
       cursor = page.next_cursor
     }
   }
+}
+
+function pathOf(machineId: string): string {
+  return `/api/machines/${encodeURIComponent(machineId)}`
 }
 
 /** `client.keys`: API keys of a fleet. */

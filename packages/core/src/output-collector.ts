@@ -33,6 +33,11 @@ export class OutputCollector {
     this.#tail.append(end)
   }
 
+  /** Notes bytes that are not there. */
+  skip(bytes: number): void {
+    this.#total += bytes
+  }
+
   /** The stream as it was, or its head and tail with a line between that says how much is left out. */
   finish(): CollectedOutput {
     this.#tail.keepEnd(this.#tail.limit / 2)

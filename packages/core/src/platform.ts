@@ -41,6 +41,14 @@ export interface HttpAnswer {
   readonly status: number
   text(): Promise<string>
   arrayBuffer(): Promise<ArrayBuffer>
+  /** The body as it comes; null when there is none. */
+  readonly body: { getReader(): HttpBodyReader } | null
+}
+
+/** The part of a stream's reader that a client needs. */
+export interface HttpBodyReader {
+  read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>
+  cancel(): Promise<void>
 }
 
 export interface ChannelAddress {

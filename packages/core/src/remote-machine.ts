@@ -1,9 +1,11 @@
 import { Facts, type MachineSummary, type MethodName } from '@cmdop/protocol'
 import { newCallId, parseAnswer, parseJson } from './answers.ts'
 import type { Channels } from './channels.ts'
+import { askExecResult } from './exec-result.ts'
 import { RemoteExecution } from './execution.ts'
 import { RemoteFiles } from './files/remote-files.ts'
-import type { ExecOptions, Execution, Machine } from './machine.ts'
+import type { ExecOptions, ExecResult, Execution, Machine } from './machine.ts'
+import type { RunJournals } from './runs.ts'
 import { RemoteSessions } from './sessions/remote-sessions.ts'
 import type { MachineSessions } from './sessions/session.ts'
 
@@ -14,6 +16,7 @@ export class RemoteMachine implements Machine {
   readonly hostname: string
   readonly files: RemoteFiles
   readonly sessions: MachineSessions
+  readonly runs: RunJournals | undefined
   readonly #channels: Channels
 
   constructor(channels: Channels, summary: Pick<MachineSummary, 'id' | 'name' | 'hostname'>, files?: RemoteFiles) {
@@ -22,11 +25,17 @@ export class RemoteMachine implements Machine {
     this.name = summary.name
     this.hostname = summary.hostname
     this.sessions = new RemoteSessions(channels, this.id)
+    this.runs = channels.runs
     this.files = files ?? new RemoteFiles(channels, this.id)
   }
 
   exec(command: string | readonly string[], options: ExecOptions = {}): Execution {
-    return new RemoteExecution({ channels: this.#channels, machineId: this.id, command, callId: newCallId(), options })
+    const { callId = newCallId() } = options
+    return new RemoteExecution({ channels: this.#channels, machineId: this.id, command, callId, options })
+  }
+
+  execResult(callId: string, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<ExecResult> {
+    return askExecResult({ channels: this.#channels, machineId: this.id, callId, signal })
   }
 
   async facts(options: { signal?: AbortSignal } = {}): Promise<Facts> {

@@ -14,7 +14,13 @@ export interface RestRequest<Schema extends z.ZodType> {
   readonly signal?: AbortSignal | undefined
 }
 
-type SentRequest = Omit<RestRequest<z.ZodType>, 'answer'>
+type SentRequest = Omit<RestRequest<z.ZodType>, 'answer'> & {
+  /** Of a stream that is gone on with. */
+  readonly lastEventId?: string | undefined
+}
+
+/** Milliseconds without a byte after which a stream of events is taken for lost; a relay gives a sign of life every 15 s. */
+const SILENT_MS = 45_000
 
 /** Calls the relay's REST side: key, time limit, and every failure as a coded error. */
 export class RestClient {
@@ -42,14 +48,57 @@ export class RestClient {
     return new Uint8Array(await this.#send(request, (answer) => answer.arrayBuffer()))
   }
 
-  async #send<Value>(request: SentRequest, read: (answer: HttpAnswer) => Promise<Value>): Promise<Value> {
+  /**
+   * The body of an answer that goes on for as long as it likes; `timeoutMs` is for its head. Throws what {@link call} does,
+   * and `connection` when it breaks off or falls silent.
+   */
+  async stream(request: SentRequest): Promise<AsyncGenerator<Uint8Array, void, undefined>> {
     const { timeoutMs } = this.#settings
-    const idempotent = request.method === 'GET'
-    const timeout = AbortSignal.timeout(timeoutMs)
+    const late = new AbortController()
+    const timer = setTimeout(() => late.abort(), timeoutMs)
+    try {
+      const answer = await this.#try(request, late.signal, (given) => Promise.resolve(given))
+      return this.#body(answer, request, late)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async *#body(
+    answer: HttpAnswer,
+    request: SentRequest,
+    late: AbortController,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const reader = answer.body?.getReader()
+    if (reader === undefined) return
+    try {
+      for (;;) {
+        const timer = setTimeout(() => late.abort(), SILENT_MS)
+        const { done, value } = await reader.read().finally(() => clearTimeout(timer))
+        if (done || value === undefined) return
+        yield value
+      }
+    } catch (cause) {
+      throw this.#failure(cause, request, false)
+    } finally {
+      await reader.cancel().catch(() => {})
+    }
+  }
+
+  async #send<Value>(request: SentRequest, read: (answer: HttpAnswer) => Promise<Value>): Promise<Value> {
+    return this.#try(request, AbortSignal.timeout(this.#settings.timeoutMs), read)
+  }
+
+  async #try<Value>(
+    request: SentRequest,
+    timeout: AbortSignal,
+    read: (answer: HttpAnswer) => Promise<Value>,
+  ): Promise<Value> {
     const signal = request.signal === undefined ? timeout : AbortSignal.any([timeout, request.signal])
     const headers = {
       authorization: `Bearer ${requireToken(this.#settings)}`,
       ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(request.lastEventId === undefined ? {} : { 'last-event-id': request.lastEventId }),
     }
     try {
       const answer = await this.#platform.fetch(this.#url(request), {
@@ -59,18 +108,24 @@ export class RestClient {
         signal,
         redirect: 'error',
       })
-      if (answer.status >= 400) throw errorOf(answer.status, await readJson(answer), idempotent)
+      if (answer.status >= 400) throw errorOf(answer.status, await readJson(answer), request.method === 'GET')
       return await read(answer)
     } catch (cause) {
-      if (request.signal?.aborted === true) throw new CmdopError('cancelled', 'The call was cancelled.', { cause })
-      if (isCmdopError(cause)) throw cause
-      if (timeout.aborted)
-        throw new CmdopError('timeout', `The relay did not answer within ${timeoutMs} ms.`, { cause, idempotent })
-      throw new CmdopError('connection', `The relay at ${this.#settings.baseUrl} cannot be reached; is it running?`, {
-        cause,
-        idempotent,
-      })
+      throw this.#failure(cause, request, timeout.aborted)
     }
+  }
+
+  #failure(cause: unknown, request: SentRequest, isLate: boolean): CmdopError {
+    const { timeoutMs, baseUrl } = this.#settings
+    const idempotent = request.method === 'GET'
+    if (request.signal?.aborted === true) return new CmdopError('cancelled', 'The call was cancelled.', { cause })
+    if (isCmdopError(cause)) return cause
+    if (isLate)
+      return new CmdopError('timeout', `The relay did not answer within ${timeoutMs} ms.`, { cause, idempotent })
+    return new CmdopError('connection', `The relay at ${baseUrl} cannot be reached; is it running?`, {
+      cause,
+      idempotent,
+    })
   }
 
   #url({ path, query = {} }: SentRequest): string {

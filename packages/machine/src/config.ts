@@ -1,7 +1,26 @@
 import { homedir } from 'node:os'
+import { CmdopError } from '@cmdop/protocol'
 import { commandEnvironment } from './environment.ts'
+import type { ResidentSettings } from './resident/resident.ts'
 
-/** What the daemon takes from the process it runs in: the one place that reads it. */
-export function readProcessSettings(): { environment: Record<string, string>; home: string } {
-  return { environment: commandEnvironment(process.env), home: homedir() }
+export interface ProcessSettings {
+  readonly environment: Record<string, string>
+  readonly home: string
+  readonly operatorSettings: ResidentSettings
+}
+
+/** What the daemon takes from the process it runs in: the one place that reads it. Throws `config`. */
+export function readProcessSettings(): ProcessSettings {
+  const { env } = process
+  return {
+    environment: commandEnvironment(env),
+    home: homedir(),
+    operatorSettings: { env, confirm: confirmMode(env['CMDOP_OPERATOR_CONFIRM']) },
+  }
+}
+
+function confirmMode(value: string | undefined): ResidentSettings['confirm'] {
+  if (value === undefined || value === '') return undefined
+  if (value === 'suspicious' || value === 'changes') return value
+  throw new CmdopError('config', `Expected CMDOP_OPERATOR_CONFIRM to be suspicious or changes, got "${value}".`)
 }

@@ -1,3 +1,5 @@
 export { type EnrollOptions, enrollMachine } from './enroll.ts'
 export { type MachineState, readMachineState } from './machine-state.ts'
+export { setMachinePin } from './resident/pin-lock.ts'
+export type { ResidentSettings } from './resident/resident.ts'
 export { type MachineOptions, type RunningMachine, startMachine } from './start-machine.ts'

@@ -5,7 +5,9 @@ import {
   isMethodName,
   type MethodName,
   methods,
+  type Open,
   type Permit,
+  type SignedPermit,
   toCmdopError,
 } from '@cmdop/protocol'
 import type { Logger } from 'pino'
@@ -34,25 +36,28 @@ type Handler<Name extends MethodName> = (
 /** What a daemon serves of the methods; the others are `unsupported`. */
 export type Handlers = { readonly [Name in MethodName]?: Handler<Name> }
 
+/** Serves a channel; the permit is given where it came by another way than in the open frame. */
+export type ChannelServer = (channel: Channel, permit?: SignedPermit) => void
+
 /** Serves the channels that come from the relay: permit first, then parameters, then the method. Errors reset the channel. */
-export function createChannelServer(options: ServeOptions): (channel: Channel) => void {
+export function createChannelServer(options: ServeOptions, more: Handlers = {}): ChannelServer {
   const handlers: Handlers = {
     exec: (channel, params, permit) => options.calls.start(channel, params, permit),
     'exec.attach': (channel, params, permit) => options.calls.attach(channel, params, permit),
+    'exec.result': (channel, _, permit) => options.calls.result(channel, permit),
     facts: (channel) => answer(channel, readFactsOnce),
     ...options.files.handlers,
     ...createSessionHandlers(options.sessions),
+    ...more,
   }
   return serveHandlers(handlers, options)
 }
 
 /** Serves these methods only. */
-export function serveHandlers(
-  handlers: Handlers,
-  options: Pick<ServeOptions, 'permits' | 'log'>,
-): (channel: Channel) => void {
-  return (channel) => {
-    serve(channel, options.permits, handlers).catch((cause: unknown) => {
+export function serveHandlers(handlers: Handlers, options: Pick<ServeOptions, 'permits' | 'log'>): ChannelServer {
+  return (channel, permit) => {
+    const open = permit === undefined ? channel.open : { ...channel.open, permit }
+    serve(channel, { permits: options.permits, handlers, open }).catch((cause: unknown) => {
       const error = toCmdopError(cause, 'server', 'The machine met a fault of its own; its log says more.')
       const { method, callId } = channel.open
       if (error.code === 'server') options.log.error({ err: error.cause ?? error, method, callId }, 'a call failed')
@@ -61,11 +66,14 @@ export function serveHandlers(
   }
 }
 
-async function serve(channel: Channel, permits: PermitChecker, handlers: Handlers): Promise<void> {
-  const { method } = channel.open
+async function serve(
+  channel: Channel,
+  { permits, handlers, open }: { permits: PermitChecker; handlers: Handlers; open: Open },
+): Promise<void> {
+  const { method } = open
   if (!isMethodName(method))
     throw new CmdopError('unsupported', `This daemon does not know the method ${method}; upgrade it.`)
-  const permit = permits.take(channel.open)
+  const permit = permits.take(open)
   if (!methods[method].input) refuseInput(channel)
   await call(handlers, method, channel, permit)
 }

@@ -11,6 +11,7 @@ import { PermitChecker } from './permit-checker.ts'
 import { MachineRequests } from './recordings/machine-requests.ts'
 import { Recorder } from './recordings/recorder.ts'
 import { keepConnected } from './relay-connection.ts'
+import { Resident, type ResidentSettings } from './resident/resident.ts'
 import { createChannelServer } from './serve-channel.ts'
 import { nodePtyHost } from './sessions/pty/node-pty.ts'
 import { SessionTable } from './sessions/session-table.ts'
@@ -20,6 +21,8 @@ export interface MachineOptions {
   dataDir: string
   /** Where the relay is now; by default where it was when the machine enrolled. Its key stays pinned. */
   relayUrl?: string
+  /** The AI operator that lives here. Default: the model that the environment of the daemon configures. */
+  operator?: ResidentSettings
   /** Default `info`. */
   logLevel?: 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace'
 }
@@ -52,20 +55,30 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
   const recorder = new Recorder({ dataDir: options.dataDir, requests, log })
   opened.defer(() => recorder.close().finally(() => requests.close()))
   const folder = join(options.dataDir, 'calls')
-  const shared = { machineId: state.machineId, recorder, log, ...readProcessSettings() }
+  const { operatorSettings, ...settings } = readProcessSettings()
+  const shared = { machineId: state.machineId, recorder, log, ...settings }
   const sessions = new SessionTable({ ...shared, folder: join(options.dataDir, 'sessions'), ptys: nodePtyHost })
   const calls = new CallTable({ ...shared, folder, sessions })
   await Promise.all([calls.endLeftovers(), sessions.endLeftovers()])
   const files = createFileService(join(options.dataDir, 'uploads'))
   await files.removeLeftovers()
   const permits = new PermitChecker(state)
+  const served = { permits, calls, files, sessions, log }
+  const resident = new Resident({
+    dataDir: options.dataDir,
+    state,
+    settings: { ...operatorSettings, ...options.operator },
+    serve: createChannelServer(served),
+    sessions,
+    log,
+  })
   const stop = new AbortController()
   const connected = keepConnected(
     {
       state,
       instanceId: randomUUID(),
       log,
-      serve: createChannelServer({ permits, calls, files, sessions, log }),
+      serve: createChannelServer(served, resident.handlers),
       synchronise: (relayTime) => permits.synchronise(relayTime),
     },
     stop.signal,
@@ -76,6 +89,7 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
   })
   opened.defer(() => Promise.all([calls.close(), sessions.close()]).then(() => {}))
   opened.defer(() => files.close())
+  opened.defer(() => resident.close())
   const running = opened.move()
   const close = () => running.disposeAsync()
   return {

@@ -41,6 +41,11 @@ export const errorCodes = {
     retryable: 'never',
     meaning: 'The daemon of the machine ended under the command; what was left of it was stopped.',
   },
+  unknown: {
+    status: 502,
+    retryable: 'never',
+    meaning: 'What became of a call that was in flight is not known, so it was not run again.',
+  },
   session_ended: { status: 410, retryable: 'never', meaning: 'The session is over; its recording is kept.' },
   session_lost: {
     status: 410,
@@ -115,6 +120,12 @@ export const errorCodes = {
     status: 422,
     retryable: 'never',
     meaning: 'The model did not give a value that fits the schema within the allowed repairs.',
+  },
+  pin_denied: { status: 403, retryable: 'never', meaning: 'The PIN of the machine is wrong, or it is locked out.' },
+  pin_required_timeout: {
+    status: 403,
+    retryable: 'never',
+    meaning: 'The machine asks for its PIN, and none came in time.',
   },
   budget: { status: 429, retryable: 'never', meaning: 'The run used up its budget before it had an answer.' },
 } as const satisfies Record<string, ErrorCodeEntry>

@@ -19,6 +19,7 @@ export {
   writeUint32,
 } from './channel/frame.ts'
 export * from './channel/limits.ts'
+export { JsonLines, jsonLine } from './channel/json-lines.ts'
 export { Link, type LinkHandlers } from './channel/link.ts'
 export { createMemoryTransports } from './channel/memory-transport.ts'
 export { type ContentPiece, ResendBuffer } from './channel/resend-buffer.ts'
@@ -56,8 +57,10 @@ export {
   machineRequestText,
   parseMachineRequest,
 } from './messages/machine-request.ts'
-export { CallId, Open, parseOpen } from './messages/open.ts'
+export { CallId } from './messages/call-id.ts'
+export { Open, parseOpen } from './messages/open.ts'
 export { PERMIT_TTL_MS, Permit, SignedPermit, actionText, permitText } from './messages/permit.ts'
+export * from './methods/ask.ts'
 export * from './methods/exec.ts'
 export * from './methods/files.ts'
 export * from './methods/limits.ts'
@@ -67,3 +70,5 @@ export * from './methods/recordings.ts'
 export * from './methods/session-info.ts'
 export * from './methods/sessions.ts'
 export * from './rest.ts'
+export * from './runs.ts'
+export * from './rest-ask.ts'

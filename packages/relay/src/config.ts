@@ -22,6 +22,8 @@ export const RelayConfig = z.strictObject({
   logLevel: z.enum(['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
   /** Origins of web pages that may connect, beside the relay's own: `https://ops.example`. */
   allowedOrigins: z.array(z.string()).default([]),
+  /** Milliseconds between the signs of life of a stream of events. */
+  heartbeatMs: z.number().int().min(10).max(60_000).default(15_000),
   /** How long a shutdown waits for open channels, in milliseconds. */
   drainMs: z.number().int().min(0).default(5000),
 })

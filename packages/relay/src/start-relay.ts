@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { CmdopError, type Transport } from '@cmdop/protocol'
 import type { z } from 'zod'
+import { AskService } from './ask/ask-service.ts'
 import { newId } from './auth/secrets.ts'
 import { bootstrapFleet, issueOwnerKey, proposeRelayKey } from './bootstrap.ts'
 import { type Bus, waitForOwner } from './bus/bus.ts'
@@ -11,6 +12,7 @@ import { createSwitch, type Switch } from './channel/switch.ts'
 import { acceptChannels } from './channel/upgrade.ts'
 import { parseRelayConfig, type RelayConfig } from './config.ts'
 import { createApp } from './http/app.ts'
+import type { HttpContext } from './http/context.ts'
 import { createMetrics, type Metrics } from './http/metrics.ts'
 import { createLogger } from './log.ts'
 import { PermitSigner } from './permits.ts'
@@ -75,7 +77,17 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   opened.defer(() => channels.close())
   const metrics: Metrics = createMetrics(channels.counts)
   const blobs = ports.blobs ?? new FileBlobs(join(config.dataDir, 'recordings'))
-  const context = { store, blobs, bus, relayId: key.relayId, relayPublicKey: key.publicKey, metrics, isDraining }
+  const context: HttpContext = {
+    store,
+    blobs,
+    bus,
+    asks: new AskService(channels),
+    heartbeatMs: config.heartbeatMs,
+    relayId: key.relayId,
+    relayPublicKey: key.publicKey,
+    metrics,
+    isDraining,
+  }
   const app = await createApp(context, { logger: log, ...(config.tls === undefined ? {} : { tls: config.tls }) })
   opened.defer(async () => {
     state.closed = true

@@ -1,3 +1,4 @@
+import type { Denial } from './call-end.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { RunState } from '../run/run-state.ts'
 import type { CallTask } from '../run/task.ts'
@@ -17,7 +18,7 @@ export interface CallContext {
   readonly signal: AbortSignal
   readonly telemetry: Telemetry
   /** What was denied, by digest, and how often it was asked for again. */
-  readonly denials: Map<string, { readonly text: string; readonly repeats: number }>
+  readonly denials: Map<string, Denial>
   /** Why no tool runs in this step; undefined: they run. */
   readonly closed: string | undefined
 }

@@ -13,6 +13,20 @@ export interface CallEnd {
   readonly executedInput?: unknown
   /** Ends the run, after the call has been written down. */
   readonly fatal?: unknown
+  /** Where the gate denied it. */
+  readonly denial?: Denial
+}
+
+/** A call that was denied. */
+export interface Denial {
+  readonly digest: string
+  readonly rule: string
+  readonly reason: string
+  readonly remedy: string | null
+  /** What the model was told, and is told again. */
+  readonly text: string
+  /** Times it was asked for again. */
+  readonly repeats: number
 }
 
 /** Longest text of an error for the model: a path it made up comes back in it. */

@@ -4,7 +4,7 @@ import type { ProposedCall } from '../model/model-step.ts'
 import type { GateDecision, GateRequest } from '../ports/gate.ts'
 import type { ProgressEvent } from '../run/run-events.ts'
 import type { Tool } from '../tools/tool.ts'
-import { type CallEnd, failedCall } from './call-end.ts'
+import { type CallEnd, type Denial, failedCall } from './call-end.ts'
 import type { CallContext } from './call-context.ts'
 import { emitted } from './merged.ts'
 
@@ -40,7 +40,7 @@ export async function* passGate(
   const { id, name } = task.machine
   const digest = once(() => callDigest(id, tool.name, input))
   const again = context.denials.size === 0 ? undefined : context.denials.get(digest())
-  if (again !== undefined) return repeated(digest(), again, context)
+  if (again !== undefined) return repeated(again, context)
   const request: GateRequest = {
     runId: state.runId,
     agentType: task.type.name,
@@ -74,11 +74,16 @@ async function allowed(
   if (decision.input === undefined) return { permitted: true, input, digest, note: undefined }
   try {
     const edited = await tool.parse(decision.input)
-    const note = `A person changed the input of this call before it ran, to: ${JSON.stringify(edited)}`
-    return { permitted: true, input: edited, digest: () => callDigest(machineId, tool.name, edited), note }
+    const digest = (): string => callDigest(machineId, tool.name, edited)
+    return { permitted: true, input: edited, digest, note: editNote(edited) }
   } catch (error) {
     return failedCall(`Not executed: a person changed the input of this call, and it does not fit. ${String(error)}`)
   }
+}
+
+/** What the model is told of a person's version. */
+export function editNote(edited: unknown): string {
+  return `A person changed the input of this call before it ran, to: ${JSON.stringify(edited)}`
 }
 
 function denied(
@@ -90,20 +95,20 @@ function denied(
   state.denied.push({ toolCallId, tool, input: shown, rule, reason, remedy: remedy ?? null })
   const permit = remedy === undefined ? '' : ` It would be permitted so: ${remedy}`
   const text = `Not executed. The rule "${rule}" denied it: ${reason}${permit} Do not ask for it again; find another way, or say what you could not do.`
-  denials.set(digest, { text, repeats: 0 })
-  return failedCall(text, 'denied')
+  const denial: Denial = { digest, rule, reason, remedy: remedy ?? null, text, repeats: 0 }
+  denials.set(digest, denial)
+  return { ...failedCall(text, 'denied'), denial }
 }
 
 /** Denied already: no person is asked twice for the same thing, and a model that does not stop is stopped. */
-function repeated(
-  digest: string,
-  { text, repeats }: { text: string; repeats: number },
-  { denials }: CallContext,
-): CallEnd {
-  denials.set(digest, { text, repeats: repeats + 1 })
-  if (repeats + 1 < maxDeniedRepeats) return failedCall(text, 'denied')
-  const fatal = new CmdopError('permission', `The model asked ${repeats + 2} times for a call that was denied. ${text}`)
-  return { ...failedCall(text, 'denied'), fatal }
+function repeated(former: Denial, { denials }: CallContext): CallEnd {
+  const denial = { ...former, repeats: former.repeats + 1 }
+  const { digest, text, repeats } = denial
+  denials.set(digest, denial)
+  const end = { ...failedCall(text, 'denied'), denial }
+  if (repeats < maxDeniedRepeats) return end
+  const fatal = new CmdopError('permission', `The model asked ${repeats + 1} times for a call that was denied. ${text}`)
+  return { ...end, fatal }
 }
 
 function pending(

@@ -1,6 +1,9 @@
-import { suspicionsIn } from '../context/suspicion.ts'
 import { isCmdopError } from '@cmdop/protocol'
+import { suspicionsIn } from '../context/suspicion.ts'
+import { endedError, type History, type PastCall } from '../journal/history.ts'
 import type { ProposedCall } from '../model/model-step.ts'
+import { callIdOf } from '../run/call-id.ts'
+import { isInterruption } from '../run/interruption.ts'
 import type { ProgressEvent } from '../run/run-events.ts'
 import type { ToolCallRecord } from '../run/run-result.ts'
 import type { Tool, ToolOutcome } from '../tools/tool.ts'
@@ -8,6 +11,7 @@ import type { CallContext } from './call-context.ts'
 import { type CallEnd, failedCall, thrownCall } from './call-end.ts'
 import { enterLane } from './lanes.ts'
 import { type PermittedCall, passGate } from './pass-gate.ts'
+import { comparePast, drift, inDoubt, passedBefore, recall } from './past-call.ts'
 
 /** Most bytes of output that one call shows to the model. */
 const callOutputBytes = 16_384
@@ -31,13 +35,16 @@ export async function* performCall(
   const { task, state, signal, telemetry } = context
   const { toolCallId, tool } = call
   const label = state.nextLabel()
+  const past = task.history?.call(label)
+  if (past?.ended !== undefined && task.history?.use !== 'real') return recall(call, past.ended, context)
+  refuseNew(label, task.history)
   yield { type: 'tool_call', tool, toolCallId, input: task.redactor.value(call.input) }
   signal.throwIfAborted()
   const started = performance.now()
   const span = telemetry.startTool(tool, toolCallId)
   let end: CallEnd
   try {
-    end = yield* attempt(call, { label, within: (work) => span.within(work) }, context)
+    end = yield* attempt(call, { label, past, within: (work) => span.within(work) }, context)
   } catch (error) {
     // The gate or the journal failed, or the run was stopped before the call began.
     end = {
@@ -50,15 +57,36 @@ export async function* performCall(
   const { output, isError, outcome, suspicious } = performed.record
   state.addToolCall(performed.record)
   task.ledger.addOutput(end.shownBytes)
-  await context.task.journal.append(state.runId, {
-    type: 'call_ended',
-    label,
-    text: performed.text,
-    call: performed.record,
-  })
+  if (past?.ended !== undefined) comparePast(past.ended, performed)
+  await writeEnd(end, performed, context)
   yield { type: 'tool_result', final: true, tool, toolCallId, output, isError, outcome, suspicious }
   if (end.fatal !== undefined) throw end.fatal
   return performed
+}
+
+/** In a run that is over, or that is only played, nothing is done that was not. */
+function refuseNew(label: string, history: History | undefined): void {
+  if (history === undefined || history.use === 'real') return
+  if (history.ended !== undefined && history.ended.status !== 'completed') throw endedError(history)
+  if (history.ended !== undefined || history.use === 'recorded')
+    throw drift(label, 'the run makes a call that has no end in the journal')
+}
+
+/**
+ * What came of a call, before anything else. One that may yet come to its end, because a person has to decide or the way to
+ * the machine is lost, stays in flight.
+ */
+async function writeEnd(end: CallEnd, { record, text }: PerformedCall, context: CallContext): Promise<void> {
+  const { task, state, workplace, tools } = context
+  if (!task.journal.isKept || end.outcome === 'pending' || isInterruption(end.fatal)) return
+  const { shownBytes, denial } = end
+  const { carried } = workplace
+  const fact = { type: 'call_ended' as const, label: record.label, text, call: record, shownBytes, carried }
+  const ended = { ...fact, ...(denial === undefined ? {} : { denial }) }
+  // The machine knows the end of a command: nothing has to wait until the journal does too.
+  const recovers = tools.find(({ name }) => name === record.tool)?.recovers === true
+  if (recovers && end.fatal === undefined) task.journal.note(state.runId, ended)
+  else await task.journal.append(state.runId, ended)
 }
 
 function finish(
@@ -102,6 +130,8 @@ function withoutMarks(text: string, nonce: string): string {
 /** The place of one call among the others. */
 interface CallPlace {
   readonly label: string
+  /** What is known of it from before. */
+  readonly past: PastCall | undefined
   /** Runs with the call's span as the active one. */
   readonly within: <Result>(work: () => Result) => Result
 }
@@ -113,6 +143,12 @@ async function* attempt(
 ): AsyncGenerator<ProgressEvent, CallEnd, void> {
   const { tools, task, state, closed } = context
   const tool = tools.find((each) => each.name === call.tool)
+  const inFlight = task.history?.use === 'resume' ? place.past?.started : undefined
+  if (tool !== undefined && inFlight !== undefined) {
+    const passed = await passedBefore(tool, call, { started: inFlight, machineId: task.machine.id })
+    if (passed === undefined || (!tool.readOnly && tool.recovers !== true)) return inDoubt(tool.name)
+    return yield* noted(runPermitted({ tool, call, place, passed }, context), passed)
+  }
   if (closed !== undefined) return failedCall(`Nothing was run: ${closed}`, 'not-run')
   if (tool === undefined) {
     return failedCall(`There is no tool of that name. Use one of: ${tools.map((each) => each.name).join(', ')}.`)
@@ -125,9 +161,16 @@ async function* attempt(
   if (!('value' in input)) return input
   const passed = yield* passGate({ tool, call, input: input.value }, context)
   if (passed.permitted !== true) return passed
-  const end = yield* runPermitted({ tool, call, place, passed }, context)
-  const note = passed.note === undefined ? '' : `${passed.note}\n`
-  return { ...end, text: note + end.text, ...(passed.note === undefined ? {} : { executedInput: passed.input }) }
+  return yield* noted(runPermitted({ tool, call, place, passed }, context), passed)
+}
+
+/** Tells the model, before the result, where a person changed the call. */
+async function* noted(
+  running: AsyncGenerator<ProgressEvent, CallEnd, void>,
+  { note, input }: PermittedCall,
+): AsyncGenerator<ProgressEvent, CallEnd, void> {
+  const end = yield* running
+  return note === undefined ? end : { ...end, text: `${note}\n${end.text}`, executedInput: input }
 }
 
 async function parsed(tool: Tool, input: unknown): Promise<{ readonly value: unknown } | CallEnd> {
@@ -155,16 +198,19 @@ async function* runPermitted(
   const waits = !tool.readOnly && tool.usesMachine !== false
   using _ = waits ? await enterLane(machine.id, tool.sharesMachine?.(passed.input) === true, signal) : undefined
   const { input, digest } = passed
-  const { label } = place
+  const { label, past } = place
   const { toolCallId } = call
-  if (task.journal.isKept) {
-    const fact = { label, toolCallId, tool: tool.name, input: redactor.value(input), digest: digest() }
+  const startedAt = task.history?.use === 'resume' ? past?.started?.at : undefined
+  const callId = task.journal.isKept ? callIdOf(state.runId, label) : undefined
+  if (callId !== undefined && startedAt === undefined) {
+    const fact = { label, toolCallId, tool: tool.name, input: redactor.value(input), digest: digest(), callId }
     await task.journal.append(state.runId, { type: 'call_started', ...fact })
   }
   signal.throwIfAborted()
   const limitBytes = Math.min(task.ledger.outputRoom, callOutputBytes)
-  const running = tool.run(input, { machine, workplace, fence, signal, limitBytes, redactor, shelf, label, env })
   try {
+    const shared = { machine, workplace, fence, signal, limitBytes, redactor, shelf, label, env }
+    const running = tool.run(input, { ...shared, callId, startedAt })
     const outcome: ToolOutcome = yield* chunks(running, { tool: tool.name, toolCallId }, place)
     return { ...outcome, outcome: outcome.failed ? 'error' : 'done' }
   } catch (error) {

@@ -8,6 +8,8 @@ export interface KeptPart {
 /** The head and the tail of one output, in bounded memory, however long it is. */
 export class KeptOutput {
   readonly #half: number
+  /** Most bytes of the head. */
+  #headLimit: number
   readonly #head: Buffer[] = []
   readonly #tail: Buffer[] = []
   #headBytes = 0
@@ -17,6 +19,7 @@ export class KeptOutput {
   /** Keeps `maxBytes`: half from the start, half from the end. */
   constructor(maxBytes: number) {
     this.#half = Math.floor(maxBytes / 2)
+    this.#headLimit = this.#half
   }
 
   /** Bytes there were, kept or not. */
@@ -31,7 +34,7 @@ export class KeptOutput {
 
   add(data: Buffer): void {
     this.#total += data.length
-    const head = data.subarray(0, this.#half - this.#headBytes)
+    const head = data.subarray(0, this.#headLimit - this.#headBytes)
     if (head.length > 0) this.#head.push(Buffer.from(head))
     this.#headBytes += head.length
     const rest = data.subarray(Math.max(head.length, data.length - this.#half))
@@ -40,6 +43,12 @@ export class KeptOutput {
     this.#tail.push(Buffer.from(rest))
     this.#tailBytes += rest.length
     if (this.#tailBytes > 2 * this.#half || this.#tail.length > 1024) this.#shorten()
+  }
+
+  /** Notes bytes that are not there: the head ends before them. */
+  skip(bytes: number): void {
+    this.#total += bytes
+    this.#headLimit = this.#headBytes
   }
 
   /** Head and tail joined; their lengths are equal where something is left out between them. */

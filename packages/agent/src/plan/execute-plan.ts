@@ -5,6 +5,7 @@ import { createOutputShelf } from '../context/output-shelf.ts'
 import { digestOf } from '../run/digest.ts'
 import { createLedger } from '../run/ledger.ts'
 import type { ToolCallRecord } from '../run/run-result.ts'
+import { shortened } from '../run/run-session.ts'
 import { startRunState } from '../run/run-state.ts'
 import type { Task } from '../run/task.ts'
 import { createWorkplace } from '../run/workplace.ts'
@@ -16,7 +17,7 @@ import type { PlanExecutor, PlanReport, PlanStep, PlanStepReport } from './plan.
 /** Executes plans as the agent that made them would run commands: through its gate, its journal and its redaction. */
 export function planExecutor(planned: Task): PlanExecutor {
   return async (plan, { signal = new AbortController().signal, onStep }) => {
-    const task: Task = { ...planned, type: terminal, ledger: createLedger({}) }
+    const task: Task = { ...planned, type: terminal, ledger: createLedger({}), history: undefined }
     const { identity: model } = task.source
     const state = startRunState({ model, agentType: 'plan', ledger: task.ledger, messages: [], warnings: [] })
     const telemetry = startTelemetry({ runId: state.runId, agentType: 'plan', model })
@@ -38,10 +39,14 @@ export function planExecutor(planned: Task): PlanExecutor {
       agentType: 'plan',
       machineId: task.machine.id,
       model: `${model.provider}:${model.id}`,
+      title: shortened(prompt),
       messages: [{ role: 'user', content: JSON.stringify(plan) }],
       nonce: task.fence.nonce,
       toolsDigest: digestOf(runCommand.inputSchema),
+      tools: { [runCommand.name]: digestOf(runCommand.inputSchema) },
       schemaDigest: digestOf(null),
+      schema: null,
+      settings: { budget: {}, maxRepairs: 0, evidence: false },
     })
     const reports: PlanStepReport[] = []
     let stoppedAt: number | null = null

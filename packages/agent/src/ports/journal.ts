@@ -1,4 +1,9 @@
 import type { ModelMessage } from 'ai'
+import type { Denial } from '../calls/call-end.ts'
+import type { ProposedCall } from '../model/model-step.ts'
+import type { JsonSchema } from '../output/json-schema.ts'
+import type { Budget } from '../run/budget.ts'
+import type { Carried } from '../run/carried-state.ts'
 import type { RunStatus, StepRecord, ToolCallRecord } from '../run/run-result.ts'
 
 /** Version of the entries' form. Every version ever written can be read. */
@@ -6,10 +11,23 @@ export const journalVersion = 1
 
 /**
  * Where a run writes down what it does, before and after. `append` resolves when the entry is durable; when it rejects the
- * run ends, and what the entry announced is not done.
+ * run ends, and what the entry announced is not done. It may be called again before it has resolved: the order of the
+ * calls is the order of the entries.
  */
 export interface Journal {
   append(entry: JournalEntry): Promise<void>
+  /**
+   * The entries of a run in order, for `resume` and `replay`; whoever has read them writes on. Throws `not_found`. Absent:
+   * runs cannot be gone on with.
+   */
+  read?(runId: string): Promise<readonly StoredEntry[]>
+}
+
+/** An entry as it was stored, in whatever version it was written. */
+export interface StoredEntry {
+  /** When it was durable, ISO 8601, by the clock of whoever keeps it. */
+  readonly at: string
+  readonly entry: unknown
 }
 
 /** One line of a journal. Secrets have been cut out. */
@@ -21,33 +39,89 @@ export type JournalEntry = {
 
 /** What it says. */
 export type JournalFact =
-  /** The run begins. `toolsDigest` and `schemaDigest` must be the same where it is resumed. */
-  | {
-      readonly type: 'run_started'
-      readonly agentType: string
-      readonly machineId: string
-      readonly model: string
-      readonly messages: readonly ModelMessage[]
-      readonly nonce: string
-      readonly toolsDigest: string
-      readonly schemaDigest: string
-    }
+  | RunStarted
+  /** Somebody goes on with the run; from here on only that one writes. */
+  | { readonly type: 'run_resumed'; readonly writer: string }
   /** The model is asked. */
   | { readonly type: 'step_started'; readonly step: number }
-  /** What it answered: its turn for the conversation, whole. */
-  | { readonly type: 'step_ended'; readonly step: StepRecord; readonly messages: readonly ModelMessage[] }
-  /** The gate allowed a call and it runs next. `label` is unique in the run. */
-  | {
-      readonly type: 'call_started'
-      readonly label: string
-      readonly toolCallId: string
-      readonly tool: string
-      readonly input: unknown
-      readonly digest: string
-    }
-  /** The call ended; `text` is what the model reads. Without it the call was in flight. */
-  | { readonly type: 'call_ended'; readonly label: string; readonly text: string; readonly call: ToolCallRecord }
-  | { readonly type: 'run_ended'; readonly status: RunStatus; readonly code: string | null; readonly output: unknown }
+  | StepEnded
+  | CallStarted
+  | CallEnded
+  /** The run stopped for a reason that may pass, or for a person: it can be resumed. */
+  | { readonly type: 'run_stopped'; readonly status: RunStatus; readonly code: string }
+  | RunEnded
+
+/** The run begins. Where it is resumed, tools and schema must be the same. */
+export interface RunStarted {
+  readonly type: 'run_started'
+  readonly agentType: string
+  readonly machineId: string
+  readonly model: string
+  /** What it is for, shortened. */
+  readonly title: string
+  readonly messages: readonly ModelMessage[]
+  readonly nonce: string
+  readonly toolsDigest: string
+  /** A digest for each tool by its name. */
+  readonly tools: Readonly<Record<string, string>>
+  readonly schemaDigest: string
+  /** As the model is shown it; null: a text is the answer. */
+  readonly schema: JsonSchema | null
+  readonly settings: KeptSettings
+}
+
+/** What of a run's options it is resumed with. */
+export interface KeptSettings {
+  readonly budget: Budget
+  readonly maxRepairs: number
+  readonly evidence: boolean
+  readonly builtInTools?: readonly string[] | undefined
+  readonly readOnlyTools?: readonly string[] | undefined
+}
+
+/** What the model answered: its turn for the conversation, whole. */
+export interface StepEnded {
+  readonly type: 'step_ended'
+  readonly step: StepRecord
+  readonly messages: readonly ModelMessage[]
+  /** Absent: they are what the messages say. */
+  readonly calls?: readonly ProposedCall[] | undefined
+}
+
+/** The gate allowed a call and it runs next. */
+export interface CallStarted {
+  readonly type: 'call_started'
+  /** Unique in the run. */
+  readonly label: string
+  readonly toolCallId: string
+  readonly tool: string
+  readonly input: unknown
+  readonly digest: string
+  /** Under which the machine knows it, if it is a command. */
+  readonly callId: string
+}
+
+/** The call ended; `text` is what the model reads. A call that was started and has none of this was in flight. */
+export interface CallEnded {
+  readonly type: 'call_ended'
+  readonly label: string
+  readonly text: string
+  readonly call: ToolCallRecord
+  readonly shownBytes: number
+  /** What carries over to the next command; null: nothing has yet. */
+  readonly carried: Carried | null
+  /** Where the gate denied it. */
+  readonly denial?: Denial | undefined
+}
+
+/** The run is over. */
+export interface RunEnded {
+  readonly type: 'run_ended'
+  readonly status: RunStatus
+  readonly code: string | null
+  readonly message?: string | undefined
+  readonly output: unknown
+}
 
 /** Keeps nothing. */
 export const noJournal: Journal = { append: () => Promise.resolve() }
@@ -60,5 +134,12 @@ export interface MemoryJournal extends Journal {
 /** An empty one. Entries are copied, so that they say what was true when they were written. */
 export function createMemoryJournal(): MemoryJournal {
   const entries: JournalEntry[] = []
-  return { entries, append: async (entry) => void entries.push(structuredClone(entry)) }
+  return {
+    entries,
+    append: async (entry) => void entries.push(structuredClone(entry)),
+    read: async (runId) =>
+      entries
+        .filter((entry) => entry.runId === runId)
+        .map((entry) => ({ at: entry.at, entry: structuredClone(entry) })),
+  }
 }

@@ -14,10 +14,32 @@ const FILE = 'CMDOP_CARRY_FILE'
  * leave the machine: if a command exported any, they are kept in a file with mode 0600, which the next one loads.
  */
 export class CarriedState {
-  readonly #nonce = randomBytes(12).toString('hex')
-  #file = `/tmp/cmdop-run-${this.#nonce}`
+  readonly #nonce: string
+  #file: string
   #directory: string | undefined
   #hasFile = false
+
+  /** `nonce`: 24 hexadecimal digits that a command cannot know. */
+  constructor(nonce: string = randomBytes(12).toString('hex')) {
+    this.#nonce = nonce
+    this.#file = `/tmp/cmdop-run-${nonce}`
+  }
+
+  /** Whether there are variables for the next command. */
+  get hasVariables(): boolean {
+    return this.#hasFile
+  }
+
+  /** Goes on where another process has left it. */
+  restore({ directory, hasVariables }: Pick<Carried, 'directory' | 'hasVariables'>): void {
+    this.#directory = directory ?? undefined
+    this.#hasFile = hasVariables
+  }
+
+  /** The variables are gone. */
+  forgetVariables(): void {
+    this.#hasFile = false
+  }
 
   /** Keeps variables in this folder from now on, which somebody else removes should the run be killed. */
   keepIn(folder: string): void {
@@ -57,6 +79,16 @@ export class CarriedState {
       if (keepsDirectory && path.startsWith('/') && !path.includes('\u{fffd}')) this.#directory = path
     })
   }
+}
+
+/** What carries over, as a journal has it. */
+export interface Carried {
+  /** Where the last shell string ended; null: nowhere in particular. */
+  readonly directory: string | null
+  /** Whether there are variables, which are kept on the machine and nowhere else. */
+  readonly hasVariables: boolean
+  /** With whose end the variables are gone; null: there is none. */
+  readonly sessionId: string | null
 }
 
 interface WrapOptions {

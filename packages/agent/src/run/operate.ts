@@ -1,17 +1,23 @@
+import { randomUUID } from 'node:crypto'
 import { CmdopError } from '@cmdop/protocol'
 import type { ModelMessage, ToolSet } from 'ai'
 import type { Offer } from '../agent-types/agent-type.ts'
 import { answerCalls } from '../calls/answer-calls.ts'
 import type { CallContext } from '../calls/call-context.ts'
+import { drift } from '../calls/past-call.ts'
 import { createOutputShelf } from '../context/output-shelf.ts'
+import { callsBeside, endedError, outcomeOf } from '../journal/history.ts'
+import { assertSameRun } from '../journal/same-run.ts'
 import { createModelStep, type ModelStep, type StepOutcome, toolSet } from '../model/model-step.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
+import type { OpenedTools } from '../tools/open-tools.ts'
 import type { Tool } from '../tools/tool.ts'
 import { type AnswerDesk, finalResult, type Verdict } from './answer.ts'
 import { overBudget, type Spent } from './budget.ts'
 import { costOf } from './prices.ts'
 import { instructionsFor } from './prompt.ts'
 import type { ProgressEvent } from './run-events.ts'
+import { shortened } from './run-session.ts'
 import type { RunState } from './run-state.ts'
 import type { Task } from './task.ts'
 import type { Workplace } from './workplace.ts'
@@ -39,20 +45,49 @@ export type Work = (task: Task, context: WorkContext) => AsyncGenerator<Progress
 export const operate: Work = async function* (task, context) {
   await using opened = await task.openTools(context.signal)
   const loop = createLoop(task, context, opened.tools)
-  await task.journal.append(context.state.runId, {
-    type: 'run_started',
-    agentType: task.type.name,
-    machineId: task.machine.id,
-    model: `${task.source.identity.provider}:${task.source.identity.id}`,
-    messages: context.state.messages,
-    nonce: task.fence.nonce,
-    toolsDigest: opened.digest,
-    schemaDigest: task.schemaDigest,
-  })
+  await writeStart(task, context, opened)
   for (;;) {
     const accepted = yield* step(loop)
     if (accepted !== undefined) return accepted
   }
+}
+
+/** The run begins; or it goes on, if it is the same, and whoever wrote before writes no more. */
+async function writeStart(task: Task, { state }: WorkContext, opened: OpenedTools): Promise<void> {
+  const { history, journal, schemaDigest } = task
+  const isOver = history?.ended !== undefined
+  if (!journal.isKept && history === undefined) return
+  const fingerprints = {
+    toolsDigest: opened.digest,
+    tools: opened.digests(),
+    schemaDigest,
+    schema: task.schema?.toolSchema ?? null,
+  }
+  if (history !== undefined) assertSameRun(history.started, fingerprints)
+  if (history !== undefined) {
+    if (!isOver) await journal.append(state.runId, { type: 'run_resumed', writer: randomUUID() })
+    return
+  }
+  const { provider, id } = task.source.identity
+  const { budget, maxRepairs, evidence, options } = task
+  const { builtInTools, readOnlyTools } = options
+  await journal.append(state.runId, {
+    type: 'run_started',
+    agentType: task.type.name,
+    machineId: task.machine.id,
+    model: `${provider}:${id}`,
+    title: shortened(task.redactor.text(task.prompt)),
+    messages: task.redactor.value(state.messages) as ModelMessage[],
+    nonce: task.fence.nonce,
+    ...fingerprints,
+    settings: {
+      budget,
+      maxRepairs,
+      evidence,
+      ...(builtInTools === undefined ? {} : { builtInTools }),
+      ...(readOnlyTools === undefined ? {} : { readOnlyTools }),
+    },
+  })
 }
 
 const everything: Offer = { tools: true, answer: true }
@@ -88,29 +123,16 @@ function createLoop(task: Task, context: WorkContext, tools: readonly Tool[]): L
 }
 
 async function* step(loop: Loop): AsyncGenerator<ProgressEvent, Accepted | undefined, void> {
-  const { task, state, signal, telemetry, desk } = loop
+  const { task, state, signal, desk } = loop
   signal.throwIfAborted()
   closeWhenSpent(loop)
   const typed = task.schema !== undefined
   const last = loop.spent !== undefined
   const offer: Offer = last ? { tools: !typed, answer: true } : (task.type.offer?.(state) ?? everything)
   if (last) addToLast(state.messages, lastStepMessage(typed))
-  await task.journal.append(state.runId, { type: 'step_started', step: state.steps.length })
-  const started = performance.now()
-  const span = telemetry.startStep()
-  const tools = { ...(offer.tools ? loop.workTools : {}), ...(offer.answer ? loop.answerTools : {}) }
-  let outcome: StepOutcome
-  try {
-    outcome = yield* shown(loop.ask({ messages: state.messages, tools, signal }), loop)
-  } catch (error) {
-    span.fail(error)
-    throw error
-  }
-  span.end(outcome)
-  const record = state.addStep(outcome, performance.now() - started)
+  const outcome = pastStep(loop) ?? (yield* newStep(loop, offer))
   task.ledger.addStep(outcome.usage, costOf(outcome.usage, task.price))
   state.messages.push(...outcome.messages)
-  await task.journal.append(state.runId, { type: 'step_ended', step: record, messages: outcome.messages })
   yield { type: 'usage', usage: state.usage, cost: task.ledger.cost }
   signal.throwIfAborted()
   if (outcome.finishReason === 'content-filter') throw refused(outcome.text, task)
@@ -124,6 +146,45 @@ async function* step(loop: Loop): AsyncGenerator<ProgressEvent, Accepted | undef
   state.messages.push({ role: 'tool', content: parts })
   if (accepted === undefined && state.approvals.length > 0) throw approvalNeeded(state)
   return accepted
+}
+
+/** A step that was taken before; undefined: the next one is new. Throws what ended the run, where nothing is new. */
+function pastStep({ task, state }: Loop): StepOutcome | undefined {
+  const { history } = task
+  const past = history?.step(state.steps.length)
+  if (history === undefined) return undefined
+  if (past !== undefined) {
+    const outcome = outcomeOf(past)
+    state.addStep(outcome, past.step.durationMs)
+    return outcome
+  }
+  if (history.ended !== undefined && history.ended.status !== 'completed') throw endedError(history)
+  if (history.ended !== undefined || history.use !== 'resume')
+    throw drift(`step ${state.steps.length}`, 'the run asks for a step that it did not take')
+  return undefined
+}
+
+async function* newStep(loop: Loop, offer: Offer): AsyncGenerator<ProgressEvent, StepOutcome, void> {
+  const { task, state, signal, telemetry } = loop
+  task.journal.note(state.runId, { type: 'step_started', step: state.steps.length })
+  const started = performance.now()
+  const span = telemetry.startStep()
+  const tools = { ...(offer.tools ? loop.workTools : {}), ...(offer.answer ? loop.answerTools : {}) }
+  let outcome: StepOutcome
+  try {
+    outcome = yield* shown(loop.ask({ messages: state.messages, tools, signal }), loop)
+  } catch (error) {
+    span.fail(error)
+    throw error
+  }
+  span.end(outcome)
+  const record = state.addStep(outcome, performance.now() - started)
+  if (task.journal.isKept) {
+    // Nothing is done because of it before the call that does it is written down, and this with it.
+    const said = { type: 'step_ended' as const, step: record, messages: outcome.messages, ...callsBeside(outcome) }
+    task.journal.note(state.runId, task.redactor.value(said) as typeof said)
+  }
+  return outcome
 }
 
 /** The answer in a text, or a message that says what is missing. */

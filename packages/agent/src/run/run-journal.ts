@@ -1,18 +1,42 @@
 import { type Journal, type JournalFact, journalVersion, noJournal } from '../ports/journal.ts'
 
-/** A journal as a run writes to it. */
+/** A journal as one run writes to it. */
 export interface RunJournal {
   /** False: nothing is kept, and nothing has to be made for it. */
   readonly isKept: boolean
+  /** Whether something was written: the run has begun, or is gone on with, in this process. */
+  readonly hasBegun: boolean
+  /** Resolves when this and everything before it is durable. */
   append(runId: string, fact: JournalFact): Promise<void>
+  /** Writes down what nothing waits for. If it cannot be written, the next `append` says so. */
+  note(runId: string, fact: JournalFact): void
 }
 
 /** Adds to each fact what every entry has. Costs nothing where nothing is kept. */
 export function runJournal(journal: Journal): RunJournal {
-  if (journal === noJournal) return { isKept: false, append: () => kept }
+  if (journal === noJournal) return { isKept: false, hasBegun: false, append: () => kept, note: () => undefined }
+  const pending = new Set<Promise<void>>()
+  let hasBegun = false
+  const write = (runId: string, fact: JournalFact): Promise<void> =>
+    journal.append({ v: journalVersion, runId, at: new Date().toISOString(), ...fact })
   return {
     isKept: true,
-    append: (runId, fact) => journal.append({ v: journalVersion, runId, at: new Date().toISOString(), ...fact }),
+    get hasBegun() {
+      return hasBegun
+    },
+    append: async (runId, fact) => {
+      const written = write(runId, fact)
+      await Promise.all([...pending, written])
+      hasBegun = true
+    },
+    note: (runId, fact) => {
+      const written = write(runId, fact)
+      pending.add(written)
+      written.then(
+        () => pending.delete(written),
+        () => undefined,
+      )
+    },
   }
 }
 

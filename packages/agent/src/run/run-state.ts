@@ -68,12 +68,23 @@ interface RunOrigin {
   readonly ledger: Ledger
   readonly messages: readonly ModelMessage[]
   readonly warnings: readonly string[]
+  /** Of a run that goes on. Default: a new one. */
+  readonly runId?: string | undefined
+  /** Milliseconds that were worked on it before. */
+  readonly elapsedMs?: number | undefined
 }
 
-/** A run that begins now. */
-export function startRunState({ model, agentType, ledger, messages, warnings }: RunOrigin): RunState {
-  const started = performance.now()
-  const runId = randomUUID()
+/** A run that begins, or goes on, now. */
+export function startRunState({
+  model,
+  agentType,
+  ledger,
+  messages,
+  warnings,
+  runId = randomUUID(),
+  elapsedMs = 0,
+}: RunOrigin): RunState {
+  const started = performance.now() - elapsedMs
   const steps: StepRecord[] = []
   const toolCalls: ToolCallRecord[] = []
   let usage = noUsage

@@ -1,6 +1,11 @@
 import { CmdopError, toCmdopError } from '@cmdop/protocol'
+import { drift } from '../calls/past-call.ts'
+import { firstDifference } from '../journal/first-difference.ts'
+import type { JournalFact } from '../ports/journal.ts'
 import { startTelemetry } from '../telemetry/telemetry.ts'
 import { type AnswerDesk, createAnswerDesk } from './answer.ts'
+import { carryNonceOf } from './call-id.ts'
+import { isInterruption } from './interruption.ts'
 import { operate } from './operate.ts'
 import { RunError } from './run-error.ts'
 import type { RunEndEvent, RunEvent } from './run-events.ts'
@@ -101,27 +106,33 @@ export async function* runEvents<Output>(
   stop: AbortController,
   hooks: RunHooks = {},
 ): AsyncGenerator<RunEvent<Output>, void, void> {
-  const { type, source, ledger, messages, warnings } = task
-  const state = startRunState({ model: source.identity, agentType: type.name, ledger, messages, warnings })
+  const { type, source, ledger, messages, warnings, history } = task
+  const goesOn = history?.use === 'resume' ? { runId: history.runId, elapsedMs: history.elapsedMs } : {}
+  const state = startRunState({ model: source.identity, agentType: type.name, ledger, messages, warnings, ...goesOn })
   const desk = createAnswerDesk(task.schema, task.maxRepairs)
   const telemetry = startTelemetry({ runId: state.runId, agentType: type.name, model: source.identity })
   const limits = stopsAtLimits(task, stop)
   const prompt = task.redactor.text(task.prompt)
-  const workplace = createWorkplace(task.machine, { prompt, runId: state.runId })
+  const { runId } = state
+  const workplace = createWorkplace(task.machine, { prompt, runId, carryNonce: carryNonceOf(runId, task.fence.nonce) })
   let end: RunEndEvent<Output>
+  let stops = false
   try {
     stop.signal.throwIfAborted()
     const work = type.work ?? operate
     const { output, strategy, beside } = yield* work(task, { state, desk, workplace, signal: stop.signal, telemetry })
     const evidence = beside['evidence'] as RunRecord['evidence'] | undefined
     const record = state.record({ status: 'completed', output, evidence, strategy, ...known(desk, workplace) })
-    await task.journal.append(state.runId, { type: 'run_ended', status: 'completed', code: null, output })
+    await writeEnd(task, runId, output)
     hooks.onCompleted?.(state.messages)
     end = { type: 'result', output: output as Output, result: record as RunResult<Output> }
   } catch (thrown) {
-    end = { type: 'error', error: await failed(thrown, { task, state, stop, known: known(desk, workplace) }) }
+    const error = await failed(thrown, { task, state, stop, known: known(desk, workplace) })
+    stops = canGoOn(task, error)
+    end = { type: 'error', error }
   } finally {
-    await workplace[Symbol.asyncDispose]()
+    // Of a run that can go on, the session and what is kept in it stay.
+    if (!stops && history?.ended === undefined) await workplace[Symbol.asyncDispose]()
     limits[Symbol.dispose]() // Before the last event: a caller need not ask for another one after it.
   }
   const { status } = end.type === 'result' ? end.result : end.error.result
@@ -146,11 +157,40 @@ async function failed(thrown: unknown, { task, state, stop, known: facts }: Fail
   if (error.code === 'deadline' && stop.signal.aborted) state.stoppedBy = 'seconds'
   const status = statusOf(error, state)
   const record = state.record({ status, strategy: null, ...facts })
+  const failure = new RunError(error, record as RunError['result'])
+  const { code, message } = error
+  const fact: JournalFact = canGoOn(task, failure)
+    ? { type: 'run_stopped', status, code }
+    : { type: 'run_ended', status, code, message: task.redactor.text(message), output: null }
   // The run has failed already; a journal that fails too has nothing to add, and the next reader sees a run without an end.
-  await task.journal
-    .append(state.runId, { type: 'run_ended', status, code: error.code, output: null })
-    .catch(() => undefined)
-  return new RunError(error, record as RunError['result'])
+  if (task.journal.hasBegun) await task.journal.append(state.runId, fact).catch(() => undefined)
+  return failure
+}
+
+/** Whether `resume` can go on where it failed. */
+function canGoOn({ journal }: Task, error: RunError): boolean {
+  return journal.hasBegun && (isInterruption(error) || error.result.status === 'needs_approval')
+}
+
+/** The run has its answer. One that is gone through again must come to the same. */
+async function writeEnd({ journal, history, redactor }: Task, runId: string, output: unknown): Promise<void> {
+  if (!journal.isKept && history === undefined) return
+  const said = redactor.value(asJson(output))
+  if (history === undefined || (history.ended === undefined && history.use === 'resume')) {
+    await journal.append(runId, { type: 'run_ended', status: 'completed', code: null, output: said })
+    return
+  }
+  const difference = firstDifference(history.ended?.output ?? null, said)
+  if (difference !== undefined) throw drift('the end', difference)
+}
+
+/** What a journal can keep of an output: a schema may make anything of an answer. */
+function asJson(output: unknown): unknown {
+  try {
+    return JSON.parse(JSON.stringify(output ?? null)) as unknown
+  } catch {
+    return null
+  }
 }
 
 function statusOf(error: CmdopError, state: RunState): RunStatus {
@@ -161,7 +201,7 @@ function statusOf(error: CmdopError, state: RunState): RunStatus {
 }
 
 /** The caller's signal and the run's seconds both stop it. Disposing takes both away. */
-function stopsAtLimits({ signal, budget }: Task, stop: AbortController): Disposable {
+function stopsAtLimits({ signal, budget, history }: Task, stop: AbortController): Disposable {
   const cancel = (): void =>
     stop.abort(
       new CmdopError('cancelled', 'The caller cancelled the run; what ran was stopped.', { cause: signal?.reason }),
@@ -179,7 +219,11 @@ function stopsAtLimits({ signal, budget }: Task, stop: AbortController): Disposa
         },
       ),
     )
-  const timer = seconds === undefined ? undefined : setTimeout(expire, seconds * 1000)
+  const { use, ended, elapsedMs } = history ?? {}
+  // What is only gone through again takes no time.
+  const isTimed = history === undefined || (use === 'resume' && ended === undefined)
+  const timer =
+    seconds === undefined || !isTimed ? undefined : setTimeout(expire, Math.max(0, seconds * 1000 - (elapsedMs ?? 0)))
   return {
     [Symbol.dispose]: () => {
       clearTimeout(timer)

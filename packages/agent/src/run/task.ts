@@ -3,6 +3,7 @@ import { CmdopError } from '@cmdop/protocol'
 import type { ModelMessage } from 'ai'
 import type { AgentType, AgentTypeName } from '../agent-types/agent-type.ts'
 import type { Routes } from '../agent-types/routes.ts'
+import type { History } from '../journal/history.ts'
 import type { ModelSource } from '../model/model-error.ts'
 import type { ProviderOptions } from '../model/model-step.ts'
 import type { ModelObject } from '../model/observed-model.ts'
@@ -11,7 +12,7 @@ import { evidenceCompanion } from '../output/evidence.ts'
 import { createOutputSchema, type OutputSchema, type OutputSchemaInput } from '../output/output-schema.ts'
 import type { MachineAsker } from '../ports/ask-machine.ts'
 import { bothGates, type Gate } from '../ports/gate.ts'
-import type { Journal } from '../ports/journal.ts'
+import { type Journal, noJournal } from '../ports/journal.ts'
 import { createRedactor, type Redactor } from '../redact/redactor.ts'
 import { isSecretName } from '../redact/secret-names.ts'
 import { Secret } from '../redact/secret.ts'
@@ -90,6 +91,8 @@ export interface TaskOrigin {
   readonly parent?: ParentRun | undefined
   /** Of an earlier conversation, with the fence it used. */
   readonly earlier?: { readonly messages: readonly ModelMessage[]; readonly fence: Fence } | undefined
+  /** Of a run that has begun before. */
+  readonly history?: History | undefined
 }
 
 /** What the calls of a run need of it. */
@@ -106,6 +109,8 @@ export interface CallTask {
   /** Whether results begin with their call's label. */
   readonly labelled: boolean
   readonly waitsForApproval: boolean
+  /** What was done before; undefined: the run begins. */
+  readonly history?: History | undefined
 }
 
 /** A run whose input has been checked. Nothing has been sent. */
@@ -128,7 +133,7 @@ export interface Task extends CallTask, Omit<AgentParts, 'journal'> {
 
 /** Checks everything a caller gave. Throws `validation`, `schema_invalid` or `unsupported`. */
 export function createTask(agent: AgentParts, prompt: string, options: RunOptions, origin: TaskOrigin): Task {
-  const { type, parent, earlier } = origin
+  const { type, parent, earlier, history } = origin
   const { maxRepairs = 2, evidence = false, signal } = options
   if (!Number.isInteger(maxRepairs) || maxRepairs < 0) {
     throw new CmdopError('validation', `Expected maxRepairs to be 0 or a positive whole number, got ${maxRepairs}.`)
@@ -140,7 +145,7 @@ export function createTask(agent: AgentParts, prompt: string, options: RunOption
   if (evidence && schemaInput === undefined) {
     throw new CmdopError('validation', 'Expected an outputSchema where evidence is asked for: a text has no fields.')
   }
-  const fence = earlier?.fence ?? createFence()
+  const fence = earlier?.fence ?? createFence(history?.started.nonce)
   const budget = parseBudget(options.budget)
   const price = priceOf(agent.source.identity, agent.prices)
   const { env, secrets } = environmentOf(options, agent.secrets)
@@ -159,7 +164,11 @@ export function createTask(agent: AgentParts, prompt: string, options: RunOption
     schemaDigest: digestOf(schema?.toolSchema ?? null),
     evidence,
     labelled: evidence,
-    messages: [...(earlier?.messages ?? []), { role: 'user', content: firstMessage(prompt, options.context, fence) }],
+    messages: history?.started.messages ?? [
+      ...(earlier?.messages ?? []),
+      { role: 'user', content: firstMessage(prompt, options.context, fence) },
+    ],
+    history,
     redactor: createRedactor(secrets),
     openTools: openToolsOf(options, type, agent.asker),
     env,
@@ -167,7 +176,7 @@ export function createTask(agent: AgentParts, prompt: string, options: RunOption
     ledger: createLedger(budget, parent?.ledger),
     price,
     gate: parent === undefined ? agent.gate : bothGates(parent.gate, agent.gate),
-    journal: runJournal(agent.journal),
+    journal: runJournal(history === undefined || history.use === 'resume' ? agent.journal : noJournal),
     waitsForApproval: parent?.waitsForApproval ?? options.approval?.wait !== false,
     warnings: priceWarnings(agent, budget, price),
     routes: options.routes,

@@ -1,69 +1,134 @@
 import type { ExecChunk, ExecExit, ExecOptions, Execution, Machine, Session } from '@cmdop/core'
-import { CmdopError, isCmdopError } from '@cmdop/protocol'
-import { CarriedState } from './carried-state.ts'
+import { CmdopError, DEFAULT_ORPHAN_MS, isCmdopError, MAX_ORPHAN_MS } from '@cmdop/protocol'
+import { type Carried, CarriedState } from './carried-state.ts'
 import type { MarkFilter } from './mark-filter.ts'
+import { recover } from './recover.ts'
+import { closeRunSession, openRunSession, type SessionPurpose } from './run-session.ts'
 
 /** Milliseconds that clearing up after a run may take. */
 const CLEAR_WITHIN_MS = 5000
-
-/** Milliseconds after which a session ends by itself whose run is gone. */
-const SESSION_IDLE_MS = 86_400_000
-
-/** Most characters of a prompt that say, in a list of sessions and in recordings, what a run is for. */
-const REASON_CHARACTERS = 120
 
 /** Where the commands of one run work: they are shown in a session of its own, and each goes on where the last one ended. */
 export interface Workplace extends AsyncDisposable {
   /** null: no command has run yet, or the machine shows none. */
   readonly sessionId: string | null
   readonly recordingId: string | null
+  /** What carries over to the next command; null: nothing has yet. */
+  readonly carried: Carried | null
+  /** Goes on where another process has left it. */
+  restore(carried: Carried): void
   /** Runs a command: its output as it comes, and how it ended. Leaving ends it. A `cwd` counts for this command only. */
   run(command: string | readonly string[], options: CommandOptions): Running
 }
 
 /** A command that runs. */
-export type Running = AsyncGenerator<Pick<ExecChunk, 'stream' | 'data'>, ExecExit, void>
+export type Running = AsyncGenerator<CommandOutput, ExecExit, void>
+
+/** A piece of its output. */
+export interface CommandOutput extends Pick<ExecChunk, 'stream' | 'data'> {
+  /** Bytes before it that nobody kept. */
+  readonly skipped?: number
+}
 
 /** How a command runs at its workplace. */
 export interface CommandOptions extends Pick<ExecOptions, 'cwd' | 'env' | 'signal' | 'deadlineMs'> {
   /** It may run beside others, and leaves nothing to the next one. */
   readonly readOnly?: boolean | undefined
+  /** Under which the machine remembers how it ended. */
+  readonly callId?: string | undefined
+  /** It may have been run, then: the machine is asked for it first. */
+  readonly startedAt?: string | undefined
 }
 
-/** The workplace of a run that begins. The session is opened before the first command. */
-export function createWorkplace(machine: Machine, { prompt, runId }: { prompt: string; runId: string }): Workplace {
-  const carried = new CarriedState()
-  let opening: Promise<Session | undefined> | undefined
-  let session: Session | undefined
-  const open = async (signal: AbortSignal | undefined) => {
-    opening ??= openSession(machine, { prompt, runId, signal })
+/** Of which run it is. */
+export interface WorkplaceOrigin extends SessionPurpose {
+  /** What keeps output from saying where the next command begins. */
+  readonly carryNonce?: string | undefined
+}
+
+/** The workplace of a run. Its session is opened before the first command. */
+export function createWorkplace(machine: Machine, origin: WorkplaceOrigin): Workplace {
+  return new RunWorkplace(machine, origin)
+}
+
+class RunWorkplace implements Workplace {
+  readonly #machine: Machine
+  readonly #origin: WorkplaceOrigin
+  readonly #state: CarriedState
+  #opening: Promise<Session | undefined> | undefined
+  #session: Session | undefined
+  #restored: Carried | undefined
+
+  constructor(machine: Machine, origin: WorkplaceOrigin) {
+    this.#machine = machine
+    this.#origin = origin
+    this.#state = new CarriedState(origin.carryNonce)
+  }
+
+  get sessionId() {
+    return this.#session?.id ?? this.#restored?.sessionId ?? null
+  }
+
+  get recordingId() {
+    return this.#session?.recordingId ?? null
+  }
+
+  get carried(): Carried | null {
+    const { directory = null, hasVariables } = this.#state
+    const { sessionId } = this
+    return directory === null && !hasVariables && sessionId === null ? null : { directory, hasVariables, sessionId }
+  }
+
+  restore(carried: Carried): void {
+    this.#restored = carried
+    this.#state.restore(carried)
+  }
+
+  run(command: string | readonly string[], { startedAt, ...options }: CommandOptions): Running {
+    const { callId, signal } = options
+    if (startedAt === undefined || callId === undefined) return this.#runNow(command, options)
+    return recover({
+      machine: this.#machine,
+      call: { callId, startedAt, signal },
+      filter: typeof command === 'string' ? this.#state.filter(options.cwd === undefined) : undefined,
+      runNow: () => this.#runNow(command, options),
+    })
+  }
+
+  async *#runNow(command: string | readonly string[], { readOnly, callId, ...given }: CommandOptions): Running {
+    const options: ExecOptions = { ...given, ...(callId === undefined ? {} : remembered(callId, given.deadlineMs)) }
+    await this.#open(options.signal)
+    const work = { command, options, readOnly }
+    const session = this.#session
+    if (session === undefined) return yield* carry(this.#machine, this.#state, work)
     try {
-      session = await opening
-      if (session?.folder) carried.keepIn(session.folder)
+      return yield* carry(this.#machine, this.#state, { ...work, options: { ...options, showIn: session.id } })
     } catch (error) {
-      opening = undefined
-      throw error
+      throw sessionEnded(error)
     }
   }
-  return {
-    get sessionId() {
-      return session?.id ?? null
-    },
-    get recordingId() {
-      return session?.recordingId ?? null
-    },
-    async *run(command, { readOnly, ...options }) {
-      await open(options.signal)
-      if (session === undefined) return yield* carry(machine, carried, { command, options, readOnly })
-      try {
-        return yield* carry(machine, carried, { command, options: { ...options, showIn: session.id }, readOnly })
-      } catch (error) {
-        throw sessionEnded(error)
-      }
-    },
-    [Symbol.asyncDispose]: async () => {
-      await Promise.all([removeFile(machine, carried.file), closeSession(session)])
-    },
+
+  async #open(signal: AbortSignal | undefined): Promise<void> {
+    this.#opening ??= openRunSession(this.#machine, { ...this.#origin, signal })
+    try {
+      this.#session = await this.#opening
+      if (this.#session?.folder) this.#state.keepIn(this.#session.folder)
+    } catch (error) {
+      this.#opening = undefined
+      throw error
+    }
+    const before = this.#restored
+    this.#restored = undefined
+    if (before?.hasVariables !== true || before.sessionId === (this.#session?.id ?? null)) return
+    this.#state.forgetVariables()
+    throw new CmdopError(
+      'conflict',
+      'Nothing was run. The session of this run had ended, and with it the variables that earlier commands exported are gone. Set again those you need, then repeat the command.',
+    )
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([removeFile(this.#machine, this.#state.file), closeRunSession(this.#session, CLEAR_WITHIN_MS)])
   }
 }
 
@@ -72,9 +137,17 @@ export function bareWorkplace(machine: Machine): Workplace {
   return {
     sessionId: null,
     recordingId: null,
-    run: (command, options) => followed(machine.exec(command, options)),
+    carried: null,
+    restore: () => undefined,
+    run: (command, { readOnly: _, startedAt: __, callId, ...options }) =>
+      followed(machine.exec(command, { ...options, ...(callId === undefined ? {} : { callId }) })),
     [Symbol.asyncDispose]: async () => {},
   }
+}
+
+/** One that is asked for later goes on for its whole time, should whoever started it be gone. */
+function remembered(callId: string, deadlineMs: number | undefined): Pick<ExecOptions, 'callId' | 'orphanMs'> {
+  return { callId, orphanMs: Math.min(Math.max(deadlineMs ?? 0, DEFAULT_ORPHAN_MS), MAX_ORPHAN_MS) }
 }
 
 interface Work {
@@ -125,31 +198,6 @@ function sessionEnded(error: unknown): unknown {
   return new CmdopError('session_ended', 'The session of this run was closed, so nothing more was run.', {
     cause: error,
   })
-}
-
-/** undefined where the machine has no sessions, or a daemon that knows none. */
-async function openSession(
-  { sessions }: Machine,
-  { prompt, runId, signal }: { prompt: string; runId: string; signal: AbortSignal | undefined },
-): Promise<Session | undefined> {
-  const reason = prompt.length <= REASON_CHARACTERS ? prompt : `${prompt.slice(0, REASON_CHARACTERS - 1)}…`
-  try {
-    const name = `run ${runId.slice(0, 8)}`
-    return await sessions?.open({ kind: 'run', name, reason, idleTimeoutMs: SESSION_IDLE_MS, signal })
-  } catch (error) {
-    if (isCmdopError(error) && error.code === 'unsupported') return undefined
-    throw error
-  }
-}
-
-/** A session that somebody took over is theirs. */
-async function closeSession(session: Session | undefined): Promise<void> {
-  const signal = AbortSignal.timeout(CLEAR_WITHIN_MS)
-  try {
-    if ((await session?.info({ signal }))?.shell === null) await session?.close({ signal })
-  } catch {
-    // The run has its result either way; the session ends by itself.
-  }
 }
 
 async function removeFile(machine: Machine, file: string | undefined): Promise<void> {

@@ -4,7 +4,7 @@ import type { ExecChunk, ExecExit, Execution, Machine } from '@cmdop/core'
 import { CmdopError, isCmdopError } from '@cmdop/protocol'
 import { markIn } from '../run/carried-state.ts'
 import { MarkFilter } from '../run/mark-filter.ts'
-import { firstDifference } from './first-difference.ts'
+import { firstDifference } from '../journal/first-difference.ts'
 
 /** Version of the file's form. */
 const version = 1

@@ -18,6 +18,8 @@ export interface OpenedTools extends AsyncDisposable {
   readonly tools: readonly Tool[]
   /** The same for the same names, descriptions and schemas. */
   readonly digest: string
+  /** The same for each alone, by name. */
+  digests(): Readonly<Record<string, string>>
 }
 
 /** Opens them, once for a run. */
@@ -60,7 +62,12 @@ export function openToolsOf(choice: ToolChoice, type: AgentType, asker: MachineA
     const all = [...own, ...given, ...remote]
     if (type.readOnly) refuseChanging(remote, type)
     const kept = opened.move()
-    return { tools: all, digest: digestOf(all.map(described)), [Symbol.asyncDispose]: () => kept.disposeAsync() }
+    return {
+      tools: all,
+      digest: digestOf(all.map(described)),
+      digests: () => Object.fromEntries(all.map((tool) => [tool.name, digestOf(described(tool))])),
+      [Symbol.asyncDispose]: () => kept.disposeAsync(),
+    }
   }
 }
 

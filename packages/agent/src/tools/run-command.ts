@@ -48,10 +48,13 @@ function commandTool(input: typeof carrying) {
       'Runs a command on the machine and gives its exit code, standard output and standard error. Long output is cut in its middle.',
     input,
     sharesMachine: ({ readOnly = false }) => readOnly,
+    recovers: true,
     run: ({ command, cwd, readOnly, timeoutSeconds = defaultTimeoutSeconds }, context) => {
       const running = context.workplace.run(command, {
         signal: context.signal,
         readOnly,
+        callId: context.callId,
+        startedAt: context.startedAt,
         deadlineMs: Math.ceil(timeoutSeconds * 1000),
         ...(cwd === undefined ? {} : { cwd }),
         ...(Object.keys(context.env).length === 0 ? {} : { env: { ...context.env } }),
@@ -89,6 +92,7 @@ async function* captured(running: Running, outputs: Captures): AsyncGenerator<Ou
     for (;;) {
       const { done, value } = await running.next()
       if (done === true) return value
+      if (value.skipped !== undefined) outputs[value.stream].skip(value.skipped)
       const content = outputs[value.stream].add(value.data)
       if (content !== '') yield { stream: value.stream, content }
     }
@@ -101,11 +105,13 @@ interface Capture {
   readonly kept: KeptOutput
   /** Takes output in, and gives what of it can be shown now. */
   add(data: Uint8Array): string
+  /** Notes bytes that are not there. */
+  skip(bytes: number): void
   end(): string
 }
 
 function capture(stream: string, { redactor, shelf, label }: ToolContext): Capture {
-  const cleaned = redactor.stream()
+  let cleaned = redactor.stream()
   const decoder = new TextDecoder()
   const kept = shelf.place(label, stream)
   const take = (data: Buffer, more: boolean): string => {
@@ -115,6 +121,11 @@ function capture(stream: string, { redactor, shelf, label }: ToolContext): Captu
   return {
     kept,
     add: (data) => take(cleaned.push(data), true),
+    skip: (bytes) => {
+      take(cleaned.end(), true)
+      cleaned = redactor.stream()
+      kept.skip(bytes)
+    },
     end: () => take(cleaned.end(), false),
   }
 }
@@ -128,7 +139,7 @@ function stoppedOutcome(outputs: Captures, context: ToolContext, timeoutSeconds:
     text: [line, ...lines].join('\n'),
     shownBytes,
     output: { exitCode: null, signal: null, stopped: true, ...output },
-    failed: true,
+    failed: 'deadline',
   }
 }
 

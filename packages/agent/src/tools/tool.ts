@@ -1,5 +1,5 @@
 import type { Machine } from '@cmdop/core'
-import { CmdopError } from '@cmdop/protocol'
+import { CmdopError, type ErrorCode } from '@cmdop/protocol'
 import * as z from 'zod/v4'
 import type { OutputShelf } from '../context/output-shelf.ts'
 import type { JsonSchema } from '../output/json-schema.ts'
@@ -25,6 +25,10 @@ export interface ToolContext {
   readonly label: string
   /** Set on top of the machine's environment for commands. */
   readonly env: Readonly<Record<string, string>>
+  /** Under which the machine knows a command of this call, and remembers its end; undefined: the run is not written down. */
+  readonly callId: string | undefined
+  /** The call may have been made already, and began then (ISO 8601): it is asked for before anything is done. */
+  readonly startedAt: string | undefined
 }
 
 /** Output of a call while it runs, without secrets. */
@@ -41,8 +45,8 @@ export interface ToolOutcome {
   readonly text: string
   /** Bytes of the machine's output within `text`. */
   readonly shownBytes: number
-  /** It did not do what it was asked, and `output` says what it did. */
-  readonly failed?: true
+  /** Why it did not do what it was asked; `output` says what it did. */
+  readonly failed?: ErrorCode
 }
 
 /** A tool that a model may call. */
@@ -56,6 +60,8 @@ export interface Tool {
   readonly sharesMachine?: ((input: unknown) => boolean) | undefined
   /** False: it does not work on the machine, and need not wait for what runs there. */
   readonly usesMachine?: false
+  /** Whether it finds out by itself what became of a call that was in flight. One that does not is never made again, unless it only reads. */
+  readonly recovers?: true
   /** Whether a call asks for a person. */
   readonly needsApproval?: ((input: unknown) => Promise<boolean>) | undefined
   /** Checks an input, or promises to. Throws `validation` with the issues for one that does not fit. */
@@ -71,6 +77,7 @@ interface ToolDefinition<Input> {
   readonly input: z.ZodType<Input>
   readonly readOnly?: boolean
   readonly sharesMachine?: (input: Input) => boolean
+  readonly recovers?: true
   readonly run: (
     input: Input,
     context: ToolContext,
@@ -79,13 +86,14 @@ interface ToolDefinition<Input> {
 
 /** A tool from its Zod schema: the schema is what the model sees, and what its input is judged by. */
 export function defineTool<Input>(definition: ToolDefinition<Input>): Tool {
-  const { name, description, input: schema, readOnly = false, sharesMachine, run } = definition
+  const { name, description, input: schema, readOnly = false, sharesMachine, recovers, run } = definition
   const { $schema: _, ...inputSchema } = z.toJSONSchema(schema, { target: 'draft-7', io: 'input' })
   return {
     name,
     description,
     inputSchema,
     readOnly,
+    ...(recovers === undefined ? {} : { recovers }),
     ...(sharesMachine === undefined ? {} : { sharesMachine: (input) => sharesMachine(input as Input) }),
     parse: (input) => {
       const parsed = schema.safeParse(input)

@@ -5,6 +5,7 @@ import { DEFAULT_PORT, startRelay } from '@cmdop/relay'
 import { defaultDataDir } from '../config.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { interrupted } from '../interrupt.ts'
+import { parsePort } from '../numbers.ts'
 import { say, writeJson } from '../terminal.ts'
 
 export interface RelayFlags {
@@ -37,7 +38,7 @@ export async function relayConfig(flags: RelayFlags): Promise<Omit<Parameters<ty
   const { host, insecurePublic, allowOrigin, logLevel } = flags
   const tls = await readTls(flags)
   return {
-    port: parsePort(flags.port),
+    port: parsePort(flags.port, DEFAULT_PORT),
     ...(host === undefined ? {} : { host }),
     ...(insecurePublic === undefined ? {} : { insecurePublic }),
     ...(allowOrigin === undefined ? {} : { allowedOrigins: allowOrigin }),
@@ -65,10 +66,4 @@ async function readPem(path: string): Promise<string> {
   } catch (cause) {
     throw new CmdopError('config', `${path} cannot be read.`, { cause })
   }
-}
-
-function parsePort(text: string | undefined): number {
-  const port = text === undefined ? DEFAULT_PORT : Number(text)
-  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port
-  throw new CmdopError('config', `Expected --port to be a number from 0 to 65535, got "${text}".`)
 }

@@ -31,6 +31,8 @@ interface Cancellable {
 interface MachineCall extends Cancellable {
   readonly method: MethodName
   readonly params: Record<string, unknown>
+  /** Default: a new one. */
+  readonly callId?: string | undefined
 }
 
 /** The sessions of one machine over the relay. */
@@ -43,8 +45,8 @@ export class RemoteSessions implements MachineSessions {
     this.#machineId = machineId
   }
 
-  async open({ signal, ...params }: SessionOpenOptions = {}): Promise<Session> {
-    const { data } = await this.#ask({ method: 'session.open', params, signal })
+  async open({ signal, sessionId: callId, ...params }: SessionOpenOptions = {}): Promise<Session> {
+    const { data } = await this.#ask({ method: 'session.open', params, signal, callId })
     return this.#handle(data)
   }
 
@@ -63,8 +65,8 @@ export class RemoteSessions implements MachineSessions {
     return new RemoteSession(this.#channels, this.#machineId, info)
   }
 
-  #ask(call: MachineCall): Promise<{ data: Uint8Array; trailer: unknown }> {
-    return this.#channels.ask({ ...call, target: this.#machineId, callId: newCallId() })
+  #ask({ callId = newCallId(), ...call }: MachineCall): Promise<{ data: Uint8Array; trailer: unknown }> {
+    return this.#channels.ask({ ...call, target: this.#machineId, callId })
   }
 }
 

@@ -36,6 +36,8 @@ export interface SessionOpenOptions extends Cancellable {
   onRecordingFailure?: RecordingFailure | undefined
   /** Why, for the recording and the log. */
   reason?: string | undefined
+  /** Id of the session, 8 to 64 letters, digits, `_` and `-`; one that runs is given as it is. Default: a new one. */
+  sessionId?: string | undefined
 }
 
 /** A session on a machine. The handle holds nothing open; an {@link Attachment} does. */

@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { RecordingSubject } from '@cmdop/protocol'
 import { z } from 'zod'
+import { writeDurably } from './durable-file.ts'
 
 /** What a later daemon has to know of a call. */
 export const CallRecord = z.strictObject({
@@ -11,12 +12,14 @@ export const CallRecord = z.strictObject({
   startedAt: z.iso.datetime(),
   /** Of its recording, which says that it was lost. */
   recording: RecordingSubject.optional(),
+  /** How it ends is remembered. */
+  keepResult: z.boolean().optional(),
 })
 export type CallRecord = z.infer<typeof CallRecord>
 
 /**
  * One small file for each call that may still run, written before its process starts. It survives a killed daemon; a
- * crash of the whole machine ends the processes anyway, so nothing is flushed.
+ * crash of the whole machine ends the processes anyway, so only what is to be remembered beyond it is flushed.
  */
 export class CallJournal {
   readonly #folder: string
@@ -28,6 +31,11 @@ export class CallJournal {
 
   begin(record: CallRecord): void {
     writeFileSync(this.#file(record.callId), JSON.stringify(record), { mode: 0o600, flag: 'wx' })
+  }
+
+  /** The same; on the disk when it resolves. */
+  async beginDurably(record: CallRecord): Promise<void> {
+    await writeDurably(this.#file(record.callId), JSON.stringify(record), 'wx')
   }
 
   end(callId: string): void {

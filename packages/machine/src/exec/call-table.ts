@@ -3,14 +3,18 @@ import {
   CmdopError,
   type ExecAttachParams,
   type ExecParams,
+  isCmdopError,
+  isErrorCode,
   type Permit,
   type RecordingSubject,
+  type RememberedSince,
 } from '@cmdop/protocol'
 import type { Logger } from 'pino'
 import { type Recorder, subjectOf, titleOf } from '../recordings/recorder.ts'
 import type { SessionTable } from '../sessions/session-table.ts'
-import { Call, type CallOptions } from './call.ts'
+import { Call, type CallOptions, type CallOwner, sendResult } from './call.ts'
 import { CallJournal, type CallRecord } from './call-journal.ts'
+import { type CallResult, CallResults } from './call-results.ts'
 import { endMarked, spawnGroup } from './process-group.ts'
 
 /** Milliseconds in which a call id is known after the call is over, so that nothing sent twice runs twice. */
@@ -32,6 +36,7 @@ export interface CallTableOptions {
 export class CallTable {
   readonly #options: CallTableOptions
   readonly #journal: CallJournal
+  readonly #results: CallResults
   readonly #calls = new Map<string, Call>()
   /** Settle with their start. */
   readonly #starting = new Map<string, Promise<Call>>()
@@ -42,6 +47,7 @@ export class CallTable {
   constructor(options: CallTableOptions) {
     this.#options = options
     this.#journal = new CallJournal(options.folder)
+    this.#results = new CallResults(`${options.folder}-results`)
   }
 
   /** Running commands. */
@@ -52,10 +58,13 @@ export class CallTable {
   /** Ends what an earlier daemon left running. Resolves when it is gone; those calls answer `lost` from then on. */
   async endLeftovers(): Promise<void> {
     const left = this.#journal.left()
-    for (const record of left) this.#lost.set(record.callId, record)
+    // One that had ended by itself and was remembered is not lost.
+    for (const record of left) if (!this.#results.has(record.callId)) this.#lost.set(record.callId, record)
     const ended = await Promise.all(left.map(({ callId }) => endMarked(this.#marker(callId))))
-    for (const { callId, recording } of left) {
+    for (const record of left) {
+      const { callId, recording, keepResult } = record
       if (recording !== undefined) this.#options.recorder.lost(recording)
+      if (keepResult === true && this.#lost.has(callId)) await this.#results.save(failedResult(record, lostError()))
       this.#journal.end(callId)
     }
     if (left.length === 0) return
@@ -76,20 +85,30 @@ export class CallTable {
     const { principalId, fleetId } = permit
     const mirror = this.#options.sessions.mirror(params, permit)
     const recording = subjectOf(permit, { kind: 'exec', title: titleOf(params.command), reason: null })
-    this.#journal.begin({ callId, principalId, fleetId, startedAt: recording.startedAt, recording })
-    const starting = this.#spawn({ owner: { principalId, fleetId }, params, deadlineMs, mirror }, recording)
+    const owner = { principalId, fleetId }
+    const starting = this.#begin({ owner, params, deadlineMs, mirror }, recording)
     this.#starting.set(callId, starting)
     try {
       const call = await starting
       this.#calls.set(callId, call)
-      this.#follow(callId, call)
+      this.#follow(callId, call, params.keepResult)
       call.attach(channel, 0)
     } catch (error) {
+      if (params.keepResult && isCmdopError(error)) await this.#save(failedResult({ callId, ...owner }, error))
       this.#forget(callId)
       throw error
     } finally {
       this.#starting.delete(callId)
     }
+  }
+
+  /** What is to be remembered is on the disk before anything runs. */
+  async #begin(options: Omit<CallOptions, 'group' | 'record'>, recording: RecordingSubject): Promise<Call> {
+    const { startedAt, subjectId: callId } = recording
+    const record = { callId, ...options.owner, startedAt, recording }
+    if (options.params.keepResult) await this.#journal.beginDurably({ ...record, keepResult: true })
+    else this.#journal.begin(record)
+    return this.#spawn(options, recording)
   }
 
   async #spawn(options: Omit<CallOptions, 'group' | 'record'>, recording: RecordingSubject): Promise<Call> {
@@ -104,13 +123,30 @@ export class CallTable {
     const { callId } = channel.open
     await this.#starting.get(callId)?.catch(() => {})
     const call = this.#calls.get(callId)
-    const owner = call?.owner ?? this.#lost.get(callId)
-    if (owner?.principalId !== permit.principalId || owner.fleetId !== permit.fleetId) {
-      throw new CmdopError('not_found', 'This machine knows no such call of yours.')
-    }
-    if (call === undefined)
-      throw new CmdopError('lost', 'The daemon ended under this command; what was left of it was stopped.')
+    if (!isOwner(call?.owner ?? this.#lost.get(callId), permit)) throw unknownCall()
+    if (call === undefined) throw lostError()
     call.attach(channel, params.offset)
+  }
+
+  /** How a call ended, once it has; only for the principal that started it. */
+  async result(channel: Channel, permit: Permit): Promise<void> {
+    const { callId } = channel.open
+    await this.#starting.get(callId)?.catch(() => {})
+    const call = this.#calls.get(callId)
+    if (call !== undefined && isOwner(call.owner, permit)) return call.adopt(channel)
+    const known = await this.#results.find(callId)
+    if (known !== undefined && isOwner(known, permit)) {
+      if (known.end === null) throw errorOf(known)
+      channel.accept()
+      return sendResult(channel, { ...known, end: known.end })
+    }
+    if (isOwner(this.#lost.get(callId), permit)) throw lostError()
+    throw unknownCall({ rememberedSince: this.#rememberedSince(permit) })
+  }
+
+  /** By the relay's clock, which may be another than ours. */
+  #rememberedSince({ issuedAt }: Permit): string {
+    return new Date(this.#results.since + issuedAt - Date.now()).toISOString()
   }
 
   /** Starts nothing any more, ends every command and waits until they are gone. */
@@ -118,24 +154,44 @@ export class CallTable {
     this.#closed = true
     await Promise.allSettled(this.#starting.values())
     await Promise.all([...this.#calls.values()].map((call) => call.close()))
+    await this.#results.settled()
   }
 
   #assertNew(callId: string): void {
     const known =
-      this.#starting.has(callId) || this.#calls.has(callId) || this.#ended.has(callId) || this.#lost.has(callId)
+      this.#starting.has(callId) ||
+      this.#calls.has(callId) ||
+      this.#ended.has(callId) ||
+      this.#lost.has(callId) ||
+      this.#results.has(callId)
     if (known) throw new CmdopError('conflict', 'This call id was used before; nothing ran. Use a new one.')
   }
 
   /** A journal that cannot be written is a fault of the disk, and no reason to end other commands. */
-  #follow(callId: string, call: Call): void {
+  #follow(callId: string, call: Call, keepResult: boolean): void {
     const failed = (err: unknown) => this.#options.log.error({ err, callId }, 'the call journal could not be written')
-    call.ended.then(() => this.#journal.end(callId)).catch(failed)
+    const saved = call.ended.then(async () => {
+      const { result } = call
+      if (keepResult && result !== undefined) await this.#save({ callId, ...call.owner, failure: null, ...result })
+      this.#journal.end(callId)
+    })
+    saved.catch(failed)
     call.over.then(() => this.#forget(callId)).catch(failed)
+  }
+
+  /** A result that cannot be written is missing later, and the daemon says so then. */
+  async #save(result: CallResult): Promise<void> {
+    try {
+      await this.#results.save(result)
+    } catch (err) {
+      this.#options.log.error({ err, callId: result.callId }, 'the result of a call could not be kept')
+    }
   }
 
   #forget(callId: string): void {
     this.#calls.delete(callId)
-    this.#journal.end(callId)
+    // One whose result is being written stays until that is done.
+    if (!this.#results.isSaving(callId)) this.#journal.end(callId)
     const now = Date.now()
     this.#ended.set(callId, now)
     for (const [id, endedAt] of this.#ended) {
@@ -143,4 +199,32 @@ export class CallTable {
       this.#ended.delete(id)
     }
   }
+}
+
+function isOwner(owner: CallOwner | undefined, { principalId, fleetId }: Permit): boolean {
+  return owner?.principalId === principalId && owner.fleetId === fleetId
+}
+
+function unknownCall(details?: RememberedSince): CmdopError {
+  return new CmdopError(
+    'not_found',
+    'This machine knows no such call of yours.',
+    details === undefined ? {} : { details },
+  )
+}
+
+function lostError(): CmdopError {
+  return new CmdopError('lost', 'The daemon ended under this command; what was left of it was stopped.')
+}
+
+/** A call that did not run to an end. */
+function failedResult({ callId, principalId, fleetId }: CallOwner & { callId: string }, error: CmdopError): CallResult {
+  const { code, message, details } = error
+  const none = new Uint8Array()
+  return { callId, principalId, fleetId, end: null, failure: { code, message, details }, stdout: none, stderr: none }
+}
+
+function errorOf({ failure }: CallResult): CmdopError {
+  if (failure === null || !isErrorCode(failure.code)) return lostError()
+  return new CmdopError(failure.code, failure.message, { details: failure.details })
 }

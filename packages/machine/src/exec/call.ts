@@ -10,9 +10,11 @@ import {
   type ExecParams,
   type ExecStarted,
   isCmdopError,
+  KEPT_RESULT_BYTES,
   KILL_GRACE_MS,
   ResendBuffer,
 } from '@cmdop/protocol'
+import { KeptStream } from './kept-stream.ts'
 import type { ExecRecord } from '../recordings/exec-record.ts'
 import type { MirroredCommand } from '../sessions/mirrored-command.ts'
 import { endGroup, type ProcessGroup } from './process-group.ts'
@@ -49,6 +51,7 @@ export class Call {
   readonly #log = new ResendBuffer()
   readonly #startedAt = performance.now()
   readonly #bytes = { stdout: 0, stderr: 0 }
+  readonly #kept: Record<'stdout' | 'stderr', KeptStream> | undefined
   readonly #deadline: NodeJS.Timeout | undefined
   readonly #ended = Promise.withResolvers<void>()
   readonly #over = Promise.withResolvers<void>()
@@ -64,10 +67,14 @@ export class Call {
   #end: ExecEnd | undefined
   /** Nobody will read on: output is thrown away. */
   #abandoned = false
+  /** Somebody waits for the end, and not for the output as it comes. */
+  #adopted = false
 
   constructor(options: CallOptions) {
     this.#options = options
     this.owner = options.owner
+    if (options.params.keepResult)
+      this.#kept = { stdout: new KeptStream(KEPT_RESULT_BYTES), stderr: new KeptStream(KEPT_RESULT_BYTES) }
     const { deadlineMs } = options
     if (deadlineMs !== undefined) this.#deadline = setTimeout(() => this.kill('deadline'), deadlineMs)
     // Whatever goes wrong with it, a command is not left running, nor its client waiting.
@@ -86,25 +93,49 @@ export class Call {
     return this.#over.promise
   }
 
+  /** How it ended and what is kept of its output; undefined while it runs, and where nothing is kept. */
+  get result(): { readonly end: ExecEnd; readonly stdout: Uint8Array; readonly stderr: Uint8Array } | undefined {
+    if (this.#end === undefined || this.#kept === undefined) return undefined
+    return { end: this.#end, stdout: this.#kept.stdout.data, stderr: this.#kept.stderr.data }
+  }
+
+  /** Waits on this channel for the end, and sends what is kept of the output then. A channel before it is reset. */
+  adopt(channel: Channel): void {
+    if (this.#kept === undefined) throw new CmdopError('conflict', 'The result of this call is not kept; attach to it.')
+    this.#adopted = true
+    this.#take(channel)
+    channel.accept()
+    const sent = this.ended.then(() => (this.result === undefined ? undefined : sendResult(channel, this.result)))
+    this.#serve(channel, [sent])
+    this.#notify()
+  }
+
   /** Goes on with this channel, from this offset of the output. A channel before it is reset. */
   attach(channel: Channel, offset: number): void {
     if (!this.#log.has(offset)) {
       channel.reset(new CmdopError('conflict', `The output from byte ${offset} on is not kept (any more).`))
       return
     }
-    clearTimeout(this.#orphan)
-    const former = this.#channel
-    this.#channel = channel
+    this.#take(channel)
     this.#sent = offset
-    former?.reset(new CmdopError('conflict', 'Another connection took over this call.'))
     channel.onControl = (message) => {
       if (ExecCancel.safeParse(message).success) this.kill('cancelled')
       this.#stdinEnd = ExecStdinEnd.safeParse(message).data?.bytes ?? this.#stdinEnd
       this.#endStdin()
     }
     channel.accept()
-    const serving = Promise.all([this.#sendOutput(channel), this.#takeInput(channel), channel.over])
-    serving.then(
+    this.#serve(channel, [this.#sendOutput(channel), this.#takeInput(channel)])
+  }
+
+  #take(channel: Channel): void {
+    clearTimeout(this.#orphan)
+    const former = this.#channel
+    this.#channel = channel
+    former?.reset(new CmdopError('conflict', 'Another connection took over this call.'))
+  }
+
+  #serve(channel: Channel, work: readonly Promise<unknown>[]): void {
+    Promise.all([...work, channel.over]).then(
       () => this.#leave(channel),
       (error: unknown) => this.#lose(channel, error),
     )
@@ -161,9 +192,12 @@ export class Call {
         this.#bytes[stream] += (data as Buffer).length
         this.#options.record.output(stream, data as Buffer)
         this.#options.mirror?.output(data as Buffer)
+        this.#kept?.[stream].add(data as Buffer)
+        if (this.#adopted) continue
         this.#log.append(execLanes[stream], data as Buffer)
         this.#notify()
-        while (this.#log.costFrom(this.#sent) > READ_AHEAD && !this.#abandoned) await this.#changed.promise
+        while (this.#log.costFrom(this.#sent) > READ_AHEAD && !this.#abandoned && !this.#adopted)
+          await this.#changed.promise
       }
     } catch {
       // Let go after a kill; what was read counts.
@@ -244,6 +278,20 @@ export class Call {
     this.#changed.resolve()
     this.#changed = Promise.withResolvers()
   }
+}
+
+/** Sends what is kept of a call that is over, and how it ended. */
+export async function sendResult(
+  channel: Channel,
+  { end, stdout, stderr }: { end: ExecEnd; stdout: Uint8Array; stderr: Uint8Array },
+): Promise<void> {
+  for (const [lane, data] of [
+    [execLanes.stdout, stdout],
+    [execLanes.stderr, stderr],
+  ] as const) {
+    if (data.length > 0) await channel.send(lane, data)
+  }
+  await channel.end(end)
 }
 
 /** Resolves when the command took the bytes, or takes no more. */

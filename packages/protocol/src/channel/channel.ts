@@ -46,6 +46,8 @@ export class Channel {
   readonly open: Open
   /** Given, it takes control messages as they arrive, ahead of content that is not read yet. Throwing resets the channel. */
   onControl: ((message: unknown) => void) | undefined
+  /** What {@link Channel.end} was given. */
+  ownTrailer: unknown
   readonly #host: ChannelHost
   readonly #sendWindow: SendWindow
   readonly #receiveWindow: ReceiveWindow
@@ -139,6 +141,7 @@ export class Channel {
   async end(trailer?: unknown): Promise<void> {
     const payload = trailer === undefined ? EMPTY : encoder.encode(JSON.stringify(trailer))
     if (payload.length > MAX_TRAILER_BYTES) throw new CmdopError('frame_too_large', 'The result is over 16 KiB.')
+    if (!this.#isEnding) this.ownTrailer = trailer
     this.#isEnding = true
     await this.#sending
     if (this.#localEnded || this.#error !== undefined) return

@@ -2,10 +2,8 @@ import { z } from 'zod'
 import { decodeJson } from '../channel/frame.ts'
 import { MAX_WINDOW, MIN_WINDOW } from '../channel/limits.ts'
 import { CmdopError, toCmdopError } from '../errors.ts'
+import { CallId } from './call-id.ts'
 import { SignedPermit } from './permit.ts'
-
-/** Ids of calls, made by the client: unique, and safe in a file name. */
-export const CallId = z.string().regex(/^[A-Za-z0-9_-]{8,64}$/)
 
 /** The payload of an `open` frame. */
 export const Open = z.strictObject({

@@ -29,6 +29,8 @@ export const ExecParams = z.strictObject({
   orphanMs: z.number().int().min(0).max(MAX_ORPHAN_MS).default(DEFAULT_ORPHAN_MS),
   /** A session of kind `run` in which the command and its output are shown as they happen. */
   showIn: SessionId.optional(),
+  /** Remember for {@link KEPT_RESULT_MS} how it ended, for `exec.result`, also over restarts of the daemon. */
+  keepResult: z.boolean().default(false),
 })
 export type ExecParams = z.infer<typeof ExecParams>
 
@@ -38,6 +40,26 @@ export const ExecAttachParams = z.strictObject({
   offset: z.number().int().min(0),
 })
 export type ExecAttachParams = z.infer<typeof ExecAttachParams>
+
+/** Milliseconds for which a machine remembers how a command ended that asked for it. */
+export const KEPT_RESULT_MS = 7 * 86_400_000
+
+/** Bytes of each stream that are remembered: half from its start, half from its end. */
+export const KEPT_RESULT_BYTES = 64 * 1024
+
+/**
+ * Parameters of `exec.result`: how the call ended whose id the open frame carries, if it was started with `keepResult`. Of
+ * one that still runs, the machine answers when it is over. What is kept of stdout and stderr comes on their lanes, then
+ * an {@link ExecEnd}. `lost`: the daemon ended under it. `not_found` says in its details since when the machine remembers.
+ */
+export const ExecResultParams = z.strictObject({})
+
+/** Details of the `not_found` of `exec.result`: a call that was started since then has never arrived. */
+export const RememberedSince = z.object({
+  /** By the relay's clock. */
+  rememberedSince: z.iso.datetime(),
+})
+export type RememberedSince = z.infer<typeof RememberedSince>
 
 /** Control from the machine: first on every channel of a call. */
 export const ExecStarted = z.object({

@@ -1,5 +1,16 @@
 import { z } from 'zod'
-import { ExecAttachParams, ExecParams } from './exec.ts'
+import {
+  AskAttachParams,
+  AskCancelParams,
+  AskClearParams,
+  AskConfirmParams,
+  AskMessagesParams,
+  AskParams,
+  AskPinParams,
+  AskSessionParams,
+  AskSpendParams,
+} from './ask.ts'
+import { ExecAttachParams, ExecParams, ExecResultParams } from './exec.ts'
 import {
   FileChangeParams,
   FileDeleteParams,
@@ -38,6 +49,7 @@ export const FactsParams = z.strictObject({})
 export const methods = {
   exec: { params: ExecParams, action: 'machine.exec', repeatable: false, input: true },
   'exec.attach': { params: ExecAttachParams, action: 'machine.exec', repeatable: true, input: true },
+  'exec.result': { params: ExecResultParams, action: 'machine.exec', repeatable: true, input: false },
   facts: { params: FactsParams, action: 'machine.facts', repeatable: true, input: false },
   'file.read': { params: FileReadParams, action: 'file.read', repeatable: true, input: false },
   'file.list': { params: FileListParams, action: 'file.read', repeatable: true, input: false },
@@ -59,9 +71,23 @@ export const methods = {
   'session.observe': { params: SessionObserveParams, action: 'session.observe', repeatable: true, input: false },
   'session.execute': { params: SessionExecuteParams, action: 'session.operate', repeatable: false, input: false },
   'session.close': { params: SessionCloseParams, action: 'session.operate', repeatable: true, input: false },
+  ask: { params: AskParams, action: 'machine.ask', repeatable: false, input: true },
+  'ask.attach': { params: AskAttachParams, action: 'machine.ask', repeatable: true, input: true },
+  'ask.cancel': { params: AskCancelParams, action: 'machine.ask', repeatable: true, input: false },
+  'ask.confirm': { params: AskConfirmParams, action: 'machine.ask', repeatable: false, input: false },
+  'ask.pin': { params: AskPinParams, action: 'machine.ask', repeatable: false, input: true },
+  'ask.messages': { params: AskMessagesParams, action: 'machine.ask', repeatable: true, input: false },
+  'ask.clear': { params: AskClearParams, action: 'machine.ask', repeatable: true, input: false },
+  'ask.session': { params: AskSessionParams, action: 'machine.ask', repeatable: true, input: false },
+  'ask.spend': { params: AskSpendParams, action: 'machine.ask', repeatable: true, input: false },
 } as const
 
 export type MethodName = keyof typeof methods
+
+/** Methods of the operator on a machine: a client reaches them over REST, and its operator asks for no permit for them. */
+export function isAskMethod(method: string): boolean {
+  return method === 'ask' || method.startsWith('ask.')
+}
 
 export function isMethodName(value: string): value is MethodName {
   return Object.hasOwn(methods, value)

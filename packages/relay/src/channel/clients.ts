@@ -1,4 +1,4 @@
-import { CmdopError, type Transport } from '@cmdop/protocol'
+import { CmdopError, isAskMethod, type Transport } from '@cmdop/protocol'
 import type { Caller } from '../auth/authenticate.ts'
 import type { Bus } from '../bus/bus.ts'
 import type { Gate } from './gate.ts'
@@ -39,9 +39,11 @@ export class ClientPeers {
     return this.#peers.size
   }
 
-  accept(transport: Transport, caller: Caller): Peer {
+  /** `asks`: the other end is this relay's own, which answers the operator of a machine. */
+  accept(transport: Transport, caller: Caller, { asks = false }: { asks?: boolean } = {}): Peer {
     const peer = new Peer(transport, {
       open: async (_peer, open, end) => {
+        if (!asks && isAskMethod(open.method)) throw overRest()
         if (this.#options.isDraining()) throw new CmdopError('unavailable', 'The relay is shutting down; nothing ran.')
         await this.#options.gate.open(caller, open, end)
       },
@@ -70,6 +72,10 @@ export class ClientPeers {
     this.#revoked.set(keyId, now)
     for (const [peer, caller] of this.#peers) if (caller.key.id === keyId) drop(peer, 'was revoked')
   }
+}
+
+function overRest(): CmdopError {
+  return new CmdopError('unsupported', 'The operator of a machine is asked over HTTP: POST /api/machines/{id}/ask.')
 }
 
 /** What runs for it is ended too, and not left to go on for its `orphanMs`. */

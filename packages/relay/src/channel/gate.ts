@@ -6,6 +6,7 @@ import {
   isMethodName,
   methods,
   type Open,
+  type SignedPermit,
   toCmdopError,
 } from '@cmdop/protocol'
 import { type Caller, assertUsable } from '../auth/authenticate.ts'
@@ -34,6 +35,13 @@ const OUTCOME_WAIT_MS = 10
 
 type Intent = Omit<AuditRow, 'decision' | 'code'>
 
+/** A call that is allowed. */
+export interface Decided {
+  readonly machine: MachineRow
+  readonly permit: SignedPermit
+  readonly settled: (outcome: Uint8Array | CmdopError) => void
+}
+
 /**
  * The one way to a machine: authorise, write the intent, sign the permit, join the channels, and write the outcome when
  * it is over. A refusal is written too. If the intent cannot be written, nothing happens.
@@ -50,9 +58,31 @@ export class Gate {
 
   /** Decides about a call of a client. Throws what the client is told. */
   async open(caller: Caller, open: Open, end: RouteEnd): Promise<void> {
+    const { machine, permit, settled } = await this.decide(caller, open)
+    try {
+      const peer = await this.#options.router.open(machine)
+      // The caller may have given up, or lost its right, while the machine was looked for.
+      assertUsable(caller.key)
+      if (end.closed)
+        throw new CmdopError('cancelled', 'The caller is gone, or does not want it any more; nothing ran.')
+      peer.join(end, { ...open, permit }, settled)
+      this.#writeOutcomes()
+    } catch (cause) {
+      const error = toCmdopError(cause, 'server', 'The relay could not reach the machine.')
+      settled(error)
+      throw error
+    }
+  }
+
+  /**
+   * Authorises a call, writes its intent and signs its permit. Whoever gets it calls `settled` once, with the trailer of
+   * the call or why there is none. `requestId`: of the ask whose operator makes the call. Throws the refusal, which is a
+   * row too.
+   */
+  async decide(caller: Caller, open: Open, requestId: string | null = null): Promise<Decided> {
     const machine = this.#options.router.row(open.target) ?? (await this.#options.store.machines.get(open.target))
     const digest = actionDigest(open)
-    const intent = newIntent(caller, open, { digest, machine })
+    const intent = { ...newIntent(caller, open, { digest, machine }), requestId }
     const refusal = refuse(caller, open, machine)
     if (refusal !== undefined || machine === undefined) {
       const error = refusal ?? new CmdopError('not_found', 'There is no such machine in your fleet.')
@@ -67,20 +97,7 @@ export class Gate {
       endOfTick().then(() => this.#options.signer.sign({ open, caller, machine, action, digest, intentId: intent.id })),
     ])
     this.#options.decided(open.method, 'ok')
-    const settled = this.#outcome(intent)
-    try {
-      const peer = await this.#options.router.open(machine)
-      // The caller may have given up, or lost its right, while the machine was looked for.
-      assertUsable(caller.key)
-      if (end.closed)
-        throw new CmdopError('cancelled', 'The caller is gone, or does not want it any more; nothing ran.')
-      peer.join(end, { ...open, permit }, settled)
-      this.#writeOutcomes()
-    } catch (cause) {
-      const error = toCmdopError(cause, 'server', 'The relay could not reach the machine.')
-      settled(error)
-      throw error
-    }
+    return { machine, permit, settled: this.#outcome(intent) }
   }
 
   /** Resolves when every outcome so far is written. */

@@ -26,6 +26,7 @@ export interface SwitchOptions {
 /** All connections of one relay and what joins them. */
 export interface Switch {
   readonly clients: ClientPeers
+  readonly gate: Gate
   readonly machines: MachinePeers
   readonly counts: Readonly<Record<'machines' | 'clients' | 'channels', () => number>>
   acceptRelay(transport: Transport): void
@@ -59,6 +60,7 @@ export function createSwitch(options: SwitchOptions): Switch {
   const presence = new PresenceKeeper({ relayInstance, store, bus, router, peers, failed })
   return {
     clients,
+    gate,
     machines,
     counts: {
       machines: () => router.local.size,

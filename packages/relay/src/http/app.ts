@@ -11,10 +11,12 @@ import {
 import { RELAY_VERSION } from '../version.ts'
 import type { HttpContext } from './context.ts'
 import { apiKeyRoutes } from './routes/api-keys.ts'
+import { askRoutes } from './routes/ask.ts'
 import { enrollRoutes } from './routes/enroll.ts'
 import { machineRoutes } from './routes/machines.ts'
 import { recordingUploadRoutes } from './routes/recording-uploads.ts'
 import { recordingRoutes } from './routes/recordings.ts'
+import { runRoutes } from './routes/runs.ts'
 import { systemRoutes } from './routes/system.ts'
 
 /** Bytes of a request body at most. */
@@ -63,8 +65,11 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
   await app.register(systemRoutes(context))
   await app.register(enrollRoutes(context))
   await app.register(machineRoutes(context))
+  await app.register(askRoutes(context))
   await app.register(apiKeyRoutes(context))
   await app.register(recordingRoutes(context))
+  // Scripts write all the time.
+  await app.register(runRoutes(context), { logLevel: 'warn' })
   // Machines send all the time.
   await app.register(recordingUploadRoutes(context), { logLevel: 'warn' })
   await app.ready()

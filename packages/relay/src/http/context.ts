@@ -1,3 +1,4 @@
+import type { AskService } from '../ask/ask-service.ts'
 import type { Bus } from '../bus/bus.ts'
 import type { Blobs } from '../recordings/blobs.ts'
 import type { Metrics } from './metrics.ts'
@@ -9,6 +10,9 @@ export interface HttpContext {
   /** Contents of recordings. */
   readonly blobs: Blobs
   readonly bus: Bus
+  readonly asks: AskService
+  /** Milliseconds between the signs of life of a stream of events. */
+  readonly heartbeatMs: number
   readonly relayId: string
   /** SPKI PEM. */
   readonly relayPublicKey: string

@@ -6,6 +6,7 @@ import { describeKeys } from './conformance/keys.ts'
 import { describeLifecycle } from './conformance/lifecycle.ts'
 import { describeMachines } from './conformance/machines.ts'
 import { describeRecordings } from './conformance/recordings.ts'
+import { describeRuns } from './conformance/runs.ts'
 import type { OpenStore } from './conformance/world.ts'
 
 /** What every implementation of the port does. `open` gives a new, empty store each time. */
@@ -16,6 +17,7 @@ export function describeStore(name: string, open: OpenStore): void {
     describeEnrollment(open)
     describeMachines(open)
     describeRecordings(open)
+    describeRuns(open)
     describeAudit(open)
     describeLifecycle(open)
   })

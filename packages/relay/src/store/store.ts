@@ -1,4 +1,4 @@
-import type { RecordingManifest, RecordingSubject, RecordingSummary } from '@cmdop/protocol'
+import type { RecordingManifest, RecordingSubject, RecordingSummary, RunSummary } from '@cmdop/protocol'
 
 /**
  * The relay's state as an asynchronous port. Every promise that resolves means committed: it survives `kill -9`.
@@ -16,6 +16,7 @@ export interface Store extends AsyncDisposable {
   readonly tickets: TicketStore
   readonly machines: MachineStore
   readonly recordings: RecordingStore
+  readonly runs: RunStore
   readonly audit: AuditStore
   /** The relay's own signing key, made once by whoever comes first; every relay on this store gets the same one. */
   relayKey(propose: () => RelayKeyRow): Promise<RelayKeyRow>
@@ -261,4 +262,48 @@ export interface RecordingStore {
       kind?: RecordingRow['kind']
     },
   ): Promise<RecordingRow[]>
+}
+
+/** An operator's run. What it did is in its entries. */
+export type RunRow = Readonly<Omit<RunSummary, 'runId'> & { id: string }>
+
+/** An entry of a run's journal. */
+export interface RunEntryRow {
+  readonly runId: string
+  /** From 0, without a gap. */
+  readonly position: number
+  /** When the relay took it. */
+  readonly at: string
+  /** Bytes of this entry and all before it. */
+  readonly totalBytes: number
+  /** JSON. */
+  readonly body: string
+}
+
+/** The position after the last row of a page of runs, the newest first, then by id. */
+export interface RunCursor {
+  readonly createdAt: string
+  readonly id: string
+}
+
+/** The operators' runs of all fleets. */
+export interface RunStore {
+  /** Adds a run with its first entry, both or none. `conflict` when there is a run of that id. */
+  create(run: RunRow, entry: RunEntryRow): Promise<void>
+  get(runId: string): Promise<RunRow | undefined>
+  /** Of one fleet, the newest first, then by id; `after` continues. */
+  list(
+    fleetId: string,
+    page: { limit: number; after?: RunCursor; machineId?: string; state?: RunRow['state'] },
+  ): Promise<RunRow[]>
+  /**
+   * Adds entries of one run that follow one another, all or none, however many writers there are. `conflict` when there is
+   * one at their position, `not_found` when there is none before the first.
+   */
+  append(entries: readonly RunEntryRow[]): Promise<void>
+  /** Entries from a position on, in order. */
+  entries(runId: string, page: { from: number; limit: number }): Promise<RunEntryRow[]>
+  lastEntry(runId: string): Promise<RunEntryRow | undefined>
+  /** Notes how the run stands. */
+  update(runId: string, change: Pick<RunRow, 'state' | 'code' | 'updatedAt'>): Promise<void>
 }

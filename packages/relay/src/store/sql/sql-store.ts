@@ -5,6 +5,7 @@ import { createFleetStore, createPrincipalStore } from './sql-fleets.ts'
 import { createEnrollmentTokenStore, createKeyStore, createTicketStore } from './sql-keys.ts'
 import { createMachineStore } from './sql-machines.ts'
 import { createRecordingStore } from './sql-recordings.ts'
+import { createRunStore } from './sql-runs.ts'
 import type { Database, SqlEngine } from './tables.ts'
 
 /** What a {@link SqlStore} stands on. */
@@ -25,6 +26,7 @@ export class SqlStore implements Store {
   readonly tickets
   readonly machines
   readonly recordings
+  readonly runs
   readonly audit
   readonly #db: Database
   readonly #close: () => Promise<void>
@@ -39,6 +41,7 @@ export class SqlStore implements Store {
     this.tickets = createTicketStore(db)
     this.machines = createMachineStore(db, engine)
     this.recordings = createRecordingStore(db)
+    this.runs = createRunStore(db)
     this.audit = createAuditStore(db)
   }
 

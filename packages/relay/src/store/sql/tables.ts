@@ -8,6 +8,8 @@ import type {
   PrincipalRow,
   RecordingRow,
   RelayKeyRow,
+  RunEntryRow,
+  RunRow,
   TicketRow,
 } from '../store.ts'
 
@@ -24,6 +26,9 @@ export interface Tables {
   machines: MachineRow
   /** Subject and manifest are JSON. */
   recordings: Omit<RecordingRow, 'subject' | 'manifest'> & { subject: string; manifest: string | null }
+  runs: RunRow
+  /** `previous` is the position before, which must be there; null for the first. */
+  runEntries: RunEntryRow & { previous: number | null }
   audit: AuditRow & { position: Generated<number> }
   /** At most one row; its `id` is 1. */
   relayKey: RelayKeyRow & { id: number }

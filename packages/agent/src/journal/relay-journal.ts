@@ -1,0 +1,130 @@
+import type { RunJournals } from '@cmdop/core'
+import { CmdopError, isCmdopError, MAX_RUN_APPEND_ENTRIES, type RunEntry } from '@cmdop/protocol'
+import type { Journal, JournalEntry, RunStarted, StoredEntry } from '../ports/journal.ts'
+
+/** Milliseconds in which a relay that is away may come back; of a run that fails anyway, less. */
+const PATIENCE_MS = 30_000
+const LAST_PATIENCE_MS = 1_000
+
+/** Bounds of the wait before another try, in milliseconds. */
+const FIRST_WAIT_MS = 50
+const LONGEST_WAIT_MS = 2_000
+
+/** About how many characters of entries go in one request, if there is more than one. */
+const REQUEST_CHARACTERS = 2 * 1024 * 1024
+
+/** A journal on the relay. What is written while an entry is on its way goes with the next request, together. */
+export function createRelayJournal(runs: RunJournals): Journal {
+  const writers = new Map<string, RunWriter>()
+  return {
+    append: async (entry) => {
+      const { runId, type } = entry
+      const writer = writers.get(runId) ?? new RunWriter(runs, runId, 0)
+      writers.set(runId, writer)
+      try {
+        await writer.append(entry)
+      } finally {
+        if (type === 'run_ended' || type === 'run_stopped') writers.delete(runId)
+      }
+    },
+    read: async (runId) => {
+      const entries: StoredEntry[] = await Array.fromAsync(runs.entries(runId))
+      writers.set(runId, new RunWriter(runs, runId, entries.length))
+      return entries
+    },
+  }
+}
+
+interface Waiting {
+  readonly entry: JournalEntry
+  readonly characters: number
+  readonly written: PromiseWithResolvers<void>
+}
+
+/** Writes the entries of one run, in order. */
+class RunWriter {
+  readonly #runs: RunJournals
+  readonly #runId: string
+  readonly #waiting: Waiting[] = []
+  /** Entries that are there. */
+  #count: number
+  #sending = false
+  #failure: unknown
+
+  constructor(runs: RunJournals, runId: string, count: number) {
+    this.#runs = runs
+    this.#runId = runId
+    this.#count = count
+  }
+
+  append(entry: JournalEntry): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    const waiting = { entry, characters: JSON.stringify(entry).length, written: Promise.withResolvers<void>() }
+    this.#waiting.push(waiting)
+    if (!this.#sending) void this.#send()
+    return waiting.written.promise
+  }
+
+  async #send(): Promise<void> {
+    this.#sending = true
+    // What is written in the same turn goes together.
+    await Promise.resolve()
+    for (let batch = this.#take(); batch.length > 0; batch = this.#take()) {
+      try {
+        await this.#write(batch)
+        this.#count += batch.length
+        for (const { written } of batch) written.resolve()
+      } catch (error) {
+        this.#failure = error
+        for (const { written } of [...batch, ...this.#waiting.splice(0)]) written.reject(error)
+      }
+    }
+    this.#sending = false
+  }
+
+  #take(): Waiting[] {
+    let characters = 0
+    const end = this.#waiting.findIndex((waiting, index) => {
+      characters += waiting.characters
+      return index > 0 && (characters > REQUEST_CHARACTERS || this.#count === 0 || index === MAX_RUN_APPEND_ENTRIES)
+    })
+    return this.#waiting.splice(0, end === -1 ? this.#waiting.length : end)
+  }
+
+  /** Sent again after a lost answer, it is there once all the same. */
+  async #write(batch: readonly Waiting[]): Promise<void> {
+    const entries = batch.map(({ entry }) => entry)
+    const end = Date.now() + (entries.some(failsAnyway) ? LAST_PATIENCE_MS : PATIENCE_MS)
+    for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
+      try {
+        await this.#request(entries)
+        return
+      } catch (error) {
+        if (!mayPass(error) || Date.now() >= end) throw error
+        await new Promise((resolve) => setTimeout(resolve, waitMs * Math.random()))
+      }
+    }
+  }
+
+  async #request(entries: readonly JournalEntry[]): Promise<void> {
+    const sent: RunEntry[] = entries.map((entry) => ({ ...entry }))
+    const [first] = entries
+    const [entry] = sent
+    if (this.#count > 0) return this.#runs.append(this.#runId, this.#count, sent)
+    if (first?.type !== 'run_started' || entry === undefined)
+      throw new CmdopError(
+        'conflict',
+        'The relay keeps the journal of a run from its beginning, and this one has none.',
+      )
+    const { machineId, agentType, model, title }: RunStarted = first
+    await this.#runs.create({ runId: this.#runId, machineId, agentType, model, title, entry })
+  }
+}
+
+function failsAnyway(entry: JournalEntry): boolean {
+  return entry.type === 'run_stopped' || (entry.type === 'run_ended' && entry.status !== 'completed')
+}
+
+function mayPass(error: unknown): boolean {
+  return isCmdopError(error) && ['connection', 'timeout', 'unavailable', 'rate_limit'].includes(error.code)
+}

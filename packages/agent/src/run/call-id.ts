@@ -1,0 +1,20 @@
+import { createHash } from 'node:crypto'
+
+/** Under which a machine knows a command of a run: the same for the same call, and nobody's who does not know the run. */
+export function callIdOf(runId: string, label: string): string {
+  return `call_${fingerprint(`call ${runId} ${label}`, 32)}`
+}
+
+/** The id of the session in which a run's commands are shown; `attempt` counts those that ended before the run did. */
+export function sessionIdOf(runId: string, attempt: number): string {
+  return `call_${fingerprint(`session ${runId} ${attempt}`, 32)}`
+}
+
+/** What keeps a command's output from saying where the next one begins. */
+export function carryNonceOf(runId: string, nonce: string): string {
+  return fingerprint(`carry ${runId} ${nonce}`, 24)
+}
+
+function fingerprint(text: string, length: number): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, length)
+}

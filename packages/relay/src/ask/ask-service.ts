@@ -1,0 +1,100 @@
+import {
+  ANSWER_LANE,
+  askLanes,
+  type Channel,
+  CmdopError,
+  Connection,
+  createMemoryTransports,
+  MAX_ANSWER_BYTES,
+  type MethodName,
+  type Open,
+} from '@cmdop/protocol'
+import type { Caller } from '../auth/authenticate.ts'
+import type { ClientPeers } from '../channel/clients.ts'
+import type { Gate } from '../channel/gate.ts'
+import { PermitDesk } from './permit-desk.ts'
+
+/** A call to the operator of a machine. */
+export interface AskCall {
+  readonly method: MethodName
+  readonly target: string
+  readonly callId: string
+  readonly params: Record<string, unknown>
+  /** Sent as content, so that nothing of it is in the audit log. */
+  readonly pin?: string | undefined
+}
+
+/** An ask, or one that is gone on with. Disposing it leaves it: the machine waits for somebody to come back. */
+export interface AskStream extends AsyncDisposable {
+  /** Lines of JSON, in pieces. Ends with the ask; throws when the machine, or the caller's right, is gone. */
+  readonly lines: AsyncIterable<Uint8Array>
+}
+
+/** This relay as a client of itself, for callers that come over HTTP: one connection in memory for each call. */
+export class AskService {
+  readonly #clients: ClientPeers
+  readonly #gate: Gate
+
+  constructor({ clients, gate }: { clients: ClientPeers; gate: Gate }) {
+    this.#clients = clients
+    this.#gate = gate
+  }
+
+  /** Begins an ask, or goes on with one. Meanwhile the machine gets its permits here, as calls of this caller. */
+  async open(caller: Caller, call: AskCall): Promise<AskStream> {
+    await using opening = new AsyncDisposableStack()
+    const channel = await this.#open(caller, call, opening)
+    const desk = opening.use(
+      new PermitDesk({ channel, decide: (open: Open) => this.#gate.decide(operatorOf(caller), open, call.callId) }),
+    )
+    const opened = opening.move()
+    return { lines: framesOf(channel, desk), [Symbol.asyncDispose]: () => opened.disposeAsync() }
+  }
+
+  /** The one answer of a call. */
+  async answer(caller: Caller, call: AskCall): Promise<unknown> {
+    await using opened = new AsyncDisposableStack()
+    const channel = await this.#open(caller, call, opened)
+    const parts: Uint8Array[] = []
+    let bytes = 0
+    for await (const { lane, data } of channel) {
+      bytes += data.length
+      if (lane !== ANSWER_LANE || bytes > MAX_ANSWER_BYTES) throw strange()
+      parts.push(data)
+    }
+    await channel.end()
+    return JSON.parse(Buffer.concat(parts).toString())
+  }
+
+  async #open(caller: Caller, call: AskCall, stack: AsyncDisposableStack): Promise<Channel> {
+    const [near, far] = createMemoryTransports()
+    this.#clients.accept(far, caller, { asks: true })
+    const connection = stack.use(new Connection(near, { role: 'dialer', hello: () => ({}) }))
+    await connection.ready
+    const { method, target, callId, params, pin } = call
+    const channel = connection.open({ method, target, callId, params })
+    await channel.accepted
+    if (pin !== undefined) await channel.send(askLanes.pin, Buffer.from(pin))
+    return channel
+  }
+}
+
+/** The operator of a machine: it acts for the caller and can do no more, but no one takes it for a person. */
+function operatorOf(caller: Caller): Caller {
+  const { principal } = caller
+  const name = `${principal.name.slice(0, 100)} (operator)`
+  return { ...caller, principal: { ...principal, kind: 'ai', name, actsForId: principal.actsForId ?? principal.id } }
+}
+
+async function* framesOf(channel: Channel, desk: PermitDesk): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const { lane, data } of channel) {
+    if (lane === askLanes.frames) yield data
+    else if (lane === askLanes.permits) desk.receive(data)
+    else throw strange()
+  }
+  await channel.end()
+}
+
+function strange(): CmdopError {
+  return new CmdopError('protocol', 'The machine gave an answer of another form; is its daemon of another version?')
+}

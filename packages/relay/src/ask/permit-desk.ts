@@ -1,0 +1,98 @@
+import {
+  askLanes,
+  type Channel,
+  CmdopError,
+  fromWireError,
+  isAskMethod,
+  JsonLines,
+  jsonLine,
+  MIN_WINDOW,
+  type Open,
+  type PermitAnswer,
+  PermitRequest,
+  toCmdopError,
+  toWireError,
+} from '@cmdop/protocol'
+import type { Decided } from '../channel/gate.ts'
+
+/** Calls of one ask whose permit is being decided at most. */
+const MAX_UNDECIDED = 64
+
+export interface PermitDeskOptions {
+  readonly channel: Channel
+  /** Authorises and signs, for the caller of the ask. */
+  readonly decide: (open: Open) => Promise<Decided>
+}
+
+/**
+ * Decides about the calls that the operator of a machine wants to make there. Each is authorised, audited and signed for
+ * as if its caller had sent it; one that nobody has reported the end of when the ask is left ends as `connection`.
+ */
+export class PermitDesk implements Disposable {
+  readonly #options: PermitDeskOptions
+  readonly #lines = new JsonLines()
+  readonly #running = new Map<string, Decided['settled']>()
+  #undecided = 0
+  #closed = false
+
+  constructor(options: PermitDeskOptions) {
+    this.#options = options
+  }
+
+  /** Takes a piece of what the machine says. Throws for what is not of this form. */
+  receive(data: Uint8Array): void {
+    for (const line of this.#lines.push(data)) {
+      const request = PermitRequest.parse(line)
+      if (request.type === 'ended') this.#settle(request)
+      else this.#decide(request).catch((cause: unknown) => this.#fail(cause))
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#closed = true
+    for (const settled of this.#running.values()) settled(unseen())
+    this.#running.clear()
+  }
+
+  async #decide({ method, callId, params, deadlineMs }: Extract<PermitRequest, { type: 'request' }>): Promise<void> {
+    const { target } = this.#options.channel.open
+    const deadline = deadlineMs === undefined ? {} : { deadlineMs }
+    const open: Open = { method, target, callId, params, window: MIN_WINDOW, ...deadline }
+    this.#undecided += 1
+    try {
+      if (isAskMethod(method) || this.#undecided > MAX_UNDECIDED || this.#running.has(callId)) throw refused(method)
+      const { permit, settled } = await this.#options.decide(open)
+      if (this.#closed) settled(unseen())
+      else this.#running.set(callId, settled)
+      await this.#answer({ callId, permit, error: null })
+    } catch (cause) {
+      const error = toCmdopError(cause, 'server', 'The relay could not decide about the call; nothing ran.')
+      await this.#answer({ callId, permit: null, error: toWireError(error) })
+    } finally {
+      this.#undecided -= 1
+    }
+  }
+
+  async #answer(answer: PermitAnswer): Promise<void> {
+    await this.#options.channel.send(askLanes.permits, jsonLine(answer))
+  }
+
+  #settle({ callId, trailer, error }: Extract<PermitRequest, { type: 'ended' }>): void {
+    const outcome = error === null ? Buffer.from(trailer === null ? '' : JSON.stringify(trailer)) : undefined
+    this.#running.get(callId)?.(outcome ?? fromWireError(error ?? toWireError(unseen()), { idempotent: false }))
+    this.#running.delete(callId)
+  }
+
+  /** The channel is over, or about to be. */
+  #fail(cause: unknown): void {
+    this.#options.channel.reset(toCmdopError(cause, 'server', 'A permit could not be sent.'))
+  }
+}
+
+function refused(method: string): CmdopError {
+  return new CmdopError('permission', `An operator gets no permit for ${method} here; nothing ran.`)
+}
+
+function unseen(): CmdopError {
+  return new CmdopError('connection', 'The relay did not see how the call ended.')
+}

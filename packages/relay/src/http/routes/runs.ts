@@ -1,0 +1,130 @@
+import {
+  CmdopError,
+  MAX_RUN_APPEND_BYTES,
+  RUN_PAGE_BYTES,
+  RunAppend,
+  RunAppended,
+  RunCreate,
+  RunEntriesQuery,
+  RunEntry,
+  RunEntryList,
+  RunId,
+  RunList,
+  RunListQuery,
+  RunSummary,
+} from '@cmdop/protocol'
+import type { FastifyRequest } from 'fastify'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { noSuchRun, RunJournals } from '../../runs/run-journals.ts'
+import type { RunCursor, RunRow } from '../../store/store.ts'
+import type { HttpContext } from '../context.ts'
+import { guard } from '../guard.ts'
+
+const RunParams = z.object({ run: RunId })
+const Cursor = z.tuple([z.string(), z.string()])
+const bodyLimit = MAX_RUN_APPEND_BYTES
+
+/** Operators' runs of the caller's fleet, and their journals. */
+export function runRoutes(context: HttpContext): FastifyPluginAsyncZod {
+  const { store } = context
+  const journals = new RunJournals(store)
+  const find = async (request: FastifyRequest, id: string) => {
+    const { fleetId } = await guard(store, request, 'run.read')
+    const row = await store.runs.get(id)
+    if (row?.fleetId === fleetId) return row
+    throw noSuchRun()
+  }
+  return async (app) => {
+    app.post(
+      '/api/runs',
+      { bodyLimit, schema: { summary: 'A run begins', body: RunCreate, response: { 200: RunAppended } } },
+      async (request) => ({ entries: await journals.create(await guard(store, request, 'run.write'), request.body) }),
+    )
+
+    app.post(
+      '/api/runs/:run/entries',
+      {
+        bodyLimit,
+        schema: { summary: 'More of a run', params: RunParams, body: RunAppend, response: { 200: RunAppended } },
+      },
+      async (request) => {
+        const caller = await guard(store, request, 'run.write')
+        return { entries: await journals.append(caller, request.params.run, request.body) }
+      },
+    )
+
+    app.get(
+      '/api/runs',
+      {
+        schema: {
+          summary: 'Runs of your fleet, the newest first',
+          querystring: RunListQuery,
+          response: { 200: RunList },
+        },
+      },
+      async (request) => {
+        const { fleetId } = await guard(store, request, 'run.read')
+        const { limit, cursor, machineId, state } = request.query
+        const rows = await store.runs.list(fleetId, {
+          limit: limit + 1,
+          ...(cursor === undefined ? {} : { after: parseCursor(cursor) }),
+          ...(machineId === undefined ? {} : { machineId }),
+          ...(state === undefined ? {} : { state }),
+        })
+        const items = rows.slice(0, limit)
+        const has_more = rows.length > limit
+        return { items: items.map(summary), next_cursor: has_more ? formatCursor(items.at(-1)) : null, has_more }
+      },
+    )
+
+    app.get(
+      '/api/runs/:run',
+      { schema: { summary: 'One run', params: RunParams, response: { 200: RunSummary } } },
+      async (request) => summary(await find(request, request.params.run)),
+    )
+
+    app.get(
+      '/api/runs/:run/entries',
+      {
+        schema: {
+          summary: 'Its journal, in order',
+          params: RunParams,
+          querystring: RunEntriesQuery,
+          response: { 200: RunEntryList },
+        },
+      },
+      async (request) => {
+        const { id } = await find(request, request.params.run)
+        const { cursor: from, limit } = request.query
+        const rows = await store.runs.entries(id, { from, limit: limit + 1 })
+        const [first] = rows
+        const before = first === undefined ? 0 : first.totalBytes - Buffer.byteLength(first.body)
+        const shown = rows
+          .slice(0, limit)
+          .filter(({ totalBytes }, index) => index === 0 || totalBytes - before <= RUN_PAGE_BYTES)
+        const has_more = shown.length < rows.length
+        const items = shown.map(({ at, body }) => ({ at, entry: RunEntry.parse(JSON.parse(body)) }))
+        return { items, next_cursor: has_more ? from + shown.length : null, has_more }
+      },
+    )
+  }
+}
+
+function summary({ id, ...row }: RunRow): RunSummary {
+  return { runId: id, ...row }
+}
+
+function formatCursor(last: RunRow | undefined): string | null {
+  if (last === undefined) return null
+  return Buffer.from(JSON.stringify([last.createdAt, last.id])).toString('base64url')
+}
+
+function parseCursor(text: string): RunCursor {
+  try {
+    const [createdAt, id] = Cursor.parse(JSON.parse(Buffer.from(text, 'base64url').toString()))
+    return { createdAt, id }
+  } catch (cause) {
+    throw new CmdopError('validation', 'Expected cursor to be the next_cursor of an earlier answer.', { cause })
+  }
+}

@@ -1,0 +1,191 @@
+import {
+  CmdopError,
+  isCmdopError,
+  MAX_RUN_BYTES,
+  MAX_RUN_ENTRIES,
+  MAX_RUN_ENTRY_BYTES,
+  type RunAppend,
+  type RunCreate,
+  type RunEntry,
+  RunState,
+} from '@cmdop/protocol'
+import type { Caller } from '../auth/authenticate.ts'
+import type { RunEntryRow, RunRow, Store } from '../store/store.ts'
+
+/** Runs of which the owner and the end are kept in memory, so that an entry costs one statement. */
+const MAX_KNOWN = 10_000
+
+/** What an entry that comes next is checked against. */
+interface Known {
+  readonly fleetId: string
+  readonly principalId: string
+  entries: number
+  totalBytes: number
+}
+
+/** Takes the journals of runs: each entry once, in order, by one writer at a time, and durable before it is answered. */
+export class RunJournals {
+  readonly #store: Pick<Store, 'runs' | 'machines'>
+  readonly #known = new Map<string, Known>()
+
+  constructor(store: Pick<Store, 'runs' | 'machines'>) {
+    this.#store = store
+  }
+
+  /** Begins a run. Gives how many entries it has. Throws `not_found` for a machine of another fleet, `conflict`. */
+  async create(caller: Caller, { entry, runId: id, ...run }: RunCreate): Promise<number> {
+    const { fleetId, principalId } = caller
+    const machine = await this.#store.machines.get(run.machineId)
+    if (machine?.fleetId !== fleetId || machine.disabledAt !== null)
+      throw new CmdopError('not_found', 'There is no such machine in your fleet.')
+    const at = new Date().toISOString()
+    const [first] = rowsOf(id, { index: 0, entries: [entry], totalBytes: 0, at }) as [RunEntryRow]
+    const row = {
+      id,
+      fleetId,
+      principalId,
+      ...run,
+      state: 'running' as const,
+      code: null,
+      createdAt: at,
+      updatedAt: at,
+    }
+    try {
+      await this.#store.runs.create(row, first)
+      this.#remember(id, { fleetId, principalId, entries: 1, totalBytes: first.totalBytes })
+      return 1
+    } catch (error) {
+      if (!isCmdopError(error) || error.code !== 'conflict') throw error
+      // Sent again, after the answer was lost; or an id that is taken.
+      const known = await this.#read(id)
+      if (known?.principalId !== principalId || !(await this.#has(id, [first])))
+        throw new CmdopError('conflict', 'There is a run of this id already; start it with a new one.', {
+          cause: error,
+        })
+      return known.entries
+    }
+  }
+
+  /** Adds entries. Gives how many there are. Throws `not_found`, `permission`, `conflict`, `no_space`. */
+  async append(caller: Caller, runId: string, { index, entries }: RunAppend): Promise<number> {
+    let known = await this.#find(caller, runId)
+    if (known.entries !== index) known = await this.#find(caller, runId, true)
+    const at = new Date().toISOString()
+    const rows = rowsOf(runId, { index, entries, totalBytes: known.totalBytes, at })
+    if (known.entries === index) {
+      refuseFull(rows)
+      if (await this.#insert(rows)) {
+        known.entries = index + rows.length
+        known.totalBytes = rows.at(-1)?.totalBytes ?? known.totalBytes
+        await this.#noteState(runId, entries, at)
+        return known.entries
+      }
+      this.#known.delete(runId)
+    }
+    if (!(await this.#has(runId, rows))) throw secondWriter(index)
+    // Whoever sent it the first time may not have come to it.
+    await this.#noteState(runId, entries, at)
+    return index + rows.length
+  }
+
+  /** False: there is something at this place, or nothing before it. */
+  async #insert(rows: readonly RunEntryRow[]): Promise<boolean> {
+    try {
+      await this.#store.runs.append(rows)
+      return true
+    } catch (error) {
+      if (isCmdopError(error) && (error.code === 'conflict' || error.code === 'not_found')) return false
+      throw error
+    }
+  }
+
+  async #find(caller: Caller, runId: string, again = false): Promise<Known> {
+    const known = (again ? undefined : this.#known.get(runId)) ?? (await this.#read(runId))
+    if (known?.fleetId !== caller.fleetId) throw noSuchRun()
+    if (known.principalId === caller.principalId) return known
+    throw new CmdopError('permission', 'The run is of another principal; only that one writes on.')
+  }
+
+  async #read(runId: string): Promise<Known | undefined> {
+    const [run, last] = await Promise.all([this.#store.runs.get(runId), this.#store.runs.lastEntry(runId)])
+    if (run === undefined) return undefined
+    const { fleetId, principalId } = run
+    const known = { fleetId, principalId, entries: (last?.position ?? -1) + 1, totalBytes: last?.totalBytes ?? 0 }
+    this.#remember(runId, known)
+    return known
+  }
+
+  #remember(runId: string, known: Known): void {
+    this.#known.delete(runId)
+    this.#known.set(runId, known)
+    const [oldest] = this.#known.keys()
+    if (oldest !== undefined && this.#known.size > MAX_KNOWN) this.#known.delete(oldest)
+  }
+
+  /** Whether just these entries are there, at their places. */
+  async #has(runId: string, rows: readonly RunEntryRow[]): Promise<boolean> {
+    const there = await this.#store.runs.entries(runId, { from: rows[0]?.position ?? 0, limit: rows.length })
+    return there.length === rows.length && there.every(({ body }, index) => body === rows[index]?.body)
+  }
+
+  async #noteState(runId: string, entries: readonly RunEntry[], updatedAt: string): Promise<void> {
+    const state = entries.reduce<Pick<RunRow, 'state' | 'code'> | undefined>(
+      (before, entry) => stateIn(entry) ?? before,
+      undefined,
+    )
+    if (state !== undefined) await this.#store.runs.update(runId, { ...state, updatedAt })
+  }
+}
+
+/** The error for a run that is not there, or of another fleet. */
+export function noSuchRun(): CmdopError {
+  return new CmdopError('not_found', 'There is no such run in your fleet.')
+}
+
+/** What an entry says of how its run stands; undefined: nothing. */
+function stateIn({ type, ...entry }: RunEntry): Pick<RunRow, 'state' | 'code'> | undefined {
+  if (type === 'run_resumed') return { state: 'running', code: null }
+  if (type !== 'run_ended' && type !== 'run_stopped') return undefined
+  const { status, code } = entry as { status?: unknown; code?: unknown }
+  const state = RunState.safeParse(status)
+  return { state: state.data ?? 'failed', code: typeof code === 'string' ? code.slice(0, 64) : null }
+}
+
+interface NewEntries {
+  readonly index: number
+  readonly entries: readonly RunEntry[]
+  /** Bytes before them. */
+  readonly totalBytes: number
+  readonly at: string
+}
+
+function rowsOf(runId: string, { index, entries, totalBytes, at }: NewEntries): RunEntryRow[] {
+  let total = totalBytes
+  return entries.map((entry, offset) => {
+    const body = JSON.stringify(entry)
+    const bytes = Buffer.byteLength(body)
+    if (bytes > MAX_RUN_ENTRY_BYTES)
+      throw new CmdopError(
+        'frame_too_large',
+        `Expected an entry of at most ${MAX_RUN_ENTRY_BYTES} bytes, got ${bytes}.`,
+      )
+    total += bytes
+    return { runId, position: index + offset, at, totalBytes: total, body }
+  })
+}
+
+function refuseFull(rows: readonly RunEntryRow[]): void {
+  const last = rows.at(-1)
+  if (last === undefined || (last.position < MAX_RUN_ENTRIES && last.totalBytes <= MAX_RUN_BYTES)) return
+  throw new CmdopError(
+    'no_space',
+    `The journal of a run holds ${MAX_RUN_ENTRIES} entries and ${MAX_RUN_BYTES} bytes at most; start another run.`,
+  )
+}
+
+function secondWriter(index: number): CmdopError {
+  return new CmdopError(
+    'conflict',
+    `Expected entry ${index} to be the next one of the run; somebody else has written to it meanwhile, so it goes on there.`,
+  )
+}

@@ -1,0 +1,71 @@
+import type { RunEntryRow, RunRow, RunStore } from '../store.ts'
+import type { Database, Tables } from './tables.ts'
+
+const entryColumns = ['runId', 'position', 'at', 'totalBytes', 'body'] as const
+
+/** {@link RunStore} in SQL. */
+export function createRunStore(db: Database): RunStore {
+  return {
+    create: async (run, entry) => {
+      await db.transaction().execute(async (transaction) => {
+        await transaction.insertInto('runs').values(run).execute()
+        await transaction.insertInto('runEntries').values(toTable(entry)).execute()
+      })
+    },
+    get: async (runId) => db.selectFrom('runs').selectAll().where('id', '=', runId).executeTakeFirst(),
+    list: async (fleetId, page) => await listRuns(db, fleetId, page),
+    // One statement, so that it shares its commit with others; keys and references do the rest.
+    append: async (entries) => {
+      await db.insertInto('runEntries').values(entries.map(toTable)).execute()
+    },
+    entries: async (runId, { from, limit }) =>
+      await db
+        .selectFrom('runEntries')
+        .select(entryColumns)
+        .where('runId', '=', runId)
+        .where('position', '>=', from)
+        .orderBy('position')
+        .limit(limit)
+        .execute(),
+    lastEntry: async (runId) =>
+      await db
+        .selectFrom('runEntries')
+        .select(entryColumns)
+        .where('runId', '=', runId)
+        .orderBy('position', 'desc')
+        .limit(1)
+        .executeTakeFirst(),
+    update: async (runId, change) => {
+      await db.updateTable('runs').set(change).where('id', '=', runId).execute()
+    },
+  }
+}
+
+async function listRuns(
+  db: Database,
+  fleetId: string,
+  { limit, after, machineId, state }: Parameters<RunStore['list']>[1],
+): Promise<RunRow[]> {
+  return db
+    .selectFrom('runs')
+    .selectAll()
+    .where('fleetId', '=', fleetId)
+    .$if(machineId !== undefined, (q) => q.where('machineId', '=', machineId ?? ''))
+    .$if(state !== undefined, (q) => q.where('state', '=', state ?? 'running'))
+    .$if(after !== undefined, (q) =>
+      q.where((eb) =>
+        eb.or([
+          eb('createdAt', '<', after?.createdAt ?? ''),
+          eb.and([eb('createdAt', '=', after?.createdAt ?? ''), eb('id', '>', after?.id ?? '')]),
+        ]),
+      ),
+    )
+    .orderBy('createdAt', 'desc')
+    .orderBy('id')
+    .limit(limit)
+    .execute()
+}
+
+function toTable(entry: RunEntryRow): Tables['runEntries'] {
+  return { ...entry, previous: entry.position === 0 ? null : entry.position - 1 }
+}

@@ -1,0 +1,119 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
+import { createAgent } from '@cmdop/agent'
+import { scriptedModel } from '@cmdop/agent/testing'
+import { describe, expect, test } from 'vitest'
+import { boundariesOf, killAtBoundary, whenLines } from './durable-runs.ts'
+import { newMark, whenGone, whenRunning } from './marked.ts'
+import { startChild } from './processes/child.ts'
+import { startWorld, type World } from './world.ts'
+
+const COMMANDS = 3
+
+/** After the start of the run, of a call, and in the middle of a step. */
+const boundaries = [0, 4, boundariesOf(COMMANDS) - 3]
+
+describe.each(['script', 'relay', 'machine'] as const)('a run whose %s is killed', (victim) => {
+  test('goes on, and has executed each command once or says of which it does not know', async () => {
+    await using world = await startWorld({ separateProcesses: true })
+    for (const boundary of boundaries) await killAtBoundary(world, { victim, boundary, commands: COMMANDS })
+  }, 120_000)
+})
+
+/** A script with a command that waits for a file, killed while that runs. */
+async function killedInCommand(world: World, { command }: { command: string }) {
+  const { url: baseUrl, firstKey: token } = world.relay
+  const settings = { baseUrl, token, machineId: world.machine.id, commands: [command] }
+  const script = await startChild<string>('./durable-run-process.ts', settings)
+  const { value } = await script.lines.next()
+  const { runId } = JSON.parse(String(value)) as { runId: string }
+  return { script, settings, runId }
+}
+
+test('a command that goes on while its script is dead is waited for, with all of its output', async () => {
+  await using world = await startWorld({ separateProcesses: true })
+  const [mark, folder] = [newMark(), await world.folder()]
+  const [file, go] = [join(folder, 'done'), join(folder, 'go')]
+  const command = `echo x >>${file}; echo said 0 in /before; until [ -e ${go} ]; do sleep 0.02; done; echo said 1 in /after # ${mark}`
+  const { script, settings, runId } = await killedInCommand(world, { command })
+  await whenLines(file, 1)
+  await script.end('SIGKILL')
+  const resumed = await startChild<string>('./durable-run-process.ts', { ...settings, runId })
+  await writeFile(go, '')
+  const { value } = await resumed.lines.next()
+  expect(JSON.parse(String(value))).toEqual({ output: 'said 0 in /before, said 1 in /after', outcomes: ['done'] })
+  await resumed.end()
+  await whenGone(mark)
+})
+
+test('a command whose daemon was killed under it is `unknown`, and is not run again', async () => {
+  await using world = await startWorld({ separateProcesses: true })
+  const [mark, folder] = [newMark(), await world.folder()]
+  const file = join(folder, 'done')
+  const { script, settings, runId } = await killedInCommand(world, { command: `echo x >>${file}; sleep 100 # ${mark}` })
+  await whenLines(file, 1)
+  await whenRunning(mark)
+  await script.end('SIGKILL')
+  await world.machine.kill()
+  await world.machine.restart()
+  await world.whenOnline(world.machine)
+  for (let times = 0; times < 2; times += 1) {
+    const resumed = await startChild<string>('./durable-run-process.ts', { ...settings, runId })
+    const { value } = await resumed.lines.next()
+    expect(JSON.parse(String(value))).toEqual({ code: 'unknown', outcomes: ['unknown'] })
+    await resumed.end()
+  }
+  expect(await world.client.runs.get(runId)).toMatchObject({ state: 'failed', code: 'unknown' })
+  await whenGone(mark)
+})
+
+test('a command of which a machine has lost its memory is `unknown`, and is not run again', async () => {
+  await using world = await startWorld({ separateProcesses: true })
+  const [mark, folder] = [newMark(), await world.folder()]
+  const file = join(folder, 'done')
+  const { script, settings, runId } = await killedInCommand(world, { command: `echo x >>${file}; sleep 0.5 # ${mark}` })
+  await whenLines(file, 1)
+  await script.end('SIGKILL')
+  await whenGone(mark)
+  await world.machine.kill()
+  for (const name of ['calls', 'calls-results']) await rm(join(world.machine.dataDir, name), { recursive: true })
+  await world.machine.restart()
+  await world.whenOnline(world.machine)
+  const resumed = await startChild<string>('./durable-run-process.ts', { ...settings, runId })
+  const { value } = await resumed.lines.next()
+  expect(JSON.parse(String(value))).toEqual({ code: 'unknown', outcomes: ['unknown'] })
+  await resumed.end()
+})
+
+test('an agent that works over a relay writes its runs there, unless it is told not to', async () => {
+  await using world = await startWorld()
+  const script = [{ calls: [{ tool: 'run_command', input: { command: 'echo one' } }] }, { text: 'Done.' }]
+  using model = scriptedModel(script)
+  const agent = createAgent({ machine: world.handle, model })
+  const { runId } = await agent.run('Look after the disk')
+  expect(await world.client.runs.get(runId)).toMatchObject({
+    runId,
+    machineId: world.machine.id,
+    agentType: 'terminal',
+    model: 'scripted:scripted',
+    title: 'Look after the disk',
+    state: 'completed',
+    code: null,
+  })
+  const entries = await Array.fromAsync(world.client.runs.entries(runId))
+  expect(entries.map(({ entry }) => entry.type)).toEqual([
+    'run_started',
+    'step_started',
+    'step_ended',
+    'call_started',
+    'call_ended',
+    'step_started',
+    'step_ended',
+    'run_ended',
+  ])
+  expect(await agent.resume(runId)).toMatchObject({ output: 'Done.', runId })
+  using again = scriptedModel(script)
+  await createAgent({ machine: world.handle, model: again, journal: false }).run('Quietly')
+  expect((await world.client.runs.list()).items.map((run) => run.runId)).toEqual([runId])
+})

@@ -1,0 +1,79 @@
+import { fileURLToPath } from 'node:url'
+import { Client } from '@modelcontextprotocol/sdk/client/index.js'
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import type { ProgressCallback, RequestOptions } from '@modelcontextprotocol/sdk/shared/protocol.js'
+import { type CallToolResult, CallToolResultSchema } from '@modelcontextprotocol/sdk/types.js'
+import type { WireError } from '@cmdop/protocol'
+
+const main = fileURLToPath(new URL('../packages/cli/src/main.ts', import.meta.url))
+
+/** What a call gave, in its two forms. */
+export interface McpAnswer {
+  readonly text: string
+  readonly isError: boolean
+  readonly error: WireError | undefined
+}
+
+/** A real MCP client; closed with its scope. */
+export interface McpClient extends AsyncDisposable {
+  readonly client: Client
+  call(tool: string, input?: object, options?: RequestOptions): Promise<McpAnswer>
+}
+
+/** Program and arguments of `cmdop mcp`. */
+export function mcpCommand(...flags: string[]): [string, ...string[]] {
+  return [process.execPath, '--conditions=@cmdop/source', main, 'mcp', ...flags]
+}
+
+/** Its environment: that of `startCli`. */
+export function mcpEnv(env: Record<string, string>): Record<string, string> {
+  return { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/', XDG_CONFIG_HOME: '/nonexistent', ...env }
+}
+
+/** A client of a new `cmdop mcp` on standard streams. */
+export async function stdioClient(env: Record<string, string>, ...flags: string[]): Promise<McpClient> {
+  const [command, ...args] = mcpCommand(...flags)
+  return connected(new StdioClientTransport({ command, args, env: mcpEnv(env), stderr: 'ignore' }))
+}
+
+/** A client of one that serves HTTP. */
+export async function httpClient(url: string, token: string): Promise<McpClient> {
+  const headers = { authorization: `Bearer ${token}` }
+  const transport = new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } })
+  return connected(transport)
+}
+
+/** Collects the text of progress notifications. */
+export function collected(then: (text: string) => void = () => {}): {
+  text: () => string
+  onprogress: ProgressCallback
+} {
+  let text = ''
+  let last = -1
+  return {
+    text: () => text,
+    onprogress: ({ progress, message = '' }) => {
+      if (progress <= last) throw new Error('The progress did not grow.')
+      last = progress
+      text += message
+      then(text)
+    },
+  }
+}
+
+async function connected(transport: Parameters<Client['connect']>[0]): Promise<McpClient> {
+  const client = new Client({ name: 'test', version: '1.0.0' })
+  await client.connect(transport)
+  return {
+    client,
+    call: async (name, input = {}, options) => {
+      const params = { name, arguments: { ...input } }
+      const result = (await client.callTool(params, CallToolResultSchema, options)) as CallToolResult
+      const text = result.content.map((part) => (part.type === 'text' ? part.text : '')).join('')
+      const { error } = (result.structuredContent ?? {}) as { error?: WireError }
+      return { text, isError: result.isError === true, error }
+    },
+    [Symbol.asyncDispose]: () => client.close(),
+  }
+}
