@@ -53,8 +53,8 @@ const programs: Readonly<Record<'vim' | 'htop' | 'less' | 'top', Program>> = {
     command: 'top -d 0.3',
     shows: /PID/,
     keys: [
-      ['1', /PID/],
-      ['z', /PID/],
+      ['1', /./],
+      ['z', /./],
       ['h', /Help/],
     ],
   },
