@@ -4,6 +4,8 @@
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import type { Figure } from './figure.ts'
+import { agentMemoryFigure } from './figures/agent-memory.ts'
+import { agentsFigure } from './figures/agents.ts'
 import { copyFigure } from './figures/copy.ts'
 import { execFigure } from './figures/exec.ts'
 import { loopFigure } from './figures/loop.ts'
@@ -22,6 +24,8 @@ const figures: readonly Figure[] = [
   copyFigure,
   memoryFigure,
   loopFigure,
+  agentsFigure,
+  agentMemoryFigure,
   startFigure,
 ]
 

@@ -43,7 +43,7 @@ async function checkHealth(signal: AbortSignal): Promise<void> {
 
 function showStep(event: RunEvent<ServerHealth>): void {
   if (event.type === 'tool_call') say(`step      calls ${event.tool} ${JSON.stringify(event.input)}`)
-  if (event.type === 'tool_result')
+  if (event.type === 'tool_result' && event.final)
     say(`          got ${JSON.stringify(event.output).length} characters of ${event.tool}`)
   if (event.type === 'text')
     for (const sentence of event.content.trim().split(/(?<=[.;]) /)) say(`says      ${sentence}`)

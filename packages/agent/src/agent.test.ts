@@ -150,7 +150,7 @@ test('an unknown tool, an input that does not fit and arguments that are not JSO
   ])
   const result = await world.agent.run('Answer', { outputSchema: Answer })
   const texts = world.seen[1]?.toolResults.map((each) => each.text) ?? []
-  expect(texts[0]).toContain('Use one of: run_command, read_file, list_files, facts')
+  expect(texts[0]).toContain('Use one of: run_command, read_file, write_file')
   expect(texts[1]).toContain('The input of run_command does not fit. command')
   expect(texts[2]).toContain('not JSON')
   expect(texts[3]).toContain('command_not_found')
@@ -282,7 +282,19 @@ test.each([
   ['a budget without steps', 'Answer', { budget: { steps: 0 } }, 'validation'],
   ['a budget with an unknown limit', 'Answer', { budget: { dollars: 1 } }, 'validation'],
   ['a negative number of repairs', 'Answer', { maxRepairs: -1 }, 'validation'],
-  ['another agent type', 'Answer', { agentType: 'planner' }, 'unsupported'],
+  ['an unknown agent type', 'Answer', { agentType: 'painter' }, 'validation'],
+  ['routes for an agent that is no router', 'Answer', { routes: {} }, 'validation'],
+  ['evidence for a text', 'Answer', { evidence: true }, 'validation'],
+  ['a limit in dollars without a price', 'Answer', { budget: { usd: 1 } }, 'unsupported'],
+  ['a tool that cannot be executed', 'Answer', { tools: { look: { description: 'x' } } }, 'validation'],
+  ['a tool with the name of one of ours', 'Answer', { tools: { run_command: {} } }, 'validation'],
+  ['a tool that asks a machine without a way to', 'Answer', { builtInTools: ['ask_machine'] }, 'unsupported'],
+  [
+    'a planner with a tool that changes something',
+    'Answer',
+    { agentType: 'planner', builtInTools: ['run_command'] },
+    'validation',
+  ],
   ['an empty schema', 'Answer', { outputSchema: z.object({}) }, 'schema_invalid'],
 ])('%s is refused before anything is sent', async (_, prompt, options, code) => {
   using world = scriptedWorld([])

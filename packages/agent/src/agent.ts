@@ -1,8 +1,17 @@
 import type { Machine } from '@cmdop/core'
 import { CmdopError } from '@cmdop/protocol'
-import { type Environment, readModelConfig } from './config.ts'
+import { rememberParts } from './agent-parts.ts'
+import { agentTypeOf } from './agent-types/agent-types.ts'
+import { type Environment, readModelConfig, readSecrets } from './config.ts'
+import { type Conversation, createConversation } from './conversation.ts'
 import type { ModelObject } from './model/observed-model.ts'
 import { resolveModel } from './model/resolve-model.ts'
+import type { Plan } from './plan/plan.ts'
+import type { MachineAsker } from './ports/ask-machine.ts'
+import { type Gate, openGate } from './ports/gate.ts'
+import { type Journal, noJournal } from './ports/journal.ts'
+import type { Secret } from './redact/secret.ts'
+import { parsePrices, type PriceTable } from './run/prices.ts'
 import type { ModelIdentity, RunResult } from './run/run-result.ts'
 import { createRunStream, type RunStream } from './run/run-stream.ts'
 import { type AgentParts, createTask, type RunOptions, type RunSettings } from './run/task.ts'
@@ -17,6 +26,16 @@ export interface AgentOptions {
    * `compatible:<name>` (the server of CMDOP_MODEL_BASE_URL), `facts`. Default: what the environment configures.
    */
   readonly model?: ModelObject | string | undefined
+  /** Decides about every call. Default: what asks for no person is allowed, as far as relay and machine allow it. */
+  readonly gate?: Gate | undefined
+  /** Where runs write down what they do. Default: nowhere. */
+  readonly journal?: Journal | undefined
+  /** Prices of models, before the list's (`listPrices`): for `cost` and `budget.usd`. */
+  readonly prices?: PriceTable | undefined
+  /** Makes the tool `ask_machine` work. */
+  readonly askMachine?: MachineAsker | undefined
+  /** Cut out of everything that runs see, in every encoding; so are values of variables whose names look like a secret's. */
+  readonly secrets?: readonly Secret[] | undefined
   /** Instead of `process.env`. */
   readonly env?: Environment | undefined
   /** Times a model call is repeated when the server is busy or away. Default 2. */
@@ -36,16 +55,35 @@ export interface Agent {
   run: RunMethod<'promise'>
   /** The same as a stream of events. Throws at once what `run` rejects with before anything is sent. */
   runStream: RunMethod<'stream'>
+  /** A talk that goes on. `defaults`: options of every turn. */
+  conversation(defaults?: RunSettings): Conversation
 }
 
-/** The output is text without a schema, of the schema's type with one, and unknown when its type is not known here. */
-export interface RunMethod<Kind extends 'promise' | 'stream'> {
+/**
+ * The output is text without a schema, of the schema's type with one, and unknown when its type is not known here. `More`:
+ * options of whoever offers it.
+ */
+export interface RunMethod<Kind extends 'promise' | 'stream', More extends object = object> {
   <Schema extends StandardSchema>(
     prompt: string,
-    options: RunSettings & { readonly outputSchema: Schema },
+    options: RunSettings & More & { readonly outputSchema: Schema },
   ): RunKind<InferOutput<Schema>>[Kind]
-  (prompt: string, options?: RunSettings & { readonly outputSchema?: undefined }): RunKind<string>[Kind]
-  (prompt: string, options: RunOptions): RunKind<unknown>[Kind]
+  (
+    prompt: string,
+    options: RunSettings & More & { readonly agentType: 'planner'; readonly outputSchema?: undefined },
+  ): RunKind<Plan>[Kind]
+  (
+    prompt: string,
+    options: RunSettings & More & { readonly agentType: 'router'; readonly outputSchema?: undefined },
+  ): RunKind<unknown>[Kind]
+  (prompt: string, options?: TextSettings & More): RunKind<string>[Kind]
+  (prompt: string, options: RunOptions & More): RunKind<unknown>[Kind]
+}
+
+/** Settings of a run that ends in text. */
+export interface TextSettings extends RunSettings {
+  readonly agentType?: 'terminal' | 'chat' | 'command' | undefined
+  readonly outputSchema?: undefined
 }
 
 /** What the two methods give. */
@@ -56,7 +94,7 @@ export interface RunKind<Output> {
 
 /** An agent for a machine. Throws `config`, which names the variable, when no model can be told from the environment. */
 export function createAgent(options: AgentOptions): Agent {
-  const { machine, maxRetries = 2, idleTimeoutMs = 120_000 } = options
+  const { machine, maxRetries = 2, idleTimeoutMs = 120_000, secrets = [] } = options
   const { model, source, providerOptions } = resolveModel(options.model, readModelConfig(options.env))
   const parts: AgentParts = {
     machine,
@@ -65,11 +103,23 @@ export function createAgent(options: AgentOptions): Agent {
     providerOptions,
     maxRetries: inRange('maxRetries', maxRetries, 0, 10),
     idleTimeoutMs: inRange('idleTimeoutMs', idleTimeoutMs, 1, 2_000_000_000),
+    gate: options.gate ?? openGate,
+    journal: options.journal ?? noJournal,
+    prices: parsePrices(options.prices),
+    asker: options.askMachine,
+    secrets: [...readSecrets(options.env), ...source.secrets, ...secrets.map((secret) => secret.reveal())],
   }
   const runStream = (prompt: string, options: RunOptions = {}): RunStream =>
-    createRunStream(createTask(parts, prompt, options))
+    createRunStream(createTask(parts, prompt, options, { type: agentTypeOf(options.agentType) }))
   const run = async (prompt: string, options?: RunOptions): Promise<RunResult> => runStream(prompt, options).result
-  return { model: source.identity, run: run as RunMethod<'promise'>, runStream: runStream as RunMethod<'stream'> }
+  const agent: Agent = {
+    model: source.identity,
+    run: run as RunMethod<'promise'>,
+    runStream: runStream as RunMethod<'stream'>,
+    conversation: (defaults = {}) => createConversation(parts, defaults),
+  }
+  rememberParts(agent, parts)
+  return agent
 }
 
 function inRange(name: string, value: number, low: number, high: number): number {

@@ -1,4 +1,5 @@
 import { CmdopError } from '@cmdop/protocol'
+import { isSecretName } from './redact/secret-names.ts'
 
 /** The variables this package reads, by name. Injected in tests; `process.env` otherwise. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -23,7 +24,7 @@ export interface ModelConfig {
 }
 
 /**
- * Reads the model settings. The only place of the package that looks at `process.env`.
+ * Reads the model settings. This file is the only place of the package that looks at `process.env`.
  * Throws `config` that names a variable whose value is not an HTTP address.
  */
 export function readModelConfig(environment: Environment = process.env): ModelConfig {
@@ -41,6 +42,16 @@ export function readModelConfig(environment: Environment = process.env): ModelCo
     openai: provider(read('OPENAI_API_KEY'), address('OPENAI_BASE_URL') ?? 'https://api.openai.com/v1'),
     compatible: compatibleUrl === undefined ? undefined : provider(read('CMDOP_MODEL_API_KEY') ?? '', compatibleUrl),
   }
+}
+
+/** Shortest value of the environment that is taken for a secret. */
+const minSecret = 6
+
+/** Values of variables whose names look like a secret's, so that none of them reaches a model. */
+export function readSecrets(environment: Environment = process.env): string[] {
+  return Object.entries(environment).flatMap(([name, value]) =>
+    value !== undefined && value.length >= minSecret && isSecretName(name) ? [value] : [],
+  )
 }
 
 function parseAddress(name: string, value: string | undefined): string | undefined {

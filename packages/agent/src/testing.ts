@@ -1,3 +1,4 @@
+export { type Cassette, cassette } from './testing/cassette.ts'
 export {
   type ModelServer,
   modelServerKey,

@@ -6,6 +6,7 @@ import { collect } from './testing/collect.ts'
 import { localMachine } from './testing/local-machine.ts'
 import { startModelServer, wireNames } from './testing/model-server.ts'
 import { sampleFacts } from './testing/sample-facts.ts'
+import { machineToolNames } from './tools/built-in-tools.ts'
 
 const Answer = z.object({ word: z.string().describe('What the command printed'), lines: z.int().min(1) })
 const command = { tool: 'run_command', input: { command: ['echo', 'from the machine'] } }
@@ -39,7 +40,7 @@ for (const wire of wireNames) {
       { tool: 'run_command', isError: false, output: { exitCode: 0, stdout: 'from the machine\n' } },
     ])
     expect(server.requests).toHaveLength(2)
-    expect(server.requests[0]?.tools).toEqual(['run_command', 'read_file', 'list_files', 'facts', 'final_result'])
+    expect(server.requests[0]?.tools).toEqual([...machineToolNames, 'final_result'])
     expect(JSON.stringify(server.requests[0]?.body)).toContain('What the command printed')
     expect(JSON.stringify(server.requests[1]?.body)).not.toContain('item_reference')
     if (wire === 'anthropic') expect(JSON.stringify(server.requests[1]?.body)).toContain('c2lnbmVk')

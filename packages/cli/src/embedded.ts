@@ -1,7 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Client, type RemoteMachine } from '@cmdop/core'
+import type { RemoteMachine } from '@cmdop/core'
+import type { AgentDefaults } from './agent-namespace.ts'
+import { Client } from './client.ts'
 import { startLocalSystem } from './local-system.ts'
 
 export interface EmbeddedOptions {
@@ -9,6 +11,8 @@ export interface EmbeddedOptions {
   data?: string
   /** Of the relay's and the machine's log, on stderr. Default `silent`. */
   logLevel?: 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace'
+  /** Of every run of `client.agent`. */
+  agent?: AgentDefaults
 }
 
 /** A relay and this machine in this process, and a client with an owner's rights. */
@@ -31,7 +35,8 @@ export async function embedded(options: EmbeddedOptions = {}): Promise<Embedded>
       logLevel: options.logLevel ?? 'silent',
     }),
   )
-  const client = opened.use(new Client({ baseUrl: system.relay.url, token: system.key }))
+  const agent = options.agent === undefined ? {} : { agent: options.agent }
+  const client = opened.use(new Client({ baseUrl: system.relay.url, token: system.key, ...agent }))
   const machine = await client.machine(system.machine.state.machineId)
   const running = opened.move()
   return { client, machine, [Symbol.asyncDispose]: () => running.disposeAsync() }

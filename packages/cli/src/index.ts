@@ -1,4 +1,6 @@
 export * from '@cmdop/agent'
 export * from '@cmdop/core'
+export { type AgentDefaults, AgentNamespace, type TargetOptions } from './agent-namespace.ts'
+export { Client, type ClientOptions } from './client.ts'
 export { CmdopError, type ErrorCode, Facts, errorCodes, isCmdopError } from '@cmdop/protocol'
 export { type Embedded, type EmbeddedOptions, embedded } from './embedded.ts'

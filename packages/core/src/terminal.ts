@@ -50,6 +50,13 @@ export class TerminalNamespace {
     }
   }
 
+  /** A call of somebody else on the machine that is set: until it settles no other one can be. */
+  hold(call: PromiseLike<unknown>): void {
+    this.#unsettled += 1
+    const settle = (): void => void (this.#unsettled -= 1)
+    call.then(settle, settle)
+  }
+
   /**
    * The caller's session on the machine, which is set first when it is named. It is the one that was last used here while
    * it runs; else the newest running terminal that the same principal opened; else a new one.
@@ -179,6 +186,6 @@ function isEnded(error: unknown): boolean {
 function changedError(machine: string): CmdopError {
   return new CmdopError(
     'conflict',
-    `A call of client.terminal has not settled, so the machine cannot become ${machine}; wait for it, or use client.machine("${machine}").`,
+    `A call on the machine of client.terminal has not settled, so the machine cannot become ${machine}; wait for it, or use client.machine("${machine}").`,
   )
 }

@@ -32,5 +32,5 @@ export function question(prompt: LanguageModelV4CallOptions['prompt']): string {
 
 /** What stands between the marks of data. */
 export function unfenced(text: string): string {
-  return /^<data-(\w+)[^>]*>\n([\s\S]*)\n<\/data-\1>$/.exec(text.trim())?.[2] ?? text
+  return /<data-(\w+)[^>]*>\n([\s\S]*)\n<\/data-\1>/.exec(text)?.[2] ?? text
 }

@@ -293,10 +293,16 @@ test('a schema that the readings do not fit is refused with its issues', async (
   expect(error.message).toContain('cpu_percent: Too small')
 })
 
-test('one step is too few, and the refusal says so', async () => {
-  await expect(agentOn().run('Check', { outputSchema: ServerHealth, budget: { steps: 1 } })).rejects.toMatchObject({
+test('one step is enough, as the answer has one of its own', async () => {
+  await expect(agentOn().run('Check', { outputSchema: ServerHealth, budget: { steps: 1 } })).resolves.toMatchObject({
+    stoppedBy: 'steps',
+  })
+})
+
+test('without the tool facts it refuses, and says so', async () => {
+  await expect(agentOn().run('Check', { outputSchema: ServerHealth, builtInTools: [] })).rejects.toMatchObject({
     code: 'model_refused',
-    message: expect.stringContaining('budget.steps to 2') as string,
+    message: expect.stringContaining('no tool to read the facts') as string,
   })
 })
 

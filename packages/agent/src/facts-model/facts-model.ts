@@ -36,7 +36,7 @@ function answer(options: LanguageModelV4CallOptions): LanguageModelV4StreamPart[
   if (read?.isError === true) throw refusal(`the facts could not be read (${read.text})`, {})
   if (read !== undefined) return final(schema, JSON.parse(unfenced(read.text)) as ShownFacts, question(options.prompt))
   if (inputSchema(options, factsTool) === undefined)
-    throw refusal('it needs a step to read the facts; set budget.steps to 2 or more', {})
+    throw refusal('it has no tool to read the facts with; let it have facts among the built-in tools', {})
   return parts(factsTool, { limit: 1000 }, '')
 }
 

@@ -2,7 +2,7 @@ import { APICallError } from '@ai-sdk/provider'
 import { CmdopError, isCmdopError } from '@cmdop/protocol'
 import { RetryError } from 'ai'
 import type { ModelIdentity } from '../run/run-result.ts'
-import { redacted } from './redact.ts'
+import { redacted } from './redact-keys.ts'
 
 /** What is needed to say what failed, without saying a secret. */
 export interface ModelSource {

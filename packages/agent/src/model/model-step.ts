@@ -1,10 +1,22 @@
-import { jsonSchema, type ModelMessage, type StepResult, streamText, type TextStreamPart, tool, type ToolSet } from 'ai'
+import { APICallError } from '@ai-sdk/provider'
+import { retryWithExponentialBackoff } from '@ai-sdk/provider-utils'
+import {
+  type Experimental_LanguageModelStreamPart as StreamPart,
+  experimental_streamLanguageModelCall,
+  jsonSchema,
+  type LanguageModelUsage,
+  type ModelMessage,
+  RetryError,
+  tool,
+  type ToolSet,
+} from 'ai'
 import type { JsonSchema } from '../output/json-schema.ts'
 import type { Usage } from '../run/run-result.ts'
 import { modelError, type ModelSource } from './model-error.ts'
 import { type ModelObject, observedModel } from './observed-model.ts'
 import { followInput } from './partial-answer.ts'
 import { guardStep, type StepGuard } from './step-guard.ts'
+import { createTurn, type Turn } from './turn.ts'
 
 /** One call of a model: the conversation goes in, pieces come out as they are made, and what it came to at the end. */
 export type ModelStep = (request: StepRequest) => AsyncGenerator<StepPiece, StepOutcome, void>
@@ -60,16 +72,34 @@ export interface ModelStepOptions {
 }
 
 /** The tools of the loop as the SDK takes them: without `execute`, so that nothing runs but by the loop. */
-export function toolSet(tools: readonly { name: string; description: string; inputSchema: JsonSchema }[]): ToolSet {
+export function toolSet(tools: readonly OfferedTool[]): ToolSet {
   return Object.fromEntries(
-    tools.map(({ name, description, inputSchema }) => [
+    tools.map(({ name, description, inputSchema, strict = false }) => [
       name,
-      tool({ description, inputSchema: jsonSchema(inputSchema) }),
+      tool({ description, inputSchema: jsonSchema(inputSchema), ...(strict ? { strict } : {}) }),
     ]),
   )
 }
 
-/** Calls a model through one `streamText` of the AI SDK per step. Throws `model` or `config`, or what ended the run. */
+/** A tool as a model is offered it. */
+interface OfferedTool {
+  readonly name: string
+  readonly description: string
+  readonly inputSchema: JsonSchema
+  /** The provider promises arguments that fit the schema. */
+  readonly strict?: boolean
+}
+
+/** Milliseconds before a failed call is repeated; twice as many before the next time. */
+const firstRetryMs = 2_000
+
+/** Longest wait that a server may ask for, in milliseconds. */
+const longestRetryMs = 60_000
+
+/**
+ * Calls a model once per step, through the one function of the AI SDK that does that and no more: its loop around it is
+ * not used. Throws `model` or `config`, or what ended the run.
+ */
 export function createModelStep(options: ModelStepOptions): ModelStep {
   let guard: StepGuard | undefined
   const model = observedModel(options.model, () => guard?.touch())
@@ -77,23 +107,16 @@ export function createModelStep(options: ModelStepOptions): ModelStep {
     using current = guardStep(request.signal, options.idleTimeoutMs)
     guard = current
     const input = followInput(options.followed)
-    let result: StepResult<ToolSet> | undefined
+    const turn = createTurn()
+    let end: ModelCallEnd | undefined
     try {
-      const reader = streamText({
-        model,
-        instructions: options.instructions,
-        messages: request.messages,
-        tools: request.tools,
-        maxRetries: options.maxRetries,
-        abortSignal: current.signal,
-        onError: () => undefined, // Otherwise the SDK prints it; it comes as a part of the stream too.
-        onStepEnd: (step) => void (result = step as StepResult<ToolSet>),
-        ...(options.providerOptions === undefined ? {} : { providerOptions: options.providerOptions }),
-        include: { requestBody: false, requestMessages: false },
-      }).stream.getReader()
+      const { stream } = await current.during(() => called(model, request, { options, signal: current.signal }))
+      const reader = stream.getReader()
       for (;;) {
         const { done, value } = await current.during(() => reader.read())
         if (done) break
+        turn.add(value)
+        if (value.type === 'model-call-end') end = value
         const piece = pieceOf(value)
         if (piece !== undefined) yield piece
         const partial = await input.add(value)
@@ -104,11 +127,51 @@ export function createModelStep(options: ModelStepOptions): ModelStep {
     }
     if (current.signal.aborted) throw current.signal.reason
     current.complete()
-    return outcomeOf(result, options.source)
+    return outcomeOf(turn, end, options.source)
   }
 }
 
-function pieceOf(part: TextStreamPart<ToolSet>): StepPiece | undefined {
+/** A call that failed for a reason that may pass is repeated, when the server says so or after a while. */
+async function called(
+  model: ModelObject,
+  { messages, tools }: StepRequest,
+  { options, signal }: { options: ModelStepOptions; signal: AbortSignal },
+) {
+  const { instructions, providerOptions, maxRetries } = options
+  const retry = retryWithExponentialBackoff({
+    maxRetries,
+    initialDelayInMs: firstRetryMs,
+    abortSignal: signal,
+    shouldRetry: (error) => APICallError.isInstance(error) && error.isRetryable,
+    getDelayInMs: ({ error, exponentialBackoffDelay }) => askedDelay(error) ?? exponentialBackoffDelay,
+    createRetryError: (failure) => new RetryError(failure),
+  })
+  return retry(() =>
+    experimental_streamLanguageModelCall({
+      model,
+      instructions,
+      messages,
+      abortSignal: signal,
+      ...(Object.keys(tools).length === 0 ? {} : { tools }),
+      ...(providerOptions === undefined ? {} : { providerOptions }),
+      _internal: { collectContent: false },
+    }),
+  )
+}
+
+/** Milliseconds that a server wants to be left alone. */
+function askedDelay(error: unknown): number | undefined {
+  const headers = APICallError.isInstance(error) ? error.responseHeaders : undefined
+  const milliseconds = Number(headers?.['retry-after-ms'] ?? Number.NaN)
+  const seconds = Number(headers?.['retry-after'] ?? Number.NaN)
+  const asked = Number.isNaN(milliseconds) ? seconds * 1000 : milliseconds
+  return Number.isNaN(asked) || asked < 0 || asked > longestRetryMs ? undefined : asked
+}
+
+/** The last part of a stream that came to its end. */
+type ModelCallEnd = Extract<StreamPart, { type: 'model-call-end' }>
+
+function pieceOf(part: StreamPart): StepPiece | undefined {
   if (part.type === 'error') throw part.error
   if (part.type === 'text-delta' && part.text !== '') return { type: 'text', content: part.text }
   if (part.type === 'reasoning-delta' && part.text !== '') return { type: 'thinking', content: part.text }
@@ -116,29 +179,16 @@ function pieceOf(part: TextStreamPart<ToolSet>): StepPiece | undefined {
 }
 
 /** A stream that ended without saying why it ended broke off: its last call or sentence may be half of one. */
-function outcomeOf(result: StepResult<ToolSet> | undefined, source: ModelSource): StepOutcome {
-  const silent = result?.finishReason === 'other' && result.rawFinishReason === undefined
-  if (result === undefined || silent || result.finishReason === 'interrupted' || result.finishReason === 'error') {
+function outcomeOf(turn: Turn, end: ModelCallEnd | undefined, source: ModelSource): StepOutcome {
+  const silent = end?.finishReason === 'other' && end.rawFinishReason === undefined
+  if (end === undefined || silent || end.finishReason === 'interrupted' || end.finishReason === 'error') {
     throw modelError(new Error('the stream broke off before the answer was complete'), source)
   }
-  if (result.finishReason === 'content-filter') {
-    throw modelError(new Error("the provider's content filter stopped the answer"), source)
-  }
-  return {
-    text: result.text,
-    calls: result.toolCalls.map((call) => ({
-      toolCallId: call.toolCallId,
-      tool: call.toolName,
-      input: call.input,
-      unreadable: call.invalid === true && typeof call.input === 'string',
-    })),
-    finishReason: result.finishReason,
-    usage: usageOf(result.usage),
-    messages: result.response.messages.filter((message) => message.role === 'assistant').map(withValidNames),
-  }
+  const { text, calls, messages } = turn
+  return { text, calls, messages, finishReason: end.finishReason, usage: usageOf(end.usage) }
 }
 
-function usageOf(usage: StepResult<ToolSet>['usage']): Usage {
+function usageOf(usage: LanguageModelUsage): Usage {
   const { inputTokens, outputTokens, totalTokens, inputTokenDetails, outputTokenDetails } = usage
   const sum = inputTokens === undefined && outputTokens === undefined ? null : (inputTokens ?? 0) + (outputTokens ?? 0)
   return {
@@ -148,18 +198,4 @@ function usageOf(usage: StepResult<ToolSet>['usage']): Usage {
     reasoningTokens: outputTokenDetails.reasoningTokens ?? null,
     totalTokens: totalTokens ?? sum,
   }
-}
-
-/** A provider refuses a conversation with a tool name it would not have allowed; a model may still invent one. */
-function withValidNames(message: ModelMessage): ModelMessage {
-  if (message.role !== 'assistant' || typeof message.content === 'string') return message
-  const content = message.content.map((part) =>
-    part.type === 'tool-call' ? { ...part, toolName: validName(part.toolName) } : part,
-  )
-  return { ...message, content }
-}
-
-/** The name as it may stand in a conversation. */
-export function validName(name: string): string {
-  return name.replace(/[^\w-]/g, '_').slice(0, 64) || '_'
 }

@@ -1,9 +1,9 @@
-import { parsePartialJson, type TextStreamPart, type ToolSet } from 'ai'
+import { type Experimental_LanguageModelStreamPart as StreamPart, parsePartialJson } from 'ai'
 
 /** Reads the input of one tool while the model still writes it. */
 export interface PartialInput {
   /** The value so far, when the part adds enough to it; nothing has validated it. */
-  add(part: TextStreamPart<ToolSet>): Promise<{ readonly value: unknown } | undefined>
+  add(part: StreamPart): Promise<{ readonly value: unknown } | undefined>
 }
 
 /**

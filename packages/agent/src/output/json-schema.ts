@@ -40,13 +40,24 @@ function convert(schema: StandardSchema): JsonSchema {
   const own = schema['~standard'].jsonSchema
   if (own !== undefined) return own.input({ target: 'draft-07' })
   if (isZod3(schema)) return convertZod3(schema)
-  if ('_zod' in schema)
-    return z.toJSONSchema(schema as unknown as z.ZodType, { target: 'draft-7', io: 'input' }) as JsonSchema
+  if ('_zod' in schema) return convertZod4(schema as unknown as z.ZodType)
   for (const name of ['toJSONSchema', 'toJsonSchema']) {
     const method: unknown = Reflect.get(schema, name)
     if (typeof method === 'function') return Reflect.apply(method, schema, []) as JsonSchema
   }
   throw new Error(`the library "${schema['~standard'].vendor}" gives no JSON Schema`)
+}
+
+/** A schema of another copy of Zod 4 that has no converter of its own: its descriptions are asked of itself. */
+function convertZod4(schema: z.ZodType): JsonSchema {
+  return z.toJSONSchema(schema, {
+    target: 'draft-7',
+    io: 'input',
+    override: ({ zodSchema, jsonSchema }) => {
+      const { description } = zodSchema as { description?: unknown }
+      if (typeof description === 'string') jsonSchema.description ??= description
+    },
+  }) as JsonSchema
 }
 
 function isZod3(schema: object): boolean {

@@ -24,7 +24,7 @@ test('the value is what the schema makes of it', async () => {
   const { check } = createOutputSchema(
     z.object({ count: z.string().transform(Number), unit: z.string().default('GB') }),
   )
-  await expect(check({ count: '7' })).resolves.toEqual({ fits: true, value: { count: 7, unit: 'GB' } })
+  await expect(check({ count: '7' })).resolves.toEqual({ fits: true, value: { count: 7, unit: 'GB' }, beside: {} })
 })
 
 test('every issue is named by its path', async () => {
@@ -117,7 +117,7 @@ test('another Standard Schema is used through its own JSON Schema', async () => 
     },
   } as const
   const schema = createOutputSchema(even)
-  await expect(schema.check({ result: 4 })).resolves.toEqual({ fits: true, value: 4 })
+  await expect(schema.check({ result: 4 })).resolves.toEqual({ fits: true, value: 4, beside: {} })
   await expect(schema.check({ result: 3 })).resolves.toEqual({ fits: false, issues: ['n: not even'] })
 })
 

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import type { ExecResult } from '@cmdop/core'
+import { MarkFilter } from './mark-filter.ts'
 
 /** Name of the variable with what a shell string of a run begins with. */
 const PRELUDE = 'CMDOP_CARRY'
 
-/** Most bytes of the mark at the end of standard error: a directory, and what is around it. */
-const MARK_BYTES = 4096 + 128
+/** Name of the variable with the path of the file, as a path may have any character. */
+const FILE = 'CMDOP_CARRY_FILE'
 
 /**
  * What carries over from one shell string of a run to the next, although each is a process of its own: the directory, and
@@ -15,9 +15,14 @@ const MARK_BYTES = 4096 + 128
  */
 export class CarriedState {
   readonly #nonce = randomBytes(12).toString('hex')
-  readonly #file = `/tmp/cmdop-run-${this.#nonce}`
+  #file = `/tmp/cmdop-run-${this.#nonce}`
   #directory: string | undefined
   #hasFile = false
+
+  /** Keeps variables in this folder from now on, which somebody else removes should the run be killed. */
+  keepIn(folder: string): void {
+    this.#file = `${folder}/cmdop-run-${this.#nonce}`
+  }
 
   /** Where the last shell string ended; undefined: where commands begin by themselves. */
   get directory(): string | undefined {
@@ -29,12 +34,13 @@ export class CarriedState {
     return this.#hasFile ? this.#file : undefined
   }
 
-  /** Bytes of standard error that are to be kept beyond what is asked for. */
-  readonly extraBytes = 2 * MARK_BYTES
-
-  /** A shell string as it is run, with its variables. What it does, prints and exits with stays the same. */
-  wrap(command: string): { readonly command: string; readonly env: Record<string, string> } {
-    return { command: `eval "$${PRELUDE}"; ${command}`, env: { [PRELUDE]: prelude(this.#file, this.#nonce) } }
+  /**
+   * A shell string as it is run, with its variables. What it does, prints and exits with stays the same. `own`: variables that
+   * each command is given, and that are in no file; `readOnly`: it leaves nothing to the next one.
+   */
+  wrap(command: string, { own = {}, readOnly = false }: WrapOptions = {}): Wrapped {
+    const carry = prelude({ nonce: this.#nonce, own: Object.keys(own), readOnly })
+    return { command: `eval "$${PRELUDE}"; ${command}`, env: { ...own, [PRELUDE]: carry, [FILE]: this.#file } }
   }
 
   /** Forgets the directory, which is gone. */
@@ -42,42 +48,55 @@ export class CarriedState {
     this.#directory = undefined
   }
 
-  /** Takes the mark out of a result. `keepsDirectory`: whether the next command begins where this one ended. */
-  take(result: ExecResult, keepsDirectory: boolean): ExecResult {
-    const data = Buffer.from(result.stderrData)
-    const begin = data.lastIndexOf(`\x1b]5379;${this.#nonce};`)
-    const end = begin === -1 ? -1 : data.indexOf('\x07', begin)
-    if (end === -1) return result
-    const mark = data.subarray(begin, end + 1)
-    const [, , wrote, ...directory] = mark.subarray(0, -1).toString().split(';')
-    if (wrote === '1') this.#hasFile = true
-    const path = directory.join(';')
-    if (keepsDirectory && path.startsWith('/') && !path.includes('\u{fffd}')) this.#directory = path
-    return {
-      ...result,
-      stderr: result.stderr.replace(mark.toString(), ''),
-      stderrData: Buffer.concat([data.subarray(0, begin), data.subarray(end + 1)]),
-      stderrBytes: result.stderrBytes - mark.length,
-    }
+  /** Takes the mark out of standard error. `keepsDirectory`: whether the next command begins where this one ends. */
+  filter(keepsDirectory: boolean): MarkFilter {
+    return new MarkFilter(markOf(this.#nonce), (text) => {
+      const [wrote, ...directory] = text.split(';')
+      if (wrote === '1') this.#hasFile = true
+      const path = directory.join(';')
+      if (keepsDirectory && path.startsWith('/') && !path.includes('\u{fffd}')) this.#directory = path
+    })
   }
 }
 
-/** The call's own marker and the directories are each command's own. */
-const EXPORTED = '$(unset PWD OLDPWD CMDOP_CALL; export -p)'
+interface WrapOptions {
+  readonly own?: Readonly<Record<string, string | null>> | undefined
+  readonly readOnly?: boolean | undefined
+}
 
-function prelude(file: string, nonce: string): string {
+interface Wrapped {
+  readonly command: string
+  readonly env: Record<string, string | null>
+}
+
+/** With what a mark begins that a command run with these variables makes; undefined: it makes none. */
+export function markIn(env: Readonly<Record<string, string | null>> | undefined): string | undefined {
+  const nonce = /\\033\]5379;([0-9a-f]{24});/.exec(env?.[PRELUDE] ?? '')?.[1]
+  return nonce === undefined ? undefined : markOf(nonce)
+}
+
+function markOf(nonce: string): string {
+  return `\x1b]5379;${nonce};`
+}
+
+interface Prelude {
+  readonly nonce: string
+  readonly own: readonly string[]
+  readonly readOnly: boolean
+}
+
+function prelude({ nonce, own, readOnly }: Prelude): string {
+  const load = [`__cmdop_file=$${FILE}`, `unset ${PRELUDE} ${FILE}`, '[ -f "$__cmdop_file" ] && . "$__cmdop_file"']
+  if (readOnly) return `${load.join('; ')}; :`
+  // The call's own marker and the directories are each command's own.
+  const names = ['PWD', 'OLDPWD', 'CMDOP_CALL', ...own.filter((name) => /^[A-Za-z_]\w*$/.test(name))]
+  const exported = `$(unset ${names.join(' ')}; export -p)`
   const atExit = [
     '{ set +x; } 2>/dev/null',
-    `__cmdop_now=${EXPORTED}`,
+    `__cmdop_now=${exported}`,
     '__cmdop_wrote=0',
-    `if [ "$__cmdop_now" != "$__cmdop_env" ]; then (umask 077; printf "%s\\n" "$__cmdop_now" >${file}) 2>/dev/null && __cmdop_wrote=1; fi`,
+    'if [ "$__cmdop_now" != "$__cmdop_env" ]; then (umask 077; printf "%s\\n" "$__cmdop_now" >"$__cmdop_file") 2>/dev/null && __cmdop_wrote=1; fi',
     `if [ "$PWD$__cmdop_wrote" != "$__cmdop_start"0 ]; then printf "\\033]5379;${nonce};%s;%s\\007" "$__cmdop_wrote" "$PWD" >&2; fi`,
   ]
-  return [
-    `unset ${PRELUDE}`,
-    `[ -f ${file} ] && . ${file}`,
-    `__cmdop_env=${EXPORTED}`,
-    '__cmdop_start=$PWD',
-    `trap '${atExit.join('; ')}' EXIT`,
-  ].join('; ')
+  return [...load, `__cmdop_env=${exported}`, '__cmdop_start=$PWD', `trap '${atExit.join('; ')}' EXIT`].join('; ')
 }

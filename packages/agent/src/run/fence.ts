@@ -10,10 +10,13 @@ export interface Fence {
   enclose(source: string, text: string): string
 }
 
-/** A fence for one run, with 96 bits of nonce. */
+/** A fence for one run, with 96 bits of nonce. Where data has learned the nonce, it is cut out. */
 export function createFence(nonce: string = randomBytes(12).toString('hex')): Fence {
   return {
     nonce,
-    enclose: (source, text) => `<data-${nonce} source="${source}">\n${text}\n</data-${nonce}>`,
+    enclose: (source, text) => {
+      const name = source.replace(/["<>\n\r]/g, '_')
+      return `<data-${nonce} source="${name}">\n${text.replaceAll(nonce, '[nonce]')}\n</data-${nonce}>`
+    },
   }
 }

@@ -1,86 +1,194 @@
 import { CmdopError } from '@cmdop/protocol'
 import type { ModelMessage, ToolSet } from 'ai'
-import {
-  createModelStep,
-  type ModelStep,
-  type ProposedCall,
-  type StepOutcome,
-  toolSet,
-  validName,
-} from '../model/model-step.ts'
-import { machineTools } from '../tools/machine-tools.ts'
+import type { Offer } from '../agent-types/agent-type.ts'
+import { answerCalls } from '../calls/answer-calls.ts'
+import type { CallContext } from '../calls/call-context.ts'
+import { createOutputShelf } from '../context/output-shelf.ts'
+import { createModelStep, type ModelStep, type StepOutcome, toolSet } from '../model/model-step.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
+import type { Tool } from '../tools/tool.ts'
 import { type AnswerDesk, finalResult, type Verdict } from './answer.ts'
-import { overBudget } from './budget.ts'
+import { overBudget, type Spent } from './budget.ts'
+import { costOf } from './prices.ts'
 import { instructionsFor } from './prompt.ts'
 import type { ProgressEvent } from './run-events.ts'
 import type { RunState } from './run-state.ts'
-import { noToolLeft, runTool } from './run-tool.ts'
 import type { Task } from './task.ts'
 import type { Workplace } from './workplace.ts'
 
-/** Most bytes of output that one call shows to the model. */
-const callOutputBytes = 16_384
+/** An answer that fits. */
+export type Accepted = Extract<Verdict, { accepted: true }>
 
-type Accepted = Extract<Verdict, { accepted: true }>
-type ToolPart = Extract<ModelMessage, { role: 'tool' }>['content'][number]
-
-/** What a run works with. */
-interface Operation {
+/** What a run works with, beside its task. */
+export interface WorkContext {
   readonly state: RunState
   readonly desk: AnswerDesk
   readonly workplace: Workplace
+  /** Ends the run from outside. */
   readonly signal: AbortSignal
+  readonly telemetry: Telemetry
+}
+
+/** Works until there is an answer. Throws what ends the run. */
+export type Work = (task: Task, context: WorkContext) => AsyncGenerator<ProgressEvent, Accepted, void>
+
+/**
+ * The loop: ask the model, perform what it asks for, show it the results, until it gives an answer that fits. Ours is the
+ * only path from a model to the machine.
+ */
+export const operate: Work = async function* (task, context) {
+  await using opened = await task.openTools(context.signal)
+  const loop = createLoop(task, context, opened.tools)
+  await task.journal.append(context.state.runId, {
+    type: 'run_started',
+    agentType: task.type.name,
+    machineId: task.machine.id,
+    model: `${task.source.identity.provider}:${task.source.identity.id}`,
+    messages: context.state.messages,
+    nonce: task.fence.nonce,
+    toolsDigest: opened.digest,
+    schemaDigest: task.schemaDigest,
+  })
+  for (;;) {
+    const accepted = yield* step(loop)
+    if (accepted !== undefined) return accepted
+  }
+}
+
+const everything: Offer = { tools: true, answer: true }
+
+interface Loop extends WorkContext {
+  readonly task: Task
+  readonly tools: readonly Tool[]
+  readonly calls: Omit<CallContext, 'closed'>
+  readonly workTools: ToolSet
+  readonly answerTools: ToolSet
+  readonly ask: ModelStep
+  /** The limit that is reached; the next step is the last. */
+  spent: Spent | undefined
+}
+
+function createLoop(task: Task, context: WorkContext, tools: readonly Tool[]): Loop {
+  const { state, workplace, signal, telemetry } = context
+  const typed = task.schema !== undefined
+  return {
+    ...context,
+    task,
+    tools,
+    calls: { task, state, tools, workplace, signal, telemetry, shelf: createOutputShelf(), denials: new Map() },
+    workTools: toolSet(tools),
+    answerTools: task.schema === undefined ? {} : answerTool(task.schema),
+    ask: createModelStep({
+      ...task,
+      instructions: instructionsFor(task, tools.length > 0, typed),
+      followed: finalResult,
+    }),
+    spent: undefined,
+  }
+}
+
+async function* step(loop: Loop): AsyncGenerator<ProgressEvent, Accepted | undefined, void> {
+  const { task, state, signal, telemetry, desk } = loop
+  signal.throwIfAborted()
+  closeWhenSpent(loop)
+  const typed = task.schema !== undefined
+  const last = loop.spent !== undefined
+  const offer: Offer = last ? { tools: !typed, answer: true } : (task.type.offer?.(state) ?? everything)
+  if (last) addToLast(state.messages, lastStepMessage(typed))
+  await task.journal.append(state.runId, { type: 'step_started', step: state.steps.length })
+  const started = performance.now()
+  const span = telemetry.startStep()
+  const tools = { ...(offer.tools ? loop.workTools : {}), ...(offer.answer ? loop.answerTools : {}) }
+  let outcome: StepOutcome
+  try {
+    outcome = yield* shown(loop.ask({ messages: state.messages, tools, signal }), loop)
+  } catch (error) {
+    span.fail(error)
+    throw error
+  }
+  span.end(outcome)
+  const record = state.addStep(outcome, performance.now() - started)
+  task.ledger.addStep(outcome.usage, costOf(outcome.usage, task.price))
+  state.messages.push(...outcome.messages)
+  await task.journal.append(state.runId, { type: 'step_ended', step: record, messages: outcome.messages })
+  yield { type: 'usage', usage: state.usage, cost: task.ledger.cost }
+  signal.throwIfAborted()
+  if (outcome.finishReason === 'content-filter') throw refused(outcome.text, task)
+  if (outcome.calls.length === 0) return offered(offer, outcome.text, { state, desk })
+  const closed = last ? 'this is the last step, and it takes only the answer.' : undefined
+  const { parts, accepted } = yield* answerCalls(
+    outcome.calls,
+    { desk, typed, missing: offer.missing },
+    { ...loop.calls, closed },
+  )
+  state.messages.push({ role: 'tool', content: parts })
+  if (accepted === undefined && state.approvals.length > 0) throw approvalNeeded(state)
+  return accepted
+}
+
+/** The answer in a text, or a message that says what is missing. */
+async function offered(
+  { missing }: Offer,
+  text: string,
+  { state, desk }: Pick<Loop, 'state' | 'desk'>,
+): Promise<Accepted | undefined> {
+  const verdict = missing === undefined ? await desk.offerText(text, state.toolCalls) : desk.refuse(missing)
+  if (verdict.accepted) return verdict
+  state.messages.push({ role: 'user', content: verdict.reply })
+  return undefined
 }
 
 /**
- * The loop: ask the model, run what it asks for one call at a time, show it the results, until it gives an answer that
- * fits. Ours is the only path from a model to the machine. Throws what ends the run; `signal` ends it from outside.
+ * The budget is checked before each call of the model. When a limit is reached, one more step is there for the answer and
+ * for nothing else; when that one gave none, the run is over.
  */
-export async function* operate(
-  task: Task,
-  { state, desk, workplace, signal }: Operation,
-): AsyncGenerator<ProgressEvent, Accepted, void> {
-  const typed = task.schema !== undefined
-  const tools = toolSet(machineTools)
-  const answer = task.schema === undefined ? {} : answerTool(task.schema.toolSchema)
-  const instructions = instructionsFor(task.machine, task.fence, typed)
-  const ask = createModelStep({ ...task, instructions, followed: finalResult })
-  const messages: ModelMessage[] = [{ role: 'user', content: task.firstMessage }]
-  for (;;) {
-    signal.throwIfAborted()
-    refuseOverBudget(task, state)
-    const last = state.steps.length === task.budget.steps - 1
-    if (last) addToLast(messages, lastStepMessage(typed))
-    const started = performance.now()
-    const request = { messages, tools: last && typed ? answer : { ...tools, ...answer }, signal }
-    const outcome = yield* shown(ask(request), task)
-    state.addStep(outcome, performance.now() - started)
-    yield { type: 'usage', usage: state.usage }
-    signal.throwIfAborted()
-    messages.push(...outcome.messages)
-    const verdict =
-      outcome.calls.length === 0
-        ? await offerText(desk, outcome, messages)
-        : yield* answerCalls(outcome.calls, messages, { task, state, desk, workplace, signal, last })
-    if (verdict !== undefined) return verdict
-  }
+function closeWhenSpent(loop: Loop): void {
+  const { task, state } = loop
+  if (loop.spent !== undefined) throw overBudget(loop.spent)
+  refuseUncounted(task, state)
+  loop.spent = task.ledger.spent()
+  state.stoppedBy = loop.spent?.limit ?? null
+}
+
+function refuseUncounted({ budget, source, ledger }: Task, { steps }: RunState): void {
+  if (steps.length === 0) return
+  const { provider, id } = source.identity
+  const uncounted =
+    budget.tokens !== undefined && ledger.tokens === null
+      ? 'tokens'
+      : budget.usd !== undefined && ledger.cost === null
+        ? 'usd'
+        : undefined
+  if (uncounted === undefined || (uncounted === 'usd' && budget.tokens !== undefined)) return
+  throw new CmdopError(
+    'unsupported',
+    `The server of ${provider}:${id} reports no tokens, so budget.${uncounted} cannot be kept. Use budget.steps.`,
+  )
 }
 
 /** The pieces of a step, with a partial answer as the caller's schema has it. */
-async function* shown(step: ReturnType<ModelStep>, { schema }: Task): AsyncGenerator<ProgressEvent, StepOutcome, void> {
+async function* shown(
+  asked: ReturnType<ModelStep>,
+  { task, state }: Pick<Loop, 'task' | 'state'>,
+): AsyncGenerator<ProgressEvent, StepOutcome, void> {
   for (;;) {
-    const { done, value } = await step.next()
+    const { done, value } = await asked.next()
     if (done === true) return value
-    const output = value.type === 'partial' ? schema?.partial(value.output) : undefined
-    if (value.type !== 'partial') yield value
-    else if (output !== undefined) yield { type: 'partial', output }
+    if (value.type !== 'partial') {
+      yield value
+      continue
+    }
+    const output = task.schema?.partial(value.output)
+    if (output === undefined) continue
+    state.partial = output
+    yield { type: 'partial', output }
   }
 }
 
-function answerTool(schema: NonNullable<Task['schema']>['toolSchema']): ToolSet {
+function answerTool({ toolSchema, strict }: NonNullable<Task['schema']>): ToolSet {
   const description =
     'Gives the final answer and ends the work. Call it alone, once, when every value is known from the tools.'
-  return toolSet([{ name: finalResult, description, inputSchema: schema }])
+  return toolSet([{ name: finalResult, description, inputSchema: toolSchema, strict }])
 }
 
 function lastStepMessage(typed: boolean): string {
@@ -92,99 +200,31 @@ function lastStepMessage(typed: boolean): string {
 /** Adds to the last message instead of making another: many chat templates want the roles to alternate. */
 function addToLast(messages: ModelMessage[], text: string): void {
   const message = messages.at(-1)
-  if (message?.role === 'user' && typeof message.content === 'string') message.content += `\n\n${text}`
-  const output = message?.role === 'tool' ? lastOutput(message.content) : undefined
+  if (message?.role === 'user' && typeof message.content === 'string') {
+    messages[messages.length - 1] = { ...message, content: `${message.content}\n\n${text}` }
+  }
+  const part = message?.role === 'tool' ? message.content.at(-1) : undefined
+  const output = part?.type === 'tool-result' ? part.output : undefined
   if (output?.type === 'text' || output?.type === 'error-text') output.value += `\n\n${text}`
 }
 
-function lastOutput(content: ToolPart[]) {
-  const part = content.at(-1)
-  return part?.type === 'tool-result' ? part.output : undefined
+/** Its words are in the record, as text; so is what they cost. */
+function refused(text: string, { source }: Task): CmdopError {
+  const { provider, id } = source.identity
+  const said = text.trim() === '' ? '' : `: ${text.trim().slice(0, 500)}`
+  return new CmdopError(
+    'model_refused',
+    `The model ${provider}:${id} refused, or its content filter stopped the answer${said}`,
+  )
 }
 
-/** The budget is checked before each call of the model, so that a run never spends more than one step beyond it. */
-function refuseOverBudget({ budget, source }: Task, state: RunState): void {
-  const { steps, usage } = state
-  if (steps.length >= budget.steps) throw overBudget('steps', steps.length, budget.steps)
-  if (budget.tokens === undefined || steps.length === 0) return
-  if (usage.totalTokens === null) {
-    const { provider, id } = source.identity
-    throw new CmdopError(
-      'unsupported',
-      `The server of ${provider}:${id} reports no tokens, so budget.tokens cannot be kept. Use budget.steps.`,
-    )
-  }
-  if (usage.totalTokens >= budget.tokens) throw overBudget('tokens', usage.totalTokens, budget.tokens)
-}
-
-async function offerText(
-  desk: AnswerDesk,
-  outcome: StepOutcome,
-  messages: ModelMessage[],
-): Promise<Accepted | undefined> {
-  const verdict = await desk.offerText(outcome.text)
-  if (verdict.accepted) return verdict
-  messages.push({ role: 'user', content: verdict.reply })
-  return undefined
-}
-
-interface CallContext extends Operation {
-  readonly task: Task
-  /** The reserved step: only the answer counts. */
-  readonly last: boolean
-}
-
-/** Every call gets its result, in order; providers refuse a conversation in which one is missing. */
-async function* answerCalls(
-  calls: readonly ProposedCall[],
-  messages: ModelMessage[],
-  context: CallContext,
-): AsyncGenerator<ProgressEvent, Accepted | undefined, void> {
-  const content: ToolPart[] = []
-  const first = calls.find((call) => isAnswer(call, context))
-  for (const call of calls) {
-    if (!isAnswer(call, context)) content.push(yield* work(call, context))
-    else if (call !== first) content.push(result(call, 'Only the first call of final_result in a step is read.', true))
-    else if (calls.some((each) => !isAnswer(each, context)) && !context.last) {
-      content.push(
-        result(call, 'Not accepted: you had not seen the results of the other calls. Call final_result alone.', true),
-      )
-    } else {
-      const verdict = await context.desk.offerCall(call.input)
-      if (verdict.accepted) return verdict
-      content.push(result(call, verdict.reply, true))
-    }
-  }
-  messages.push({ role: 'tool', content })
-  return undefined
-}
-
-function isAnswer(call: ProposedCall, { task }: CallContext): boolean {
-  return call.tool === finalResult && task.schema !== undefined
-}
-
-async function* work(
-  call: ProposedCall,
-  { task, state, workplace, signal, last }: CallContext,
-): AsyncGenerator<ProgressEvent, ToolPart, void> {
-  const { toolCallId, tool, input } = call
-  yield { type: 'tool_call', tool, toolCallId, input }
-  signal.throwIfAborted()
-  const { machine, fence, budget } = task
-  const room = budget.outputBytes === undefined ? callOutputBytes : budget.outputBytes - state.shownBytes
-  if (room <= 0) throw overBudget('outputBytes', state.shownBytes, budget.outputBytes ?? 0)
-  const started = performance.now()
-  const limitBytes = Math.min(room, callOutputBytes)
-  const end = last ? noToolLeft : await runTool(machineTools, call, { machine, workplace, fence, signal, limitBytes })
-  const { output, isError } = end
-  state.shownBytes += end.shownBytes
-  const step = state.steps.length - 1
-  state.addToolCall({ toolCallId, tool, input, output, isError, step, durationMs: performance.now() - started })
-  yield { type: 'tool_result', tool, toolCallId, output, isError }
-  return result(call, end.text, isError)
-}
-
-function result(call: ProposedCall, value: string, isError: boolean): ToolPart {
-  const output = { type: isError ? ('error-text' as const) : ('text' as const), value }
-  return { type: 'tool-result', toolCallId: call.toolCallId, toolName: validName(call.tool), output }
+function approvalNeeded({ approvals }: RunState): CmdopError {
+  const ids = approvals.map(({ approvalId }) => approvalId)
+  return new CmdopError(
+    'permission',
+    `The run needs an approval and does not wait for it: ${ids.join(', ')}. Run again when it is given.`,
+    {
+      details: { approvals },
+    },
+  )
 }

@@ -1,3 +1,7 @@
+import type { Suspicion } from '../context/suspicion.ts'
+import type { Plan } from '../plan/plan.ts'
+import type { CountedLimit } from './budget.ts'
+
 /** The model that made a result. */
 export interface ModelIdentity {
   /** `anthropic`, `openai`, `openai-compatible`; `cmdop` for the built-in model. */
@@ -30,43 +34,109 @@ export interface StepRecord {
   readonly durationMs: number
 }
 
-/** One call of a tool, as the model asked for it and as it ended. */
+/**
+ * How a call of a tool ended. `error`: it could not do what it was asked. `denied`: the gate refused it. `pending`: a person
+ * has not decided. `not-run`: no tool was left. `cancelled`: it was stopped, and is gone. `lost`: the machine's daemon ended
+ * under it. `unknown`: it was in flight, and nobody knows what became of it.
+ */
+export type CallOutcome = 'done' | 'error' | 'denied' | 'pending' | 'not-run' | 'cancelled' | 'lost' | 'unknown'
+
+/** One call of a tool, as it ran and as it ended. */
 export interface ToolCallRecord {
   readonly toolCallId: string
+  /** Unique in the run, and what the model knows the call by: `c1`, `c2`. */
+  readonly label: string
   readonly tool: string
+  /** As it ran. */
   readonly input: unknown
+  /** As the model asked for it, where a person changed it; absent otherwise. */
+  readonly proposedInput?: unknown
   /** What the tool gave, as data; what the model saw of it is bounded and marked. For an error, its message. */
   readonly output: unknown
   readonly isError: boolean
+  readonly outcome: CallOutcome
+  /** What in the output looks as if it were meant to steer a model. */
+  readonly suspicious: readonly Suspicion[]
   /** Index of the step that asked for it. */
   readonly step: number
   readonly durationMs: number
 }
 
-/** How a run ended. */
-export type RunStatus = 'completed' | 'failed' | 'budget' | 'cancelled'
+/** A call that the gate refused. */
+export interface DeniedCall {
+  readonly toolCallId: string
+  readonly tool: string
+  readonly input: unknown
+  readonly rule: string
+  readonly reason: string
+  /** What would permit it; null when nothing was named. */
+  readonly remedy: string | null
+}
 
-/** How the output was obtained: by the tool `final_result`, from JSON in the model's text, or as the text itself. */
-export type OutputStrategy = 'final_result' | 'salvaged' | 'text'
+/** An approval for which a run did not wait. */
+export interface NeededApproval {
+  readonly approvalId: string
+  readonly toolCallId: string
+  /** ISO 8601; null when it does not expire. */
+  readonly expiresAt: string | null
+}
+
+/** Where a router sent its task. */
+export interface RouteRecord {
+  readonly handler: string
+  /** The model's reason. */
+  readonly reason: string
+  /** What the handler was asked. */
+  readonly task: string
+  /** The handler's own run; null for a function. */
+  readonly run: RunRecord | null
+}
+
+/**
+ * How a run ended. `partial`: its budget ended it, and a part of an answer is there. `budget`: the same, without one.
+ * `needs_approval`: it did not wait for a person.
+ */
+export type RunStatus = 'completed' | 'partial' | 'needs_approval' | 'budget' | 'cancelled' | 'failed'
+
+/**
+ * How the output was obtained: by the tool `final_result`, from JSON in the model's text, as the text itself, or by a
+ * router's handler.
+ */
+export type OutputStrategy = 'final_result' | 'salvaged' | 'text' | 'handler'
 
 /** Everything that is known of a run when it has ended, however it ended. */
 export interface RunRecord<Output = unknown> {
   readonly status: RunStatus
+  readonly agentType: string
   /** undefined unless the run completed. */
   readonly output: Output | undefined
+  /** The last answer that the model began to write, unchecked, of a run that did not complete; undefined when there is none. */
+  readonly partial: unknown
+  /** The calls that each field of the output rests on, by tool-call id; null unless the run was asked for `evidence`. */
+  readonly evidence: Readonly<Record<string, readonly string[]>> | null
   /** The last text the model wrote; empty when it wrote none. */
   readonly text: string
   readonly model: ModelIdentity
-  /** All steps together. */
+  /** All steps together, with those of the agents that worked for it. */
   readonly usage: Usage
-  /** US dollars. Always null for now: prices are not known to this package. */
+  /** US dollars; null when the price of the model is not known, or its server counts no tokens. */
   readonly cost: number | null
   readonly steps: readonly StepRecord[]
   readonly toolCalls: readonly ToolCallRecord[]
   /** What the run changed on the machine, where it works in a transaction; empty: it worked on the machine directly. */
   readonly effects: readonly never[]
-  /** Calls that were not allowed; empty: nothing in this package refuses a call yet, the machine's relay does. */
-  readonly denied: readonly never[]
+  /** Calls that the gate refused. */
+  readonly denied: readonly DeniedCall[]
+  /** Approvals that are waited for, of a run that is `needs_approval`. */
+  readonly approvals: readonly NeededApproval[]
+  /** The limit of the budget that ended the work; null when none did. The answer may still have come, in the reserved step. */
+  readonly stoppedBy: CountedLimit | 'seconds' | null
+  /** What the reader should know: a price that is not known, a limit that could not be kept. */
+  readonly warnings: readonly string[]
+  /** Of a router; null otherwise. */
+  readonly route: RouteRecord | null
+  /** Of a planner; null otherwise. */
+  readonly plan: Plan | null
   /** null unless the run completed. */
   readonly strategy: OutputStrategy | null
   /** Answers of the model that were judged, the accepted one included. */

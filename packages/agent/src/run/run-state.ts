@@ -1,9 +1,16 @@
 import { randomUUID } from 'node:crypto'
+import type { ModelMessage } from 'ai'
 import type { StepOutcome } from '../model/model-step.ts'
+import type { Plan } from '../plan/plan.ts'
 import { finalResult } from './answer.ts'
+import type { CountedLimit } from './budget.ts'
+import type { Ledger } from './ledger.ts'
 import type {
+  DeniedCall,
   ModelIdentity,
+  NeededApproval,
   OutputStrategy,
+  RouteRecord,
   RunRecord,
   RunStatus,
   StepRecord,
@@ -15,18 +22,32 @@ import type {
 export interface RunState {
   readonly runId: string
   readonly steps: readonly StepRecord[]
+  readonly toolCalls: readonly ToolCallRecord[]
   readonly usage: Usage
-  /** Bytes of output the tools have shown to the model. */
-  shownBytes: number
-  addStep(outcome: StepOutcome, durationMs: number): void
+  readonly denied: DeniedCall[]
+  readonly approvals: NeededApproval[]
+  readonly warnings: string[]
+  /** The conversation so far. */
+  readonly messages: ModelMessage[]
+  /** Whether anything that was read looks like instructions. */
+  readonly tainted: boolean
+  stoppedBy: CountedLimit | 'seconds' | null
+  partial: unknown
+  route: RouteRecord | null
+  plan: Plan | null
+  /** A label for the next call. */
+  nextLabel(): string
+  addStep(outcome: StepOutcome, durationMs: number): StepRecord
+  addUsage(usage: Usage): void
   addToolCall(call: ToolCallRecord): void
   record(end: RunEnd): RunRecord
 }
 
 /** What only the end of a run knows. */
-interface RunEnd {
+export interface RunEnd {
   readonly status: RunStatus
   readonly output?: unknown
+  readonly evidence?: RunRecord['evidence'] | undefined
   readonly strategy: OutputStrategy | null
   readonly attempts: number
   readonly sessionId: string | null
@@ -41,45 +62,77 @@ const noUsage: Usage = {
   totalTokens: null,
 }
 
+interface RunOrigin {
+  readonly model: ModelIdentity
+  readonly agentType: string
+  readonly ledger: Ledger
+  readonly messages: readonly ModelMessage[]
+  readonly warnings: readonly string[]
+}
+
 /** A run that begins now. */
-export function startRunState(model: ModelIdentity): RunState {
+export function startRunState({ model, agentType, ledger, messages, warnings }: RunOrigin): RunState {
   const started = performance.now()
   const runId = randomUUID()
   const steps: StepRecord[] = []
   const toolCalls: ToolCallRecord[] = []
   let usage = noUsage
   let text = ''
-  return {
+  let labels = 0
+  const state: RunState = {
     runId,
     steps,
-    shownBytes: 0,
+    toolCalls,
+    denied: [],
+    approvals: [],
+    warnings: [...warnings],
+    messages: [...messages],
+    stoppedBy: null,
+    partial: undefined,
+    route: null,
+    plan: null,
     get usage() {
       return usage
     },
+    get tainted() {
+      return toolCalls.some((call) => call.suspicious.length > 0)
+    },
+    nextLabel: () => `c${++labels}`,
     addStep: (outcome, durationMs) => {
       usage = added(usage, outcome.usage)
       text = outcome.text || text
-      steps.push({
+      const step = {
         index: steps.length,
         text: outcome.text,
         finishReason: outcome.finishReason,
         usage: outcome.usage,
         toolCallIds: outcome.calls.filter((call) => call.tool !== finalResult).map((call) => call.toolCallId),
         durationMs,
-      })
+      }
+      steps.push(step)
+      return step
     },
+    addUsage: (more) => void (usage = added(usage, more)),
     addToolCall: (call) => void toolCalls.push(call),
-    record: ({ status, output, strategy, attempts, sessionId, recordingId }) => ({
+    record: ({ status, output, evidence, strategy, attempts, sessionId, recordingId }) => ({
       status,
+      agentType,
       output,
+      partial: status === 'completed' ? undefined : state.partial,
+      evidence: evidence ?? null,
       text,
       model,
       usage,
-      cost: null,
+      cost: ledger.cost,
       steps: [...steps],
-      toolCalls: [...toolCalls],
+      toolCalls: toolCalls.toSorted((one, other) => numberOf(one.label) - numberOf(other.label)),
       effects: [],
-      denied: [],
+      denied: [...state.denied],
+      approvals: [...state.approvals],
+      stoppedBy: state.stoppedBy,
+      warnings: [...state.warnings],
+      route: state.route,
+      plan: state.plan,
       strategy,
       attempts,
       repaired: status === 'completed' && attempts > 1,
@@ -89,6 +142,12 @@ export function startRunState(model: ModelIdentity): RunState {
       durationMs: performance.now() - started,
     }),
   }
+  return state
+}
+
+/** Calls that ran side by side ended in any order; the record has them in that of the model. */
+function numberOf(label: string): number {
+  return Number(label.slice(1))
 }
 
 function added(one: Usage, other: Usage): Usage {

@@ -92,7 +92,8 @@ test('leaving while a command runs kills its process before it returns', async (
   await events.return?.()
   expect(world.machine.running.size).toBe(0)
   expect(() => process.kill(pid, 0)).toThrow('ESRCH')
-  await expect(pending).resolves.toMatchObject({ value: { type: 'error', error: { code: 'cancelled' } } })
+  await expect(pending).resolves.toMatchObject({ value: { type: 'tool_result', final: true, outcome: 'cancelled' } })
+  await expect(world.stream.result).rejects.toMatchObject({ code: 'cancelled' })
 })
 
 test('a stream that is disposed before it began never begins', async () => {

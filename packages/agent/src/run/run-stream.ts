@@ -1,10 +1,11 @@
 import { CmdopError, toCmdopError } from '@cmdop/protocol'
+import { startTelemetry } from '../telemetry/telemetry.ts'
 import { type AnswerDesk, createAnswerDesk } from './answer.ts'
 import { operate } from './operate.ts'
 import { RunError } from './run-error.ts'
 import type { RunEndEvent, RunEvent } from './run-events.ts'
-import type { RunResult, RunStatus } from './run-result.ts'
-import { startRunState } from './run-state.ts'
+import type { RunRecord, RunResult, RunStatus } from './run-result.ts'
+import { type RunState, startRunState } from './run-state.ts'
 import type { Task } from './task.ts'
 import { createWorkplace, type Workplace } from './workplace.ts'
 
@@ -22,17 +23,32 @@ export interface RunStream<Output = unknown> extends AsyncIterable<RunEvent<Outp
   cancel(): Promise<void>
 }
 
+/** Called by a run for whoever made it. */
+export interface RunHooks {
+  /** It is looked at for the first time. Throws when it must not begin. */
+  readonly onStart?: () => void
+  readonly onEnd?: () => void
+  /** Its conversation, when it has an answer. */
+  readonly onCompleted?: (messages: RunState['messages']) => void
+}
+
 /** A run that has not started. Nothing is sent before it does. */
-export function createRunStream<Output>(task: Task): RunStream<Output> {
+export function createRunStream<Output>(task: Task, hooks: RunHooks = {}): RunStream<Output> {
   const stop = new AbortController()
   const end = Promise.withResolvers<RunResult<Output>>()
   end.promise.catch(() => undefined)
   let events: AsyncGenerator<RunEvent<Output>, void, void> | undefined
+  let begun = false
+  const begin = (): void => {
+    if (!begun) hooks.onStart?.()
+    begun = true
+  }
   const take = (): AsyncGenerator<RunEvent<Output>, void, void> => {
     if (events !== undefined) {
       throw new CmdopError('conflict', 'The events of this run are taken already. Start another run to iterate again.')
     }
-    return (events = settled(runEvents<Output>(task, stop), end))
+    begin()
+    return (events = settled(runEvents<Output>(task, stop, hooks), { end, hooks }))
   }
   const drain = async (): Promise<void> => {
     await Promise.resolve()
@@ -45,6 +61,7 @@ export function createRunStream<Output>(task: Task): RunStream<Output> {
   }
   return {
     get result() {
+      begin()
       if (events === undefined) void drain()
       return end.promise
     },
@@ -68,9 +85,10 @@ async function exhaust(events: AsyncGenerator<unknown, void, void>): Promise<voi
 /** Passes events on, and settles the promise with the last one. */
 async function* settled<Output>(
   events: AsyncGenerator<RunEvent<Output>, void, void>,
-  end: PromiseWithResolvers<RunResult<Output>>,
+  { end, hooks }: { end: PromiseWithResolvers<RunResult<Output>>; hooks: RunHooks },
 ): AsyncGenerator<RunEvent<Output>, void, void> {
   for await (const event of events) {
+    if (event.type === 'result' || event.type === 'error') hooks.onEnd?.()
     if (event.type === 'result') end.resolve(event.result)
     if (event.type === 'error') end.reject(event.error)
     yield event
@@ -78,26 +96,36 @@ async function* settled<Output>(
 }
 
 /** The events of a run with exactly one end, which is the last. */
-async function* runEvents<Output>(task: Task, stop: AbortController): AsyncGenerator<RunEvent<Output>, void, void> {
-  const state = startRunState(task.source.identity)
+export async function* runEvents<Output>(
+  task: Task,
+  stop: AbortController,
+  hooks: RunHooks = {},
+): AsyncGenerator<RunEvent<Output>, void, void> {
+  const { type, source, ledger, messages, warnings } = task
+  const state = startRunState({ model: source.identity, agentType: type.name, ledger, messages, warnings })
   const desk = createAnswerDesk(task.schema, task.maxRepairs)
+  const telemetry = startTelemetry({ runId: state.runId, agentType: type.name, model: source.identity })
   const limits = stopsAtLimits(task, stop)
-  const workplace = createWorkplace(task.machine, { prompt: task.prompt, runId: state.runId })
+  const prompt = task.redactor.text(task.prompt)
+  const workplace = createWorkplace(task.machine, { prompt, runId: state.runId })
   let end: RunEndEvent<Output>
   try {
     stop.signal.throwIfAborted()
-    const { output, strategy } = yield* operate(task, { state, desk, workplace, signal: stop.signal })
-    const record = state.record({ status: 'completed', output, strategy, ...known(desk, workplace) })
+    const work = type.work ?? operate
+    const { output, strategy, beside } = yield* work(task, { state, desk, workplace, signal: stop.signal, telemetry })
+    const evidence = beside['evidence'] as RunRecord['evidence'] | undefined
+    const record = state.record({ status: 'completed', output, evidence, strategy, ...known(desk, workplace) })
+    await task.journal.append(state.runId, { type: 'run_ended', status: 'completed', code: null, output })
+    hooks.onCompleted?.(state.messages)
     end = { type: 'result', output: output as Output, result: record as RunResult<Output> }
   } catch (thrown) {
-    const reason: unknown = stop.signal.aborted ? stop.signal.reason : thrown
-    const error = toCmdopError(reason, 'server', 'The run met a fault of its own; please report it with its cause.')
-    const record = state.record({ status: statusOf(error), strategy: null, ...known(desk, workplace) })
-    end = { type: 'error', error: new RunError(error, record as RunError['result']) }
+    end = { type: 'error', error: await failed(thrown, { task, state, stop, known: known(desk, workplace) }) }
   } finally {
     await workplace[Symbol.asyncDispose]()
     limits[Symbol.dispose]() // Before the last event: a caller need not ask for another one after it.
   }
+  const { status } = end.type === 'result' ? end.result : end.error.result
+  telemetry.end(status, state.usage, end.type === 'error' ? end.error : undefined)
   yield end
 }
 
@@ -105,9 +133,31 @@ function known({ attempts }: AnswerDesk, { sessionId, recordingId }: Workplace) 
   return { attempts, sessionId, recordingId }
 }
 
-function statusOf(error: CmdopError): RunStatus {
+interface Failure {
+  readonly task: Task
+  readonly state: RunState
+  readonly stop: AbortController
+  readonly known: ReturnType<typeof known>
+}
+
+async function failed(thrown: unknown, { task, state, stop, known: facts }: Failure): Promise<RunError> {
+  const reason: unknown = stop.signal.aborted ? stop.signal.reason : thrown
+  const error = toCmdopError(reason, 'server', 'The run met a fault of its own; please report it with its cause.')
+  if (error.code === 'deadline' && stop.signal.aborted) state.stoppedBy = 'seconds'
+  const status = statusOf(error, state)
+  const record = state.record({ status, strategy: null, ...facts })
+  // The run has failed already; a journal that fails too has nothing to add, and the next reader sees a run without an end.
+  await task.journal
+    .append(state.runId, { type: 'run_ended', status, code: error.code, output: null })
+    .catch(() => undefined)
+  return new RunError(error, record as RunError['result'])
+}
+
+function statusOf(error: CmdopError, state: RunState): RunStatus {
   if (error.code === 'cancelled') return 'cancelled'
-  return error.code === 'budget' || error.code === 'deadline' ? 'budget' : 'failed'
+  if (state.approvals.length > 0 && error.code === 'permission') return 'needs_approval'
+  if (error.code !== 'budget' && error.code !== 'deadline') return 'failed'
+  return state.partial === undefined ? 'budget' : 'partial'
 }
 
 /** The caller's signal and the run's seconds both stop it. Disposing takes both away. */

@@ -1,20 +1,53 @@
 import type { Machine } from '@cmdop/core'
 import { CmdopError } from '@cmdop/protocol'
+import type { ModelMessage } from 'ai'
+import type { AgentType, AgentTypeName } from '../agent-types/agent-type.ts'
+import type { Routes } from '../agent-types/routes.ts'
 import type { ModelSource } from '../model/model-error.ts'
 import type { ProviderOptions } from '../model/model-step.ts'
 import type { ModelObject } from '../model/observed-model.ts'
+import { dialectOf } from '../output/dialect.ts'
+import { evidenceCompanion } from '../output/evidence.ts'
 import { createOutputSchema, type OutputSchema, type OutputSchemaInput } from '../output/output-schema.ts'
+import type { MachineAsker } from '../ports/ask-machine.ts'
+import { bothGates, type Gate } from '../ports/gate.ts'
+import type { Journal } from '../ports/journal.ts'
+import { createRedactor, type Redactor } from '../redact/redactor.ts'
+import { isSecretName } from '../redact/secret-names.ts'
+import { Secret } from '../redact/secret.ts'
+import type { BuiltInToolName } from '../tools/built-in-tools.ts'
+import { openToolsOf, type OpenTools, type ToolsInput } from '../tools/open-tools.ts'
 import { type Budget, parseBudget } from './budget.ts'
+import { digestOf } from './digest.ts'
 import { createFence, type Fence } from './fence.ts'
+import { createLedger, type Ledger } from './ledger.ts'
+import { type Price, type PriceTable, priceOf } from './prices.ts'
 import { firstMessage } from './prompt.ts'
+import { type RunJournal, runJournal } from './run-journal.ts'
 
 /** Options of one run, apart from what its answer must be. */
 export interface RunSettings {
-  /** The only type there is; the others (`chat`, `command`, `router`, `planner`) are refused with `unsupported`. */
-  readonly agentType?: 'terminal' | undefined
-  /** Any JSON for the model to use as data; at most 64 KiB. */
+  /** Default `terminal`. */
+  readonly agentType?: AgentTypeName | undefined
+  /** Any JSON for the model to use as data; at most 64 KiB. A `Secret` in it is not shown. */
   readonly context?: unknown
+  /** Tools of your own: of the AI SDK, or an MCP server made by `mcpServer`. */
+  readonly tools?: ToolsInput | undefined
+  /** The built-in tools it has. Default: those of its type. */
+  readonly builtInTools?: readonly BuiltInToolName[] | undefined
+  /** Tools of your own that change nothing, by name: they may run side by side, and a planner may use them. */
+  readonly readOnlyTools?: readonly string[] | undefined
+  /** Set for commands. A `Secret` reaches the command and nothing else; so does a value whose name looks like a secret's. */
+  readonly env?: Readonly<Record<string, string | Secret>> | undefined
+  /** Cut out of everything the run sees, in every encoding. */
+  readonly secrets?: readonly Secret[] | undefined
+  /** Each field of the answer cites the calls it rests on, and every citation is checked. Needs a schema. */
+  readonly evidence?: boolean | undefined
   readonly budget?: Budget | undefined
+  /** What happens when a person has to decide. Default: the run waits until the approval expires. */
+  readonly approval?: { readonly wait?: boolean | undefined } | undefined
+  /** Where a `router` may send its task. */
+  readonly routes?: Routes | undefined
   /** Cancels the run: the model call and the running command are stopped. */
   readonly signal?: AbortSignal | undefined
   /** Wrong answers that are sent back to the model before the run fails. Default 2. */
@@ -35,40 +68,148 @@ export interface AgentParts {
   readonly providerOptions: ProviderOptions | undefined
   readonly maxRetries: number
   readonly idleTimeoutMs: number
+  readonly gate: Gate
+  readonly journal: Journal
+  readonly prices: PriceTable
+  readonly asker: MachineAsker | undefined
+  /** Of the environment and of the agent's own options. */
+  readonly secrets: readonly string[]
+}
+
+/** A run for which another one works. */
+export interface ParentRun {
+  readonly ledger: Ledger
+  readonly gate: Gate
+  readonly signal: AbortSignal
+  readonly waitsForApproval: boolean
+}
+
+/** What a task is made of, beside the agent and the options. */
+export interface TaskOrigin {
+  readonly type: AgentType
+  readonly parent?: ParentRun | undefined
+  /** Of an earlier conversation, with the fence it used. */
+  readonly earlier?: { readonly messages: readonly ModelMessage[]; readonly fence: Fence } | undefined
+}
+
+/** What the calls of a run need of it. */
+export interface CallTask {
+  readonly machine: Machine
+  readonly type: AgentType
+  readonly gate: Gate
+  readonly journal: RunJournal
+  readonly fence: Fence
+  readonly redactor: Redactor
+  readonly ledger: Ledger
+  /** Set for commands. */
+  readonly env: Readonly<Record<string, string>>
+  /** Whether results begin with their call's label. */
+  readonly labelled: boolean
+  readonly waitsForApproval: boolean
 }
 
 /** A run whose input has been checked. Nothing has been sent. */
-export interface Task extends AgentParts {
+export interface Task extends CallTask, Omit<AgentParts, 'journal'> {
+  readonly agent: AgentParts
   readonly prompt: string
-  readonly firstMessage: string
+  readonly messages: readonly ModelMessage[]
   readonly schema: OutputSchema | undefined
-  readonly fence: Fence
+  readonly schemaDigest: string
+  readonly evidence: boolean
+  readonly openTools: OpenTools
   readonly budget: Budget & { readonly steps: number }
+  readonly price: Price | undefined
+  readonly warnings: readonly string[]
+  readonly routes: Routes | undefined
   readonly maxRepairs: number
   readonly signal: AbortSignal | undefined
+  readonly options: RunOptions
 }
 
 /** Checks everything a caller gave. Throws `validation`, `schema_invalid` or `unsupported`. */
-export function createTask(agent: AgentParts, prompt: string, options: RunOptions): Task {
-  const { outputSchema, agentType = 'terminal', context, maxRepairs = 2 } = options
-  if (agentType !== 'terminal') {
-    throw new CmdopError(
-      'unsupported',
-      `Expected agentType to be "terminal", the only one there is, got "${String(agentType)}".`,
-    )
-  }
+export function createTask(agent: AgentParts, prompt: string, options: RunOptions, origin: TaskOrigin): Task {
+  const { type, parent, earlier } = origin
+  const { maxRepairs = 2, evidence = false, signal } = options
   if (!Number.isInteger(maxRepairs) || maxRepairs < 0) {
     throw new CmdopError('validation', `Expected maxRepairs to be 0 or a positive whole number, got ${maxRepairs}.`)
   }
-  const fence = createFence()
+  if ((options.routes !== undefined) !== (type.name === 'router')) {
+    throw new CmdopError('validation', 'Expected routes for the agent type "router", and for no other.')
+  }
+  const schemaInput = options.outputSchema ?? type.defaultSchema
+  if (evidence && schemaInput === undefined) {
+    throw new CmdopError('validation', 'Expected an outputSchema where evidence is asked for: a text has no fields.')
+  }
+  const fence = earlier?.fence ?? createFence()
+  const budget = parseBudget(options.budget)
+  const price = priceOf(agent.source.identity, agent.prices)
+  const { env, secrets } = environmentOf(options, agent.secrets)
+  const schema =
+    schemaInput === undefined
+      ? undefined
+      : schemaOf(schemaInput, { agent, type, evidence, own: options.outputSchema !== undefined })
   return {
     ...agent,
+    agent,
+    type,
     prompt,
+    options,
     fence,
-    firstMessage: firstMessage(prompt, context, fence),
-    schema: outputSchema === undefined ? undefined : createOutputSchema(outputSchema),
-    budget: parseBudget(options.budget),
+    schema,
+    schemaDigest: digestOf(schema?.toolSchema ?? null),
+    evidence,
+    labelled: evidence,
+    messages: [...(earlier?.messages ?? []), { role: 'user', content: firstMessage(prompt, options.context, fence) }],
+    redactor: createRedactor(secrets),
+    openTools: openToolsOf(options, type, agent.asker),
+    env,
+    budget,
+    ledger: createLedger(budget, parent?.ledger),
+    price,
+    gate: parent === undefined ? agent.gate : bothGates(parent.gate, agent.gate),
+    journal: runJournal(agent.journal),
+    waitsForApproval: parent?.waitsForApproval ?? options.approval?.wait !== false,
+    warnings: priceWarnings(agent, budget, price),
+    routes: options.routes,
     maxRepairs,
-    signal: options.signal,
+    signal:
+      parent === undefined || signal === undefined
+        ? (parent?.signal ?? signal)
+        : AbortSignal.any([parent.signal, signal]),
   }
+}
+
+interface SchemaOrigin {
+  readonly agent: AgentParts
+  readonly type: AgentType
+  readonly evidence: boolean
+  /** Whether it is the caller's, not that of the type. */
+  readonly own: boolean
+}
+
+function schemaOf(schema: OutputSchemaInput, { agent, type, evidence, own }: SchemaOrigin): OutputSchema {
+  const companions = { ...(own ? type.companions : {}), ...(evidence ? { evidence: evidenceCompanion } : {}) }
+  return createOutputSchema(schema, { dialect: dialectOf(agent.source.identity.provider), companions })
+}
+
+function environmentOf({ env = {}, secrets = [] }: RunOptions, known: readonly string[]) {
+  const values: Record<string, string> = {}
+  const hidden = [...known, ...secrets.map((secret) => secret.reveal())]
+  for (const [name, value] of Object.entries(env)) {
+    values[name] = value instanceof Secret ? value.reveal() : value
+    if (value instanceof Secret) hidden.push(value.reveal())
+    else if (isSecretName(name) && value.length >= 4) hidden.push(value)
+  }
+  return { env: values, secrets: [...new Set(hidden)] }
+}
+
+/** A limit in dollars needs a price: without one it is refused, unless tokens are limited too. */
+function priceWarnings({ source }: AgentParts, budget: Budget, price: Price | undefined): string[] {
+  if (price !== undefined) return []
+  const { provider, id } = source.identity
+  const unknown = `No price is known for ${provider}:${id}`
+  const remedy = `Set prices: { '${provider}:${id}': { input, output } } in US dollars for a million tokens.`
+  if (budget.usd === undefined) return []
+  if (budget.tokens !== undefined) return [`${unknown}, so budget.usd was not kept, only budget.tokens. ${remedy}`]
+  throw new CmdopError('unsupported', `${unknown}, so budget.usd cannot be kept. ${remedy} Or use budget.tokens.`)
 }

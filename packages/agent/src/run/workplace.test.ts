@@ -6,10 +6,20 @@ import { expect, test } from 'vitest'
 import { localMachine } from '../testing/local-machine.ts'
 import { sampleFacts } from '../testing/sample-facts.ts'
 import { CarriedState } from './carried-state.ts'
-import { createWorkplace } from './workplace.ts'
+import { createWorkplace, type CommandOptions, type Workplace } from './workplace.ts'
 
-const options = { maxOutputBytes: 16_384 }
 const workplace = () => createWorkplace(localMachine(sampleFacts()), { prompt: 'Look', runId: 'run-of-a-test' })
+
+/** A command to its end, with all it put out. */
+async function run(place: Workplace, command: string | readonly string[], options: CommandOptions = {}) {
+  const running = place.run(command, options)
+  const output = { stdout: '', stderr: '' }
+  for (;;) {
+    const { done, value } = await running.next()
+    if (done === true) return { ...value, ...output }
+    output[value.stream] += Buffer.from(value.data).toString()
+  }
+}
 
 /** Files of exported variables among which this one is. */
 async function leftovers(mark: string): Promise<string[]> {
@@ -25,30 +35,30 @@ async function folder(): Promise<AsyncDisposable & { path: string }> {
 
 test('the directory of a shell string is where the next command begins, also an argv', async () => {
   await using place = workplace()
-  expect(await place.run('cd / && cd usr', options)).toMatchObject({
+  expect(await run(place, 'cd / && cd usr')).toMatchObject({
     exitCode: 0,
     stdout: '',
     stderr: '',
     stderrBytes: 0,
   })
-  expect(await place.run('pwd', options)).toMatchObject({ stdout: '/usr\n' })
-  expect(await place.run(['pwd'], options)).toMatchObject({ stdout: '/usr\n' })
+  expect(await run(place, 'pwd')).toMatchObject({ stdout: '/usr\n' })
+  expect(await run(place, ['pwd'])).toMatchObject({ stdout: '/usr\n' })
 })
 
 test('a directory with spaces, quotes, semicolons and letters of any script carries over', async () => {
   await using home = await folder()
   await using place = workplace()
   const name = `a "b'; c\u{fc} \u{65e5}`
-  await place.run(['mkdir', join(home.path, name)], options)
-  await place.run(`cd '${home.path}' && cd a*`, options)
-  expect(await place.run('pwd', options)).toMatchObject({ stdout: `${join(home.path, name)}\n` })
+  await run(place, ['mkdir', join(home.path, name)])
+  await run(place, `cd '${home.path}' && cd a*`)
+  expect(await run(place, 'pwd')).toMatchObject({ stdout: `${join(home.path, name)}\n` })
 })
 
 test('a directory that was asked for counts for that command only', async () => {
   await using place = workplace()
-  await place.run('cd /usr', options)
-  expect(await place.run('pwd; cd /', { ...options, cwd: '/etc' })).toMatchObject({ stdout: '/etc\n' })
-  expect(await place.run('pwd', options)).toMatchObject({ stdout: '/usr\n' })
+  await run(place, 'cd /usr')
+  expect(await run(place, 'pwd; cd /', { cwd: '/etc' })).toMatchObject({ stdout: '/etc\n' })
+  expect(await run(place, 'pwd')).toMatchObject({ stdout: '/usr\n' })
 })
 
 test('exported variables carry over exactly, and their file is gone with the run', async () => {
@@ -56,8 +66,8 @@ test('exported variables carry over exactly, and their file is gone with the run
   {
     await using place = workplace()
     const word = `it's \\"quoted\\" \\$HOME\nin two lines`
-    await place.run(`export WORD="${word}" MARK=${mark}; plain=no`, options)
-    expect(await place.run('printf %s "$WORD"; printf %s "$plain"', options)).toMatchObject({
+    await run(place, `export WORD="${word}" MARK=${mark}; plain=no`)
+    expect(await run(place, 'printf %s "$WORD"; printf %s "$plain"')).toMatchObject({
       stdout: `it's "quoted" $HOME\nin two lines`,
       stderr: '',
     })
@@ -69,8 +79,36 @@ test('exported variables carry over exactly, and their file is gone with the run
 test('a command that exports nothing leaves no file at all', async () => {
   const carried = new CarriedState()
   const { command, env } = carried.wrap('cd /usr; word=no')
-  carried.take(await localMachine(sampleFacts()).exec(command, { env }), true)
+  const { stderrData } = await localMachine(sampleFacts()).exec(command, { env })
+  expect(carried.filter(true).push(stderrData)).toHaveLength(0)
   expect(carried).toMatchObject({ directory: '/usr', file: undefined })
+})
+
+test('what a command is given by name is in no file', async () => {
+  const mark = randomUUID()
+  await using place = workplace()
+  const env = { GIVEN: mark, 'not.a-name': 'x' }
+  expect(await run(place, 'export WORD=kept; printf %s "$GIVEN"', { env })).toMatchObject({ stdout: mark })
+  expect(await leftovers(mark)).toEqual([])
+  expect(await run(place, 'printf %s "$WORD$GIVEN"')).toMatchObject({ stdout: 'kept' })
+})
+
+test('a command that only reads goes on where the last one ended, and leaves nothing to the next', async () => {
+  await using place = workplace()
+  await run(place, 'cd /usr; export WORD=kept')
+  const look = await run(place, 'cd /etc; export WORD=changed; pwd', { readOnly: true })
+  expect(look).toMatchObject({ stdout: '/etc\n', stderr: '' })
+  expect(await run(place, 'echo "$WORD in $PWD"')).toMatchObject({ stdout: 'kept in /usr\n' })
+})
+
+test('output is there before the command ends', async () => {
+  await using place = workplace()
+  await using home = await folder()
+  const running = place.run(`echo begun >&2; until [ -e '${home.path}/go' ]; do sleep 0.02; done`, {})
+  const { value } = await running.next()
+  expect(value).toMatchObject({ stream: 'stderr', data: Buffer.from('begun\n') })
+  await run(place, ['touch', join(home.path, 'go')])
+  expect(await running.next()).toMatchObject({ done: true, value: { exitCode: 0, stderrBytes: 6 } })
 })
 
 test.each([
@@ -85,24 +123,23 @@ test.each([
   ['if', 2],
 ])('the exit code of %s stays what it is', async (command, exitCode) => {
   await using place = workplace()
-  expect(await place.run(command, options)).toMatchObject({ exitCode })
+  expect(await run(place, command)).toMatchObject({ exitCode })
 })
 
 test('what a command writes to standard error stays as it is, the mark is not in it', async () => {
   await using place = workplace()
-  const result = await place.run('printf "no newline" >&2', options)
-  expect(result).toMatchObject({ stderr: 'no newline', stderrBytes: 10, stderrTruncated: false })
-  expect(Buffer.from(result.stderrData).toString()).toBe('no newline')
+  const result = await run(place, 'printf "no newline" >&2')
+  expect(result).toMatchObject({ stderr: 'no newline', stderrBytes: 10 })
 })
 
 test('a mark that a command prints itself moves nothing', async () => {
   await using place = workplace()
-  await place.run(String.raw`printf '\033]5379;0123456789abcdef01234567;0;/etc\007' >&2`, options)
-  expect((await place.run('pwd', options)).stdout).not.toBe('/etc\n')
+  await run(place, String.raw`printf '\033]5379;0123456789abcdef01234567;0;/etc\007' >&2`)
+  expect((await run(place, 'pwd')).stdout).not.toBe('/etc\n')
 })
 
 test('a machine without sessions runs its commands all the same', async () => {
   await using place = workplace()
-  await place.run('true', options)
+  await run(place, 'true')
   expect(place).toMatchObject({ sessionId: null, recordingId: null })
 })

@@ -1,6 +1,7 @@
-import { type ExecOptions, type ExecResult, ExecError, type Machine, type Session } from '@cmdop/core'
+import type { ExecChunk, ExecExit, ExecOptions, Execution, Machine, Session } from '@cmdop/core'
 import { CmdopError, isCmdopError } from '@cmdop/protocol'
 import { CarriedState } from './carried-state.ts'
+import type { MarkFilter } from './mark-filter.ts'
 
 /** Milliseconds that clearing up after a run may take. */
 const CLEAR_WITHIN_MS = 5000
@@ -16,8 +17,17 @@ export interface Workplace extends AsyncDisposable {
   /** null: no command has run yet, or the machine shows none. */
   readonly sessionId: string | null
   readonly recordingId: string | null
-  /** Runs a command to its end, as `exec` does. A `cwd` counts for this command only. */
-  run(command: string | readonly string[], options: ExecOptions & { maxOutputBytes: number }): Promise<ExecResult>
+  /** Runs a command: its output as it comes, and how it ended. Leaving ends it. A `cwd` counts for this command only. */
+  run(command: string | readonly string[], options: CommandOptions): Running
+}
+
+/** A command that runs. */
+export type Running = AsyncGenerator<Pick<ExecChunk, 'stream' | 'data'>, ExecExit, void>
+
+/** How a command runs at its workplace. */
+export interface CommandOptions extends Pick<ExecOptions, 'cwd' | 'env' | 'signal' | 'deadlineMs'> {
+  /** It may run beside others, and leaves nothing to the next one. */
+  readonly readOnly?: boolean | undefined
 }
 
 /** The workplace of a run that begins. The session is opened before the first command. */
@@ -29,6 +39,7 @@ export function createWorkplace(machine: Machine, { prompt, runId }: { prompt: s
     opening ??= openSession(machine, { prompt, runId, signal })
     try {
       session = await opening
+      if (session?.folder) carried.keepIn(session.folder)
     } catch (error) {
       opening = undefined
       throw error
@@ -41,10 +52,14 @@ export function createWorkplace(machine: Machine, { prompt, runId }: { prompt: s
     get recordingId() {
       return session?.recordingId ?? null
     },
-    run: async (command, options) => {
+    async *run(command, { readOnly, ...options }) {
       await open(options.signal)
-      if (session === undefined) return carry(machine, carried, { command, options })
-      return carry(machine, carried, { command, options: { ...options, showIn: session.id } }).catch(toSessionEnded)
+      if (session === undefined) return yield* carry(machine, carried, { command, options, readOnly })
+      try {
+        return yield* carry(machine, carried, { command, options: { ...options, showIn: session.id }, readOnly })
+      } catch (error) {
+        throw sessionEnded(error)
+      }
     },
     [Symbol.asyncDispose]: async () => {
       await Promise.all([removeFile(machine, carried.file), closeSession(session)])
@@ -52,19 +67,31 @@ export function createWorkplace(machine: Machine, { prompt, runId }: { prompt: s
   }
 }
 
-interface Work {
-  readonly command: string | readonly string[]
-  readonly options: ExecOptions & { maxOutputBytes: number }
+/** A workplace that is shown nowhere, and from which nothing carries over. */
+export function bareWorkplace(machine: Machine): Workplace {
+  return {
+    sessionId: null,
+    recordingId: null,
+    run: (command, options) => followed(machine.exec(command, options)),
+    [Symbol.asyncDispose]: async () => {},
+  }
 }
 
-async function carry(machine: Machine, carried: CarriedState, work: Work): Promise<ExecResult> {
+interface Work {
+  readonly command: string | readonly string[]
+  readonly options: ExecOptions
+  readonly readOnly: boolean | undefined
+}
+
+async function* carry(machine: Machine, carried: CarriedState, { command, options, readOnly }: Work): Running {
   const { directory } = carried
-  const cwd = work.options.cwd ?? directory
-  const options = cwd === undefined ? work.options : { ...work.options, cwd }
+  const cwd = options.cwd ?? directory
+  const where = cwd === undefined ? {} : { cwd }
   try {
-    return await (typeof work.command === 'string'
-      ? runString(machine, carried, { command: work.command, options, carries: work.options.cwd === undefined })
-      : machine.exec(work.command, options))
+    if (typeof command !== 'string') return yield* followed(machine.exec(command, { ...options, ...where }))
+    const wrapped = carried.wrap(command, { own: options.env, readOnly })
+    const execution = machine.exec(wrapped.command, { ...options, ...where, env: wrapped.env })
+    return yield* followed(execution, carried.filter(options.cwd === undefined))
   } catch (error) {
     // A directory that is gone must not fail every command after this one.
     if (isCmdopError(error) && error.code === 'exec_failed' && cwd === directory) carried.forgetDirectory()
@@ -72,26 +99,30 @@ async function carry(machine: Machine, carried: CarriedState, work: Work): Promi
   }
 }
 
-async function runString(
-  machine: Machine,
-  carried: CarriedState,
-  { command, options, carries }: Work & { command: string; carries: boolean },
-): Promise<ExecResult> {
-  const wrapped = carried.wrap(command)
-  const maxOutputBytes = options.maxOutputBytes + carried.extraBytes
+async function* followed(execution: Execution, filter?: MarkFilter): Running {
   try {
-    return carried.take(await machine.exec(wrapped.command, { ...options, env: wrapped.env, maxOutputBytes }), carries)
+    for await (const { stream, data } of execution) {
+      const shown = filter === undefined || stream === 'stdout' ? data : filter.push(data)
+      if (shown.length > 0) yield { stream, data: shown }
+    }
   } catch (error) {
-    if (!(error instanceof ExecError) || error.result === undefined) throw error
-    const { code, message, details } = error
-    throw new ExecError(code, message, { details, cause: error, result: carried.take(error.result, carries) })
+    yield* held(filter)
+    throw error
   }
+  yield* held(filter)
+  const exit = await execution.exit
+  return { ...exit, stderrBytes: exit.stderrBytes - (filter?.removedBytes ?? 0) }
+}
+
+function* held(filter: MarkFilter | undefined) {
+  const data = filter?.end() ?? new Uint8Array()
+  if (data.length > 0) yield { stream: 'stderr' as const, data }
 }
 
 /** Who closes the session of a run stops it: without one nobody could see what it does. */
-function toSessionEnded(error: unknown): never {
-  if (!isCmdopError(error) || error.code !== 'not_found') throw error
-  throw new CmdopError('session_ended', 'The session of this run was closed, so nothing more was run.', {
+function sessionEnded(error: unknown): unknown {
+  if (!isCmdopError(error) || error.code !== 'not_found') return error
+  return new CmdopError('session_ended', 'The session of this run was closed, so nothing more was run.', {
     cause: error,
   })
 }
@@ -124,7 +155,8 @@ async function closeSession(session: Session | undefined): Promise<void> {
 async function removeFile(machine: Machine, file: string | undefined): Promise<void> {
   if (file === undefined) return
   try {
-    await machine.exec(['rm', '-f', file], { signal: AbortSignal.timeout(CLEAR_WITHIN_MS) })
+    const removal = machine.exec(['rm', '-f', file], { signal: AbortSignal.timeout(CLEAR_WITHIN_MS) })
+    for await (const _ of removal);
   } catch {
     // The run has its result either way; only the daemon's user can read the file.
   }

@@ -1,20 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { open, readdir, lstat } from 'node:fs/promises'
 import { hostname, homedir } from 'node:os'
-import { basename, join } from 'node:path'
-import type {
-  ExecChunk,
-  ExecExit,
-  ExecOptions,
-  ExecResult,
-  Execution,
-  FileEntry,
-  Machine,
-  MachineFiles,
-  MachinePath,
-} from '@cmdop/core'
-import { CmdopError, type Facts, fileError } from '@cmdop/protocol'
+import type { ExecChunk, ExecExit, ExecOptions, ExecResult, Execution, Machine } from '@cmdop/core'
+import { CmdopError, type Facts } from '@cmdop/protocol'
+import { merged } from '../calls/merged.ts'
+import { localFiles } from './local-files.ts'
 
 /** A machine with its processes in sight. */
 export interface LocalMachine extends Machine {
@@ -48,95 +38,43 @@ export function localMachine(facts: Facts): LocalMachine {
     nextProcess: () => new Promise((resolve) => void waiting.push(resolve)),
     exec: (command, options = {}) => execute(command, options, { running, onSpawn }),
     facts: ({ signal } = {}) => (signal?.aborted ? Promise.reject(cancelled()) : Promise.resolve(facts)),
-    files: localFiles,
-  }
-}
-
-const refused = (): Promise<never> =>
-  Promise.reject(
-    new CmdopError('unsupported', 'The local machine of the tests only reads files; write them by node:fs.'),
-  )
-
-const localFiles: MachineFiles = {
-  read: async (path, { offset = 0, length = 65_536 } = {}) => {
-    await using file = await open(local(path)).catch((error: unknown) => fail(error, path))
-    const { size } = await file.stat()
-    const { buffer, bytesRead } = await file.read(new Uint8Array(length), 0, length, offset)
-    return { path, offset, size, data: buffer.subarray(0, bytesRead) }
-  },
-  list: async (path, { limit = 200, cursor } = {}) => {
-    const names = (await readdir(local(path)).catch((error: unknown) => fail(error, path)))
-      .sort()
-      .filter((name) => cursor === undefined || name > cursor)
-    const page = names.slice(0, limit)
-    const entries = await Promise.all(page.map((name) => entry(join(local(path), name))))
-    const last = page.at(-1)
-    return { entries, ...(names.length > limit && last !== undefined ? { nextCursor: last } : {}) }
-  },
-  stat: (path) => entry(local(path)).catch((error: unknown) => fail(error, path)),
-  write: refused,
-  search: refused,
-  mkdir: refused,
-  copy: refused,
-  move: refused,
-  delete: refused,
-}
-
-function local(path: MachinePath): string {
-  return Buffer.from(path).toString()
-}
-
-function fail(error: unknown, path: MachinePath): never {
-  throw fileError(error, local(path))
-}
-
-async function entry(path: string): Promise<FileEntry> {
-  const stat = await lstat(path)
-  const { size, uid, gid } = stat
-  const type = stat.isSymbolicLink() ? 'symlink' : stat.isDirectory() ? 'directory' : stat.isFile() ? 'file' : 'other'
-  return {
-    name: basename(path),
-    type,
-    size,
-    mode: stat.mode & 0o7777,
-    uid,
-    gid,
-    modifiedAt: stat.mtime.toISOString(),
-    allocatedBytes: stat.blocks * 512,
-    version: `${stat.ino}-${size}-${stat.mtimeMs}`,
+    files: localFiles(),
   }
 }
 
 function cancelled(): CmdopError {
-  return new CmdopError('cancelled', 'The command was cancelled.')
+  return new CmdopError('cancelled', 'The command was cancelled and is gone.', { details: { confirmed: true } })
 }
 
 function execute(command: string | readonly string[], options: ExecOptions, processes: Processes): Execution {
-  const chunks: ExecChunk[] = []
-  const result = collect(command, options, { ...processes, chunks })
-  result.catch(() => undefined)
+  const exit = Promise.withResolvers<ExecExit>()
+  exit.promise.catch(() => undefined)
+  const chunks = (): AsyncGenerator<ExecChunk, void, void> => run(command, options, { processes, exit })
+  const result = async (): Promise<ExecResult> => {
+    const all: ExecChunk[] = []
+    for await (const chunk of chunks()) all.push(chunk)
+    return resultOf(all, await exit.promise, options.maxOutputBytes ?? 1 << 20)
+  }
   return {
     callId: randomUUID(),
     // oxlint-disable-next-line unicorn/no-thenable -- The contract says that an execution can be awaited.
-    then: (fulfilled, rejected) => result.then(fulfilled, rejected),
-    exit: result,
-    async *[Symbol.asyncIterator]() {
-      await result
-      yield* chunks
-    },
-    [Symbol.asyncDispose]: async () => void (await result.catch(() => undefined)),
+    then: (fulfilled, rejected) => result().then(fulfilled, rejected),
+    exit: exit.promise,
+    [Symbol.asyncIterator]: chunks,
+    [Symbol.asyncDispose]: async () => void (await exit.promise.catch(() => undefined)),
   }
 }
 
-async function collect(
+async function* run(
   command: string | readonly string[],
-  { cwd = homedir(), env = {}, signal, deadlineMs, maxOutputBytes = 1 << 20 }: ExecOptions,
-  { running, onSpawn, chunks }: Processes & { chunks: ExecChunk[] },
-): Promise<ExecResult> {
-  if (signal?.aborted) throw cancelled()
+  { cwd = homedir(), env = {}, signal, deadlineMs }: ExecOptions,
+  { processes, exit }: { processes: Processes; exit: PromiseWithResolvers<ExecExit> },
+): AsyncGenerator<ExecChunk, void, void> {
+  if (signal?.aborted) throw rejected(exit, cancelled())
   const [program = '', ...args] = typeof command === 'string' ? ['/bin/sh', '-c', command] : command
   const started = performance.now()
-  const child = spawn(program, args, { cwd, env: environment(env), detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(program, args, { cwd, env: changed(env), detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  const ending = ended(child, program)
   let stopped: CmdopError | undefined
   const stop = (error: CmdopError): void => {
     stopped ??= error
@@ -144,39 +82,54 @@ async function collect(
   }
   const onAbort = (): void => stop(cancelled())
   signal?.addEventListener('abort', onAbort, { once: true })
-  const timer =
-    deadlineMs === undefined
-      ? undefined
-      : setTimeout(
-          () => stop(new CmdopError('deadline', `The command did not end within ${deadlineMs} ms.`)),
-          deadlineMs,
-        )
-  if (child.pid !== undefined) onSpawn(child.pid)
+  const late = (): void => stop(new CmdopError('deadline', `The command did not end within ${deadlineMs} ms.`))
+  const timer = deadlineMs === undefined ? undefined : setTimeout(late, deadlineMs)
+  if (child.pid !== undefined) processes.onSpawn(child.pid)
+  const bytes = { stdout: 0, stderr: 0 }
   try {
-    const exit = await ended(child, program, chunks)
+    for await (const { stream, data } of piecesOf(child)) {
+      yield { stream, data, offset: bytes.stdout + bytes.stderr }
+      bytes[stream] += data.length
+    }
+    const how = await ending
     if (stopped !== undefined) throw stopped
-    return resultOf(chunks, { ...exit, durationMs: performance.now() - started }, maxOutputBytes)
+    const durationMs = performance.now() - started
+    exit.resolve({ ...how, stdoutBytes: bytes.stdout, stderrBytes: bytes.stderr, durationMs })
+  } catch (error) {
+    throw rejected(exit, error)
   } finally {
+    if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) onAbort()
+    await ending.catch(() => undefined)
     clearTimeout(timer)
     signal?.removeEventListener('abort', onAbort)
-    if (child.pid !== undefined) running.delete(child.pid)
+    if (child.pid !== undefined) processes.running.delete(child.pid)
   }
 }
 
-function environment(changes: Record<string, string | null>): NodeJS.ProcessEnv {
-  const merged = { ...process.env, ...changes }
-  return Object.fromEntries(Object.entries(merged).filter((entry) => entry[1] !== null)) as NodeJS.ProcessEnv
+function rejected(exit: PromiseWithResolvers<ExecExit>, error: unknown): unknown {
+  exit.reject(error)
+  return error
 }
 
-function ended(
+function changed(env: Record<string, string | null>): NodeJS.ProcessEnv {
+  const entries = Object.entries({ ...process.env, ...env }).filter(([, value]) => value !== null)
+  return Object.fromEntries(entries) as NodeJS.ProcessEnv
+}
+
+/** Both streams in the order of their arrival; the process is slowed down by a slow reader. */
+async function* piecesOf(
   child: ChildProcess,
-  program: string,
-  chunks: ExecChunk[],
-): Promise<Pick<ExecExit, 'exitCode' | 'signal'>> {
-  for (const stream of ['stdout', 'stderr'] as const) {
-    child[stream]?.on('data', (data: Buffer) => chunks.push({ stream, data, offset: 0 }))
+): AsyncGenerator<{ stream: 'stdout' | 'stderr'; data: Buffer }, void, void> {
+  const { stdout, stderr } = child
+  if (stdout === null || stderr === null) return
+  const label = async function* (stream: 'stdout' | 'stderr', source: AsyncIterable<Buffer>) {
+    for await (const data of source) yield { stream, data }
   }
-  return new Promise((resolve, reject) => {
+  yield* merged([label('stdout', stdout), label('stderr', stderr)])
+}
+
+function ended(child: ChildProcess, program: string): Promise<Pick<ExecExit, 'exitCode' | 'signal'>> {
+  const ending = new Promise<Pick<ExecExit, 'exitCode' | 'signal'>>((resolve, reject) => {
     child.on('close', (exitCode, signal) => resolve({ exitCode, signal }))
     child.on('error', (error: NodeJS.ErrnoException) =>
       reject(
@@ -187,13 +140,11 @@ function ended(
       ),
     )
   })
+  ending.catch(() => undefined)
+  return ending
 }
 
-function resultOf(
-  chunks: readonly ExecChunk[],
-  exit: Pick<ExecExit, 'exitCode' | 'signal' | 'durationMs'>,
-  limit: number,
-): ExecResult {
+function resultOf(chunks: readonly ExecChunk[], exit: ExecExit, limit: number): ExecResult {
   const whole = (stream: string): Buffer =>
     Buffer.concat(chunks.filter((chunk) => chunk.stream === stream).map((chunk) => chunk.data))
   const half = Math.floor(limit / 2)

@@ -10,7 +10,8 @@ import { type SeenStep, seenStep } from './seen-step.ts'
 export interface ScriptedStep {
   /** Throws for a conversation that is not the expected one; the run fails, and so does `assertComplete`. */
   readonly expect?: (seen: SeenStep) => void
-  readonly thinking?: string
+  /** A list comes piece by piece. */
+  readonly thinking?: string | readonly string[]
   readonly text?: string
   readonly calls?: readonly ScriptedCall[]
   /** Thrown instead of an answer. */
@@ -87,15 +88,25 @@ function streamOf(
   number: number,
   signal: AbortSignal | undefined,
 ): ReadableStream<LanguageModelV4StreamPart> {
-  return new ReadableStream({
-    start: (controller) => {
-      for (const part of partsOf(step, number)) controller.enqueue(part)
-      if (step.hangs !== true) return controller.close()
-      const stop = (): void => controller.error(signal?.reason)
-      if (signal?.aborted) stop()
-      else signal?.addEventListener('abort', stop, { once: true })
+  const parts = partsOf(step, number)
+  return new ReadableStream(
+    {
+      pull: (controller) => {
+        const { done, value } = parts.next()
+        if (done !== true) return controller.enqueue(value)
+        if (step.hangs !== true) return controller.close()
+        return new Promise<void>((resolve) => {
+          const stop = (): void => {
+            controller.error(signal?.reason)
+            resolve()
+          }
+          if (signal?.aborted) stop()
+          else signal?.addEventListener('abort', stop, { once: true })
+        })
+      },
     },
-  })
+    { highWaterMark: 0 },
+  )
 }
 
 function* partsOf(step: ScriptedStep, number: number): Generator<LanguageModelV4StreamPart> {
@@ -103,7 +114,7 @@ function* partsOf(step: ScriptedStep, number: number): Generator<LanguageModelV4
   yield { type: 'stream-start', warnings: [] }
   if (thinking !== undefined) {
     yield { type: 'reasoning-start', id: 'thinking' }
-    yield { type: 'reasoning-delta', id: 'thinking', delta: thinking }
+    for (const delta of [thinking].flat()) yield { type: 'reasoning-delta', id: 'thinking', delta }
     yield { type: 'reasoning-end', id: 'thinking' }
   }
   if (text !== undefined) {

@@ -4,7 +4,7 @@ import { boundedText } from './bounded-text.ts'
 
 test('text within the limit is shown whole', () => {
   const text = 'é'.repeat(8)
-  expect(boundedText(Buffer.from(text), 16, 16)).toEqual({ text, truncated: false, shownBytes: 16 })
+  expect(boundedText(Buffer.from(text), 16, 16)).toMatchObject({ text, truncated: false, shownBytes: 16 })
 })
 
 test('terminal colours and control characters do not reach the model', () => {

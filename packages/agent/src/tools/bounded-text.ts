@@ -6,6 +6,10 @@ export interface BoundedText {
   /** Whether anything was left out. */
   readonly truncated: boolean
   readonly shownBytes: number
+  /** Bytes before what is left out. */
+  readonly headBytes: number
+  /** False: binary data, which is only named. */
+  readonly isText: boolean
 }
 
 /**
@@ -15,13 +19,20 @@ export interface BoundedText {
  */
 export function boundedText(data: Uint8Array, total: number, limit: number): BoundedText {
   if (data.includes(0)) return binary(data, total)
-  if (data.length === total && total <= limit) return { text: decode(data), truncated: false, shownBytes: total }
+  if (data.length === total && total <= limit)
+    return { text: decode(data), truncated: false, shownBytes: total, headBytes: total, isText: true }
   const half = Math.floor(Math.min(limit, data.length) / 2)
   const head = data.subarray(0, characterEnd(data, half))
   const tail = data.subarray(characterStart(data, data.length - half))
   const shownBytes = head.length + tail.length
   const gap = `[... ${total - shownBytes} of ${total} bytes are left out here ...]`
-  return { text: `${decode(head)}\n${gap}\n${decode(tail)}`, truncated: true, shownBytes }
+  return {
+    text: `${decode(head)}\n${gap}\n${decode(tail)}`,
+    truncated: true,
+    shownBytes,
+    headBytes: head.length,
+    isText: true,
+  }
 }
 
 function binary(data: Uint8Array, total: number): BoundedText {
@@ -30,6 +41,8 @@ function binary(data: Uint8Array, total: number): BoundedText {
     text: `[${total} bytes of binary data, which begin with ${first} in hexadecimal]`,
     truncated: true,
     shownBytes: 16,
+    headBytes: 0,
+    isText: false,
   }
 }
 

@@ -30,6 +30,7 @@ export const facts = defineTool({
     'Reads the machine: host name, system, uptime, processors, load, memory, disks, services, listening ports, containers, top processes. ' +
     'Sizes are bytes. A part that is null could not be read; `unavailable` says why. Prefer this to commands.',
   input: Input,
+  readOnly: true,
   run: async (input, { machine, fence, signal }) => {
     const all = await machine.facts({ signal })
     const { facts: shown, omitted } = shortened(selected(all, input.parts), input.limit ?? 100)

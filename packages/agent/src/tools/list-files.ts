@@ -1,4 +1,4 @@
-import type { FileEntry } from '@cmdop/core'
+import type { FileEntry } from '@cmdop/protocol'
 import * as z from 'zod/v4'
 import { defineTool } from './tool.ts'
 
@@ -14,6 +14,7 @@ export const listFiles = defineTool({
   description:
     'Lists the entries of a directory on the machine: type, permission bits, size in bytes, time, name as JSON.',
   input: Input,
+  readOnly: true,
   run: async ({ path, limit = 200, cursor }, { machine, fence, signal, limitBytes }) => {
     const page = await machine.files.list(path, { limit, signal, ...(cursor === undefined ? {} : { cursor }) })
     const lines: string[] = []

@@ -8,21 +8,32 @@ const Input = z.object({
   length: z.int().positive().optional().describe('Bytes to read. At most 16384 come back; ask again with an offset.'),
 })
 
+/** Read before and after the part, so that a secret is known that stands across its borders. */
+const marginBytes = 16_384
+
 /** Reads a part of a file. */
 export const readFile = defineTool({
   name: 'read_file',
   description: 'Reads a part of a file on the machine, and says how long the whole file is.',
   input: Input,
-  run: async ({ path, offset = 0, length }, { machine, fence, signal, limitBytes }) => {
-    const part = await machine.files.read(path, { offset, length: Math.min(length ?? limitBytes, limitBytes), signal })
-    const end = part.offset + part.data.length
-    const { text, shownBytes } = boundedText(part.data, part.data.length, limitBytes)
-    const range = `bytes ${part.offset} to ${end} of ${part.size}`
-    const more = end < part.size ? `\nThe file goes on; its next part begins at offset ${end}.` : ''
+  readOnly: true,
+  run: async ({ path, offset = 0, length }, { machine, fence, signal, limitBytes, redactor }) => {
+    const wanted = Math.min(length ?? limitBytes, limitBytes)
+    const before = Math.min(offset, marginBytes)
+    const wide = await machine.files.read(path, {
+      offset: offset - before,
+      length: before + wanted + marginBytes,
+      signal,
+    })
+    const data = redactor.within(wide.data, before, before + wanted)
+    const end = Math.min(offset + wanted, Math.max(offset, wide.offset + wide.data.length))
+    const { text, shownBytes } = boundedText(data, data.length, Math.max(limitBytes, data.length))
+    const range = `bytes ${offset} to ${end} of ${wide.size}`
+    const more = end < wide.size ? `\nThe file goes on; its next part begins at offset ${end}.` : ''
     return {
       text: `${fence.enclose(`file, ${range}`, text)}${more}`,
       shownBytes,
-      output: { path: part.path, text, offset: part.offset, bytes: part.data.length, size: part.size },
+      output: { path, text, offset, bytes: end - offset, size: wide.size },
     }
   },
 })

@@ -1,85 +1,161 @@
-import type { ExecError, ExecResult } from '@cmdop/core'
+import type { ExecExit } from '@cmdop/core'
 import { isCmdopError } from '@cmdop/protocol'
 import * as z from 'zod/v4'
-import { boundedText } from './bounded-text.ts'
-import { defineTool, type ToolContext, type ToolOutcome } from './tool.ts'
+import type { KeptOutput } from '../context/kept-output.ts'
+import type { Running } from '../run/workplace.ts'
+import { shownOutput } from './shown-output.ts'
+import { defineTool, type OutputChunk, type ToolContext, type ToolOutcome } from './tool.ts'
 
 /** Seconds a command may take when the model sets no other. */
 const defaultTimeoutSeconds = 120
 
-const Input = z.object({
-  command: z
-    .union([z.array(z.string()).min(1), z.string().min(1)])
-    .describe(
-      'An array is run as it is, program first: ["df", "-h"]. A string runs under /bin/sh -c, for pipes; the directory it ends in and the variables it exports carry over to the next string.',
-    ),
-  cwd: z
-    .string()
-    .optional()
-    .describe(
-      'Absolute directory to run this command in. Default: where the last string ended, at first the home directory.',
-    ),
-  timeoutSeconds: z.number().positive().max(3600).optional().describe('Default 120. The command is stopped after it.'),
+/** What a model reads of a command, where it goes on from the one before, and where it does not. */
+const inputOf = ({ after, begins }: { after: string; begins: string }) =>
+  z.object({
+    command: z
+      .union([z.array(z.string()).min(1), z.string().min(1)])
+      .describe(
+        `An array is run as it is, program first: ["df", "-h"]. A string runs under /bin/sh -c, for pipes${after}.`,
+      ),
+    cwd: z.string().optional().describe(`Absolute directory to run this command in. Default: ${begins}.`),
+    timeoutSeconds: z
+      .number()
+      .positive()
+      .max(3600)
+      .optional()
+      .describe('Default 120. The command is stopped after it.'),
+    readOnly: z
+      .boolean()
+      .optional()
+      .describe('True when it only reads. Such commands of one step run side by side, and leave nothing to the next.'),
+  })
+
+const carrying = inputOf({
+  after: '; the directory it ends in and the variables it exports carry over to the next string',
+  begins: 'where the last string ended, at first the home directory',
 })
 
 /** Runs one command on the machine. An exit code other than 0 is a result, not an error. */
-export const runCommand = defineTool({
-  name: 'run_command',
-  description:
-    'Runs a command on the machine and gives its exit code, standard output and standard error. Long output is cut in its middle.',
-  input: Input,
-  run: async ({ command, cwd, timeoutSeconds = defaultTimeoutSeconds }, context) => {
-    const execution = context.workplace.run(command, {
-      signal: context.signal,
-      deadlineMs: Math.ceil(timeoutSeconds * 1000),
-      maxOutputBytes: context.limitBytes,
-      ...(cwd === undefined ? {} : { cwd }),
-    })
-    return execution.then(
-      (result) => outcome(result, context),
-      (error: unknown) => stoppedOutcome(error, context, timeoutSeconds),
-    )
-  },
-})
+export const runCommand = commandTool(carrying)
 
-/** What a command put out until it was stopped is shown too: a check that hangs says where. Rethrows every other error. */
-function stoppedOutcome(error: unknown, context: ToolContext, timeoutSeconds: number): ToolOutcome {
-  const result = isDeadline(error) ? error.result : undefined
-  if (result === undefined) throw error
-  const { text, ...rest } = outcome(result, context)
-  return { ...rest, text: `stopped after ${timeoutSeconds} s, it had not ended: ${text}` }
+/** The same where nothing carries over. */
+export const runLoneCommand = commandTool(inputOf({ after: '', begins: 'the home directory' }))
+
+function commandTool(input: typeof carrying) {
+  return defineTool({
+    name: 'run_command',
+    description:
+      'Runs a command on the machine and gives its exit code, standard output and standard error. Long output is cut in its middle.',
+    input,
+    sharesMachine: ({ readOnly = false }) => readOnly,
+    run: ({ command, cwd, readOnly, timeoutSeconds = defaultTimeoutSeconds }, context) => {
+      const running = context.workplace.run(command, {
+        signal: context.signal,
+        readOnly,
+        deadlineMs: Math.ceil(timeoutSeconds * 1000),
+        ...(cwd === undefined ? {} : { cwd }),
+        ...(Object.keys(context.env).length === 0 ? {} : { env: { ...context.env } }),
+      })
+      return follow(running, context, timeoutSeconds)
+    },
+  })
 }
 
-function isDeadline(error: unknown): error is ExecError {
-  return isCmdopError(error) && error.code === 'deadline' && 'result' in error
+/**
+ * Follows a command to its end. Its output is cleaned of secrets before anything else has it, then shown as it comes and
+ * kept by its head and tail. What it put out until its time was over is shown too: a check that hangs says where.
+ */
+async function* follow(
+  running: Running,
+  context: ToolContext,
+  timeoutSeconds: number,
+): AsyncGenerator<OutputChunk, ToolOutcome, void> {
+  const outputs = { stdout: capture('stdout', context), stderr: capture('stderr', context) }
+  let exit: ExecExit | undefined
+  try {
+    exit = yield* captured(running, outputs)
+  } catch (error) {
+    if (!isCmdopError(error) || error.code !== 'deadline') throw error
+  }
+  for (const stream of ['stdout', 'stderr'] as const) {
+    const content = outputs[stream].end()
+    if (content !== '') yield { stream, content }
+  }
+  return exit === undefined ? stoppedOutcome(outputs, context, timeoutSeconds) : outcome(exit, outputs, context)
+}
+
+async function* captured(running: Running, outputs: Captures): AsyncGenerator<OutputChunk, ExecExit, void> {
+  try {
+    for (;;) {
+      const { done, value } = await running.next()
+      if (done === true) return value
+      const content = outputs[value.stream].add(value.data)
+      if (content !== '') yield { stream: value.stream, content }
+    }
+  } finally {
+    await running.return(undefined as never)
+  }
+}
+
+interface Capture {
+  readonly kept: KeptOutput
+  /** Takes output in, and gives what of it can be shown now. */
+  add(data: Uint8Array): string
+  end(): string
+}
+
+function capture(stream: string, { redactor, shelf, label }: ToolContext): Capture {
+  const cleaned = redactor.stream()
+  const decoder = new TextDecoder()
+  const kept = shelf.place(label, stream)
+  const take = (data: Buffer, more: boolean): string => {
+    if (data.length > 0) kept.add(data)
+    return decoder.decode(data, { stream: more })
+  }
+  return {
+    kept,
+    add: (data) => take(cleaned.push(data), true),
+    end: () => take(cleaned.end(), false),
+  }
+}
+
+type Captures = Readonly<Record<'stdout' | 'stderr', Capture>>
+
+function stoppedOutcome(outputs: Captures, context: ToolContext, timeoutSeconds: number): ToolOutcome {
+  const { lines, shownBytes, output } = shown(outputs, context)
+  const line = `deadline: stopped after ${timeoutSeconds} s, it had not ended`
+  return {
+    text: [line, ...lines].join('\n'),
+    shownBytes,
+    output: { exitCode: null, signal: null, stopped: true, ...output },
+    failed: true,
+  }
+}
+
+function outcome(exit: ExecExit, outputs: Captures, context: ToolContext): ToolOutcome {
+  const { lines, shownBytes, output } = shown(outputs, context)
+  const end = exit.signal === null ? `exit code ${exit.exitCode}` : `ended by ${exit.signal}`
+  const text = [`${end}, ${Math.round(exit.durationMs)} ms`, ...lines].join('\n')
+  const { exitCode, signal, stdoutBytes, stderrBytes, durationMs } = exit
+  return { text, shownBytes, output: { exitCode, signal, ...output, stdoutBytes, stderrBytes, durationMs } }
 }
 
 /** Standard error gets up to a quarter of the room, and more where standard output leaves it. */
-function outcome(result: ExecResult, { fence, limitBytes }: ToolContext): ToolOutcome {
-  const errorRoom = Math.max(Math.floor(limitBytes / 4), limitBytes - result.stdoutBytes)
-  const stderr = boundedText(result.stderrData, result.stderrBytes, errorRoom)
-  const stdout = boundedText(
-    result.stdoutData,
-    result.stdoutBytes,
-    limitBytes - Math.min(result.stderrBytes, errorRoom),
-  )
-  const end = result.signal === null ? `exit code ${result.exitCode}` : `ended by ${result.signal}`
-  const lines = [`${end}, ${Math.round(result.durationMs)} ms`]
-  if (result.stdoutBytes > 0) lines.push(fence.enclose(`stdout, ${result.stdoutBytes} bytes`, stdout.text))
-  if (result.stderrBytes > 0) lines.push(fence.enclose(`stderr, ${result.stderrBytes} bytes`, stderr.text))
-  if (result.stdoutBytes + result.stderrBytes === 0) lines.push('no output')
+function shown({ stdout, stderr }: Captures, context: ToolContext) {
+  const { limitBytes } = context
+  const errorRoom = Math.max(Math.floor(limitBytes / 4), limitBytes - stdout.kept.total)
+  const err = shownOutput(stderr.kept, 'stderr', context, errorRoom)
+  const out = shownOutput(stdout.kept, 'stdout', context, limitBytes - Math.min(stderr.kept.total, errorRoom))
+  const lines = [...(stdout.kept.total > 0 ? out.lines : []), ...(stderr.kept.total > 0 ? err.lines : [])]
   return {
-    text: lines.join('\n'),
-    shownBytes: stdout.shownBytes + stderr.shownBytes,
+    lines: lines.length === 0 ? ['no output'] : lines,
+    shownBytes: out.shownBytes + err.shownBytes,
     output: {
-      exitCode: result.exitCode,
-      signal: result.signal,
-      stdout: stdout.text,
-      stderr: stderr.text,
-      stdoutBytes: result.stdoutBytes,
-      stderrBytes: result.stderrBytes,
-      truncated: stdout.truncated || stderr.truncated,
-      durationMs: result.durationMs,
+      stdout: out.text,
+      stderr: err.text,
+      stdoutBytes: stdout.kept.total,
+      stderrBytes: stderr.kept.total,
+      truncated: out.truncated || err.truncated,
     },
   }
 }

@@ -1,7 +1,9 @@
 import type { Machine } from '@cmdop/core'
 import { CmdopError } from '@cmdop/protocol'
 import * as z from 'zod/v4'
+import type { OutputShelf } from '../context/output-shelf.ts'
 import type { JsonSchema } from '../output/json-schema.ts'
+import type { Redactor } from '../redact/redactor.ts'
 import type { Fence } from '../run/fence.ts'
 import type { Workplace } from '../run/workplace.ts'
 
@@ -15,6 +17,20 @@ export interface ToolContext {
   readonly signal: AbortSignal
   /** Most bytes of output this call may show to the model. */
   readonly limitBytes: number
+  /** Cuts secrets out. Texts and values a tool gives are cleaned once more by the loop. */
+  readonly redactor: Redactor
+  /** Keeps output for `more_output`. */
+  readonly shelf: OutputShelf
+  /** The call's label in this run: `c3`. */
+  readonly label: string
+  /** Set on top of the machine's environment for commands. */
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** Output of a call while it runs, without secrets. */
+export interface OutputChunk {
+  readonly stream: 'stdout' | 'stderr' | 'preliminary'
+  readonly content: string
 }
 
 /** What a call gave. */
@@ -25,6 +41,8 @@ export interface ToolOutcome {
   readonly text: string
   /** Bytes of the machine's output within `text`. */
   readonly shownBytes: number
+  /** It did not do what it was asked, and `output` says what it did. */
+  readonly failed?: true
 }
 
 /** A tool that a model may call. */
@@ -32,26 +50,51 @@ export interface Tool {
   readonly name: string
   readonly description: string
   readonly inputSchema: JsonSchema
-  /** Checks the input, then runs. Throws `validation` with the issues for an input that does not fit. */
-  call(input: unknown, context: ToolContext): Promise<ToolOutcome>
+  /** Changes nothing, so that calls of it may run side by side, and a planner may use it. */
+  readonly readOnly: boolean
+  /** Whether a call with this input changes nothing, for a tool that depends on it. Only the schedule follows it. */
+  readonly sharesMachine?: ((input: unknown) => boolean) | undefined
+  /** False: it does not work on the machine, and need not wait for what runs there. */
+  readonly usesMachine?: false
+  /** Whether a call asks for a person. */
+  readonly needsApproval?: ((input: unknown) => Promise<boolean>) | undefined
+  /** Checks an input, or promises to. Throws `validation` with the issues for one that does not fit. */
+  parse(input: unknown): unknown
+  /** Runs with a checked input. */
+  run(input: unknown, context: ToolContext): AsyncGenerator<OutputChunk, ToolOutcome, void>
+}
+
+/** What a built-in tool is made of. */
+interface ToolDefinition<Input> {
+  readonly name: string
+  readonly description: string
+  readonly input: z.ZodType<Input>
+  readonly readOnly?: boolean
+  readonly sharesMachine?: (input: Input) => boolean
+  readonly run: (
+    input: Input,
+    context: ToolContext,
+  ) => Promise<ToolOutcome> | AsyncGenerator<OutputChunk, ToolOutcome, void>
 }
 
 /** A tool from its Zod schema: the schema is what the model sees, and what its input is judged by. */
-export function defineTool<Input>(definition: {
-  name: string
-  description: string
-  input: z.ZodType<Input>
-  run: (input: Input, context: ToolContext) => Promise<ToolOutcome>
-}): Tool {
-  const { $schema: _, ...inputSchema } = z.toJSONSchema(definition.input, { target: 'draft-7', io: 'input' })
+export function defineTool<Input>(definition: ToolDefinition<Input>): Tool {
+  const { name, description, input: schema, readOnly = false, sharesMachine, run } = definition
+  const { $schema: _, ...inputSchema } = z.toJSONSchema(schema, { target: 'draft-7', io: 'input' })
   return {
-    name: definition.name,
-    description: definition.description,
+    name,
+    description,
     inputSchema,
-    call: async (input, context) => {
-      const parsed = definition.input.safeParse(input)
-      if (parsed.success) return definition.run(parsed.data, context)
-      throw new CmdopError('validation', `The input of ${definition.name} does not fit. ${issuesOf(parsed.error)}`)
+    readOnly,
+    ...(sharesMachine === undefined ? {} : { sharesMachine: (input) => sharesMachine(input as Input) }),
+    parse: (input) => {
+      const parsed = schema.safeParse(input)
+      if (parsed.success) return parsed.data
+      throw new CmdopError('validation', `The input of ${name} does not fit. ${issuesOf(parsed.error)}`)
+    },
+    async *run(input, context) {
+      const running = run(input as Input, context)
+      return Symbol.asyncIterator in running ? yield* running : await running
     },
   }
 }

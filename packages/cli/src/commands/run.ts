@@ -50,7 +50,7 @@ export async function runCommand(prompt: string, flags: RunFlags, signal: AbortS
 export async function showEvent(event: RunEvent): Promise<void> {
   if (event.type === 'text' || event.type === 'thinking') await say(`  ${event.type}: ${event.content.trim()}`)
   if (event.type === 'tool_call') await say(`  → ${event.tool} ${shorten(JSON.stringify(event.input))}`)
-  if (event.type === 'tool_result')
+  if (event.type === 'tool_result' && event.final)
     await say(`  ${event.isError ? '✗' : '←'} ${event.tool} ${shorten(JSON.stringify(event.output) ?? '')}`)
 }
 

@@ -74,14 +74,16 @@ class RemoteSession implements Session {
   readonly machineId: string
   readonly name: string
   readonly recordingId: string | null
+  readonly folder: string | null
   readonly #channels: Channels
 
-  constructor(channels: Channels, machineId: string, { sessionId, name, recordingId }: SessionInfo) {
+  constructor(channels: Channels, machineId: string, { sessionId, name, recordingId, folder }: SessionInfo) {
     this.#channels = channels
     this.machineId = machineId
     this.id = sessionId
     this.name = name
     this.recordingId = recordingId
+    this.folder = folder
   }
 
   info({ signal }: Cancellable = {}): Promise<SessionInfo> {

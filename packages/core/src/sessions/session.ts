@@ -45,6 +45,8 @@ export interface Session {
   readonly name: string
   /** null: it is not recorded. */
   readonly recordingId: string | null
+  /** Of one of kind `run`: a folder on the machine for what belongs to it. The machine removes it with the session. */
+  readonly folder: string | null
   /** What the machine says of it now. */
   info(options?: Cancellable): Promise<SessionInfo>
   /** Takes part as an operator, who may type, or as an observer, who may not. */

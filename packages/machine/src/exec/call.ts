@@ -226,7 +226,10 @@ export class Call {
   }
 
   #waitForClient(): void {
-    this.#orphan = setTimeout(() => this.#abandon('cancelled'), this.#options.params.orphanMs)
+    this.#orphan = setTimeout(() => {
+      this.#abandon('cancelled')
+      void this.ended.then(() => this.#options.mirror?.left())
+    }, this.#options.params.orphanMs)
   }
 
   #abandon(reason: 'cancelled' | 'lost'): void {

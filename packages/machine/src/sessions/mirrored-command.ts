@@ -10,12 +10,19 @@ const RETURN = 0x0d
 /** A command that a session of kind `run` shows while it runs. It is never waited for. */
 export class MirroredCommand {
   readonly #show: (data: Uint8Array) => void
+  readonly #leave: () => void
   #bytes = 0
   #last = NEWLINE
 
-  /** `show` takes what a terminal would get. */
-  constructor(show: (data: Uint8Array) => void) {
+  /** `show` takes what a terminal would get; `leave` is called when whoever ran it does not come back. */
+  constructor(show: (data: Uint8Array) => void, leave: () => void) {
     this.#show = show
+    this.#leave = leave
+  }
+
+  /** Its client was lost and did not come back. */
+  left(): void {
+    this.#leave()
   }
 
   begin(command: ExecParams['command']): void {

@@ -1,3 +1,5 @@
+import { existsSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Channel } from '@cmdop/protocol'
 import { describe, expect, test } from 'vitest'
 import { type CallOptions, type SessionWorld, startSessionWorld } from '../testing/session-world.ts'
@@ -62,6 +64,54 @@ describe('a session of kind run', () => {
     await execute(world, { command: 'echo again', showIn: sessionId }, ai)
     await person.shows('magain\r\n')
     expect(await world.ask('session.get', { sessionId })).toMatchObject({ state: 'running', shell: null })
+  })
+})
+
+describe('the folder of a session of kind run', () => {
+  const writes = { command: 'umask 077; echo secret >"$FOLDER/kept"' }
+
+  test('is there for its owner alone while it runs, and goes when it is closed', async () => {
+    await using world = await startSessionWorld()
+    const { sessionId, folder } = await world.open({ kind: 'run' }, ai)
+    const path = folder ?? expect.fail('it has none')
+    expect(statSync(path).mode & 0o777).toBe(0o700)
+    await execute(world, { ...writes, env: { FOLDER: path }, showIn: sessionId }, ai)
+    expect(existsSync(join(path, 'kept'))).toBe(true)
+    expect(await world.ask('session.close', { sessionId })).toMatchObject({ folder: null })
+    expect(existsSync(path)).toBe(false)
+    expect(await world.open()).toMatchObject({ folder: null })
+  })
+
+  test('goes, and the session with it, when who ran a command in it is lost and does not come back', async () => {
+    await using world = await startSessionWorld()
+    const { sessionId, folder } = await world.open({ kind: 'run' }, ai)
+    const path = folder ?? expect.fail('it has none')
+    const watching = await world.observe(sessionId, {}, ada)
+    const connection = await world.connect()
+    const command = `${writes.command}; echo rea''dy; sleep 300`
+    const params = { command, env: { FOLDER: path }, orphanMs: 50, showIn: sessionId }
+    const channel = world.call('exec', params, { ...ai, connection })
+    channel.onControl = () => {}
+    await channel.accepted
+    await watching.shows('ready')
+    expect(existsSync(join(path, 'kept'))).toBe(true)
+    await connection[Symbol.asyncDispose]()
+    expect(await watching.end()).toMatchObject({ state: 'ended', endReason: 'idle' })
+    await world.ask('session.close', { sessionId })
+    expect(existsSync(path)).toBe(false)
+  })
+
+  test('goes at the next start after the daemon was killed', async () => {
+    await using world = await startSessionWorld()
+    const { sessionId, folder } = await world.open({ kind: 'run' }, ai)
+    const path = folder ?? expect.fail('it has none')
+    await execute(world, { ...writes, env: { FOLDER: path }, showIn: sessionId }, ai)
+    // A second table on the folder of the first one, which does not know that it is no longer the daemon's.
+    const next = world.another()
+    await next.endLeftovers()
+    expect(existsSync(path)).toBe(false)
+    expect(await next.info(sessionId)).toMatchObject({ state: 'lost', folder: null })
+    await next.close()
   })
 })
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, rmSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { CmdopError, type ExecParams, type Permit, type SessionInfo, type SessionOpenParams } from '@cmdop/protocol'
 import type { Logger } from 'pino'
 import { endMarked } from '../exec/process-group.ts'
@@ -70,6 +70,7 @@ export class SessionTable {
       else this.#journal.end(lostInfo(info))
     }
     rmSync(this.#shellFolder, { recursive: true, force: true })
+    rmSync(this.#ownFolders, { recursive: true, force: true })
     if (left.length === 0) return
     const processes = ended.reduce((sum, count) => sum + count, 0)
     const sessions = left.map(({ sessionId }) => sessionId)
@@ -135,7 +136,10 @@ export class SessionTable {
     if (session?.isRunning !== true || kind !== 'run' || createdBy?.principalId !== principalId)
       throw new CmdopError('not_found', 'This machine has no such session of kind run of yours; nothing ran.')
     session.cwd = cwd ?? this.#options.home
-    const mirrored = new MirroredCommand((data) => session.show(data))
+    const mirrored = new MirroredCommand(
+      (data) => session.show(data),
+      () => session.leave(),
+    )
     mirrored.begin(command)
     return mirrored
   }
@@ -168,6 +172,10 @@ export class SessionTable {
     return join(this.#options.folder, 'shells')
   }
 
+  get #ownFolders(): string {
+    return resolve(this.#options.folder, 'own')
+  }
+
   /** Marks everything that a session starts. */
   #marker(sessionId: string): string {
     return `${this.#options.machineId}:${sessionId}`
@@ -178,10 +186,13 @@ export class SessionTable {
     try {
       this.#record(session, params, permit)
       this.#journal.begin(session.info)
+      const { folder } = session.info
+      if (folder !== null) mkdirSync(folder, { recursive: true, mode: 0o700 })
       if (params.kind === 'terminal') await session.openShell()
     } catch (error) {
       this.#journal.forget(callId)
       await session.close('closed')
+      this.#removeOwnFolder(callId)
       await session.dispose()
       throw error
     }
@@ -214,6 +225,7 @@ export class SessionTable {
       idleTimeoutMs: params.idleTimeoutMs,
       marker,
       folder: this.#outputFolder,
+      ownFolder: params.kind === 'run' ? join(this.#ownFolders, callId) : null,
       screens: this.#screens,
       ptys,
       prepareShell: () => createShellStart({ file, environment, change: params.env, marker, folder: newFolder() }),
@@ -237,6 +249,7 @@ export class SessionTable {
   /** A journal that cannot be written is a fault of the disk, and no reason to end other sessions. */
   #ended(session: Session, info: SessionInfo): void {
     try {
+      this.#removeOwnFolder(session.id)
       this.#journal.end(info)
     } catch (err) {
       this.#options.log.error({ err, sessionId: session.id }, 'the session journal could not be written')
@@ -245,6 +258,10 @@ export class SessionTable {
     this.#forgetting.set(session, setTimeout(() => this.#forget(session), keptMs).unref())
     const [oldest] = this.#forgetting.keys()
     if (oldest !== undefined && this.#forgetting.size > MAX_ENDED_KEPT) this.#forget(oldest)
+  }
+
+  #removeOwnFolder(sessionId: string): void {
+    rmSync(join(this.#ownFolders, sessionId), { recursive: true, force: true })
   }
 
   /** What is left of it is what the journal has. */
@@ -267,5 +284,5 @@ function ownInfo({ info }: Session, permit: Permit): SessionInfo {
 
 function lostInfo(info: SessionInfo): SessionInfo {
   const { lastActiveAt: endedAt } = info
-  return { ...info, state: 'lost', endReason: 'lost', endedAt, lease: null, operators: 0, observers: 0 }
+  return { ...info, state: 'lost', endReason: 'lost', endedAt, lease: null, operators: 0, observers: 0, folder: null }
 }

@@ -45,6 +45,8 @@ export interface SessionOptions {
   readonly marker: string
   /** Of its older output. */
   readonly folder: string
+  /** For what belongs to it while it runs; a `terminal` has none. */
+  readonly ownFolder: string | null
   readonly screens: ScreenThread
   readonly ptys: PtyHost
   /** Prepares its shell. A `terminal` starts it at once, a `run` when somebody takes over. */
@@ -155,6 +157,7 @@ export class Session {
       outputBytes: scrollback.end,
       firstKeptOffset: scrollback.start,
       recordingId: this.#recording?.id ?? null,
+      folder: this.isRunning ? this.#options.ownFolder : null,
     }
   }
 
@@ -250,6 +253,11 @@ export class Session {
     this.#ending ??= { reason, ended: this.#endShell(reason) }
     await this.#ending.ended
     return this.ended
+  }
+
+  /** Whoever ran commands in it was lost: it is over, unless a person took it over. */
+  leave(): void {
+    if (!this.hasShell && this.isRunning) void this.close('idle')
   }
 
   /** Forgets its output, which was kept for those who came back after the end. */

@@ -64,6 +64,8 @@ export const SessionInfo = z.object({
   outputBytes: z.number().int(),
   firstKeptOffset: z.number().int(),
   recordingId: z.string().nullable(),
+  /** Absolute path of a folder for what belongs to a running session of kind `run`; it goes with the session. */
+  folder: z.string().nullable().default(null),
 })
 export type SessionInfo = z.infer<typeof SessionInfo>
 

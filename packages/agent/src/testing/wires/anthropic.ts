@@ -14,20 +14,27 @@ export const anthropicWire: Wire = {
       stop_reason: null,
       stop_sequence: null,
     }
+    const { input, output, cached = 0 } = turn.usage ?? { input: 10, output: 5 }
+    const usage = { input_tokens: input - cached, cache_read_input_tokens: cached, output_tokens: 1 }
+    const end = turn.refusal === undefined ? (turn.calls?.length ? 'tool_use' : 'end_turn') : 'refusal'
     return [
-      event({ type: 'message_start', message: { ...message, usage: { input_tokens: 10, output_tokens: 1 } } }),
+      event({ type: 'message_start', message: { ...message, usage } }),
       event({ type: 'ping' }),
       ...blocks.flatMap(({ content_block, deltas }, index) => [
         event({ type: 'content_block_start', index, content_block }),
         ...deltas.map((delta) => event({ type: 'content_block_delta', index, delta })),
         event({ type: 'content_block_stop', index }),
       ]),
-      event({
-        type: 'message_delta',
-        delta: { stop_reason: turn.calls?.length ? 'tool_use' : 'end_turn', stop_sequence: null },
-        usage: { output_tokens: 5 },
-      }),
-      event({ type: 'message_stop' }),
+      ...(turn.streamError === undefined
+        ? [
+            event({
+              type: 'message_delta',
+              delta: { stop_reason: end, stop_sequence: null },
+              usage: { output_tokens: output },
+            }),
+            event({ type: 'message_stop' }),
+          ]
+        : [event({ type: 'error', error: { type: 'overloaded_error', message: turn.streamError } })]),
     ]
   },
   toolResults: (body) =>
@@ -44,7 +51,7 @@ function event(data: { type: string; [key: string]: unknown }): string {
 }
 
 function blocksOf(turn: ServerTurn, number: number): { content_block: unknown; deltas: unknown[] }[] {
-  const { thinking, text } = turn
+  const { thinking, text = turn.refusal } = turn
   const thought = pieces(thinking ?? '').map((piece) => ({ type: 'thinking_delta', thinking: piece }))
   return [
     ...(thinking === undefined

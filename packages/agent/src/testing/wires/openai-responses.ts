@@ -12,18 +12,30 @@ export const openaiResponsesWire: Wire = {
       status: 'in_progress',
       output: [],
     }
-    const usage = {
-      input_tokens: 10,
-      input_tokens_details: { cached_tokens: 0 },
-      output_tokens: 5,
-      output_tokens_details: { reasoning_tokens: 0 },
-      total_tokens: 15,
+    const { input, output, cached, reasoning } = {
+      cached: 0,
+      reasoning: 0,
+      ...(turn.usage ?? { input: 10, output: 5 }),
     }
+    const usage = {
+      input_tokens: input,
+      input_tokens_details: { cached_tokens: cached },
+      output_tokens: output,
+      output_tokens_details: { reasoning_tokens: reasoning },
+      total_tokens: input + output,
+    }
+    const end: Event =
+      turn.streamError === undefined
+        ? {
+            type: 'response.completed',
+            response: { ...response, status: 'completed', incomplete_details: null, usage },
+          }
+        : { type: 'error', code: 'server_error', message: turn.streamError, param: null }
     const events = [
       { type: 'response.created', response },
       { type: 'response.in_progress', response },
       ...itemEvents(turn, number),
-      { type: 'response.completed', response: { ...response, status: 'completed', incomplete_details: null, usage } },
+      end,
     ]
     return events.map(
       (event, sequence_number) => `event: ${event.type}\ndata: ${JSON.stringify({ ...event, sequence_number })}\n\n`,
@@ -43,8 +55,10 @@ function itemEvents(turn: ServerTurn, number: number): Event[] {
   const thinking =
     turn.thinking === undefined ? [] : [(index: number) => thinkingEvents(turn.thinking ?? '', index, number)]
   const text = turn.text === undefined ? [] : [(index: number) => textEvents(turn.text ?? '', index, number)]
+  const refusal =
+    turn.refusal === undefined ? [] : [(index: number) => refusalEvents(turn.refusal ?? '', index, number)]
   const calls = identified(turn, number).map((call) => (index: number) => callEvents(call, index))
-  return [...thinking, ...text, ...calls].flatMap((events, index) => events(index))
+  return [...thinking, ...text, ...refusal, ...calls].flatMap((events, index) => events(index))
 }
 
 function thinkingEvents(text: string, output_index: number, number: number): Event[] {
@@ -74,6 +88,19 @@ function textEvents(text: string, output_index: number, number: number): Event[]
       delta,
     })),
     { type: 'response.output_item.done', output_index, item: { ...item, status: 'completed', content: [part] } },
+  ]
+}
+
+function refusalEvents(text: string, output_index: number, number: number): Event[] {
+  const item_id = `msg_${number}`
+  const item = { type: 'message', id: item_id, role: 'assistant', status: 'in_progress', content: [] as unknown[] }
+  const place = { item_id, output_index, content_index: 0 }
+  const done = { ...item, status: 'completed', content: [{ type: 'refusal', refusal: text }] }
+  return [
+    { type: 'response.output_item.added', output_index, item },
+    ...pieces(text).map((delta) => ({ type: 'response.refusal.delta', ...place, delta })),
+    { type: 'response.refusal.done', ...place, refusal: text },
+    { type: 'response.output_item.done', output_index, item: done },
   ]
 }
 

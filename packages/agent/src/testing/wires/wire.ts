@@ -3,6 +3,17 @@ export interface ServerTurn {
   readonly thinking?: string
   readonly text?: string
   readonly calls?: readonly { readonly tool: string; readonly input: unknown; readonly id?: string }[]
+  /** Said instead of a text by a model that will not answer. Compatible servers have no word for it. */
+  readonly refusal?: string
+  /** Default: 10 in, 5 out. */
+  readonly usage?: {
+    readonly input: number
+    readonly output: number
+    readonly cached?: number
+    readonly reasoning?: number
+  }
+  /** An error in the stream, after what is written here, with no end of the answer. */
+  readonly streamError?: string
   /** An HTTP error instead of an answer. */
   readonly status?: number
   /** Sent beside it: `retry-after-ms`. */

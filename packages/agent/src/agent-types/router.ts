@@ -1,0 +1,108 @@
+import { CmdopError } from '@cmdop/protocol'
+import * as z from 'zod/v4'
+import { createAnswerDesk } from '../run/answer.ts'
+import type { ProgressEvent, RunEndEvent } from '../run/run-events.ts'
+import { type Accepted, operate, type WorkContext } from '../run/operate.ts'
+import { runEvents } from '../run/run-stream.ts'
+import type { ParentRun, RunOptions, Task } from '../run/task.ts'
+import { createOutputSchema } from '../output/output-schema.ts'
+import { dialectOf } from '../output/dialect.ts'
+import { createChildTask } from './child-task.ts'
+import type { AgentType } from './agent-type.ts'
+import type { Route, RouteFunction, Routes } from './routes.ts'
+
+/** Sends a task to the handler that fits, and gives its result with the reason for the choice. */
+export const router: AgentType = {
+  name: 'router',
+  builtIns: [],
+  instructions: ['You do not do the task yourself: choose the handler that fits it best, and put the task for it.'],
+  async *work(task, context) {
+    const routes = task.routes ?? {}
+    const decision = yield* decide(task, routes, context)
+    const route = routes[decision.handler]
+    if (route === undefined)
+      throw new CmdopError('output_invalid', `There is no handler ${JSON.stringify(decision.handler)}.`)
+    const { state, signal } = context
+    state.route = { ...decision, run: null }
+    if (typeof route.to === 'function') return handled(await call(route.to, decision.task, { task, signal }), task)
+    const options = childOptions(task)
+    const parent: ParentRun = { ledger: task.ledger, gate: task.gate, signal, waitsForApproval: task.waitsForApproval }
+    const child = createChildTask(task, route.to, { prompt: decision.task, options, parent })
+    const end = yield* progressOf(runEvents(child, new AbortController()))
+    const record = end.type === 'result' ? end.result : end.error.result
+    state.route = { ...decision, run: record }
+    state.addUsage(record.usage)
+    if (end.type === 'result') return { accepted: true, output: end.output, strategy: 'handler', beside: {} }
+    state.partial = record.partial
+    state.approvals.push(...record.approvals)
+    throw new CmdopError(end.error.code, end.error.message, { cause: end.error, details: end.error.details })
+  },
+}
+
+interface Decision {
+  readonly handler: string
+  readonly reason: string
+  readonly task: string
+}
+
+async function* decide(
+  task: Task,
+  routes: Routes,
+  context: WorkContext,
+): AsyncGenerator<ProgressEvent, Decision, void> {
+  const [first, ...others] = Object.keys(routes)
+  if (first === undefined) throw new CmdopError('validation', 'Expected routes to name at least one handler.')
+  const listed = Object.entries(routes).map(([name, { description }]: [string, Route]) => `${name}: ${description}`)
+  const Choice = z.strictObject({
+    handler: z.enum([first, ...others]).describe(`The handler. ${listed.join(' | ')}`),
+    reason: z.string().min(1).describe('Why it is the right one, in a sentence.'),
+    task: z.string().min(1).describe('The whole task for it, with everything it needs to know.'),
+  })
+  const schema = createOutputSchema(Choice, { dialect: dialectOf(task.source.identity.provider) })
+  const desk = createAnswerDesk(schema, task.maxRepairs)
+  const { output } = yield* operate({ ...task, schema, evidence: false }, { ...context, desk })
+  return Choice.parse(output)
+}
+
+/** What the handler's answer must be is what this run's must be; where it may go is for this run alone. */
+function childOptions({ options }: Task): RunOptions {
+  const { routes: _, agentType: __, signal: ___, budget: ____, approval: _____, ...rest } = options
+  return rest
+}
+
+async function call(
+  handler: RouteFunction,
+  prompt: string,
+  { task, signal }: { task: Task; signal: AbortSignal },
+): Promise<unknown> {
+  const value = await handler({ prompt, context: task.options.context, signal })
+  signal.throwIfAborted()
+  return value
+}
+
+/** A function's result is judged by the schema of the run, as an answer of a model is. */
+async function handled(value: unknown, { schema }: Task): Promise<Accepted> {
+  if (schema === undefined) return { accepted: true, output: value, strategy: 'handler', beside: {} }
+  const checked = await schema.check(value)
+  if (checked.fits) return { accepted: true, output: checked.value, strategy: 'handler', beside: {} }
+  throw new CmdopError(
+    'output_invalid',
+    `What the handler gave does not fit the schema: ${checked.issues.join('; ')}.`,
+    {
+      details: { issues: checked.issues },
+    },
+  )
+}
+
+/** The events of a run apart from its end, which is returned. */
+async function* progressOf<Event extends ProgressEvent | RunEndEvent>(
+  events: AsyncGenerator<Event, void, void>,
+): AsyncGenerator<ProgressEvent, RunEndEvent, void> {
+  let end: RunEndEvent | undefined
+  for await (const event of events as AsyncGenerator<ProgressEvent | RunEndEvent, void, void>) {
+    if (event.type === 'result' || event.type === 'error') end = event
+    else yield event
+  }
+  if (end === undefined) throw new CmdopError('server', 'A run ended without its last event; please report it.')
+  return end
+}

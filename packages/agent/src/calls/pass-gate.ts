@@ -1,0 +1,116 @@
+import { createHash } from 'node:crypto'
+import { canonicalJson, CmdopError } from '@cmdop/protocol'
+import type { ProposedCall } from '../model/model-step.ts'
+import type { GateDecision, GateRequest } from '../ports/gate.ts'
+import type { ProgressEvent } from '../run/run-events.ts'
+import type { Tool } from '../tools/tool.ts'
+import { type CallEnd, failedCall } from './call-end.ts'
+import type { CallContext } from './call-context.ts'
+import { emitted } from './merged.ts'
+
+/** Times the model may ask again for what was denied, before the run ends. */
+const maxDeniedRepeats = 3
+
+/** A call that may run, with the input that may. */
+export interface PermittedCall {
+  readonly permitted: true
+  readonly input: unknown
+  readonly digest: () => string
+  /** Said to the model before the result, where a person changed the call. */
+  readonly note: string | undefined
+}
+
+/** What an approval is bound to: machine, tool and input, and nothing else. */
+export function callDigest(machineId: string, tool: string, input: unknown): string {
+  const text = canonicalJson({ machineId, tool, input: JSON.parse(JSON.stringify(input ?? null)) as unknown })
+  return createHash('sha256').update(text).digest('hex')
+}
+
+function once<Value>(make: () => Value): () => Value {
+  let made: { readonly value: Value } | undefined
+  return () => (made ??= { value: make() }).value
+}
+
+/** Asks the gate. What was denied once in a run is not asked again. */
+export async function* passGate(
+  { tool, call, input }: { tool: Tool; call: ProposedCall; input: unknown },
+  context: CallContext,
+): AsyncGenerator<ProgressEvent, PermittedCall | (CallEnd & { readonly permitted?: never }), void> {
+  const { task, state, signal } = context
+  const { id, name } = task.machine
+  const digest = once(() => callDigest(id, tool.name, input))
+  const again = context.denials.size === 0 ? undefined : context.denials.get(digest())
+  if (again !== undefined) return repeated(digest(), again, context)
+  const request: GateRequest = {
+    runId: state.runId,
+    agentType: task.type.name,
+    machine: { id, name },
+    toolCallId: call.toolCallId,
+    tool: tool.name,
+    input,
+    get digest() {
+      return digest()
+    },
+    readOnly: tool.readOnly,
+    needsApproval: (await tool.needsApproval?.(input)) ?? false,
+    tainted: state.tainted,
+  }
+  const decision = yield* emitted<ProgressEvent, GateDecision>((emit) =>
+    task.gate.decide(request, {
+      signal,
+      wait: task.waitsForApproval,
+      onApproval: (notice) => emit({ type: 'approval', tool: tool.name, toolCallId: call.toolCallId, ...notice }),
+    }),
+  )
+  signal.throwIfAborted()
+  if (decision.decision === 'allow') return await allowed(decision, { tool, input, digest, machineId: id })
+  return decision.decision === 'deny' ? denied(decision, request, context) : pending(decision, request, context)
+}
+
+async function allowed(
+  decision: Extract<GateDecision, { decision: 'allow' }>,
+  { tool, input, digest, machineId }: { tool: Tool; input: unknown; digest: () => string; machineId: string },
+): Promise<PermittedCall | CallEnd> {
+  if (decision.input === undefined) return { permitted: true, input, digest, note: undefined }
+  try {
+    const edited = await tool.parse(decision.input)
+    const note = `A person changed the input of this call before it ran, to: ${JSON.stringify(edited)}`
+    return { permitted: true, input: edited, digest: () => callDigest(machineId, tool.name, edited), note }
+  } catch (error) {
+    return failedCall(`Not executed: a person changed the input of this call, and it does not fit. ${String(error)}`)
+  }
+}
+
+function denied(
+  { rule, reason, remedy }: Extract<GateDecision, { decision: 'deny' }>,
+  { toolCallId, tool, input, digest }: GateRequest,
+  { state, denials, task }: CallContext,
+): CallEnd {
+  const shown = task.redactor.value(input)
+  state.denied.push({ toolCallId, tool, input: shown, rule, reason, remedy: remedy ?? null })
+  const permit = remedy === undefined ? '' : ` It would be permitted so: ${remedy}`
+  const text = `Not executed. The rule "${rule}" denied it: ${reason}${permit} Do not ask for it again; find another way, or say what you could not do.`
+  denials.set(digest, { text, repeats: 0 })
+  return failedCall(text, 'denied')
+}
+
+/** Denied already: no person is asked twice for the same thing, and a model that does not stop is stopped. */
+function repeated(
+  digest: string,
+  { text, repeats }: { text: string; repeats: number },
+  { denials }: CallContext,
+): CallEnd {
+  denials.set(digest, { text, repeats: repeats + 1 })
+  if (repeats + 1 < maxDeniedRepeats) return failedCall(text, 'denied')
+  const fatal = new CmdopError('permission', `The model asked ${repeats + 2} times for a call that was denied. ${text}`)
+  return { ...failedCall(text, 'denied'), fatal }
+}
+
+function pending(
+  { approvalId, expiresAt }: Extract<GateDecision, { decision: 'pending' }>,
+  { toolCallId }: GateRequest,
+  { state }: CallContext,
+): CallEnd {
+  state.approvals.push({ approvalId, toolCallId, expiresAt: expiresAt ?? null })
+  return failedCall(`Not executed yet: a person has to approve it (${approvalId}).`, 'pending')
+}

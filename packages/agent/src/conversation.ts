@@ -1,0 +1,72 @@
+import { CmdopError } from '@cmdop/protocol'
+import type { ModelMessage } from 'ai'
+import type { RunMethod } from './agent.ts'
+import { agentTypeOf } from './agent-types/agent-types.ts'
+import { createFence } from './run/fence.ts'
+import type { RunResult } from './run/run-result.ts'
+import { createRunStream, type RunStream } from './run/run-stream.ts'
+import { type AgentParts, createTask, type RunOptions } from './run/task.ts'
+
+/** Most bytes of earlier turns that a conversation keeps, as JSON. Beyond it the oldest turns are forgotten. */
+const keptBytes = 262_144
+
+/** A talk that goes on: each prompt is seen with what was said before. One at a time: a second is `conflict`. */
+export interface Conversation {
+  /** Says something, and resolves with the answer. A turn that fails is forgotten. */
+  send: RunMethod<'promise'>
+  /** The same as a stream of events. */
+  sendStream: RunMethod<'stream'>
+  /** What is remembered, oldest first. */
+  readonly messages: readonly ModelMessage[]
+  /** Forgets everything. */
+  clear(): void
+}
+
+/** A conversation with an agent, of type `chat` unless a turn says otherwise. `defaults`: options of every turn. */
+export function createConversation(parts: AgentParts, defaults: RunOptions): Conversation {
+  const fence = createFence()
+  let turns: (readonly ModelMessage[])[] = []
+  let busy = false
+  const sendStream = (prompt: string, options: RunOptions = {}): RunStream => {
+    const all: RunOptions = { agentType: 'chat', ...defaults, ...options }
+    const earlier = turns.flat()
+    const task = createTask(parts, prompt, all, {
+      type: agentTypeOf(all.agentType),
+      earlier: { messages: earlier, fence },
+    })
+    return createRunStream(task, {
+      onStart: () => {
+        if (busy) throw busyError()
+        busy = true
+      },
+      onEnd: () => void (busy = false),
+      onCompleted: (messages) => {
+        turns = shortened([...turns, messages.slice(earlier.length)])
+      },
+    })
+  }
+  const send = async (prompt: string, options?: RunOptions): Promise<RunResult> => sendStream(prompt, options).result
+  return {
+    send: send as RunMethod<'promise'>,
+    sendStream: sendStream as RunMethod<'stream'>,
+    get messages() {
+      return turns.flat()
+    },
+    clear: () => void (turns = []),
+  }
+}
+
+function busyError(): CmdopError {
+  return new CmdopError('conflict', 'The conversation waits for an answer already. Send one prompt after another.')
+}
+
+function shortened(turns: (readonly ModelMessage[])[]): (readonly ModelMessage[])[] {
+  let bytes = 0
+  const sizes = turns.map((turn) => JSON.stringify(turn).length)
+  for (let first = turns.length - 1; first >= 0; first--) {
+    bytes += sizes[first] ?? 0
+    // The last turn stays, however long it is: it is what the next prompt speaks of.
+    if (bytes > keptBytes && first < turns.length - 1) return turns.slice(first + 1)
+  }
+  return turns
+}

@@ -1,0 +1,100 @@
+import { CmdopError } from '@cmdop/protocol'
+import type { Tool as SdkTool } from 'ai'
+import type { AgentType } from '../agent-types/agent-type.ts'
+import type { MachineAsker } from '../ports/ask-machine.ts'
+import { digestOf } from '../run/digest.ts'
+import { askMachine } from './ask-machine.ts'
+import { builtInTools, type BuiltInToolName } from './built-in-tools.ts'
+import { isMcpServer, type McpServer } from './mcp/mcp-server.ts'
+import { openMcpServer } from './mcp/open-mcp-server.ts'
+import { sdkTool } from './sdk-tool.ts'
+import type { Tool } from './tool.ts'
+
+/** Tools of a caller by name: AI SDK tools that can be executed, and MCP servers, whose tools are named `<name>_<tool>`. */
+export type ToolsInput = Readonly<Record<string, SdkTool | McpServer>>
+
+/** The tools of one run, ready to be called. Disposing closes the servers they came from. */
+export interface OpenedTools extends AsyncDisposable {
+  readonly tools: readonly Tool[]
+  /** The same for the same names, descriptions and schemas. */
+  readonly digest: string
+}
+
+/** Opens them, once for a run. */
+export type OpenTools = (signal: AbortSignal) => Promise<OpenedTools>
+
+interface ToolChoice {
+  readonly tools?: ToolsInput | undefined
+  readonly builtInTools?: readonly BuiltInToolName[] | undefined
+  readonly readOnlyTools?: readonly string[] | undefined
+}
+
+const reserved = new Set(['final_result', 'ask_machine', ...Object.keys(builtInTools)])
+
+/** Checks the choice of tools at once, and opens them later. Throws `validation` or `unsupported`. */
+export function openToolsOf(choice: ToolChoice, type: AgentType, asker: MachineAsker | undefined): OpenTools {
+  const { tools = {}, readOnlyTools = [] } = choice
+  const own = builtIns(choice.builtInTools, type, asker)
+  const readOnly = new Set(readOnlyTools)
+  const given: Tool[] = []
+  const servers: [string, McpServer][] = []
+  for (const [name, tool] of Object.entries(tools)) {
+    if (!/^[\w-]{1,64}$/.test(name) || reserved.has(name)) {
+      throw new CmdopError(
+        'validation',
+        `Expected the name of a tool to be letters, digits, _ and -, and not one of ours; got ${JSON.stringify(name)}.`,
+      )
+    }
+    if (isMcpServer(tool)) servers.push([name, tool])
+    else given.push(sdkTool(name, tool, readOnly.has(name)))
+  }
+  if (type.readOnly) refuseChanging([...own, ...given], type)
+  return async (signal) => {
+    await using opened = new AsyncDisposableStack()
+    const remote: Tool[] = []
+    for (const [name, server] of servers) {
+      const { tools: found, close } = await openMcpServer(name, server, { readOnly, signal })
+      opened.defer(close)
+      remote.push(...found)
+    }
+    const all = [...own, ...given, ...remote]
+    if (type.readOnly) refuseChanging(remote, type)
+    const kept = opened.move()
+    return { tools: all, digest: digestOf(all.map(described)), [Symbol.asyncDispose]: () => kept.disposeAsync() }
+  }
+}
+
+function builtIns(
+  names: readonly BuiltInToolName[] | undefined,
+  type: AgentType,
+  asker: MachineAsker | undefined,
+): Tool[] {
+  return (names ?? type.builtIns).flatMap((name) => {
+    if (name !== 'ask_machine') {
+      if (Object.hasOwn(builtInTools, name)) return [builtInTools[name]]
+      throw new CmdopError(
+        'validation',
+        `There is no built-in tool ${JSON.stringify(name)}; there are: ${Object.keys(builtInTools).join(', ')}, ask_machine.`,
+      )
+    }
+    if (asker !== undefined) return [askMachine(asker)]
+    if (names === undefined) return []
+    throw new CmdopError(
+      'unsupported',
+      'This agent cannot ask another machine: give it askMachine, as a client of a relay does.',
+    )
+  })
+}
+
+function refuseChanging(tools: readonly Tool[], { name }: AgentType): void {
+  const changing = tools.filter((tool) => !tool.readOnly).map((tool) => tool.name)
+  if (changing.length === 0) return
+  throw new CmdopError(
+    'validation',
+    `A ${name} takes only tools that change nothing, not ${changing.join(', ')}. Name those of yours that only read in readOnlyTools.`,
+  )
+}
+
+function described({ name, description, inputSchema }: Tool) {
+  return { name, description, inputSchema }
+}

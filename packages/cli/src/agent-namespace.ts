@@ -1,0 +1,86 @@
+import { type AgentOptions, createAgent, type RunMethod, type RunOptions, type RunStream } from '@cmdop/agent'
+import type { Machine } from '@cmdop/core'
+import { CmdopError } from '@cmdop/protocol'
+
+/** What an agent is made of, apart from its machine. */
+export type AgentDefaults = Omit<AgentOptions, 'machine'>
+
+/** On which machine a run works. */
+export interface TargetOptions {
+  /** A handle: `await client.machine('web-1')`. Default: the machine that `client.terminal` has. */
+  readonly machine?: Machine | undefined
+}
+
+/** What the namespace needs of `client.terminal`. */
+export interface Target {
+  readonly machine: Machine | undefined
+  hold(call: PromiseLike<unknown>): void
+}
+
+/**
+ * `client.agent`: AI operators on the machine that the options name, or that `client.terminal.setMachine` or
+ * `getActiveSession` set. It is the machine at the time of the call; to set another one while a run works on it is
+ * `conflict`, and a run without one is `config`.
+ */
+export class AgentNamespace {
+  readonly #target: Target
+  readonly #defaults: AgentDefaults
+
+  constructor(target: Target, defaults: AgentDefaults = {}) {
+    this.#target = target
+    this.#defaults = defaults
+  }
+
+  /** Works until there is an answer, and resolves only with one; else rejects with a `RunError` that has the whole record. */
+  readonly run = (async (prompt: string, options?: RunOptions & TargetOptions) =>
+    this.#start(prompt, options).result) as RunMethod<'promise', TargetOptions>
+
+  /** The same as a stream of events. Throws at once what `run` rejects with before anything is sent. */
+  readonly runStream = ((prompt: string, options?: RunOptions & TargetOptions) =>
+    this.#start(prompt, options)) as RunMethod<'stream', TargetOptions>
+
+  #start(prompt: string, { machine, ...options }: RunOptions & TargetOptions = {}): RunStream {
+    const target = machine ?? this.#target.machine
+    if (target === undefined)
+      throw new CmdopError(
+        'config',
+        'No machine is set: call client.terminal.setMachine("<machine>") first, or pass { machine }.',
+      )
+    const stream = createAgent({ ...this.#defaults, machine: target }).runStream(prompt, options as RunOptions)
+    return machine === undefined ? new HeldRunStream(stream, this.#target) : stream
+  }
+}
+
+/** A run on the machine that is set: from its start until it settles no other machine can be. */
+class HeldRunStream<Output> implements RunStream<Output> {
+  readonly #stream: RunStream<Output>
+  readonly #target: Target
+  #held = false
+
+  constructor(stream: RunStream<Output>, target: Target) {
+    this.#stream = stream
+    this.#target = target
+  }
+
+  get result(): RunStream<Output>['result'] {
+    const { result } = this.#stream
+    if (!this.#held) this.#target.hold(result)
+    this.#held = true
+    return result
+  }
+
+  cancel(): Promise<void> {
+    return this.#stream.cancel()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.cancel()
+  }
+
+  [Symbol.asyncIterator](): ReturnType<RunStream<Output>[typeof Symbol.asyncIterator]> {
+    // Its events are taken first, so that to look at the result takes none.
+    const events = this.#stream[Symbol.asyncIterator]()
+    void this.result
+    return events
+  }
+}
