@@ -1,13 +1,14 @@
 import {
   type Channel,
   CmdopError,
+  commandText,
   type ExecAttachParams,
   type ExecParams,
   type Permit,
   type RecordingSubject,
 } from '@cmdop/protocol'
 import type { Logger } from 'pino'
-import { type Recorder, subjectOf, titleOf } from '../recordings/recorder.ts'
+import { type Recorder, subjectOf } from '../recordings/recorder.ts'
 import type { SessionTable } from '../sessions/session-table.ts'
 import { Call, type CallOptions } from './call.ts'
 import { CallJournal, type CallRecord } from './call-journal.ts'
@@ -75,7 +76,7 @@ export class CallTable {
     if (this.#closed) throw new CmdopError('unavailable', 'The daemon of the machine is stopping; nothing ran.')
     const { principalId, fleetId } = permit
     const mirror = this.#options.sessions.mirror(params, permit)
-    const recording = subjectOf(permit, { kind: 'exec', title: titleOf(params.command), reason: null })
+    const recording = subjectOf(permit, { kind: 'exec', title: commandText(params.command), reason: null })
     this.#journal.begin({ callId, principalId, fleetId, startedAt: recording.startedAt, recording })
     const starting = this.#spawn({ owner: { principalId, fleetId }, params, deadlineMs, mirror }, recording)
     this.#starting.set(callId, starting)
