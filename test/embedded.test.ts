@@ -1,14 +1,15 @@
 import { readdir, stat } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { embedded } from 'cmdop'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { newMark, whenGone, whenRunning } from './marked.ts'
 import { startWorld } from './world.ts'
 
 test('gives a client and this machine, and takes everything down with it', async () => {
+  await using world = await startWorld({ machines: 0 })
+  const temporary = await world.folder()
+  vi.stubEnv('TMPDIR', temporary)
   const mark = newMark()
-  const before = await folders()
   {
     await using local = await embedded()
     const { stdout } = await local.machine.exec(['hostname'])
@@ -18,7 +19,8 @@ test('gives a client and this machine, and takes everything down with it', async
     await whenRunning(mark)
   }
   await whenGone(mark)
-  expect(await folders()).toEqual(before)
+  expect(await readdir(temporary)).toEqual([])
+  vi.unstubAllEnvs()
 })
 
 test('finds its machine and key again in a folder that is kept', async () => {
@@ -33,7 +35,3 @@ test('finds its machine and key again in a folder that is kept', async () => {
   expect(ids[1]).toBe(ids[0])
   expect((await stat(join(data, 'owner-key'))).mode & 0o777).toBe(0o600)
 })
-
-async function folders(): Promise<string[]> {
-  return (await readdir(tmpdir())).filter((name) => /^cmdop-[A-Za-z0-9]{6}$/.test(name))
-}

@@ -6,21 +6,33 @@ export async function* merged<Item, Result>(
   generators: readonly AsyncGenerator<Item, Result, void>[],
 ): AsyncGenerator<Item, Result[], void> {
   const results = new Map<number, Result>()
-  const pending = new Map<number, Promise<Taken<Item, Result>>>()
+  const pending = new Set<number>()
   const failures: unknown[] = []
+  // Not by Promise.race: a generator that is silent for long would keep whatever the others gave meanwhile.
+  const ready: Taken<Item, Result>[] = []
+  let wake = Promise.withResolvers<void>()
+  const arrived = (taken: Taken<Item, Result>): void => {
+    ready.push(taken)
+    wake.resolve()
+  }
   const take = (index: number): void => {
     const generator = generators[index]
     if (generator === undefined) return
-    const taken = generator.next().then(
-      (next): Taken<Item, Result> => ({ index, next }),
-      (error: unknown): Taken<Item, Result> => ({ index, error }),
+    pending.add(index)
+    generator.next().then(
+      (next) => arrived({ index, next }),
+      (error: unknown) => arrived({ index, error }),
     )
-    pending.set(index, taken)
   }
   for (const index of generators.keys()) take(index)
   try {
     while (pending.size > 0) {
-      const taken = await Promise.race(pending.values())
+      const taken = ready.shift()
+      if (taken === undefined) {
+        await wake.promise
+        wake = Promise.withResolvers()
+        continue
+      }
       pending.delete(taken.index)
       if ('error' in taken) failures.push(taken.error)
       else if (taken.next.done === true) results.set(taken.index, taken.next.value)
@@ -30,7 +42,7 @@ export async function* merged<Item, Result>(
       }
     }
   } finally {
-    for (const index of pending.keys()) await generators[index]?.return(undefined as Result)
+    for (const index of pending) await generators[index]?.return(undefined as Result)
   }
   if (failures.length > 0) throw failures[0]
   return generators.map((_, index) => results.get(index) as Result)

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { CARRY_PREFIX } from '@cmdop/protocol'
 import { MarkFilter } from './mark-filter.ts'
 
-/** Name of the variable with what a shell string of a run begins with. */
+/** Name of the variable in {@link CARRY_PREFIX}. */
 const PRELUDE = 'CMDOP_CARRY'
 
 /** Name of the variable with the path of the file, as a path may have any character. */
@@ -62,7 +63,7 @@ export class CarriedState {
    */
   wrap(command: string, { own = {}, readOnly = false }: WrapOptions = {}): Wrapped {
     const carry = prelude({ nonce: this.#nonce, own: Object.keys(own), readOnly })
-    return { command: `eval "$${PRELUDE}"; ${command}`, env: { ...own, [PRELUDE]: carry, [FILE]: this.#file } }
+    return { command: `${CARRY_PREFIX}${command}`, env: { ...own, [PRELUDE]: carry, [FILE]: this.#file } }
   }
 
   /** Forgets the directory, which is gone. */

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import * as z from 'zod/v4'
 import { createAgent } from '../agent.ts'
 import { localMachine } from './local-machine.ts'
@@ -8,9 +10,12 @@ import { scriptedModel } from './scripted-model.ts'
 export interface ManyRuns {
   readonly thinkingLines: number
   readonly outputBytes: number
-  /** The most that the heap and the buffers outside it grew, in bytes, garbage included. */
-  readonly grownBytes: number
+  /** The most by which what they held grew, in bytes: the heap and the buffers outside it after a collection. */
+  readonly heldBytes: number
 }
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
 
 const outputSchema = z.object({ word: z.string() })
 
@@ -21,7 +26,7 @@ export async function manyRuns(
 ): Promise<ManyRuns> {
   const before = memory()
   let peak = before
-  const timer = setInterval(() => (peak = Math.max(peak, memory())), 20)
+  const timer = setInterval(() => (peak = Math.max(peak, memory())), 500)
   const seen = { thinkingLines: 0, outputBytes: 0 }
   const thinking = Array.from({ length: lines }, (_, line) => `Line ${line} of what a model thinks.\n`)
   await Promise.all(
@@ -45,11 +50,12 @@ export async function manyRuns(
     }),
   )
   clearInterval(timer)
-  return { ...seen, grownBytes: Math.max(peak, memory()) - before }
+  return { ...seen, heldBytes: Math.max(peak, memory()) - before }
 }
 
 /** Not the resident size: what the allocator keeps of freed pipe buffers of 300 local processes would hide the runs. */
 function memory(): number {
+  collectGarbage()
   const { heapUsed, external } = process.memoryUsage()
   return heapUsed + external
 }

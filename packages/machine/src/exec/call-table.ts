@@ -1,6 +1,7 @@
 import {
   type Channel,
   CmdopError,
+  commandText,
   type ExecAttachParams,
   type ExecParams,
   isCmdopError,
@@ -10,7 +11,7 @@ import {
   type RememberedSince,
 } from '@cmdop/protocol'
 import type { Logger } from 'pino'
-import { type Recorder, subjectOf, titleOf } from '../recordings/recorder.ts'
+import { type Recorder, subjectOf } from '../recordings/recorder.ts'
 import type { SessionTable } from '../sessions/session-table.ts'
 import { Call, type CallOptions, type CallOwner, sendResult } from './call.ts'
 import { CallJournal, type CallRecord } from './call-journal.ts'
@@ -84,7 +85,7 @@ export class CallTable {
     if (this.#closed) throw new CmdopError('unavailable', 'The daemon of the machine is stopping; nothing ran.')
     const { principalId, fleetId } = permit
     const mirror = this.#options.sessions.mirror(params, permit)
-    const recording = subjectOf(permit, { kind: 'exec', title: titleOf(params.command), reason: null })
+    const recording = subjectOf(permit, { kind: 'exec', title: commandText(params.command), reason: null })
     const owner = { principalId, fleetId }
     const starting = this.#begin({ owner, params, deadlineMs, mirror }, recording)
     this.#starting.set(callId, starting)

@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import {
   type CmdopError,
-  type ExecParams,
   MAX_RECORDING_BYTES,
   type Permit,
   RECORDING_SPOOL_BYTES,
@@ -167,9 +166,4 @@ export function subjectOf(permit: Permit, what: Pick<RecordingSubject, 'kind' | 
     reason: what.reason?.slice(0, 500) ?? null,
     startedAt: new Date().toISOString(),
   }
-}
-
-/** What a command is called in its recording. */
-export function titleOf(command: ExecParams['command']): string {
-  return typeof command === 'string' ? command : command.join(' ')
 }

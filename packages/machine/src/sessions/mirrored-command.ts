@@ -1,4 +1,4 @@
-import type { ExecEnd, ExecParams } from '@cmdop/protocol'
+import { commandText, type ExecEnd, type ExecParams } from '@cmdop/protocol'
 import { shownCommand } from './shell/shown-command.ts'
 
 /** Bytes of one command's output that are shown: who wants all of it has its recording. */
@@ -26,8 +26,7 @@ export class MirroredCommand {
   }
 
   begin(command: ExecParams['command']): void {
-    const text = typeof command === 'string' ? command : command.map(quoteWord).join(' ')
-    this.#show(Buffer.concat([Buffer.from('\x1b[1m$ '), shownCommand(text), Buffer.from('\x1b[m')]))
+    this.#show(Buffer.concat([Buffer.from('\x1b[1m$ '), shownCommand(commandText(command)), Buffer.from('\x1b[m')]))
   }
 
   /** Of either stream, as it comes. */
@@ -67,7 +66,3 @@ export class MirroredCommand {
 }
 
 const RETURN_BYTE = Uint8Array.of(RETURN)
-
-function quoteWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
-}

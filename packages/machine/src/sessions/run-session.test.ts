@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Channel } from '@cmdop/protocol'
+import { CARRY_PREFIX, type Channel } from '@cmdop/protocol'
 import { describe, expect, test } from 'vitest'
 import { type CallOptions, type SessionWorld, startSessionWorld } from '../testing/session-world.ts'
 
@@ -20,6 +20,16 @@ describe('a session of kind run', () => {
     expect(plain(person.text)).toBe(
       "$ printf 'a b\\nc'\r\na b\r\nc\r\n$ echo one\r\necho two >&2; exit 3\r\none\r\ntwo\r\n[exit code 3]\r\n",
     )
+  })
+
+  test('shows a command of a run as the operator gave it, without what carries its directory over', async () => {
+    await using world = await startSessionWorld()
+    const { sessionId } = await world.open({ kind: 'run' }, ai)
+    const person = await world.attach(sessionId, { offset: 0 }, ada)
+    const command = `${CARRY_PREFIX}echo carried`
+    await execute(world, { command, env: { CMDOP_CARRY: 'cd /usr' }, showIn: sessionId }, ai)
+    await person.shows('carried\r\n')
+    expect(plain(person.text)).toBe('$ echo carried\r\ncarried\r\n')
   })
 
   test('shows nothing of others, and is not found by them', async () => {

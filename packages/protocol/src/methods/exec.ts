@@ -14,6 +14,9 @@ export const MAX_ORPHAN_MS = 3_600_000
 /** Milliseconds between SIGTERM and SIGKILL when a command is ended. */
 export const KILL_GRACE_MS = 2000
 
+/** With what the shell strings of an operator's run begin, so that directory and variables carry over. It is not shown. */
+export const CARRY_PREFIX = 'eval "$CMDOP_CARRY"; '
+
 /**
  * Parameters of `exec`. Who opens sends stdin on its lane, says with {@link ExecStdinEnd} where it ends, and ends the channel
  * once it has the result; who runs sends output and ends with that result, an {@link ExecEnd}.
@@ -90,3 +93,13 @@ export const ExecEnd = z.object({
   durationMs: z.number().min(0),
 })
 export type ExecEnd = z.infer<typeof ExecEnd>
+
+/** A command as people read it. */
+export function commandText(command: ExecParams['command']): string {
+  if (typeof command !== 'string') return command.map(quoteWord).join(' ')
+  return command.startsWith(CARRY_PREFIX) ? command.slice(CARRY_PREFIX.length) : command
+}
+
+function quoteWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+}

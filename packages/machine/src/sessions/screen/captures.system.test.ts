@@ -10,17 +10,59 @@ const size = { columns: 80, rows: 24 }
 /** Points of a capture at which a client joins. */
 const JOINS = 60
 
-/** What is typed into each, once it has shown something and is quiet. */
-const programs: Readonly<Record<string, { readonly command: string; readonly keys: readonly string[] }>> = {
-  vim: { command: 'vim -u NONE -N file', keys: ['ihello\x1b', ':set number\r', '10dd', ':split\r', '\x06', 'vjjj'] },
-  htop: { command: 'htop -d 5', keys: ['\x1b[B', '\x1b[B', 'h'] },
-  less: { command: 'less file', keys: [' ', 'G', '/line 5\r', 'h'] },
-  top: { command: 'top -d 0.3', keys: ['1', 'z', 'h'] },
+/** What is typed into each, and what it shows before the next key is typed. */
+interface Program {
+  readonly command: string
+  readonly shows: RegExp
+  readonly keys: readonly (readonly [key: string, shows: RegExp])[]
+}
+
+const programs: Readonly<Record<'vim' | 'htop' | 'less' | 'top', Program>> = {
+  vim: {
+    command: 'vim -u NONE -N file',
+    shows: /line 20/,
+    keys: [
+      ['ihello\x1b', /hello/],
+      [':set number\r', / {2}2 /],
+      ['10dd', /fewer lines/],
+      [':split\r', /\[\+\]/],
+      ['\x06', /line 2[5-9]/],
+      ['vjjj', /VISUAL/],
+    ],
+  },
+  htop: {
+    command: 'htop -d 5',
+    shows: /Quit/,
+    keys: [
+      ['\x1b[B', /./],
+      ['\x1b[B', /./],
+      ['h', /GNU GPL/],
+    ],
+  },
+  less: {
+    command: 'less file',
+    shows: /line 20/,
+    keys: [
+      [' ', /line 40/],
+      ['G', /line 299/],
+      ['/line 5\r', /./],
+      ['h', /SUMMARY/],
+    ],
+  },
+  top: {
+    command: 'top -d 0.3',
+    shows: /PID/,
+    keys: [
+      ['1', /./],
+      ['z', /./],
+      ['h', /Help/],
+    ],
+  },
 }
 
 describe('a client that joins a terminal with', () => {
-  test.each(Object.keys(programs))('%s shows what one that was there from the start does', async (name) => {
-    const output = await capture(name)
+  test.each(Object.entries(programs))('%s shows what one that was there from the start does', async (_, program) => {
+    const output = await capture(program)
     expect(output.length).toBeGreaterThan(1000)
     for (let join = 0; join <= JOINS; join += 1)
       assertSnapshotAt(output, Math.floor((output.length * join) / JOINS), size)
@@ -28,9 +70,8 @@ describe('a client that joins a terminal with', () => {
 })
 
 /** All that a program puts out until the last key was answered. */
-async function capture(name: string): Promise<Buffer> {
+async function capture({ command, shows, keys }: Program): Promise<Buffer> {
   await using folder = await temporaryFolder()
-  const { command, keys } = programs[name] ?? { command: '', keys: [] }
   await writeFile(
     join(folder.path, 'file'),
     Array.from({ length: 300 }, (_, index) => `line ${index} \u5b57e\u0301 ${'.'.repeat(index % 90)}\n`).join(''),
@@ -49,11 +90,15 @@ async function capture(name: string): Promise<Buffer> {
       shown = Promise.withResolvers()
     },
   })
-  for (const key of keys) {
-    await shown.promise
-    await pty.write(Buffer.from(key))
+  const showing = async (text: RegExp, after: number): Promise<void> => {
+    while (!text.test(Buffer.concat(pieces.slice(after)).toString())) await shown.promise
   }
-  await shown.promise
+  await showing(shows, 0)
+  for (const [key, answer] of keys) {
+    const typedAfter = pieces.length
+    await pty.write(Buffer.from(key))
+    await showing(answer, typedAfter)
+  }
   pty.kill('SIGKILL')
   await pty.exit
   return Buffer.concat(pieces)

@@ -126,7 +126,8 @@ async function sendOutput(channel: Channel, session: Session, execution: Executi
       at += piece.length
       await channel.send(sessionLanes.output, piece)
     } else if (at < scrollback.end) throw new CmdopError('slow_peer', 'What comes next is not kept any more.')
-    else if (session.isRunning) await Promise.race([output.changed, execution.ended, session.ended])
+    // The end of the session is a change, too; a race with it would leave something behind at each turn until then.
+    else if (session.isRunning) await Promise.race([output.changed, execution.ended])
     else break
   }
   await channel.end(await describeEnd(session, execution))
