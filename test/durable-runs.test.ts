@@ -11,14 +11,16 @@ import { startWorld, type World } from './world.ts'
 
 const COMMANDS = 3
 
-/** After the start of the run, of a call, and in the middle of a step. */
-const boundaries = [0, 4, boundariesOf(COMMANDS) - 3]
+/** After the start of a call, and in the middle of a step. */
+const boundaries = [3, boundariesOf(COMMANDS) - 3]
 
 describe.each(['script', 'relay', 'machine'] as const)('a run whose %s is killed', (victim) => {
   test('goes on, and has executed each command once or says of which it does not know', async () => {
     await using world = await startWorld({ separateProcesses: true })
-    for (const boundary of boundaries) await killAtBoundary(world, { victim, boundary, commands: COMMANDS })
-  }, 120_000)
+    for (const boundary of boundaries)
+      await killAtBoundary(world, { victim, boundary, moment: 'held', commands: COMMANDS })
+    await killAtBoundary(world, { victim, boundary: 3, moment: 'going', commands: COMMANDS })
+  })
 })
 
 /** A script with a command that waits for a file, killed while that runs. */

@@ -22,22 +22,34 @@ interface End {
 
 type Said = End & { readonly runId?: string; readonly boundary?: number }
 
+/** `held`: nothing happens beyond the entry until the victim is dead. `going`: the run goes on meanwhile. */
+export type Moment = 'held' | 'going'
+
 /** Reasons for which a run stops and can be resumed. */
 const passing = ['connection', 'unavailable', 'timeout', 'slow_peer']
+
+/** What is killed, and when. */
+export interface Kill {
+  readonly victim: Victim
+  readonly boundary: number
+  readonly moment: Moment
+  readonly commands: number
+}
 
 /**
  * Kills one of the three, once a run of commands has written so many entries, and goes on until the run is over. Each
  * command was executed once and the output is that of a run without a kill, or the run says `unknown`, or `lost`, of the one
  * that was in flight.
  */
-export async function killAtBoundary(world: World, options: { victim: Victim; boundary: number; commands: number }) {
-  const { victim, boundary } = options
+export async function killAtBoundary(world: World, options: Kill): Promise<'completed' | 'unknown'> {
+  const { victim, boundary, moment } = options
   const folder = await world.folder()
   const [file, release] = [join(folder, 'done'), join(folder, 'release')]
+  const pause = moment === 'going' ? 'sleep 0.1; ' : ''
   await writeFile(file, '')
   const commands = Array.from(
     { length: options.commands },
-    (_, index) => `${index === 2 ? 'cd /usr && ' : ''}echo ${index} >>${file} && echo "said ${index} in $PWD"`,
+    (_, index) => `${index === 2 ? 'cd /usr && ' : ''}echo ${index} >>${file} && ${pause}echo "said ${index} in $PWD"`,
   )
   // Commands begin in the home directory of whoever runs the test.
   const expected = commands.map((_, index) => `said ${index} in ${index < 2 ? '~' : '/usr'}`).join(', ')
@@ -45,9 +57,8 @@ export async function killAtBoundary(world: World, options: { victim: Victim; bo
   const start = (more: object) =>
     startChild<string>('./durable-run-process.ts', { baseUrl, token, machineId: world.machine.id, commands, ...more })
 
-  let script = await start({ boundary, release })
-  const { runId } = await until(script, (said) => said.runId !== undefined)
-  if (boundary > 0) await until(script, (said) => said.boundary !== undefined)
+  let script = await start({ boundary, ...(moment === 'held' ? { release } : {}) })
+  const { runId } = await until(script, (said) => said.boundary !== undefined)
   if (victim === 'script') await script.end('SIGKILL')
   else {
     await world[victim].kill()

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { MAX_RUN_ENTRY_BYTES, type RunCreate, type RunEntry } from '@cmdop/protocol'
+import { MAX_RUN_BYTES, MAX_RUN_ENTRY_BYTES, type RunCreate, type RunEntry } from '@cmdop/protocol'
 import type { Client } from '@cmdop/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { addFleet } from './fleets.ts'
@@ -61,7 +61,9 @@ describe('the journal of a run', () => {
     for (const outcome of outcomes)
       if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'conflict' })
     await expect(world.client.runs.append(runId, 4, [entry('gap')])).rejects.toMatchObject({ code: 'conflict' })
-    await expect(world.client.runs.create(newRun({ runId, title: 'Other', entry: entry('other') }))).rejects.toMatchObject({
+    await expect(
+      world.client.runs.create(newRun({ runId, title: 'Other', entry: entry('other') })),
+    ).rejects.toMatchObject({
       code: 'conflict',
     })
     expect(await entriesOf(runId)).toHaveLength(2)
@@ -91,17 +93,21 @@ describe('the journal of a run', () => {
     const text = 'x'.repeat(3 * 1024 * 1024)
     for (let index = 1; index <= 3; index += 1) await world.client.runs.append(runId, index, [entry('some', { text })])
     expect((await entriesOf(runId)).map(({ type }) => type)).toEqual(['run_started', 'some', 'some', 'some'])
-    for (let index = 4; index < 24; index += 1)
-      await world.client.runs.append(runId, index, [entry('some', { text })]).catch((error: unknown) => {
-        expect(error).toMatchObject({ code: 'no_space' })
-      })
-    expect((await entriesOf(runId)).length).toBeLessThan(24)
+    const fill = async (): Promise<never> => {
+      for (let index = 4; ; index += 1) await world.client.runs.append(runId, index, [entry('some', { text })])
+    }
+    await expect(fill()).rejects.toMatchObject({ code: 'no_space' })
+    const bytes = text.length * ((await entriesOf(runId)).length - 1)
+    expect(bytes).toBeGreaterThan(MAX_RUN_BYTES - 2 * text.length)
+    expect(bytes).toBeLessThanOrEqual(MAX_RUN_BYTES)
   })
 
   test('says how the run stands, for lists', async () => {
     const runId = await started({ title: 'Listed' })
     await world.client.runs.append(runId, 1, [entry('run_stopped', { status: 'needs_approval', code: 'permission' })])
-    expect((await world.client.runs.list({ state: 'needs_approval' })).items).toMatchObject([{ runId, title: 'Listed' }])
+    expect((await world.client.runs.list({ state: 'needs_approval' })).items).toMatchObject([
+      { runId, title: 'Listed' },
+    ])
     await world.client.runs.append(runId, 2, [entry('run_resumed', { writer: 'x' })])
     expect(await world.client.runs.get(runId)).toMatchObject({ state: 'running', code: null })
     const all: string[] = []

@@ -7,7 +7,8 @@ import { say, settings } from './run-until-told.ts'
 
 /**
  * A run of as many commands as there are, with a model that only looks at the conversation; or its resumption. When the
- * entry of the boundary is durable, it says so and waits for a file. Says how it ended.
+ * entry of the boundary is durable, it says so, and nothing more is written until there is a file; without a file, it goes on.
+ * Says how it ended.
  */
 const given = settings() as {
   baseUrl: string
@@ -19,7 +20,7 @@ const given = settings() as {
   boundary?: number
   release?: string
 }
-const { commands, boundary, release = '' } = given
+const { commands, boundary, release } = given
 await using client = new Client({ baseUrl: given.baseUrl, token: given.token })
 const machine = await client.machine(given.machineId)
 
@@ -38,6 +39,7 @@ const model: Model = {
 
 const relay = createRelayJournal(client.runs)
 let entries = 0
+let released = Promise.resolve()
 const journal: Journal = {
   read: async (runId) => {
     const read = (await relay.read?.(runId)) ?? []
@@ -47,19 +49,28 @@ const journal: Journal = {
   append: async (entry) => {
     const index = entries
     entries += 1
-    await relay.append(entry)
-    if (index === 0) say({ runId: entry.runId })
-    if (index !== boundary) return
-    say({ boundary })
-    while (!existsSync(release)) await sleep(10)
+    // Only the entry of the boundary is written without a wait; the order of the others is that of their calls.
+    if (boundary !== undefined && index > boundary) await released
+    const written = relay.append(entry)
+    if (index === boundary) released = written.then(() => held(entry.runId))
+    await written
+    if (index === boundary) await released
+    else if (index === 0) say({ runId: entry.runId })
   },
+}
+
+async function held(runId: string): Promise<void> {
+  say({ boundary, runId })
+  while (release !== undefined && !existsSync(release)) await sleep(10)
 }
 
 say('ready')
 const agent = createAgent({ machine, model, journal, maxRetries: 0 })
 const budget = { steps: commands.length + 1 }
 try {
-  const { output, toolCalls } = await (given.runId === undefined ? agent.run('Go', { budget }) : agent.resume(given.runId))
+  const { output, toolCalls } = await (given.runId === undefined
+    ? agent.run('Go', { budget })
+    : agent.resume(given.runId))
   say({ output, outcomes: toolCalls.map(({ outcome }) => outcome) })
 } catch (error) {
   if (!(error instanceof RunError)) throw error

@@ -42,7 +42,9 @@ async function stoppedRun(machine: ReturnType<typeof createInstantMachine>): Pro
     asked += 1
     if (asked > STEPS) throw Object.assign(new Error('The model is away.'))
   })
-  const running = createAgent({ machine, model, env: {}, maxRetries: 0 }).run('Check it.', { budget: { steps: STEPS * 2 } })
+  const running = createAgent({ machine, model, env: {}, maxRetries: 0 }).run('Check it.', {
+    budget: { steps: STEPS * 2 },
+  })
   const error: unknown = await running.catch((reason: unknown) => reason)
   if (!(error instanceof RunError) || error.result.steps.length !== STEPS)
     throw new Error(`Expected a run that stopped after ${STEPS} steps.`, { cause: error })

@@ -128,14 +128,16 @@ export function createAgent(options: AgentOptions): Agent {
   const runStream = (prompt: string, options: RunOptions = {}): RunStream =>
     createRunStream(createTask(parts, prompt, options, { type: agentTypeOf(options.agentType) }))
   const run = async (prompt: string, options?: RunOptions): Promise<RunResult> => runStream(prompt, options).result
+  const resume = (runId: string, given: ResumeOptions = {}): Promise<RunResult> =>
+    goThrough(parts, runId, { use: 'resume', options: given })
+  const replay = (runId: string, { commands = 'recorded', ...given }: ReplayOptions = {}): Promise<RunResult> =>
+    goThrough(parts, runId, { use: commands, options: given })
   const agent: Agent = {
     model: source.identity,
     run: run as RunMethod<'promise'>,
     runStream: runStream as RunMethod<'stream'>,
-    resume: ((runId: string, given: ResumeOptions = {}) =>
-      goThrough(parts, runId, { use: 'resume', options: given })) as ResumeMethod<ResumeOptions>,
-    replay: ((runId: string, { commands = 'recorded', ...given }: ReplayOptions = {}) =>
-      goThrough(parts, runId, { use: commands, options: given })) as ResumeMethod<ReplayOptions>,
+    resume,
+    replay,
     conversation: (defaults = {}, kept) => createConversation(parts, defaults, kept),
   }
   rememberParts(agent, parts)

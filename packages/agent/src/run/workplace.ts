@@ -97,15 +97,24 @@ class RunWorkplace implements Workplace {
 
   async *#runNow(command: string | readonly string[], { readOnly, callId, ...given }: CommandOptions): Running {
     const options: ExecOptions = { ...given, ...(callId === undefined ? {} : remembered(callId, given.deadlineMs)) }
-    await this.#open(options.signal)
     const work = { command, options, readOnly }
-    const session = this.#session
-    if (session === undefined) return yield* carry(this.#machine, this.#state, work)
-    try {
-      return yield* carry(this.#machine, this.#state, { ...work, options: { ...options, showIn: session.id } })
-    } catch (error) {
-      throw sessionEnded(error)
+    for (let isSecond = false; ; isSecond = true) {
+      await this.#open(options.signal)
+      const session = this.#session
+      if (session === undefined) return yield* carry(this.#machine, this.#state, work)
+      try {
+        return yield* carry(this.#machine, this.#state, { ...work, options: { ...options, showIn: session.id } })
+      } catch (error) {
+        if (isSecond || !isCmdopError(error) || error.code !== 'session_lost') throw sessionEnded(error)
+        this.#lose()
+      }
     }
+  }
+
+  /** The daemon ended under the session; nothing ran there since. The run goes on in another one. */
+  #lose(): void {
+    this.#restored = this.carried ?? undefined
+    this.#opening = this.#session = undefined
   }
 
   async #open(signal: AbortSignal | undefined): Promise<void> {
@@ -139,7 +148,7 @@ export function bareWorkplace(machine: Machine): Workplace {
     recordingId: null,
     carried: null,
     restore: () => undefined,
-    run: (command, { readOnly: _, startedAt: __, callId, ...options }) =>
+    run: (command, { readOnly: _readOnly, startedAt: _startedAt, callId, ...options }) =>
       followed(machine.exec(command, { ...options, ...(callId === undefined ? {} : { callId }) })),
     [Symbol.asyncDispose]: async () => {},
   }
@@ -194,7 +203,7 @@ function* held(filter: MarkFilter | undefined) {
 
 /** Who closes the session of a run stops it: without one nobody could see what it does. */
 function sessionEnded(error: unknown): unknown {
-  if (!isCmdopError(error) || error.code !== 'not_found') return error
+  if (!isCmdopError(error) || (error.code !== 'not_found' && error.code !== 'session_ended')) return error
   return new CmdopError('session_ended', 'The session of this run was closed, so nothing more was run.', {
     cause: error,
   })

@@ -60,9 +60,10 @@ describe('the results of calls', () => {
   })
 
   test('that a crash left half written are none', () => {
-    new CallResults(folder)
+    const { since } = new CallResults(folder)
     writeFileSync(join(folder, 'call_half.result.new'), '{"v":1')
     const later = new CallResults(folder)
+    expect(later.since).toBe(since)
     expect(later.has('call_half')).toBe(false)
     expect(readdirSync(folder)).toEqual(['remembered-since'])
   })

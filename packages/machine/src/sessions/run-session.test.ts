@@ -43,7 +43,8 @@ describe('a session of kind run', () => {
     })
     await expect(execute(world, { ...params, showIn: 'call_unknown' }, ai)).rejects.toMatchObject({ code: 'not_found' })
     await world.ask('session.close', { sessionId })
-    await expect(execute(world, params, ai)).rejects.toMatchObject({ code: 'not_found' })
+    await expect(execute(world, params, ai)).rejects.toMatchObject({ code: 'session_ended' })
+    await expect(execute(world, params, ada)).rejects.toMatchObject({ code: 'not_found' })
     expect(await world.ask('session.get', { sessionId })).toMatchObject({ outputBytes: 0 })
   })
 

@@ -127,14 +127,15 @@ export class SessionTable {
 
   /**
    * Shows a command in the session that its parameters name, if they name one. Throws `not_found` unless that is of kind
-   * `run`, and of the same principal.
+   * `run`, and of the same principal; `session_lost` or `session_ended` when it is over.
    */
   mirror({ showIn, command, cwd }: ExecParams, { principalId }: Permit): MirroredCommand | undefined {
     if (showIn === undefined) return undefined
     const session = this.#sessions.get(showIn)
-    const { kind, createdBy } = session?.info ?? {}
-    if (session?.isRunning !== true || kind !== 'run' || createdBy?.principalId !== principalId)
+    const info = session?.info ?? this.#journal.find(showIn)
+    if (info?.kind !== 'run' || info.createdBy.principalId !== principalId)
       throw new CmdopError('not_found', 'This machine has no such session of kind run of yours; nothing ran.')
+    if (session?.isRunning !== true) throw endedError(info.endReason ?? 'lost')
     session.cwd = cwd ?? this.#options.home
     const mirrored = new MirroredCommand(
       (data) => session.show(data),
