@@ -61,7 +61,8 @@ const journal: Journal = {
 
 async function held(runId: string): Promise<void> {
   say({ boundary, runId })
-  while (release !== undefined && !existsSync(release)) await sleep(10)
+  if (release === undefined) return
+  while (!existsSync(release)) await sleep(10)
 }
 
 say('ready')

@@ -206,3 +206,20 @@ test('a completed run is played without its model, and a drift shows the differe
   const open = createAgent({ machine, model: none, journal: journalOf(entries.slice(0, -1)), env: {} })
   await expect(open.replay(result.runId, { outputSchema })).rejects.toMatchObject({ code: 'conflict' })
 })
+
+test('what is not gone on with as a whole is `unsupported`, and says what to do instead', async () => {
+  const { entries, result } = await wholeRun()
+  using none = scriptedModel([])
+  for (const [agentType, instead] of [
+    ['router', 'resume the run of its handler'],
+    ['plan', 'execute what is left as another plan'],
+  ] as const) {
+    const changed = entries.map((entry) => (entry.type === 'run_started' ? { ...entry, agentType } : entry))
+    const agent = createAgent({ machine, model: none, journal: journalOf(changed), env: {} })
+    const coded = { code: 'unsupported', message: expect.stringContaining(instead) as string }
+    await expect(agent.resume(result.runId, { outputSchema })).rejects.toMatchObject(coded)
+    await expect(agent.replay(result.runId, { outputSchema })).rejects.toMatchObject(coded)
+  }
+  const unkept = createAgent({ machine, model: none, journal: false, env: {} })
+  await expect(unkept.resume(result.runId)).rejects.toMatchObject({ code: 'unsupported' })
+})

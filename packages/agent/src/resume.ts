@@ -64,12 +64,13 @@ async function historyOf({ journal }: AgentParts, runId: string, use: HistoryUse
   throw new CmdopError('conflict', `The run ${runId} has no answer, so it cannot be played; resume it.`)
 }
 
-/** A router's work is that of its handler, which is a run of its own. */
+/** A router's work is that of its handler, which is a run of its own; a plan is executed for whoever has it. */
 function resumable(agentType: string): AgentTypeName {
   const name = agentTypeNames.find((each) => each === agentType)
   if (name !== undefined && name !== 'router') return name
-  throw new CmdopError(
-    'unsupported',
-    `A run of type ${agentType} is not gone on with as a whole: resume the run of its handler, or start it again.`,
-  )
+  const instead =
+    name === 'router'
+      ? 'resume the run of its handler, or start it again'
+      : 'look at what its steps did, and execute what is left as another plan'
+  throw new CmdopError('unsupported', `A run of type ${agentType} is not gone on with as a whole: ${instead}.`)
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { KEPT_RESULT_MS } from '@cmdop/protocol'
@@ -57,6 +57,16 @@ describe('the results of calls', () => {
     expect(new CallResults(folder).since).toBe(since)
     writeFileSync(join(folder, 'remembered-since'), '1')
     expect(new CallResults(folder).since).toBeGreaterThan(Date.now() - KEPT_RESULT_MS - 60_000)
+  })
+
+  test('that cannot be kept are said to be missing: nobody takes their calls for ones that never arrived', async () => {
+    const results = new CallResults(folder)
+    mkdirSync(join(folder, 'call_1.result.new'))
+    const started = Date.now()
+    await expect(results.save(result('call_1'))).rejects.toThrow('EISDIR')
+    expect(results.since).toBeGreaterThan(started)
+    rmSync(join(folder, 'call_1.result.new'), { recursive: true })
+    expect(new CallResults(folder).since).toBe(results.since)
   })
 
   test('that a crash left half written are none', () => {

@@ -82,8 +82,18 @@ export class CallResults {
     return Math.max(this.#since, Date.now() - KEPT_RESULT_MS)
   }
 
-  /** Resolves when it is on the disk. */
+  /** Resolves when it is on the disk. When it rejects nobody can say any more that nothing is missing, and `since` says so. */
   async save(result: CallResult): Promise<void> {
+    try {
+      await this.#write(result)
+    } catch (error) {
+      this.#writeSince(Date.now() + 1)
+      throw error
+    }
+    this.#forgetOld()
+  }
+
+  async #write(result: CallResult): Promise<void> {
     const { stdout, stderr, ...header } = result
     const line = { v: 1 as const, ...header, stdoutBytes: stdout.length, stderrBytes: stderr.length }
     const content = Buffer.concat([Buffer.from(`${JSON.stringify(line)}\n`), stdout, stderr])
@@ -96,7 +106,6 @@ export class CallResults {
     } finally {
       this.#saving.delete(result.callId)
     }
-    this.#forgetOld()
   }
 
   /** undefined: there is none, or it cannot be read. */
