@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { rm } from 'node:fs/promises'
-import { createAgent } from '@cmdop/agent'
+import { createAgent, createMemoryJournal, createRelayJournal } from '@cmdop/agent'
 import { scriptedModel } from '@cmdop/agent/testing'
 import { describe, expect, test } from 'vitest'
 import { boundariesOf, killAtBoundary, whenLines } from './durable-runs.ts'
@@ -118,4 +118,20 @@ test('an agent that works over a relay writes its runs there, unless it is told 
   using again = scriptedModel(script)
   await createAgent({ machine: world.handle, model: again, journal: false }).run('Quietly')
   expect((await world.client.runs.list()).items.map((run) => run.runId)).toEqual([runId])
+})
+
+test('entries that nothing waits for are written too, in their order', async () => {
+  await using world = await startWorld()
+  const memory = createMemoryJournal()
+  using model = scriptedModel([{ calls: [{ tool: 'run_command', input: { command: 'echo one' } }] }, { text: 'Done.' }])
+  const { runId } = await createAgent({ machine: world.handle, model, journal: memory }).run('Look')
+  const journal = createRelayJournal(world.client.runs)
+  const [first, ...others] = memory.entries
+  const written = async () => (await Array.fromAsync(world.client.runs.entries(runId))).map(({ entry }) => entry)
+  if (first !== undefined) await journal.append(first)
+  await Promise.all(others.slice(0, 2).map((entry) => journal.note(entry)))
+  expect(await written()).toEqual(memory.entries.slice(0, 3))
+  for (const entry of others.slice(2, 5)) void journal.note(entry)
+  for (const entry of others.slice(5)) await journal.append(entry)
+  expect(await written()).toEqual(memory.entries)
 })

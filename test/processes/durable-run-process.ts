@@ -42,7 +42,7 @@ let entries = 0
 let released = Promise.resolve()
 const journal: Journal = {
   read: async (runId) => {
-    const read = (await relay.read?.(runId)) ?? []
+    const read = await relay.read(runId)
     entries = read.length
     return read
   },

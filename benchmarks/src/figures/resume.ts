@@ -2,7 +2,7 @@ import { createAgent, RunError } from '@cmdop/agent'
 import type { Figure, Measurement } from '../figure.ts'
 import { createInstantMachine } from '../loop/instant-machine.ts'
 import { createInstantModel } from '../loop/instant-model.ts'
-import { distributionOf, inMilliseconds, timed } from '../statistics.ts'
+import { distributionOf, inMilliseconds } from '../statistics.ts'
 import { startWorld } from '../world.ts'
 
 /** Steps that were taken before a run stopped. */
@@ -24,10 +24,13 @@ export const resumeFigure: Figure = {
       if (round % 5 === 0) progress(`round ${round} of ${ROUNDS}`)
       const runId = await stoppedRun(machine)
       let asked = 0
-      const model = createInstantModel(1, () => (asked = performance.now()))
-      const agent = createAgent({ machine, model, env: {} })
+      const model = createInstantModel(1, () => {
+        asked = performance.now()
+        throw new Error('The model is away.')
+      })
+      const agent = createAgent({ machine, model, env: {}, maxRetries: 0 })
       const began = performance.now()
-      await timed(() => agent.resume(runId).catch(() => undefined))
+      await agent.resume(runId).catch(() => undefined)
       if (asked === 0) throw new Error('Expected the resumed run to ask its model.')
       if (round >= 0) times.push(asked - began)
     }
@@ -40,7 +43,7 @@ async function stoppedRun(machine: ReturnType<typeof createInstantMachine>): Pro
   let asked = 0
   const model = createInstantModel(STEPS * 2, () => {
     asked += 1
-    if (asked > STEPS) throw Object.assign(new Error('The model is away.'))
+    if (asked > STEPS) throw new Error('The model is away.')
   })
   const running = createAgent({ machine, model, env: {}, maxRetries: 0 }).run('Check it.', {
     budget: { steps: STEPS * 2 },

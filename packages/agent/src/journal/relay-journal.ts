@@ -10,23 +10,30 @@ const LAST_PATIENCE_MS = 1_000
 const FIRST_WAIT_MS = 50
 const LONGEST_WAIT_MS = 2_000
 
+/** Milliseconds in which an entry that nothing waits for may go with the next one. */
+const LINGER_MS = 20
+
 /** About how many characters of entries go in one request, if there is more than one. */
 const REQUEST_CHARACTERS = 2 * 1024 * 1024
 
 /** A journal on the relay. What is written while an entry is on its way goes with the next request, together. */
-export function createRelayJournal(runs: RunJournals): Journal {
+export function createRelayJournal(runs: RunJournals): Required<Journal> {
   const writers = new Map<string, RunWriter>()
+  const writerOf = (runId: string): RunWriter => {
+    const writer = writers.get(runId) ?? new RunWriter(runs, runId, 0)
+    writers.set(runId, writer)
+    return writer
+  }
   return {
     append: async (entry) => {
       const { runId, type } = entry
-      const writer = writers.get(runId) ?? new RunWriter(runs, runId, 0)
-      writers.set(runId, writer)
       try {
-        await writer.append(entry)
+        await writerOf(runId).append(entry)
       } finally {
         if (type === 'run_ended' || type === 'run_stopped') writers.delete(runId)
       }
     },
+    note: (entry) => writerOf(entry.runId).note(entry),
     read: async (runId) => {
       const entries: StoredEntry[] = await Array.fromAsync(runs.entries(runId))
       writers.set(runId, new RunWriter(runs, runId, entries.length))
@@ -49,6 +56,7 @@ class RunWriter {
   /** Entries that are there. */
   #count: number
   #sending = false
+  #lingering: NodeJS.Timeout | undefined
   #failure: unknown
 
   constructor(runs: RunJournals, runId: string, count: number) {
@@ -58,15 +66,28 @@ class RunWriter {
   }
 
   append(entry: JournalEntry): Promise<void> {
+    const written = this.#add(entry)
+    if (!this.#sending) void this.#send()
+    return written
+  }
+
+  note(entry: JournalEntry): Promise<void> {
+    const written = this.#add(entry)
+    if (!this.#sending) this.#lingering ??= setTimeout(() => void this.#send(), LINGER_MS)
+    return written
+  }
+
+  #add(entry: JournalEntry): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     const waiting = { entry, characters: JSON.stringify(entry).length, written: Promise.withResolvers<void>() }
     this.#waiting.push(waiting)
-    if (!this.#sending) void this.#send()
     return waiting.written.promise
   }
 
   async #send(): Promise<void> {
     this.#sending = true
+    clearTimeout(this.#lingering)
+    this.#lingering = undefined
     // What is written in the same turn goes together.
     await Promise.resolve()
     for (let batch = this.#take(); batch.length > 0; batch = this.#take()) {

@@ -16,6 +16,8 @@ export const journalVersion = 1
  */
 export interface Journal {
   append(entry: JournalEntry): Promise<void>
+  /** The same for what nothing waits for: it may be written a little later, with others. Absent: `append` is called. */
+  note?(entry: JournalEntry): Promise<void>
   /**
    * The entries of a run in order, for `resume` and `replay`; whoever has read them writes on. Throws `not_found`. Absent:
    * runs cannot be gone on with.

@@ -1,4 +1,4 @@
-import { type Journal, type JournalFact, journalVersion, noJournal } from '../ports/journal.ts'
+import { type Journal, type JournalEntry, type JournalFact, journalVersion, noJournal } from '../ports/journal.ts'
 
 /** A journal as one run writes to it. */
 export interface RunJournal {
@@ -17,20 +17,25 @@ export function runJournal(journal: Journal): RunJournal {
   if (journal === noJournal) return { isKept: false, hasBegun: false, append: () => kept, note: () => undefined }
   const pending = new Set<Promise<void>>()
   let hasBegun = false
-  const write = (runId: string, fact: JournalFact): Promise<void> =>
-    journal.append({ v: journalVersion, runId, at: new Date().toISOString(), ...fact })
+  const entryOf = (runId: string, fact: JournalFact): JournalEntry => ({
+    v: journalVersion,
+    runId,
+    at: new Date().toISOString(),
+    ...fact,
+  })
   return {
     isKept: true,
     get hasBegun() {
       return hasBegun
     },
     append: async (runId, fact) => {
-      const written = write(runId, fact)
+      const written = journal.append(entryOf(runId, fact))
       await Promise.all([...pending, written])
       hasBegun = true
     },
     note: (runId, fact) => {
-      const written = write(runId, fact)
+      const entry = entryOf(runId, fact)
+      const written = journal.note?.(entry) ?? journal.append(entry)
       pending.add(written)
       written.then(
         () => pending.delete(written),
