@@ -1,25 +1,25 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { rm } from 'node:fs/promises'
-import { createAgent, createMemoryJournal, createRelayJournal } from '@cmdop/agent'
+import { createAgent, createMemoryJournal, createRelayJournal, RunError } from '@cmdop/agent'
 import { scriptedModel } from '@cmdop/agent/testing'
+import { CmdopError } from '@cmdop/protocol'
 import { describe, expect, test } from 'vitest'
-import { boundariesOf, killAtBoundary, whenLines } from './durable-runs.ts'
+import { killAtBoundary, whenLines } from './durable-runs.ts'
 import { newMark, whenGone, whenRunning } from './marked.ts'
 import { startChild } from './processes/child.ts'
 import { startWorld, type World } from './world.ts'
 
 const COMMANDS = 3
 
-/** After the start of a call, and in the middle of a step. */
-const boundaries = [3, boundariesOf(COMMANDS) - 3]
+/** A call was started. */
+const boundary = 3
 
 describe.each(['script', 'relay', 'machine'] as const)('a run whose %s is killed', (victim) => {
   test('goes on, and has executed each command once or says of which it does not know', async () => {
     await using world = await startWorld({ separateProcesses: true })
-    for (const boundary of boundaries)
-      await killAtBoundary(world, { victim, boundary, moment: 'held', commands: COMMANDS })
-    await killAtBoundary(world, { victim, boundary: 3, moment: 'going', commands: COMMANDS })
+    for (const moment of ['held', 'going'] as const)
+      await killAtBoundary(world, { victim, boundary, moment, commands: COMMANDS })
   })
 })
 
@@ -134,4 +134,30 @@ test('entries that nothing waits for are written too, in their order', async () 
   for (const entry of others.slice(2, 5)) void journal.note(entry)
   for (const entry of others.slice(5)) await journal.append(entry)
   expect(await written()).toEqual(memory.entries)
+})
+
+test('a run that stopped leaves a session only where variables are in it, and finds them there', async () => {
+  await using world = await startWorld()
+  const away = { error: new CmdopError('model', 'away') }
+  const shell = (command: string) => ({ calls: [{ tool: 'run_command', input: { command } }] })
+  const stopped = async (command: string) => {
+    using model = scriptedModel([shell(command), away])
+    const agent = createAgent({ machine: world.handle, model, maxRetries: 0 })
+    const error: unknown = await agent.run('Look').catch((reason: unknown) => reason)
+    if (!(error instanceof RunError)) throw error
+    return error.result.runId
+  }
+  const resumed = async (runId: string) => {
+    using model = scriptedModel([shell('echo "$WORD in $PWD"'), { text: 'Done.' }])
+    const { toolCalls } = await createAgent({ machine: world.handle, model }).resume(runId)
+    return toolCalls.at(-1)?.output
+  }
+  const open = async () => (await world.client.sessions.list()).items.length
+  const moved = await stopped('cd /usr')
+  expect(await open()).toBe(0)
+  expect(await resumed(moved)).toMatchObject({ stdout: ' in /usr\n' })
+  const exported = await stopped('cd /usr; export WORD=kept')
+  expect(await open()).toBe(1)
+  expect(await resumed(exported)).toMatchObject({ stdout: 'kept in /usr\n' })
+  expect(await open()).toBe(0)
 })

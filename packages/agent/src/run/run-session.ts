@@ -34,13 +34,18 @@ export async function openRunSession(
   }
   for (let attempt = 0; ; attempt += 1) {
     try {
-      return await sessions?.open({ ...options, sessionId: sessionIdOf(runId, attempt) })
+      const session = await sessions?.open({ ...options, sessionId: sessionIdOf(runId, attempt) })
+      if (session === undefined || !(await isOver(session, signal))) return session
     } catch (error) {
       if (isCmdopError(error) && error.code === 'unsupported') return undefined
-      const isOver = isCmdopError(error) && error.code === 'conflict'
-      if (!isOver || attempt === MAX_SESSIONS_OF_RUN) throw error
+      if (!isCmdopError(error) || error.code !== 'conflict' || attempt === MAX_SESSIONS_OF_RUN) throw error
     }
   }
+}
+
+/** One that ended a moment ago is given as it is. Its folder is gone with it. */
+async function isOver(session: Session, signal: AbortSignal | undefined): Promise<boolean> {
+  return session.folder === null && (await session.info({ signal })).state !== 'running'
 }
 
 /** Ends the session of a run. One that somebody took over is theirs. */

@@ -116,7 +116,7 @@ export async function* runEvents<Output>(
   const { runId } = state
   const workplace = createWorkplace(task.machine, { prompt, runId, carryNonce: carryNonceOf(runId, task.fence.nonce) })
   let end: RunEndEvent<Output>
-  let stops = false
+  let staysOpen = false
   try {
     stop.signal.throwIfAborted()
     const work = type.work ?? operate
@@ -128,11 +128,10 @@ export async function* runEvents<Output>(
     end = { type: 'result', output: output as Output, result: record as RunResult<Output> }
   } catch (thrown) {
     const error = await failed(thrown, { task, state, stop, known: known(desk, workplace) })
-    stops = canGoOn(task, error)
+    staysOpen = canGoOn(task, error) && needsPlace(error, workplace)
     end = { type: 'error', error }
   } finally {
-    // Of a run that can go on, the session and what is kept in it stay.
-    if (!stops && history?.ended === undefined) await workplace[Symbol.asyncDispose]()
+    if (!staysOpen && history?.ended === undefined) await workplace[Symbol.asyncDispose]()
     limits[Symbol.dispose]() // Before the last event: a caller need not ask for another one after it.
   }
   const { status } = end.type === 'result' ? end.result : end.error.result
@@ -170,6 +169,15 @@ async function failed(thrown: unknown, { task, state, stop, known: facts }: Fail
 /** Whether `resume` can go on where it failed. */
 function canGoOn({ journal }: Task, error: RunError): boolean {
   return journal.hasBegun && (isInterruption(error) || error.result.status === 'needs_approval')
+}
+
+/**
+ * Whether a run that can go on needs its session then: for the variables in it, or because a command may still run there. A
+ * directory is in the journal.
+ */
+function needsPlace({ code, result }: RunError, { carried }: Workplace): boolean {
+  const isAtRest = code === 'model' || code === 'rate_limit' || result.status === 'needs_approval'
+  return !isAtRest || carried?.hasVariables === true
 }
 
 /** The run has its answer. One that is gone through again must come to the same. */

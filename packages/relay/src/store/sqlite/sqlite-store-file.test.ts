@@ -50,6 +50,9 @@ describe('the schema', () => {
   it('is refused when a newer relay made it, and is left as it is', async () => {
     await using world = await openTemporaryStore()
     await world.store.close()
+    const migrations = () =>
+      inDatabase(world.file, (database) => database.prepare('select name from kysely_migration').all())
+    const known = migrations()
     inDatabase(world.file, (database) =>
       database.exec(`insert into kysely_migration (name, timestamp) values ('9999-future', '2099')`),
     )
@@ -57,8 +60,7 @@ describe('the schema', () => {
       code: 'config',
       details: { unknownMigrations: ['9999-future'] },
     })
-    const names = inDatabase(world.file, (database) => database.prepare('select name from kysely_migration').all())
-    expect(names).toHaveLength(3)
+    expect(migrations()).toEqual([...known, { name: '9999-future' }])
   })
 
   it('is made once when several relays start on a new file at the same moment', async () => {
