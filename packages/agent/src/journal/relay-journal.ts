@@ -27,16 +27,20 @@ export function createRelayJournal(runs: RunJournals): Required<Journal> {
   return {
     append: async (entry) => {
       const { runId, type } = entry
+      const isLast = type === 'run_ended' || type === 'run_stopped'
       try {
         await writerOf(runId).append(entry)
-      } finally {
-        if (type === 'run_ended' || type === 'run_stopped') writers.delete(runId)
+        if (isLast) writers.delete(runId)
+      } catch (error) {
+        // Nothing follows what could not begin, or end.
+        if (isLast || type === 'run_started') writers.delete(runId)
+        throw error
       }
     },
     note: (entry) => writerOf(entry.runId).note(entry),
     read: async (runId) => {
       const entries: StoredEntry[] = await Array.fromAsync(runs.entries(runId))
-      writers.set(runId, new RunWriter(runs, runId, entries.length))
+      if (isOpen(entries.at(-1))) writers.set(runId, new RunWriter(runs, runId, entries.length))
       return entries
     },
   }
@@ -140,6 +144,11 @@ class RunWriter {
     const { machineId, agentType, model, title }: RunStarted = first
     await this.#runs.create({ runId: this.#runId, machineId, agentType, model, title, entry })
   }
+}
+
+/** Whether somebody may go on with the run. */
+function isOpen(last: StoredEntry | undefined): boolean {
+  return (last?.entry as Partial<JournalEntry> | undefined)?.type !== 'run_ended'
 }
 
 function failsAnyway(entry: JournalEntry): boolean {
