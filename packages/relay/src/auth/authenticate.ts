@@ -17,19 +17,19 @@ export async function authenticate(store: Store, bearer: string | undefined): Pr
   if (bearer === undefined)
     throw new CmdopError('auth', 'Expected an API key in the Authorization header (Bearer cmdop_...).')
   const shown = parseSecret(bearer)
-  const key = shown === undefined ? undefined : await store.keys.get(shown.id)
+  const { key, principal } = await ownerOf(store, shown?.id)
   if (shown === undefined || key === undefined || !matchesHash(shown.secret, key.secretHash)) {
     throw new CmdopError('auth', 'The API key is not valid here; check CMDOP_TOKEN and the address of the relay.')
   }
-  return callerOf(store, key)
+  return callerOf(store, key, principal)
 }
 
 /** The caller behind a one-use ticket, which it uses up. */
 export async function authenticateTicket(store: Store, ticket: string): Promise<Caller> {
   const row = await store.tickets.take(hashSecret(ticket), new Date().toISOString())
-  const key = row === undefined ? undefined : await store.keys.get(row.keyId)
+  const { key, principal } = await ownerOf(store, row?.keyId)
   if (key === undefined) throw new CmdopError('auth', 'The ticket is used up or expired; ask for a new one.')
-  return callerOf(store, key)
+  return callerOf(store, key, principal)
 }
 
 /** Throws `auth` when the key may no longer be used. */
@@ -47,9 +47,15 @@ async function touch(store: Store, key: KeyRow): Promise<void> {
   await store.keys.touch(key.id, new Date(now).toISOString())
 }
 
-async function callerOf(store: Store, key: KeyRow): Promise<Caller> {
+/** A key and whose it is; both are asked for at once, because every request waits for them. */
+async function ownerOf(store: Store, keyId: string | undefined) {
+  if (keyId === undefined) return {}
+  const [key, principal] = await Promise.all([store.keys.get(keyId), store.principals.ofKey(keyId)])
+  return { key, principal }
+}
+
+async function callerOf(store: Store, key: KeyRow, principal: PrincipalRow | undefined): Promise<Caller> {
   assertUsable(key)
-  const principal = await store.principals.get(key.principalId)
   if (principal === undefined) throw new CmdopError('auth', 'The owner of the API key no longer exists.')
   await touch(store, key)
   return { principalId: principal.id, fleetId: key.fleetId, role: principal.role, principal, key }

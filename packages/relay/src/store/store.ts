@@ -77,6 +77,8 @@ export interface PrincipalRow {
 export interface PrincipalStore {
   create(principal: PrincipalRow): Promise<void>
   get(principalId: string): Promise<PrincipalRow | undefined>
+  /** Whose key it is. */
+  ofKey(keyId: string): Promise<PrincipalRow | undefined>
 }
 
 /** An API key of a principal. */

@@ -11,6 +11,8 @@ export function describeKeys(open: OpenStore): void {
       await world.store.keys.create(key)
       expect(await world.store.keys.get(key.id)).toEqual(key)
       expect(await world.store.keys.get(newId('key'))).toBeUndefined()
+      expect(await world.store.principals.ofKey(key.id)).toEqual(owner)
+      expect(await world.store.principals.ofKey(newId('key'))).toBeUndefined()
     })
 
     it('refuses an id that is taken and a principal that is not there', async () => {

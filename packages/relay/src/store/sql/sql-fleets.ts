@@ -24,5 +24,11 @@ export function createPrincipalStore(db: Database): PrincipalStore {
     },
     get: async (principalId) =>
       await db.selectFrom('principals').selectAll().where('id', '=', principalId).executeTakeFirst(),
+    ofKey: async (keyId) =>
+      await db
+        .selectFrom('principals')
+        .selectAll()
+        .where('id', '=', (eb) => eb.selectFrom('apiKeys').select('principalId').where('apiKeys.id', '=', keyId))
+        .executeTakeFirst(),
   }
 }
