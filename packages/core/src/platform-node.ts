@@ -10,12 +10,12 @@ import {
   MAX_FRAME_BYTES,
   type Transport,
 } from '@cmdop/protocol'
-import { fetch } from 'undici'
+import { request } from 'undici'
 import { WebSocket } from 'ws'
 import { z } from 'zod'
 import { processEnvironment } from './config.ts'
 import { notOpened } from './open-web-socket.ts'
-import type { Platform, Sha256Hash } from './platform.ts'
+import type { HttpAnswer, HttpBodyReader, HttpRequest, Platform, Sha256Hash } from './platform.ts'
 
 const ConfigFile = z.object({ base_url: z.string().optional(), token: z.string().optional() })
 
@@ -25,9 +25,37 @@ export const nodePlatform: Platform = {
     environment: processEnvironment,
     configFile: () => readConfigFile(configFilePath(processEnvironment)),
   },
-  fetch: (url, init) => fetch(url, init),
+  fetch: send,
   openChannel: ({ url, bearer }, signal) => openSocket(new URL(url), { bearer, signal }),
   createSha256: () => growingHash(createHash('sha256')),
+}
+
+/** `request` rather than undici's `fetch`, which takes three times as much of the processor for a small answer. */
+async function send(url: string, { method, headers, body: content, signal }: HttpRequest): Promise<HttpAnswer> {
+  const { statusCode: status, body } = await request(url, { method, headers, signal, body: content ?? null })
+  if (status >= 300 && status < 400) {
+    await body.dump()
+    throw new Error(`The address answers with a redirect (HTTP ${status}).`)
+  }
+  return {
+    status,
+    text: () => body.text(),
+    arrayBuffer: () => body.arrayBuffer(),
+    get body() {
+      const pieces = body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>
+      return { getReader: () => readerOf(pieces) }
+    },
+  }
+}
+
+function readerOf(pieces: AsyncIterator<Uint8Array>): HttpBodyReader {
+  return {
+    read: async () => {
+      const { done = false, value } = await pieces.next()
+      return done ? { done } : { done, value }
+    },
+    cancel: async () => void (await pieces.return?.()),
+  }
 }
 
 /** `ws` rather than undici's WebSocket, which masks every byte in JavaScript: an upload takes half as long. */
