@@ -76,7 +76,9 @@ test('the OpenAPI document is of version 3.1, and names every path with its answ
     }),
   })
   const document = Document.parse(await answer.json())
+  const ofOperator = ['active_session', 'ask', 'ask/{call}', 'confirm', 'messages', 'pin', 'spend']
   expect(Object.keys(document.paths).sort()).toEqual([
+    ...ofOperator.map((path) => `/api/admin/machines/{machine}/${path}`),
     '/api/channel-tickets',
     '/api/enroll',
     '/api/enrollment-tokens',
@@ -85,12 +87,16 @@ test('the OpenAPI document is of version 3.1, and names every path with its answ
     '/api/machines',
     '/api/machines/resolve',
     '/api/machines/{machine}',
+    ...ofOperator.map((path) => `/api/machines/{machine}/${path}`),
     '/api/me',
     '/api/recordings',
     '/api/recordings/batch',
     '/api/recordings/{recording}',
     '/api/recordings/{recording}/content',
     '/api/recordings/{recording}/manifest',
+    '/api/runs',
+    '/api/runs/{run}',
+    '/api/runs/{run}/entries',
     '/health',
     '/metrics',
   ])
