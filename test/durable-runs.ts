@@ -22,7 +22,10 @@ interface End {
 
 type Said = End & { readonly runId?: string; readonly boundary?: number }
 
-/** `held`: nothing happens beyond the entry until the victim is dead. `going`: the run goes on meanwhile. */
+/**
+ * `held`: nothing happens beyond the entry until the victim is dead. `going`: the run goes on meanwhile; a command that was
+ * announced is killed in its middle.
+ */
 export type Moment = 'held' | 'going'
 
 /** Reasons for which a run stops and can be resumed. */
@@ -45,7 +48,7 @@ export async function killAtBoundary(world: World, options: Kill): Promise<'comp
   const { victim, boundary, moment } = options
   const folder = await world.folder()
   const [file, release] = [join(folder, 'done'), join(folder, 'release')]
-  const pause = moment === 'going' ? 'sleep 0.1; ' : ''
+  const pause = moment === 'going' ? 'sleep 0.3; ' : ''
   await writeFile(file, '')
   const commands = Array.from(
     { length: options.commands },
@@ -59,6 +62,9 @@ export async function killAtBoundary(world: World, options: Kill): Promise<'comp
 
   let script = await start({ boundary, ...(moment === 'held' ? { release } : {}) })
   const { runId } = await until(script, (said) => said.boundary !== undefined)
+  const announced = (boundary - 3) / 4
+  if (moment === 'going' && Number.isInteger(announced) && announced < options.commands)
+    await whenLines(file, announced + 1)
   if (victim === 'script') await script.end('SIGKILL')
   else {
     await world[victim].kill()
