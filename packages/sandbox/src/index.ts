@@ -1,1 +1,1 @@
-export {}
+export type { View, ViewLayer, ViewReader } from './view.ts'
