@@ -63,6 +63,11 @@ export const errorCodes = {
     retryable: 'never',
     meaning: 'The disk is full or a quota is reached; nothing was put in place.',
   },
+  effect_conflict: {
+    status: 409,
+    retryable: 'never',
+    meaning: 'The disk or the view is not what the effect was shown for; nothing was applied. `details.paths` says where.',
+  },
   config: { status: 400, retryable: 'never', meaning: 'A setting is missing or wrong; the message names it.' },
   unsupported: {
     status: 501,

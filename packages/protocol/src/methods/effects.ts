@@ -11,6 +11,8 @@ export const FileState = z.object({
   mode: z.number().int(),
   uid: z.number().int(),
   gid: z.number().int(),
+  /** Last change of the content, milliseconds since 1970. */
+  mtimeMs: z.number().int().optional(),
   /** Names of extended attributes, access lists and capabilities among them. */
   xattrs: z.array(z.string()).optional(),
   /** Of a symbolic link. */

@@ -1,0 +1,161 @@
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { CmdopError } from '@cmdop/protocol'
+import { z } from 'zod'
+import { RealDisk } from '../disk/real-disk.ts'
+import type { View } from '../view.ts'
+import { removeTree } from './remove-tree.ts'
+import { type Step, decodeStep, encodeStep } from './step.ts'
+
+/** What a journal is of: written before anything else. */
+const Head = z.object({
+  version: z.literal(1),
+  effectId: z.string(),
+  hash: z.string(),
+  createdAt: z.number(),
+  /** Of the kernel: after a loss of power, what was noted but not written through is not known. */
+  bootId: z.string(),
+  layers: z.array(z.object({ root: z.string(), stash: z.string() })),
+})
+type Head = z.infer<typeof Head>
+
+/**
+ * The record of one apply, in a folder of its own. `head` comes first, then staged entries, then `plan`: from there on the disk is
+ * touched. `applied` says that all is done, `undoing` that it is being taken back. Each file is in place at once and on the disk
+ * before the next step.
+ */
+export class Journal implements Disposable {
+  readonly folder: string
+  readonly head: Head
+  readonly disks: readonly RealDisk[]
+  #progress: number | undefined
+
+  constructor(folder: string, head: Head) {
+    this.folder = folder
+    this.head = head
+    this.disks = head.layers.map(({ root }) => new RealDisk(root))
+  }
+
+  /** Begins a journal for a view, with a stash on the mount of each layer. */
+  static create(folder: string, view: View, hash: string): Journal {
+    if (existsSync(folder)) throw new CmdopError('conflict', `The effect ${view.id} was applied already; undo it first, or run the command again.`)
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    const layers = view.layers.map(({ root }, index) => ({ root, stash: stashFor({ root, folder, name: `${view.id}-${index}` }) }))
+    const head: Head = { version: 1, effectId: view.id, hash, createdAt: Date.now(), bootId: bootId(), layers }
+    writeDurably(join(folder, 'head'), JSON.stringify(head))
+    for (const { stash } of layers) mkdirSync(stash, { mode: 0o700 })
+    return new Journal(folder, head)
+  }
+
+  /** Opens a journal; undefined for a folder that has not even a head, in which nothing was done. */
+  static open(folder: string): Journal | undefined {
+    if (!existsSync(join(folder, 'head'))) return undefined
+    return new Journal(folder, Head.parse(JSON.parse(readFileSync(join(folder, 'head'), 'utf8'))))
+  }
+
+  disk(layer: number): RealDisk {
+    const disk = this.disks[layer]
+    if (!disk) throw new Error(`The journal has no layer ${layer}.`)
+    return disk
+  }
+
+  /** Path of a slot in the stash of a layer. */
+  slot(layer: number, slot: string): Buffer {
+    return Buffer.from(join(this.head.layers[layer]?.stash ?? '', slot))
+  }
+
+  /** From here on the disk may be touched. */
+  writePlan(steps: readonly Step[]): void {
+    writeDurably(join(this.folder, 'plan'), steps.map(encodeStep).join('\n'))
+  }
+
+  readPlan(): Step[] | undefined {
+    const path = join(this.folder, 'plan')
+    if (!existsSync(path)) return undefined
+    return readFileSync(path, 'utf8').split('\n').filter(Boolean).map(decodeStep)
+  }
+
+  mark(name: 'applied' | 'undoing', content = ''): void {
+    writeDurably(join(this.folder, name), content)
+  }
+
+  hasPlan(): boolean {
+    return existsSync(join(this.folder, 'plan'))
+  }
+
+  isMarked(name: 'applied' | 'undoing'): boolean {
+    return existsSync(join(this.folder, name))
+  }
+
+  readMark(name: 'applied' | 'undoing'): string {
+    return readFileSync(join(this.folder, name), 'utf8')
+  }
+
+  /** Notes that the content of a step is being written from now on. In the page cache is enough: without power, every one may be. */
+  noteWrite(index: number): void {
+    this.#progress ??= openSync(join(this.folder, 'progress'), 'a')
+    writeSync(this.#progress, `${index}\n`)
+  }
+
+  /** Whether the content of a step may have been written to. */
+  mayBeWritten(): (index: number) => boolean {
+    if (this.isMarked('applied') || this.head.bootId !== bootId()) return () => true
+    const path = join(this.folder, 'progress')
+    const begun = new Set(existsSync(path) ? readFileSync(path, 'utf8').split('\n').slice(0, -1).map(Number) : [])
+    return (index) => begun.has(index)
+  }
+
+  /** Removes the whole record, the entries in its stashes with it. */
+  remove(): void {
+    this[Symbol.dispose]()
+    // Without a plan there is nothing to take back any more: what is left over by a crash from here on is swept by `recover`.
+    rmSync(join(this.folder, 'plan'), { force: true })
+    for (const { stash } of this.head.layers) removeTree(Buffer.from(stash))
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+
+  [Symbol.dispose](): void {
+    for (const disk of this.disks) disk[Symbol.dispose]()
+    if (this.#progress !== undefined) closeSync(this.#progress)
+    this.#progress = undefined
+  }
+}
+
+function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+}
+
+/** Writes a file that is there whole, or not at all, also after a loss of power. */
+export function writeDurably(path: string, content: string): void {
+  const next = `${path}.next`
+  const descriptor = openSync(next, 'w', 0o600)
+  try {
+    writeSync(descriptor, content)
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+  renameSync(next, path)
+  syncDirectory(join(path, '..'))
+}
+
+/** fsync(2) of a directory: the names in it are on the disk. */
+export function syncDirectory(path: string | Buffer): void {
+  const descriptor = openSync(path, 'r')
+  try {
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** Journals in a folder of journals, by name. */
+export function listJournals(journals: string): string[] {
+  return existsSync(journals) ? readdirSync(journals).map((name) => join(journals, name)) : []
+}
+
+/** Entries are renamed to the stash and back, so it is on the mount of the layer: with the journal, or hidden at the layer's root. */
+function stashFor({ root, folder, name }: { root: string; folder: string; name: string }): string {
+  using disk = new RealDisk(root)
+  return disk.holds(folder) ? join(folder, `stash-${name}`) : join(root, `.cmdop-effect-${name}`)
+}

@@ -1,0 +1,61 @@
+import type { EffectList } from '@cmdop/protocol'
+import { keyOf } from '../disk/path-bytes.ts'
+import type { View } from '../view.ts'
+import type { Change, Changes } from './change.ts'
+import { type DeferredPlaces, createDeferredCheck } from './deferred.ts'
+import { type DiffLimits, createDiffer } from './diff.ts'
+import { findMovedDirectories } from './directories.ts'
+import { effectHash, fullPath, sortChanges } from './effect-hash.ts'
+import { type ListLimits, listEffects } from './list-effects.ts'
+import { findMoves } from './moves.ts'
+import { walkView } from './walk.ts'
+
+/** Options of `computeEffects`. */
+export interface EffectOptions {
+  /** Where things are that run later, beside the built-in rules. */
+  readonly deferred?: DeferredPlaces
+  readonly diffs?: DiffLimits
+  readonly limits?: ListLimits
+  readonly sideEffects?: EffectList['sideEffects']
+  readonly signal?: AbortSignal
+}
+
+/** What a view changes and its hash; the material of an effect list and of an apply. */
+export interface ComputedChanges extends Changes {
+  readonly hash: string
+}
+
+/**
+ * Compares a view with the real disk and gives the list that people and policies look at. Nothing outside of the view's folder is
+ * written to. The hash stands for every change and for the disk it was compared with.
+ */
+export async function computeEffects(view: View, options: EffectOptions = {}): Promise<EffectList> {
+  const computed = await computeChanges(view, options.signal)
+  const addedDirectories = new Set(computed.changes.filter(isAddedDirectory).map((change) => keyOf(fullPath(change))))
+  const check = createDeferredCheck(options.deferred)
+  const listed = listEffects(computed.changes, {
+    movedDirectories: findMovedDirectories(computed.changes),
+    deferred: (change) => check(change, addedDirectories),
+    diff: createDiffer(view, options.diffs),
+    ...(options.limits && { limits: options.limits }),
+  })
+  return {
+    effectId: view.id,
+    hash: computed.hash,
+    ...listed,
+    unpreviewable: [...(view.unpreviewable ?? []), ...computed.unread.map(({ path, why }) => ({ path: path.toString(), why }))],
+    sideEffects: options.sideEffects ?? { network: 'none', networkAttempts: 0, backgroundKilled: 0 },
+  }
+}
+
+/** Every change of a view, sorted by path, and the hash over them. */
+export async function computeChanges(view: View, signal?: AbortSignal): Promise<ComputedChanges> {
+  const { changes, anchors, unread } = await walkView(view, signal)
+  const sorted = sortChanges(changes)
+  await findMoves(sorted, view)
+  return { changes: sorted, anchors, unread, hash: effectHash(sorted) }
+}
+
+function isAddedDirectory(change: Change): boolean {
+  return change.kind === 'added' && change.after?.type === 'directory'
+}

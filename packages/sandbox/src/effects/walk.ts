@@ -1,0 +1,170 @@
+import { readdirSync } from 'node:fs'
+import { type EntryState, readState } from '../disk/entry-state.ts'
+import { isWithin, joinBytes, keyOf } from '../disk/path-bytes.ts'
+import { codeOf } from '../disk/system-error.ts'
+import type { View, ViewLayer } from '../view.ts'
+import type { Change, Changes, ContentSource, LinkAnchor } from './change.ts'
+import { compareEntry } from './compare.ts'
+import { listUpper } from './content.ts'
+import { type OverlayNotes, isWhiteout, splitNotes } from './overlay-notes.ts'
+import { createPace } from './pace.ts'
+
+/** Finds all that a view changes: walks the upper directories, and below renamed directories what shows through them. */
+export async function walkView(view: View, signal?: AbortSignal): Promise<Changes> {
+  const walk = new Walk(view, createPace(signal))
+  for (const layer of view.layers) await walk.layer(layer)
+  return walk
+}
+
+const top = Buffer.alloc(0)
+
+/** One entry of the view: its path, the upper entry if any, and where the lower one is if it shows through. */
+interface Place {
+  readonly path: Buffer
+  readonly upper?: Buffer
+  /** Relative to the layer's root. Another than `path` below a renamed directory. */
+  readonly lower?: Buffer
+}
+
+class Walk implements Changes {
+  readonly changes: Change[] = []
+  readonly anchors = new Map<string, LinkAnchor>()
+  readonly unread: { path: Buffer; why: string }[] = []
+  readonly #view: View
+  readonly #pace: () => Promise<void> | undefined
+  #layer: ViewLayer = { root: '', upper: '' }
+  #root = top
+  #device = 0n
+
+  constructor(view: View, pace: () => Promise<void> | undefined) {
+    this.#view = view
+    this.#pace = pace
+  }
+
+  async layer(layer: ViewLayer): Promise<void> {
+    this.#layer = layer
+    this.#root = Buffer.from(layer.root)
+    const real = readState(this.#root)
+    const upper = readState(Buffer.from(layer.upper))
+    if (!real || !upper) throw new Error(`A layer of the view is gone: ${real ? layer.upper : layer.root}.`)
+    this.#device = real.dev
+    const { own } = splitNotes(upper.xattrs, this.#view.flavour)
+    // An ordinary user cannot give the upper directory every owner, so only what can be given is compared.
+    const owner = this.#view.flavour === 'user' ? { uid: real.uid, gid: real.gid } : {}
+    await this.#compare({ path: top, after: { ...upper, xattrs: own, ...owner }, before: real })
+    await this.#directory({ path: top, upper: Buffer.from(layer.upper), lower: top }, real)
+  }
+
+  /** What is in a directory of the view. */
+  async #directory(place: Place, real: EntryState | undefined): Promise<void> {
+    const upper = place.upper ? await listUpper(place.upper, this.#view) : []
+    for (const name of upper) {
+      await this.#upperEntry(place, name)
+      await this.#pace()
+    }
+    if (place.lower?.equals(place.path)) return
+    // Another directory, or none, shows through here: all of it counts, and what is on the real disk here may be gone.
+    const seen = new Set(upper.map(keyOf))
+    for (const name of place.lower ? this.#listReal(place.lower) : []) {
+      if (seen.has(keyOf(name))) continue
+      seen.add(keyOf(name))
+      await this.#lowerEntry({ path: joinBytes(place.path, name), lower: joinBytes(place.lower ?? top, name) })
+    }
+    if (real?.type !== 'directory') return
+    for (const name of this.#listReal(place.path)) if (!seen.has(keyOf(name))) await this.#deleted(joinBytes(place.path, name))
+  }
+
+  async #upperEntry(directory: Place, name: Buffer): Promise<void> {
+    const path = joinBytes(directory.path, name)
+    const upper = joinBytes(directory.upper ?? top, name)
+    const state = readState(upper)
+    // Gone since the directory was listed: the view is live.
+    if (!state) return
+    if (isWhiteout(state)) return this.#deleted(path)
+    const { notes, own } = splitNotes(state.xattrs, this.#view.flavour)
+    const lower = this.#lowerOf(directory, name, notes)
+    const before = this.#real(path)
+    const after = { ...state, xattrs: own }
+    if (state.type !== 'directory') return this.#file({ path, upper, ...(lower && { lower }) }, after, { before, notes })
+    await this.#compare({ path, after, before, ...(notes.originIno !== undefined && { originIno: notes.originIno }) })
+    const shows = lower && this.#real(lower)?.type === 'directory'
+    await this.#directory({ path, upper, ...(shows && { lower }) }, before)
+
+  }
+
+  /** An entry that is only in the directory that shows through a renamed one. */
+  async #lowerEntry(place: { path: Buffer; lower: Buffer }): Promise<void> {
+    const after = this.#real(place.lower)
+    if (!after || after.dev !== this.#device) return
+    const before = this.#real(place.path)
+    const source: ContentSource = { where: 'real', path: joinBytes(this.#root, place.lower) }
+    await this.#compare({ path: place.path, after, before, source, originIno: after.ino })
+    if (after.type === 'directory') await this.#directory(place, before)
+    await this.#pace()
+  }
+
+  async #file(place: Place & { upper: Buffer }, after: EntryState, about: { before: EntryState | undefined; notes: OverlayNotes }) {
+    const { before, notes } = about
+    const real = notes.metacopy && place.lower ? joinBytes(this.#root, place.lower) : undefined
+    const source: ContentSource = real ? { where: 'real', path: real } : { where: 'upper', path: place.upper }
+    const originIno = real ? this.#real(place.lower ?? top)?.ino : notes.originIno
+    const linkGroup = after.nlink > 1 ? `${after.dev}:${after.ino}` : undefined
+    const changed = await this.#compare({
+      path: place.path,
+      after,
+      before,
+      source,
+      copiedUp: notes.copiedUp || notes.metacopy,
+      ...(originIno !== undefined && { originIno }),
+      ...(linkGroup && { linkGroup }),
+    })
+    if (!changed && linkGroup && before) this.anchors.set(linkGroup, { layer: this.#layer, path: place.path, ino: before.ino })
+  }
+
+  async #compare(entry: Omit<Parameters<typeof compareEntry>[0], 'layer' | 'view'>): Promise<boolean> {
+    const change = await compareEntry({ ...entry, layer: this.#layer, view: this.#view })
+    if (change) this.changes.push(change)
+    if (change && entry.before?.type === 'directory' && entry.after.type !== 'directory') await this.#deletedBelow(change.path)
+    return change !== undefined
+  }
+
+  async #deleted(path: Buffer): Promise<void> {
+    const before = this.#real(path)
+    // Never there, or another mount, which the view does not cover.
+    if (!before || before.dev !== this.#device) return
+    this.changes.push({ kind: 'deleted', layer: this.#layer, path, before })
+    if (before.type === 'directory') await this.#deletedBelow(path)
+    await this.#pace()
+  }
+
+  async #deletedBelow(path: Buffer): Promise<void> {
+    for (const name of this.#listReal(path)) await this.#deleted(joinBytes(path, name))
+  }
+
+  /** Where an upper entry's lower one is, if any shows through. */
+  #lowerOf(directory: Place, name: Buffer, notes: OverlayNotes): Buffer | undefined {
+    if (notes.opaque) return undefined
+    if (notes.redirect?.[0] === 0x2f) return notes.redirect.subarray(1)
+    return directory.lower && joinBytes(directory.lower, notes.redirect ?? name)
+  }
+
+  #real(path: Buffer): EntryState | undefined {
+    const full = joinBytes(this.#root, path)
+    return readState(full)
+  }
+
+  #listReal(path: Buffer): readonly Buffer[] {
+    const full = joinBytes(this.#root, path)
+    if (isWithin(full, Buffer.from(this.#view.folder))) return []
+    try {
+      return readdirSync(full, { encoding: 'buffer' })
+    } catch (error) {
+      const code = codeOf(error)
+      if (code === 'ENOENT' || code === 'ENOTDIR') return []
+      if (code !== 'EACCES') throw error
+      this.unread.push({ path: full, why: 'The directory cannot be read, so what is in it is not known.' })
+      return []
+    }
+  }
+}
+
