@@ -1,0 +1,111 @@
+import { readFileSync, readlinkSync } from 'node:fs'
+import { Worker } from 'node:worker_threads'
+import { receiveDescriptors, sendDescriptors } from './descriptor-socket.ts'
+import { libc } from './libc.ts'
+import { bringUpLoopback } from './loopback.ts'
+import type { HostCommand, HostEvent, ProgramRequest } from './plan.ts'
+import { closeInPrograms } from './privileges.ts'
+import { Reaper } from './reaper.ts'
+import type { FromThread, ToThread } from './view-thread.ts'
+
+/** Where the starter puts its end of the socket for descriptors. */
+const DESCRIPTORS = 4
+
+/** Of the thread that starts programs; it keeps next to nothing. */
+const THREAD_LIMITS = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32, stackSizeMb: 1 }
+
+/**
+ * The host of a sandbox: process 1 of the view's process namespace. It holds the view together: starts its thread, waits for
+ * every process in it, tells the starter, and takes everything down with itself when the starter is gone.
+ */
+class Host {
+  readonly #thread: Worker
+  readonly #reaper: Reaper
+  #threadId = 0
+
+  constructor() {
+    const isSource = import.meta.url.endsWith('.ts')
+    this.#thread = new Worker(new URL(isSource ? './view-thread.ts' : './view-thread.js', import.meta.url), {
+      resourceLimits: THREAD_LIMITS,
+    })
+    this.#reaper = new Reaper((pid, status) => this.#tell({ type: 'exit', pid, status }))
+    this.#thread.on('message', (event: FromThread) => this.#heard(event))
+    this.#thread.on('error', () => process.exit(1))
+    process.on('message', (command: HostCommand) => this.#do(command))
+    process.on('disconnect', () => process.exit(0))
+  }
+
+  #do(command: HostCommand): void {
+    if (command.type === 'view') {
+      if (command.plan.network === 'none' && command.plan.privilege !== 'none') bringUpLoopback()
+      this.#post(command)
+    } else if (command.type === 'start') this.#start(command.request)
+    else if (command.type === 'kill') signal(command.pid, command.signal)
+    else void this.#freeze()
+  }
+
+  #start(request: ProgramRequest): void {
+    const received = request.terminal === undefined ? receiveDescriptors(DESCRIPTORS) : { id: request.id, descriptors: [] }
+    if (received?.id !== request.id) return this.#tell({ type: 'not-started', id: request.id, errno: 'EBADF' })
+    this.#reaper.starting()
+    this.#post({ type: 'start', request, ends: received.descriptors })
+  }
+
+  #heard(event: FromThread): void {
+    if (event.type === 'up') {
+      this.#threadId = event.thread
+      this.#tell({ type: 'up', pid: Number(readlinkSync('/proc/self')) })
+    } else if (event.type === 'ready') this.#tell({ type: 'ready', report: { ...event.report, thread: this.#threadId } })
+    else if (event.type === 'started') this.#started(event)
+    else {
+      if (event.type === 'not-started') this.#reaper.started(undefined)
+      this.#tell(event)
+    }
+  }
+
+  #started({ id, pid, terminal }: Extract<FromThread, { type: 'started' }>): void {
+    if (terminal !== undefined) {
+      sendDescriptors(DESCRIPTORS, id, [terminal.master, terminal.slave])
+      for (const end of [terminal.master, terminal.slave]) libc().close(end)
+    }
+    this.#tell({ type: 'started', id, pid })
+    this.#reaper.started(pid)
+  }
+
+  async #freeze(): Promise<void> {
+    const networkAttempts = attempts()
+    const killed = await this.#reaper.killAll()
+    this.#tell({ type: 'frozen', killed, networkAttempts })
+  }
+
+  #post(message: ToThread): void {
+    this.#thread.postMessage(message)
+  }
+
+  #tell(event: HostEvent): void {
+    // A starter that is gone is told by `disconnect`.
+    process.send?.(event, undefined, undefined, () => {})
+  }
+}
+
+/** To the whole group of a program. */
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, name)
+  } catch {
+    // It has ended.
+  }
+}
+
+/** Packets that found no way out, as the view's network counted them. */
+function attempts(): number {
+  try {
+    const [, names = '', values = ''] = /^(Ip: .*)\n(Ip: .*)$/m.exec(readFileSync('/proc/self/net/snmp', 'utf8')) ?? []
+    return Number(values.split(' ')[names.split(' ').indexOf('OutNoRoutes')] ?? 0)
+  } catch {
+    return 0
+  }
+}
+
+closeInPrograms()
+new Host()
