@@ -95,6 +95,11 @@ export const errorCodes = {
     retryable: 'never',
     meaning: 'The machine refused the permit: bad signature, expired, used, or for something else.',
   },
+  restriction_unenforceable: {
+    status: 422,
+    retryable: 'never',
+    meaning: 'The kernel of the machine cannot hold a restriction; nothing ran. `details` say what is missing.',
+  },
   command_not_found: { status: 422, retryable: 'never', meaning: 'The machine has no such program on its PATH.' },
   exec_failed: {
     status: 422,

@@ -14,9 +14,10 @@ const CLONE_FS_AND_MOUNTS = 0x200 | 0x20000
  */
 export function buildView(plan: HostPlan): Pick<ViewReport, 'layers' | 'unpreviewable'> {
   const root = join(plan.state, 'm')
-  mkdirSync(root)
   must('unshare', libc().unshare(CLONE_FS_AND_MOUNTS))
   must('make mounts private', libc().mount('none', '/', null, MS.REC | MS.PRIVATE, null))
+  if (plan.view === 'none') return { layers: [], unpreviewable: showOwnProcesses() }
+  mkdirSync(root)
   const tree = buildTree(plan, root)
   addKernelFiles(plan, root)
   if (!plan.without?.includes('state-mask')) for (const folder of [plan.state, ...plan.hidden]) mask(root, folder)
@@ -32,4 +33,10 @@ export function buildView(plan: HostPlan): Pick<ViewReport, 'layers' | 'unprevie
 function mask(root: string, folder: string): void {
   const path = join(root, folder)
   if (existsSync(path)) tmpfs(path, 'mode=0,size=4k', MS.RDONLY | MS.NOSUID | MS.NODEV | MS.NOEXEC)
+}
+
+/** The machine's files as they are, but for processes: those of other namespaces mean nothing to the commands. */
+function showOwnProcesses(): [] {
+  must('mount proc', libc().mount('proc', '/proc', 'proc', MS.NOSUID | MS.NODEV | MS.NOEXEC, null))
+  return []
 }

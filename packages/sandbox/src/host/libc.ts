@@ -16,6 +16,9 @@ const signatures = {
   socketpair: 'int socketpair(int domain, int type, int protocol, void *descriptors)',
   sendmsg: 'long sendmsg(int descriptor, void *message, int flags)',
   recvmsg: 'long recvmsg(int descriptor, void *message, int flags)',
+  llistxattr: 'long llistxattr(const char *path, void *list, size_t size)',
+  lgetxattr: 'long lgetxattr(const char *path, const char *name, void *value, size_t size)',
+  lsetxattr: 'int lsetxattr(const char *path, const char *name, void *value, size_t size, int flags)',
   waitpid: 'int waitpid(int pid, void *status, int options)',
   posix_spawn:
     'int posix_spawn(void *pid, const char *path, void *actions, void *attributes, const char **argv, const char **env)',

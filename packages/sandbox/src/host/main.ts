@@ -107,5 +107,9 @@ function attempts(): number {
   }
 }
 
+const PR_SET_CHILD_SUBREAPER = 36
+
 closeInPrograms()
+// Without a process namespace of its own it adopts what its programs leave behind, to end that too.
+libc().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 new Host()

@@ -1,5 +1,6 @@
-import { chmodSync, chownSync, lstatSync, mkdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { copyAttributes } from './copy-attributes.ts'
 import { MS, mount, tmpfs } from './mount-calls.ts'
 
 /** Mounts overlays of one view, and keeps the list of those with an upper directory. */
@@ -43,10 +44,7 @@ export class Overlays {
     this.#count += 1
     mkdirSync(upper, { recursive: true })
     mkdirSync(work, { recursive: true })
-    // The attributes of an overlay's root are those of its upper directory.
-    const { mode, uid, gid } = lstatSync(root)
-    if (this.#isRoot) chownSync(upper, uid, gid)
-    chmodSync(upper, mode & 0o7777)
+    copyAttributes(root, upper)
     const options = this.#isRoot ? 'index=off,redirect_dir=on,metacopy=on' : 'index=off,userxattr'
     const folders = `lowerdir=${escape(root)},upperdir=${escape(upper)},workdir=${escape(work)}`
     mount('overlay', target, 'overlay', MS.NODEV, `${folders},${options}`)

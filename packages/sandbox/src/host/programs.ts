@@ -41,7 +41,9 @@ export class NotStarted extends Error {
  * Starts a program from the calling thread, with its rights and in its view, as leader of a session of its own. `ends` are its
  * descriptors 0, 1 and 2, or a terminal; a first end of -1 is `/dev/null`. Gives its id in the view.
  */
-export function startProgram(request: ProgramRequest, ends: readonly number[] | Terminal): number {
+export function startProgram(asked: ProgramRequest, ends: readonly number[] | Terminal): number {
+  if (resolveProgram(asked) === undefined) throw new NotStarted('ENOENT')
+  const request = withLimits(asked)
   const path = resolveProgram(request)
   if (path === undefined) throw new NotStarted('ENOENT')
   const actions = Buffer.alloc(STRUCT_BYTES)
@@ -113,11 +115,21 @@ function resolveProgram({ file, cwd, env }: ProgramRequest): string | undefined 
 }
 
 function isProgram(path: string): boolean {
-  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return false
   try {
+    if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return false
     accessSync(path, constants.X_OK)
     return true
   } catch {
+    // Also a folder on the PATH that may not be looked into.
     return false
   }
+}
+
+/** prlimit(1) of util-linux, which has unshare(1) too: limits are of a process, and this thread is of the host's. */
+function withLimits(request: ProgramRequest): ProgramRequest {
+  const { cpuSeconds, memoryBytes, processes, openFiles } = request.limits ?? {}
+  const limits = Object.entries({ cpu: cpuSeconds, as: memoryBytes, nproc: processes, nofile: openFiles })
+  const flags = limits.filter(([, value]) => value !== undefined).map(([name, value]) => `--${name}=${value}`)
+  if (flags.length === 0) return request
+  return { ...request, file: '/usr/bin/prlimit', args: [...flags, '--', request.file, ...request.args] }
 }

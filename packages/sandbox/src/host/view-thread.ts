@@ -40,7 +40,7 @@ function serve(): void {
 
 function enter(plan: HostPlan): FromThread {
   try {
-    const built = plan.view === 'none' ? { layers: [], unpreviewable: [] } : buildView(plan)
+    const built = plan.privilege === 'none' ? { layers: [], unpreviewable: [] } : buildView(plan)
     if (!plan.without?.includes('dumpable')) libc().prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     dropPrivileges(plan)
     // What a test leaves out cannot be proven.

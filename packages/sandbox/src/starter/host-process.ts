@@ -31,7 +31,7 @@ export class HostProcess implements AsyncDisposable {
   readonly #child: ChildProcess
   readonly #descriptors: number
   readonly #errors: Buffer[] = []
-  readonly #exits = new Map<number, (exit: SandboxExit) => void>()
+  readonly #exits = new Map<number, PromiseWithResolvers<SandboxExit>>()
   readonly #starts = new Map<number, (event: Extract<HostEvent, { id: number }>) => void>()
   #answer: ((event: HostEvent | undefined) => void) | undefined
   #isGone = false
@@ -121,11 +121,16 @@ export class HostProcess implements AsyncDisposable {
   }
 
   #process(pid: number) {
-    const exit = new Promise<SandboxExit>((resolve) => {
-      if (this.#isGone) resolve(KILLED)
-      else this.#exits.set(pid, resolve)
-    })
+    const exit = this.#exits.get(pid)?.promise ?? Promise.resolve(KILLED)
+    this.#forgetWhenOver(pid, exit)
     return { pid, exit, kill: (signal: NodeJS.Signals) => this.#send({ type: 'kill', pid, signal }) }
+  }
+
+  /** The id may be another program's by then. */
+  #forgetWhenOver(pid: number, exit: Promise<SandboxExit>): void {
+    void exit.then(() => {
+      if (this.#exits.get(pid)?.promise === exit) this.#exits.delete(pid)
+    })
   }
 
   async #start(request: ProgramRequest, ends: readonly number[] | undefined): Promise<number> {
@@ -156,10 +161,10 @@ export class HostProcess implements AsyncDisposable {
   }
 
   #heard(event: HostEvent): void {
-    if (event.type === 'exit') {
-      this.#exits.get(event.pid)?.(decode(event.status))
-      this.#exits.delete(event.pid)
-    } else if ('id' in event) {
+    if (event.type === 'exit') this.#exits.get(event.pid)?.resolve(decode(event.status))
+    else if ('id' in event) {
+      // Its end may come with the next message, before the caller has a turn.
+      if (event.type === 'started') this.#exits.set(event.pid, Promise.withResolvers())
       this.#starts.get(event.id)?.(event)
       this.#starts.delete(event.id)
     } else this.#answer?.(event)
@@ -170,7 +175,7 @@ export class HostProcess implements AsyncDisposable {
     this.#isGone = true
     if (error !== undefined) this.#errors.push(Buffer.from(error.message))
     closeSync(this.#descriptors)
-    for (const ended of this.#exits.values()) ended(KILLED)
+    for (const exit of this.#exits.values()) exit.resolve(KILLED)
     for (const [id, answer] of this.#starts) answer({ type: 'not-started', id, errno: 'ESRCH' })
     this.#answer?.(undefined)
     resolve()

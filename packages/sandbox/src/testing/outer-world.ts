@@ -6,9 +6,13 @@ import { mkdtemp, rmdir } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 /** Where a file system for state folders is in the world: overlayfs cannot keep an upper directory on itself. */
 export const OUTER_STATE = '/cmdop-outer-state'
+
+/** The ordinary user of a world, with number 4242 and a home. */
+export const OUTER_USER = 'cmdop-user'
 
 /**
  * Makes the world and waits for `go`. Its root is an overlay over `/` alone, with its upper directory on a tmpfs; nothing of the
@@ -17,8 +21,8 @@ export const OUTER_STATE = '/cmdop-outer-state'
  */
 const SCRIPT = String.raw`
 set -eu
-world=$1 canary=$2 state=$3
-shift 3
+world=$1 canary=$2 state=$3 user=$4 project=$5
+shift 5
 mount --make-rprivate /
 mount -t tmpfs -o size=6g,mode=0755 world "$world"
 mkdir "$world/upper" "$world/work" "$world/root"
@@ -29,7 +33,8 @@ mkdir -p ".$state"
 mount -t tmpfs -o nodev,size=6g,mode=0755 state ".$state"
 mount -t proc -o nosuid,nodev,noexec proc proc
 for name in sys sysrq-trigger irq bus; do
-  [ -e "proc/$name" ] || continue
+  # An ordinary user can write none of it, and could not mount a proc of their own where this one is covered.
+  [ -e "proc/$name" ] && [ -z "$user" ] || continue
   mount --bind "proc/$name" "proc/$name"
   mount -o remount,bind,ro,nosuid,nodev,noexec "proc/$name"
 done
@@ -60,6 +65,15 @@ done < /proc/self/mountinfo
 printf 'canary\n'
 read -r answer
 [ "$answer" = go ]
+if [ -n "$user" ]; then
+  printf '%s:x:4242:4242::/home/%s:/bin/sh\n' "$user" "$user" >> /etc/passwd
+  printf '%s:x:4242:\n' "$user" >> /etc/group
+  mkdir -p "/home/$user"
+  chown 4242:4242 "/home/$user" "$state"
+  while [ "$project" != / ]; do chmod a+rx "$project"; project=$(dirname "$project"); done
+  export HOME="/home/$user" USER="$user"
+  exec setpriv --reuid 4242 --regid 4242 --clear-groups -- "$@"
+fi
 exec setpriv --bounding-set=-mknod,-sys_module,-sys_boot,-sys_rawio,-sys_time -- "$@"
 `
 
@@ -67,16 +81,22 @@ exec setpriv --bounding-set=-mknod,-sys_module,-sys_boot,-sys_rawio,-sys_time --
 const WRITABLE = new Set(['/', OUTER_STATE, '/proc', '/dev', '/dev/pts', '/dev/shm'])
 
 /**
- * Runs a module as root in a throw-away copy of this machine, where it may destroy what it likes, and hands what it sends by
+ * Runs a module in a throw-away copy of this machine, as root or as an ordinary user, where it may destroy what it likes, and hands what it sends by
  * `process.send` to `onReport`. The module gets `input` as its last argument, as JSON. Nothing of it runs before it is
  * proven that a file made in the world is not on the machine. Rejects when it fails.
  */
-export async function inOuterWorld(module: URL, input: unknown, onReport: (report: unknown) => void): Promise<void> {
+export async function inOuterWorld(
+  module: URL,
+  input: unknown,
+  { onReport, as = 'root' }: { onReport(report: unknown): void; as?: 'root' | 'user' },
+): Promise<void> {
   const world = await mkdtemp(join(tmpdir(), 'cmdop-outer-'))
   const canary = `/cmdop-canary-${randomUUID()}`
   const program = [process.execPath, '--conditions=@cmdop/source', module.pathname, JSON.stringify(input)]
   const namespaces = ['-m', '-p', '-n', '-i', '-u', '-f', '--kill-child', '--propagation', 'private']
-  const child = spawn('unshare', [...namespaces, '--', 'sh', '-c', SCRIPT, 'sh', world, canary, OUTER_STATE, ...program], {
+  const user = as === 'user' ? OUTER_USER : ''
+  const settings = [world, canary, OUTER_STATE, user, fileURLToPath(new URL('../../../..', import.meta.url)).replace(/\/$/, '')]
+  const child = spawn('unshare', [...namespaces, '--', 'sh', '-c', SCRIPT, 'sh', ...settings, ...program], {
     stdio: ['pipe', 'pipe', 'pipe', 'ipc'],
     env: { ...process.env, CMDOP_OUTER_WORLD: canary },
   })

@@ -1,0 +1,33 @@
+import { chmod, lstat, readdir, rmdir, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+
+/**
+ * Removes a state folder with all that is in it. It does not follow links, does not leave the file system that the folder is
+ * on, and opens directories that commands closed. Nothing when there is none.
+ */
+export async function removeTree(folder: string): Promise<void> {
+  const stats = await lstat(folder).catch(() => undefined)
+  if (stats !== undefined) await remove(Buffer.from(folder), stats.dev)
+}
+
+const SLASH = Buffer.from('/')
+
+async function remove(path: Buffer, device: number): Promise<void> {
+  const stats = await lstat(path)
+  if (stats.dev !== device) throw new Error(`Another file system is mounted at ${path.toString()}; it is not removed.`)
+  if (!stats.isDirectory()) return unlink(path)
+  if ((stats.mode & 0o700) !== 0o700) await chmod(path, 0o700)
+  for (const name of await readdir(path, { encoding: 'buffer' })) await remove(Buffer.concat([path, SLASH, name]), device)
+  await rmdir(path)
+}
+
+/**
+ * Removes the state folders that a daemon left when it was killed; `keep` are the ids whose effects are still wanted. To be
+ * called before the first sandbox is opened. Gives the ids that were removed.
+ */
+export async function sweep(folder: string, keep: readonly string[] = []): Promise<readonly string[]> {
+  const names = await readdir(folder).catch(() => [])
+  const left = names.filter((name) => !keep.includes(name))
+  for (const name of left) await removeTree(join(folder, name))
+  return left
+}
