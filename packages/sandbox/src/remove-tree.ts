@@ -14,8 +14,9 @@ const SLASH = Buffer.from('/')
 
 async function remove(path: Buffer, device: number): Promise<void> {
   const stats = await lstat(path)
-  if (stats.dev !== device) throw new Error(`Another file system is mounted at ${path.toString()}; it is not removed.`)
+  // Of a file, an overlay below may give another device; what is mounted on a file cannot be unlinked anyway.
   if (!stats.isDirectory()) return unlink(path)
+  if (stats.dev !== device) throw new Error(`Another file system is mounted at ${path.toString()}; it is not removed.`)
   if ((stats.mode & 0o700) !== 0o700) await chmod(path, 0o700)
   for (const name of await readdir(path, { encoding: 'buffer' })) await remove(Buffer.concat([path, SLASH, name]), device)
   await rmdir(path)

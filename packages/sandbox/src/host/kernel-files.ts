@@ -18,7 +18,7 @@ export function addKernelFiles(plan: HostPlan, at: string): void {
   for (const name of ['proc', 'sys', 'dev']) if (!existsSync(join(at, name))) mkdirSync(join(at, name))
   addProcesses(plan, join(at, 'proc'))
   addSystem(plan, join(at, 'sys'))
-  addDevices(plan, join(at, 'dev'))
+  addDevices(join(at, 'dev'))
 }
 
 function addProcesses(plan: HostPlan, at: string): void {
@@ -48,13 +48,12 @@ function addSystem(plan: HostPlan, at: string): void {
   makeReadOnly(at)
 }
 
-function addDevices(plan: HostPlan, at: string): void {
+function addDevices(at: string): void {
   tmpfs(at, 'mode=0755,size=1m', MS.NOSUID)
   for (const name of DEVICES) {
     placeholder(join(at, name))
     // Read-only, a device can still be written to; its mode and owner cannot be changed.
-    const add = plan.without?.includes('device-nodes') ? bind : bindReadOnly
-    add(join('/dev', name), join(at, name))
+    bindReadOnly(join('/dev', name), join(at, name))
   }
   for (const name of ['pts', 'shm']) mkdirSync(join(at, name))
   mount('devpts', join(at, 'pts'), 'devpts', MS.NOSUID | MS.NOEXEC, 'newinstance,ptmxmode=0666,mode=620')

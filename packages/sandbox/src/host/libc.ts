@@ -41,7 +41,7 @@ const numbers = {
 } as const
 
 /** The same on every architecture. */
-const later = { landlock_create_ruleset: 444, landlock_add_rule: 445, landlock_restrict_self: 446, close_range: 436 } as const
+const later = { landlock_create_ruleset: 444, landlock_add_rule: 445, landlock_restrict_self: 446, mount_setattr: 442 } as const
 
 export type SystemCall = keyof (typeof numbers)['x64'] | keyof typeof later
 

@@ -4,7 +4,6 @@ import { receiveDescriptors, sendDescriptors } from './descriptor-socket.ts'
 import { libc } from './libc.ts'
 import { bringUpLoopback } from './loopback.ts'
 import type { HostCommand, HostEvent, ProgramRequest } from './plan.ts'
-import { closeInPrograms } from './privileges.ts'
 import { Reaper } from './reaper.ts'
 import type { FromThread, ToThread } from './view-thread.ts'
 
@@ -30,7 +29,10 @@ class Host {
     })
     this.#reaper = new Reaper((pid, status) => this.#tell({ type: 'exit', pid, status }))
     this.#thread.on('message', (event: FromThread) => this.#heard(event))
-    this.#thread.on('error', () => process.exit(1))
+    this.#thread.on('error', (error) => {
+      process.stderr.write(String(error))
+      process.exit(1)
+    })
     process.on('message', (command: HostCommand) => this.#do(command))
     process.on('disconnect', () => process.exit(0))
   }
@@ -109,7 +111,6 @@ function attempts(): number {
 
 const PR_SET_CHILD_SUBREAPER = 36
 
-closeInPrograms()
 // Without a process namespace of its own it adopts what its programs leave behind, to end that too.
 libc().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 new Host()

@@ -17,6 +17,7 @@ export const MS = {
 } as const
 
 const MNT_DETACH = 2
+const AT_FDCWD = -100
 
 /** Bits of a bind mount that an unprivileged remount must repeat, since another user set them. */
 const kept: Readonly<Record<string, number>> = {
@@ -46,6 +47,13 @@ export function bindReadOnly(source: string, target: string): void {
 
 /** Makes a mount read-only here, and leaves its file system as it is. */
 export function makeReadOnly(target: string): void {
+  // struct mount_attr: what to set, what to clear, propagation, a user namespace. Since Linux 5.12.
+  const attributes = Buffer.from(new BigUint64Array([BigInt(MS.RDONLY), 0n, 0n, 0n]).buffer)
+  const path = Buffer.from(`${target}\0`)
+  if (libc().syscall('mount_setattr', AT_FDCWD, path, 0, attributes, attributes.length) !== 0) remountReadOnly(target)
+}
+
+function remountReadOnly(target: string): void {
   const present = parseMounts(readFileSync('/proc/thread-self/mountinfo', 'utf8')).findLast(({ path }) => path === target)
   const flags = (present?.options ?? []).reduce((bits, option) => bits | (kept[option] ?? 0), 0)
   must(`remount ${target}`, libc().mount(null, target, null, MS.REMOUNT | MS.BIND | MS.RDONLY | flags, null))

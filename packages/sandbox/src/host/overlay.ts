@@ -1,20 +1,23 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { copyAttributes } from './copy-attributes.ts'
-import { MS, mount, tmpfs } from './mount-calls.ts'
+import { MS, bindReadOnly, mount, tmpfs } from './mount-calls.ts'
+import type { HostPlan } from './plan.ts'
 
 /** Mounts overlays of one view, and keeps the list of those with an upper directory. */
 export class Overlays {
   readonly #state: string
   readonly #isRoot: boolean
+  readonly #isCut: boolean
   readonly layers: { root: string; upper: string }[] = []
   #scratch: string | undefined
   #empty: string | undefined
   #count = 0
 
-  constructor(state: string, isRoot: boolean) {
+  constructor({ state, privilege, without }: HostPlan) {
     this.#state = state
-    this.#isRoot = isRoot
+    this.#isRoot = privilege === 'root'
+    this.#isCut = without?.includes('unix-sockets') !== true
   }
 
   /** What is below `root` appears at `target`, and changes go to an upper directory. */
@@ -34,6 +37,7 @@ export class Overlays {
    * connected to and a FIFO is not the one outside.
    */
   readOnly(root: string, target: string): void {
+    if (!this.#isCut) return bindReadOnly(root, target)
     this.#empty ??= this.#memory('empty')
     const lower = `lowerdir=${escape(root)}:${escape(this.#empty)}`
     mount('overlay', target, 'overlay', MS.RDONLY | MS.NODEV, this.#isRoot ? lower : `${lower},userxattr`)

@@ -22,12 +22,12 @@ export interface HostPlan {
   readonly outerNetwork: string
   readonly user?: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] }
   readonly noNewPrivileges: boolean
-  /** Numbers of the capabilities that commands keep. */
-  readonly capabilities: readonly number[]
+  /** Numbers of the capabilities that commands keep; absent = those of the starter, and no filter: no restriction is of rights. */
+  readonly capabilities?: readonly number[]
   /** Rules of Landlock; absent = none. */
   readonly landlock?: LandlockPlan
   /** System calls that are refused beside those that always are. */
-  readonly deny: readonly ('unix-sockets' | 'all-sockets' | 'metadata' | 'truncate')[]
+  readonly deny: readonly ('virtual-machine-sockets' | 'unix-sockets' | 'all-sockets' | 'metadata' | 'truncate')[]
   /** Layers that are left out, to prove in a test that each is needed. */
   readonly without?: readonly Layer[]
 }
@@ -51,9 +51,7 @@ export const layers = [
   'capabilities',
   'wrong-abi',
   'mount-calls',
-  'dumpable',
   'kernel-files',
-  'device-nodes',
 ] as const
 export type Layer = (typeof layers)[number]
 

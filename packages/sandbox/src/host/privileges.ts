@@ -20,14 +20,14 @@ const FD_CLOEXEC = 1
  * host's other threads keep theirs. The filter comes before the capabilities go, as without no_new_privs it needs them.
  */
 export function dropPrivileges(plan: HostPlan): void {
-  const keepsAll = plan.without?.includes('capabilities') ?? false
+  const keep = plan.without?.includes('capabilities') ? undefined : plan.capabilities
   if (!plan.without?.includes('descriptors')) closeInPrograms()
-  if (!keepsAll && (plan.privilege !== 'none' || process.getuid?.() === 0)) dropBoundingSet(plan.capabilities)
+  if (keep !== undefined && (plan.privilege !== 'none' || process.getuid?.() === 0)) dropBoundingSet(keep)
   if (plan.noNewPrivileges && !plan.without?.includes('no-new-privileges')) must('no_new_privs', libc().prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
   if (plan.landlock !== undefined) restrictByLandlock(plan.landlock)
-  installFilter(plan)
+  if (plan.capabilities !== undefined) installFilter(plan)
   if (plan.user !== undefined) becomeUser(plan.user)
-  if (!keepsAll) setCapabilities(plan)
+  if (keep !== undefined) setCapabilities(keep, plan)
 }
 
 /** No descriptor above 2 survives into a program; those that programs get are put in place for each. */
@@ -53,9 +53,9 @@ function becomeUser({ uid, gid, groups }: NonNullable<HostPlan['user']>): void {
   must('setresuid', libc().syscall('setresuid', uid, uid, uid))
 }
 
-function setCapabilities(plan: HostPlan): void {
+function setCapabilities(keep: readonly number[], plan: HostPlan): void {
   // Commands of another user get none; one that they may gain by a setuid program is within the bounding set.
-  const mask = plan.user !== undefined && plan.user.uid !== 0 ? 0n : plan.capabilities.reduce((bits, bit) => bits | (1n << BigInt(bit)), 0n)
+  const mask = plan.user !== undefined && plan.user.uid !== 0 ? 0n : keep.reduce((bits, bit) => bits | (1n << BigInt(bit)), 0n)
   const header = Buffer.from(new Uint32Array([CAPABILITY_VERSION_3, 0]).buffer)
   const low = Number(mask & 0xffff_ffffn)
   const high = Number(mask >> 32n)

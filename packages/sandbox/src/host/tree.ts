@@ -23,8 +23,8 @@ interface Site {
  * processes, devices and kernel files. What cannot be covered is read-only and named.
  */
 export function buildTree(plan: HostPlan, at: string): Tree {
-  const overlays = new Overlays(plan.state, plan.privilege === 'root')
-  const mounts = dataMounts().filter(({ path }) => !isWithin(path, plan.state))
+  const overlays = new Overlays(plan)
+  const mounts = dataMounts().filter(({ path }) => ![plan.state, ...plan.hidden].some((folder) => isWithin(path, folder)))
   const site: Site = { plan, at, overlays, mounts, unpreviewable: [] }
   if (plan.privilege === 'root') coverAll(site)
   else coverByDirectory(site)

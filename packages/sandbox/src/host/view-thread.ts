@@ -2,6 +2,7 @@ import { closeSync, readlinkSync } from 'node:fs'
 import { parentPort } from 'node:worker_threads'
 import { buildView } from './build-view.ts'
 import { libc, StepError } from './libc.ts'
+import { dataMounts } from './mount-table.ts'
 import type { HostPlan, ProgramRequest, ViewReport } from './plan.ts'
 import { dropPrivileges } from './privileges.ts'
 import { NotStarted, type Terminal, openTerminal, startProgram } from './programs.ts'
@@ -30,6 +31,7 @@ function serve(): void {
   const port = parentPort
   if (port === null) throw new Error('This module is a thread of the sandbox host.')
   const answer = (event: FromThread) => port.postMessage(event)
+  rehearse()
   // This /proc is still the starter's, and so are its ids.
   answer({ type: 'up', thread: Number(readlinkSync('/proc/thread-self').split('/').at(-1)) })
   port.on('message', (message: ToThread) => {
@@ -38,10 +40,20 @@ function serve(): void {
   })
 }
 
+/** Loads and compiles now what the first command would wait for. */
+function rehearse(): void {
+  dataMounts()
+  try {
+    startProgram({ id: 0, file: 'true', args: [], cwd: '/', env: { PATH: '/usr/bin:/bin' }, stdin: false }, [-1, -1, -1])
+  } catch {
+    // It shows with the first command, if it matters.
+  }
+}
+
 function enter(plan: HostPlan): FromThread {
   try {
     const built = plan.privilege === 'none' ? { layers: [], unpreviewable: [] } : buildView(plan)
-    if (!plan.without?.includes('dumpable')) libc().prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    libc().prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     dropPrivileges(plan)
     // What a test leaves out cannot be proven.
     if (plan.without === undefined) proveSandbox(plan)

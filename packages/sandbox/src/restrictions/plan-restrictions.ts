@@ -77,13 +77,13 @@ function planNamespaces(restrictions: Restrictions, situation: Situation): Sandb
     isTransaction: view === 'overlay',
     holes: holesOf(restrictions, { view, network, scoped, situation }),
     host: {
-      ...base(restrictions, situation, network),
+      ...base(restrictions, situation, { network, view }),
       view,
       privilege,
       roots,
       network,
       scratch: isClosed ? SCRATCH.filter((path) => !writable?.includes(path)) : [],
-      deny: [],
+      deny: network === 'none' ? ['virtual-machine-sockets'] : [],
       ...(writable !== undefined && { writable }),
       ...(scoped && { landlock: { abi: situation.landlock, scoped } }),
     },
@@ -104,7 +104,7 @@ function planLandlock(restrictions: Restrictions, situation: Situation): Sandbox
     isTransaction: false,
     holes: holesOf(restrictions, { view: isClosed ? 'readOnly' : 'none', network, scoped, situation }),
     host: {
-      ...base(restrictions, situation, network),
+      ...base(restrictions, situation, { network, view: isClosed ? 'readOnly' : 'none' }),
       view: 'none',
       privilege: 'none',
       roots: [],
@@ -117,14 +117,16 @@ function planLandlock(restrictions: Restrictions, situation: Situation): Sandbox
   }
 }
 
-function base({ noSudo }: Restrictions, { uid, user, hidden, networkId }: Situation, network: HostPlan['network']) {
+function base({ noSudo }: Restrictions, { uid, user, hidden, networkId }: Situation, { network, view }: Pick<HostPlan, 'network' | 'view'>) {
   const keeps = uid === 0 && noSudo !== true
+  // Who commands run as and how much they use are no limits of rights.
+  const isOfRights = noSudo === true || uid !== 0 || network === 'none' || view !== 'none'
   const capabilities = keeps ? ROOT_CAPABILITIES.filter((capability) => network === 'none' || capability !== NET_RAW) : []
   return {
     hidden,
     outerNetwork: networkId,
     noNewPrivileges: uid !== 0 || noSudo === true,
-    capabilities,
+    ...(isOfRights && { capabilities }),
     ...(user !== undefined && user.uid !== uid && { user }),
   }
 }

@@ -7,6 +7,7 @@ import { descriptorPair, receiveDescriptors, sendDescriptors } from '../host/des
 import { libc } from '../host/libc.ts'
 import type { HostCommand, HostEvent, HostPlan, ProgramRequest, ViewReport } from '../host/plan.ts'
 import type { SandboxExit, SandboxProcess, SandboxTerminal } from './sandbox-process.ts'
+import { hostProgram } from './host-program.ts'
 import { HostRefusal, refusalOf } from './refusal.ts'
 
 /** In which namespaces a host lives; they are its from the start. */
@@ -186,9 +187,7 @@ const KILLED: SandboxExit = { exitCode: null, signal: 'SIGKILL' }
 
 /** Flags of unshare(1) of util-linux. */
 function commandLine({ privilege, network }: HostKind): [string, ...string[]] {
-  const source = import.meta.url.endsWith('.ts')
-  const main = new URL(source ? '../host/main.ts' : '../host/main.js', import.meta.url).pathname
-  const node = [process.execPath, '--max-semi-space-size=1', ...(source ? ['--conditions=@cmdop/source'] : []), main]
+  const node = [process.execPath, '--max-semi-space-size=1', '--v8-pool-size=0', hostProgram()]
   if (privilege === 'none') return node as [string, ...string[]]
   const user = privilege === 'user' ? ['--user', '--map-current-user', '--keep-caps'] : []
   const net = network === 'none' ? ['--net'] : []

@@ -48,7 +48,8 @@ function run(directory: string, operation: Operation): void {
     case 'link':
       return fs.linkSync(path, at(operation[2]))
     case 'copy':
-      return fs.copyFileSync(path, at(operation[2]))
+      // A copy that fails removes what was there.
+      return fs.writeFileSync(at(operation[2]), fs.readFileSync(path))
     case 'symlink':
       return fs.symlinkSync(Buffer.from(operation[2], 'base64'), path)
     case 'mkdir':

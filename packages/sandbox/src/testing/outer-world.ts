@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { hostProgram } from '../starter/host-program.ts'
 
 /** Where a file system for state folders is in the world: overlayfs cannot keep an upper directory on itself. */
 export const OUTER_STATE = '/cmdop-outer-state'
@@ -21,8 +22,8 @@ export const OUTER_USER = 'cmdop-user'
  */
 const SCRIPT = String.raw`
 set -eu
-world=$1 canary=$2 state=$3 user=$4 project=$5
-shift 5
+world=$1 canary=$2 state=$3 user=$4 as=$5 project=$6 prepare=$7
+shift 7
 mount --make-rprivate /
 mount -t tmpfs -o size=6g,mode=0755 world "$world"
 mkdir "$world/upper" "$world/work" "$world/root"
@@ -34,7 +35,7 @@ mount -t tmpfs -o nodev,size=6g,mode=0755 state ".$state"
 mount -t proc -o nosuid,nodev,noexec proc proc
 for name in sys sysrq-trigger irq bus; do
   # An ordinary user can write none of it, and could not mount a proc of their own where this one is covered.
-  [ -e "proc/$name" ] && [ -z "$user" ] || continue
+  [ -e "proc/$name" ] && [ "$as" = root ] || continue
   mount --bind "proc/$name" "proc/$name"
   mount -o remount,bind,ro,nosuid,nodev,noexec "proc/$name"
 done
@@ -65,11 +66,13 @@ done < /proc/self/mountinfo
 printf 'canary\n'
 read -r answer
 [ "$answer" = go ]
-if [ -n "$user" ]; then
-  printf '%s:x:4242:4242::/home/%s:/bin/sh\n' "$user" "$user" >> /etc/passwd
-  printf '%s:x:4242:\n' "$user" >> /etc/group
-  mkdir -p "/home/$user"
-  chown 4242:4242 "/home/$user" "$state"
+printf '%s:x:4242:4242::/home/%s:/bin/sh\n' "$user" "$user" >> /etc/passwd
+printf '%s:x:4242:\n' "$user" >> /etc/group
+mkdir -p "/home/$user"
+chown 4242:4242 "/home/$user"
+sh -c "$prepare" > /dev/null
+if [ "$as" = user ]; then
+  chown 4242:4242 "$state"
   while [ "$project" != / ]; do chmod a+rx "$project"; project=$(dirname "$project"); done
   export HOME="/home/$user" USER="$user"
   exec setpriv --reuid 4242 --regid 4242 --clear-groups -- "$@"
@@ -80,6 +83,15 @@ exec setpriv --bounding-set=-mknod,-sys_module,-sys_boot,-sys_rawio,-sys_time --
 /** Mounts of the world that can be written to: its own overlay, file systems in memory, and process files. */
 const WRITABLE = new Set(['/', OUTER_STATE, '/proc', '/dev', '/dev/pts', '/dev/shm'])
 
+/** How a module runs in an outer world. */
+export interface OuterWorldOptions {
+  /** Called with everything that the module sends. */
+  onReport(report: unknown): void
+  readonly as?: 'root' | 'user'
+  /** A shell script that root runs in the world before. */
+  readonly prepare?: string
+}
+
 /**
  * Runs a module in a throw-away copy of this machine, as root or as an ordinary user, where it may destroy what it likes, and hands what it sends by
  * `process.send` to `onReport`. The module gets `input` as its last argument, as JSON. Nothing of it runs before it is
@@ -88,15 +100,18 @@ const WRITABLE = new Set(['/', OUTER_STATE, '/proc', '/dev', '/dev/pts', '/dev/s
 export async function inOuterWorld(
   module: URL,
   input: unknown,
-  { onReport, as = 'root' }: { onReport(report: unknown): void; as?: 'root' | 'user' },
+  { onReport, as = 'root', prepare = '' }: OuterWorldOptions,
 ): Promise<void> {
+  // Made outside, so that it is there inside.
+  hostProgram()
   const world = await mkdtemp(join(tmpdir(), 'cmdop-outer-'))
   const canary = `/cmdop-canary-${randomUUID()}`
   const program = [process.execPath, '--conditions=@cmdop/source', module.pathname, JSON.stringify(input)]
   const namespaces = ['-m', '-p', '-n', '-i', '-u', '-f', '--kill-child', '--propagation', 'private']
-  const user = as === 'user' ? OUTER_USER : ''
-  const settings = [world, canary, OUTER_STATE, user, fileURLToPath(new URL('../../../..', import.meta.url)).replace(/\/$/, '')]
-  const child = spawn('unshare', [...namespaces, '--', 'sh', '-c', SCRIPT, 'sh', ...settings, ...program], {
+  const project = fileURLToPath(new URL('../../../..', import.meta.url)).replace(/\/$/, '')
+  const settings = [world, canary, OUTER_STATE, OUTER_USER, as, project, prepare]
+  // It ends with this process, however that ends.
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', ...namespaces, '--', 'sh', '-c', SCRIPT, 'sh', ...settings, ...program], {
     stdio: ['pipe', 'pipe', 'pipe', 'ipc'],
     env: { ...process.env, CMDOP_OUTER_WORLD: canary },
   })

@@ -25,7 +25,6 @@ export async function checkApplyEqualsRealRun(overlays: OverlayWorld, runs: numb
     expect(treeOf(disk, { times: 'all', inodes: true })).toEqual(before)
     await applyEffect(shown.view, hash, { journals })
     expect(treeOf(disk, setByHand)).toEqual(treeOf(copy, setByHand))
-    expect((await computeEffects(shown.view)).effects).toEqual([])
     await undoEffect(shown.view.id, { journals })
     expect(treeOf(disk, { times: 'all', inodes: true })).toEqual(before)
   })

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import type { Operation } from './operations.ts'
 
-/** Few names, so that steps meet: plain ones, a space, a newline, a dash, and bytes that are no UTF-8. */
-const names = ['a', 'b', 'c', 'd', 'sp ace', 'new\nline', '-rf', 'ü'].map((name) => Buffer.from(name)).concat(Buffer.from([0x66, 0xff, 0xfe]))
+/** Few names, so that steps meet: plain ones, a space with a newline, a dash, and bytes that are no UTF-8. */
+const names = ['a', 'b', 'sp ace\nline', '-rf', 'ü'].map((name) => Buffer.from(name)).concat(Buffer.from([0x66, 0xff, 0xfe]))
 
 const path = fc
-  .array(fc.constantFrom(...names), { minLength: 1, maxLength: 3 })
-  .map((parts) => Buffer.from(parts.map((part) => part.toString('latin1')).join('/'), 'latin1').toString('base64'))
+  .tuple(fc.constantFrom(...names), fc.array(fc.constantFrom(...names.slice(0, 4)), { maxLength: 2 }))
+  .map(([first, rest]) => Buffer.from([first, ...rest].map((part) => part.toString('latin1')).join('/'), 'latin1').toString('base64'))
 
 const content = fc.oneof(fc.constantFrom('', 'one\n', 'two\nlines\n'), fc.string({ maxLength: 40 }))
 
@@ -24,9 +24,14 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 1, arbitrary: fc.tuple(fc.constant('touch' as const), path, fc.constantFrom(1_000_000_000, 1_000_000_001.5)) },
 )
 
+/** Directories to begin with, so that more steps of a script find their place. */
+const directories = fc.subarray(['a', 'b', 'a/a', 'a/b', '-rf', 'a/a/b'].map((each) => Buffer.from(each).toString('base64')))
+
 /** A script that makes a tree; without hard links where they would tell the view from a real run. */
 export function treeScript({ links }: { links: boolean }): fc.Arbitrary<Operation[]> {
-  return fc.array(operation, { minLength: 8, maxLength: 25 }).map((steps) => steps.filter(([what]) => links || what !== 'link'))
+  return fc
+    .tuple(directories, fc.array(operation, { minLength: 8, maxLength: 30 }))
+    .map(([made, steps]) => [...made.map((each): Operation => ['mkdir', each]), ...steps.filter(([what]) => links || what !== 'link')])
 }
 
 /** A script of up to 25 file operations, some of which fail. */

@@ -4,7 +4,7 @@ import { chmodSync, chownSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, r
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { createUpper } from '../disk/create-upper.ts'
+import { createUpper } from './create-upper.ts'
 import type { View } from '../view.ts'
 import type { Operation } from './operations.ts'
 import type { OverlayRequest } from './overlay-process.ts'
@@ -28,6 +28,9 @@ export interface TestView {
   /** The merged tree as `treeOf` gives it, without links. */
   tree(): Promise<string>
 }
+
+/** Overlays that can be tried here: by root, and by an ordinary user. */
+export const overlayKinds = process.getuid?.() === 0 ? [{ user: false }, { user: true }] : [{ user: true }]
 
 /** Starts the process; `user: true` as an ordinary user in a user namespace, by an ordinary overlay of theirs. */
 export async function startOverlays({ user = process.getuid?.() !== 0 } = {}): Promise<OverlayWorld> {

@@ -1,0 +1,211 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import type { Restrictions } from '@cmdop/protocol'
+import { applyEffect } from '../../apply/apply-effect.ts'
+import { undoEffect } from '../../apply/undo-effect.ts'
+import { computeEffects } from '../../effects/compute-effects.ts'
+import { judge } from '../../effects/judge.ts'
+import { libc } from '../../host/libc.ts'
+import type { Layer } from '../../host/plan.ts'
+import type { Tier } from '../../restrictions/plan-restrictions.ts'
+import { type Sandbox, openSandbox } from '../../sandbox.ts'
+import { OUTER_STATE, assertOuterWorld } from '../outer-world.ts'
+import { type Bait, startBait } from './bait.ts'
+import { channelCases } from './channel-cases.ts'
+import type { CorpusCase } from './corpus-case.ts'
+import { fileCases } from './file-cases.ts'
+import { kernelCases } from './kernel-cases.ts'
+import { TOOLS } from './tools.ts'
+import { type Snapshot, harmBetween, machineState, makeTemplate, snapshot } from './victim.ts'
+
+/** What one run of the corpus is about. */
+export interface CorpusRun {
+  readonly as: 'root' | 'user'
+  /** `{}` = no sandbox: to see which cases do harm here at all. */
+  readonly restrictions: Restrictions
+  readonly tier?: Tier
+  readonly without?: readonly Layer[]
+  /** Only cases whose name begins with one of these. */
+  readonly only?: readonly string[]
+}
+
+/** What came of one case: letters of the harm, `.` for none, `u` for what undo brought back, or why it was not run. */
+export interface CorpusVerdict {
+  readonly name: string
+  readonly harm: string
+  readonly missing?: string
+  readonly said?: string
+}
+
+/** Every case. */
+export const corpus: readonly CorpusCase[] = [...fileCases, ...kernelCases, ...channelCases]
+
+const home = homedir()
+const shared = ['.bashrc', '.profile', '.bash_logout', '.zshenv', '.ssh', '.gitconfig', '.config/systemd', '.config/autostart', '.local/bin'].map((name) => join(home, name))
+const system = ['cron.d', 'cron.daily', 'systemd/system', 'ld.so.preload', 'profile.d', 'sudoers.d', 'pam.d', 'udev/rules.d', 'apt/apt.conf.d', 'logrotate.d', 'init.d', 'passwd', 'shadow']
+const places = [...shared, ...system.map((name) => join('/etc', name)), '/var/spool/cron', '/usr/local/bin', TOOLS]
+
+const daemonFolder = join(OUTER_STATE, 'daemon')
+const secret = '/srv/cmdop-secret'
+
+async function main(run: CorpusRun): Promise<void> {
+  assertOuterWorld()
+  mkdirSync(join(daemonFolder, 'other', 'u', '0'), { recursive: true })
+  writeFileSync(join(daemonFolder, 'other', 'u', '0', 'file'), 'of the daemon')
+  const bait = await startBait(join(home, 'bait'))
+  const template = join(home, 'template')
+  makeTemplate(template)
+  const chosen = corpus.filter(({ as }) => (as ?? run.as) === run.as || isRunAs(run, as))
+  const wanted = chosen.filter(({ name }) => run.only?.some((prefix) => name.startsWith(prefix)) ?? true)
+  const bench = new Bench(run, bait)
+  for (const [at, each] of wanted.entries()) {
+    const missing = (each.needs ?? []).find((need) => (need === 'namespaces' ? run.tier === 'landlock' : !isThere(need)))
+    const victim = join(home, 'v', String(at))
+    if (missing !== undefined) process.send?.({ name: each.name, harm: '', missing } satisfies CorpusVerdict)
+    else {
+      mkdirSync(join(home, 'v'), { recursive: true })
+      execFileSync('cp', ['-a', template, victim])
+      process.send?.(await bench.judge(each, victim))
+    }
+  }
+  await bench.close()
+  await bait[Symbol.asyncDispose]()
+  process.disconnect()
+}
+
+/** Commands of a root daemon that run as an ordinary user have that user's cases. */
+function isRunAs({ restrictions }: CorpusRun, as: CorpusCase['as']): boolean {
+  return restrictions.runAs !== undefined && as === 'user'
+}
+
+class Bench {
+  readonly #run: CorpusRun
+  readonly #bait: Bait
+  #sandbox: Sandbox | undefined
+  #count = 0
+
+  constructor(run: CorpusRun, bait: Bait) {
+    this.#run = run
+    this.#bait = bait
+  }
+
+  /** Runs one case and looks at the real disk, the services and the process outside. */
+  async judge(each: CorpusCase, victim: string): Promise<CorpusVerdict> {
+    const shows = () => snapshot([...places, this.#bait.dropFolder, join(daemonFolder, 'other'), secret], { contents: false })
+    const held = spawn('sh', ['-c', 'exec 9<> held.txt; exec sleep 1000'], { cwd: victim, stdio: 'ignore', detached: true })
+    await once(held, 'spawn')
+    const before = { victim: snapshot([victim]), shared: shows(), machine: machineState() }
+    const isEnded = new Promise<boolean>((resolve) => held.once('exit', () => resolve(true)))
+    const { output, sandbox } = await this.#execute(each, victim, held.pid ?? 0)
+    if (each.name.startsWith('delayed')) await new Promise((resolve) => setTimeout(resolve, 600))
+    const letters = new Set<string>()
+    const own = await this.#settle(sandbox, victim, before.victim)
+    for (const letter of own + harmBetween(before.shared, shows(), { isShared: true })) letters.add(letter)
+    if (await this.#bait.wasReached()) letters.add('S')
+    if (await Promise.race([isEnded, new Promise<boolean>((resolve) => setTimeout(resolve, 5, false))])) letters.add('K')
+    if (output.includes('ESCAPED') || before.machine !== machineState()) letters.add('E')
+    held.kill('SIGKILL')
+    return { name: each.name, harm: [...letters].toSorted().join('') || '.', said: output.trim().slice(0, 300) }
+  }
+
+  async close(): Promise<void> {
+    await this.#sandbox?.discard()
+  }
+
+  async #execute(each: CorpusCase, victim: string, pid: number): Promise<{ output: string; sandbox: Sandbox | undefined }> {
+    const env = { ...this.#bait.env, ...variables(victim), VPID: String(pid) }
+    const inherits = each.name.startsWith('descriptors')
+    const descriptors = inherits ? [inherit(join(victim, 'a.txt'), 63, 2), inherit(victim, 62, 0)] : []
+    try {
+      if (Object.keys(this.#run.restrictions).length === 0) return { output: await runPlainly(each.script, victim, env), sandbox: undefined }
+      const sandbox = await this.#open(victim, inherits)
+      return { output: await runIn(sandbox, each.script, victim, env), sandbox }
+    } finally {
+      for (const descriptor of descriptors) libc().close(descriptor)
+    }
+  }
+
+  /** One for all cases where none of them leaves anything, a new one each where effects are applied. */
+  async #open(cwd: string, isNew: boolean): Promise<Sandbox> {
+    const { restrictions, tier, without } = this.#run
+    if (this.#sandbox !== undefined && (isNew || restrictions.noDelete === true)) {
+      await this.#sandbox.discard()
+      this.#sandbox = undefined
+    }
+    this.#sandbox ??= await openSandbox(restrictions, {
+      folder: daemonFolder,
+      cwd,
+      id: `run-${this.#count++}`,
+      ...(tier && { tier }),
+      ...(without && { without }),
+    })
+    return this.#sandbox
+  }
+
+  /** What a case did to its victim, after a transaction was judged and applied. */
+  async #settle(sandbox: Sandbox | undefined, victim: string, before: Snapshot): Promise<string> {
+    if (sandbox?.view === undefined || this.#run.restrictions.noDelete !== true) return harmBetween(before, snapshot([victim]))
+    await sandbox.freeze()
+    const effects = await computeEffects(sandbox.view)
+    if (judge(effects, this.#run.restrictions).verdict === 'refuse' || effects.effects.length === 0) return harmBetween(before, snapshot([victim]))
+    const journals = join(OUTER_STATE, 'journals')
+    await applyEffect(sandbox.view, effects.hash, { journals })
+    const harm = harmBetween(before, snapshot([victim]))
+    if (harm === '' || harm.includes('P')) return harm
+    await undoEffect(sandbox.view.id, { journals })
+    return harmBetween(before, snapshot([victim])) === '' ? 'u' : harm
+  }
+}
+
+/** Without a sandbox, but where a mount cannot take the world down. */
+async function runPlainly(script: string, cwd: string, env: Record<string, string>): Promise<string> {
+  const around = process.getuid?.() === 0 ? ['unshare', '-m', '--propagation', 'private', '--'] : ['env']
+  const [file = '', ...args] = [...around, 'sh', '-c', script]
+  const child = spawn(file, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  return outputOf(child, once(child, 'exit'), () => child.kill('SIGKILL'))
+}
+
+async function runIn(sandbox: Sandbox, script: string, cwd: string, env: Record<string, string>): Promise<string> {
+  const child = await sandbox.spawn({ file: 'sh', args: ['-c', script], cwd, env, stdin: false })
+  return outputOf(child, child.exit, () => child.kill('SIGKILL'))
+}
+
+const MOST_MS = 20_000
+
+async function outputOf(streams: { stdout: NodeJS.ReadableStream; stderr: NodeJS.ReadableStream }, exit: Promise<unknown>, kill: () => void): Promise<string> {
+  const pieces: string[] = []
+  for (const stream of [streams.stdout, streams.stderr]) stream.on('data', (data: Buffer) => pieces.push(data.toString().slice(0, 10_000)))
+  const timer = setTimeout(kill, MOST_MS)
+  await exit
+  clearTimeout(timer)
+  await new Promise((resolve) => setTimeout(resolve, 10))
+  return pieces.join('')
+}
+
+/** Opens a file so that every program started later has it too. */
+function inherit(path: string, at: number, flags: number): number {
+  const descriptor = libc().open(path, flags, 0)
+  const copy = libc().fcntl(descriptor, 0, at)
+  libc().close(descriptor)
+  return copy
+}
+
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+function variables(victim: string): Record<string, string> {
+  const git = { GIT_AUTHOR_NAME: 'x', GIT_AUTHOR_EMAIL: 'x@y', GIT_COMMITTER_NAME: 'x', GIT_COMMITTER_EMAIL: 'x@y' }
+  return { PATH, HOME: home, H: home, V: victim, T: TOOLS, STATE: daemonFolder, SECRET: secret, PY: '/usr/bin/python3', NODE: process.execPath, LC_ALL: 'C', ...git }
+}
+
+function isThere(need: string): boolean {
+  if (need === 'gcc-tools') return existsSync(join(TOOLS, 'raw'))
+  if (need === 'x64') return process.arch === 'x64'
+  if (need === 'datagram-bait') return existsSync(join(home, 'bait', 'datagrams'))
+  if (need === 'setcap' && !existsSync(join(TOOLS, 'cap-rm'))) return false
+  return PATH.split(':').some((folder) => existsSync(join(folder, need)))
+}
+
+await main(JSON.parse(process.argv.at(-1) ?? '{}') as CorpusRun)
