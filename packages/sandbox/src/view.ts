@@ -2,7 +2,7 @@
 export interface ViewLayer {
   /** Real directory that it covers, absolute: `/`, `/home/ann`. Layers may nest where the real disk has another mount. */
   readonly root: string
-  /** Upper directory of the overlay, made by `createUpper`. */
+  /** Upper directory of the overlay; its own attributes were made those of the root. */
   readonly upper: string
 }
 

@@ -1,15 +1,12 @@
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { computeEffects } from '../effects/compute-effects.ts'
-import { startOverlays } from '../testing/test-view.ts'
+import { overlayKinds, startOverlays } from '../testing/test-view.ts'
 import { treeOf } from '../testing/tree-of.ts'
 import { applyEffect } from './apply-effect.ts'
 import { undoEffect } from './undo-effect.ts'
 
-const root = process.getuid?.() === 0
-const kinds = root ? [false, true] : [true]
-
-describe.each(kinds.map((user) => ({ user })))('as an ordinary user: $user', ({ user }) => {
+describe.each(overlayKinds)('as an ordinary user: $user', ({ user }) => {
   test('what is applied is what the view showed, and undo gives back what was', async () => {
     await using overlays = await startOverlays({ user })
     const disk = overlays.folder()

@@ -2,18 +2,20 @@ import { mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { CmdopError } from '@cmdop/protocol'
 import { readState } from '../disk/entry-state.ts'
-import { keyOf, parentOf } from '../disk/path-bytes.ts'
 import { codeOf } from '../disk/system-error.ts'
 import { type ComputedChanges, computeChanges } from '../effects/compute-effects.ts'
+import { createPace } from '../pace.ts'
 import type { View } from '../view.ts'
 import { writeAfterImage } from './after-image.ts'
 import { buildSteps, isWritten, preImageSlot, slotKey } from './build-steps.ts'
 import { findConflicts, refuseConflicts } from './conflicts.ts'
 import { doStep } from './do-step.ts'
-import { Journal, syncDirectory } from './journal.ts'
+import { Journal } from './journal.ts'
 import { rollBack } from './roll-back.ts'
-import { copyPreImage, finishStaged, stageEntry, syncFiles } from './stage.ts'
+import { copyPreImage, finishStaged, stageEntry } from './stage.ts'
 import type { Step } from './step.ts'
+import { syncFile, syncFiles } from './sync-files.ts'
+import { syncTouched } from './sync-touched.ts'
 import { type Treatment, decideTreatments } from './treatments.ts'
 
 /** Options of `applyEffect`. */
@@ -70,7 +72,7 @@ async function prepare({ journal, view, computed, startedNs, options }: Work): P
     journal.writePlan(steps)
     return steps
   } catch (error) {
-    journal.remove()
+    await journal.remove()
     throw error
   }
 }
@@ -78,63 +80,47 @@ async function prepare({ journal, view, computed, startedNs, options }: Work): P
 async function stageAll(work: Pick<Work, 'journal' | 'view' | 'options'>, treatments: readonly Treatment[]): Promise<Map<string, bigint>> {
   const { journal, view, options } = work
   const inodes = new Map<string, bigint>()
-  const contents: Buffer[] = []
+  const pace = createPace(options.signal)
+  const contents = view.layers.map((): Buffer[] => [])
   for (const treatment of treatments) {
     const { change, layer, how, slot } = treatment
-    options.signal?.throwIfAborted()
+    await pace()
     if (how === 'stage') {
       options.onStep?.(`stage ${slot}`)
       const to = journal.slot(layer, slot)
       inodes.set(slotKey(layer, slot), await stageEntry(change, to, view))
-      if (change.after?.type === 'file') contents.push(to)
+      if (change.after?.type === 'file') contents[layer]?.push(to)
     }
     if (!isWritten(treatment)) continue
     options.onStep?.(`copy ${slot}`)
     const to = journal.slot(layer, preImageSlot(treatment))
     await copyPreImage(journal.disk(layer).at((how === 'move' ? change.movedFrom : change)?.path ?? change.path), to)
-    contents.push(to)
+    contents[layer]?.push(to)
   }
-  await syncFiles(contents)
+  for (const paths of contents) await syncFiles(paths)
   for (const { change, layer, how, slot } of treatments) if (how === 'stage') finishStaged(change, journal.slot(layer, slot))
-  for (const { stash } of journal.head.layers) syncDirectory(stash)
+  if (inodes.size > 0 || contents.some((paths) => paths.length > 0)) for (const { stash } of journal.head.layers) syncFile(stash)
   return inodes
 }
 
 async function carryOut(journal: Journal, steps: readonly Step[], options: ApplyOptions): Promise<void> {
   let reached = 0
+  const pace = createPace()
   try {
     for (const [index, step] of steps.entries()) {
       reached = index + 1
       options.onStep?.(`${step.do} ${index}`)
       await doStep(journal, step, index)
+      await pace()
     }
     options.onStep?.('sync')
-    syncTouched(journal, steps)
+    await syncTouched(journal, steps)
     options.onStep?.('applied')
     journal.mark('applied', writeAfterImage(journal, steps))
   } catch (error) {
-    const left = await rollBack(journal, steps.slice(0, reached), options.onStep)
-    if (left.length === 0) journal.remove()
+    const left = await rollBack(journal, steps, { begun: reached, onStep: options.onStep })
+    if (left.length === 0) await journal.remove()
     throw error
-  }
-}
-
-/** Every directory in which a name came or went is on the disk. */
-function syncTouched(journal: Journal, steps: readonly Step[]): void {
-  const directories = new Map<string, { layer: number; path: Buffer }>()
-  for (const { do: what, layer, path } of steps) {
-    if (what !== 'take' && what !== 'put' && what !== 'link') continue
-    const parent = parentOf(path)
-    directories.set(slotKey(layer, keyOf(parent)), { layer, path: parent })
-  }
-  for (const { layer, path } of directories.values()) {
-    try {
-      syncDirectory(journal.disk(layer).at(path))
-    } catch (error) {
-      // Deleted by this very effect, or not readable for its owner.
-      const code = codeOf(error)
-      if (code !== 'ENOENT' && code !== 'EACCES' && code !== 'ENOTDIR' && !(error instanceof CmdopError)) throw error
-    }
   }
 }
 

@@ -129,8 +129,8 @@ function timesStep({ layer, path, treatment }: DirectoryPlace, context: StepCont
     return [{ do: 'times', layer, path, ino: inodeOf(context, layer, treatment.slot), after: after.mtimeNs }]
   const before = treatment?.change.before ?? context.directory(layer, path)
   if (!before) return []
-  if (before.ctimeNs > context.startedNs) return []
-  return [{ do: 'times', layer, path, ino: before.ino, mode: before.mode, before: before.mtimeNs, after: after?.mtimeNs ?? before.mtimeNs }]
+  const wanted = before.ctimeNs > context.startedNs ? {} : { after: after?.mtimeNs ?? before.mtimeNs }
+  return [{ do: 'times', layer, path, ino: before.ino, mode: before.mode, before: before.mtimeNs, ...wanted }]
 }
 
 function inodeOf({ inodes }: StepContext, layer: number, slot: string): bigint {

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, fsyncSync, linkSync, lstatSync, openSync, readdirSync, renameSync } from 'node:fs'
+import { closeSync, constants, fstatSync, linkSync, lstatSync, openSync, readdirSync, renameSync } from 'node:fs'
 import { chmodEntry, writeAttributes, writeMtime } from '../disk/attributes.ts'
 import { writeContent } from '../disk/copy-content.ts'
 import { type EntryState, readState } from '../disk/entry-state.ts'
@@ -29,7 +29,7 @@ export async function doStep(journal: Journal, step: Step, index: number): Promi
       return
     }
     case 'times':
-      return writeMtime(sameEntry(journal, step).path, step.after)
+      if (step.after !== undefined) writeMtime(sameEntry(journal, step).path, step.after)
   }
 }
 
@@ -72,7 +72,6 @@ async function write(journal: Journal, step: StepOf<'write'>, index: number): Pr
     try {
       journal.noteWrite(index)
       await writeContent(source, target)
-      fsyncSync(target)
     } finally {
       closeSync(target)
     }

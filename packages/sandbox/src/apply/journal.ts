@@ -1,13 +1,14 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { CmdopError } from '@cmdop/protocol'
 import { z } from 'zod'
 import { RealDisk } from '../disk/real-disk.ts'
 import type { View } from '../view.ts'
-import { removeTree } from './remove-tree.ts'
+import { removeTree } from '../remove-tree.ts'
+import { syncFile } from './sync-files.ts'
 import { type Step, decodeStep, encodeStep } from './step.ts'
 
-/** What a journal is of: written before anything else. */
+/** What a journal is of: the first line of its plan, and of `head` while, or since, there is no plan. */
 const Head = z.object({
   version: z.literal(1),
   effectId: z.string(),
@@ -20,9 +21,8 @@ const Head = z.object({
 type Head = z.infer<typeof Head>
 
 /**
- * The record of one apply, in a folder of its own. `head` comes first, then staged entries, then `plan`: from there on the disk is
- * touched. `applied` says that all is done, `undoing` that it is being taken back. Each file is in place at once and on the disk
- * before the next step.
+ * The record of one apply, in a folder of its own: first staged entries, then `plan`, from where on the disk is touched. `applied` says
+ * that all is done, `undoing` that it is being taken back. Each file is in place at once, and on the disk before the next step.
  */
 export class Journal implements Disposable {
   readonly folder: string
@@ -42,15 +42,19 @@ export class Journal implements Disposable {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     const layers = view.layers.map(({ root }, index) => ({ root, stash: stashFor({ root, folder, name: `${view.id}-${index}` }) }))
     const head: Head = { version: 1, effectId: view.id, hash, createdAt: Date.now(), bootId: bootId(), layers }
-    writeDurably(join(folder, 'head'), JSON.stringify(head))
+    // A stash elsewhere must be found again whatever happens; one in here goes with the folder.
+    const isElsewhere = layers.some(({ stash }) => !stash.startsWith(`${folder}/`))
+    if (isElsewhere) writeDurably(join(folder, 'head'), JSON.stringify(head))
     for (const { stash } of layers) mkdirSync(stash, { mode: 0o700 })
     return new Journal(folder, head)
   }
 
-  /** Opens a journal; undefined for a folder that has not even a head, in which nothing was done. */
+  /** Opens a journal; undefined for a folder that has not even a head: nothing was done, and nothing is outside of it. */
   static open(folder: string): Journal | undefined {
-    if (!existsSync(join(folder, 'head'))) return undefined
-    return new Journal(folder, Head.parse(JSON.parse(readFileSync(join(folder, 'head'), 'utf8'))))
+    const first = ['plan', 'head'].map((name) => join(folder, name)).find((path) => existsSync(path))
+    if (first === undefined) return undefined
+    const [head = ''] = readFileSync(first, 'utf8').split('\n', 1)
+    return new Journal(folder, Head.parse(JSON.parse(head)))
   }
 
   disk(layer: number): RealDisk {
@@ -66,13 +70,13 @@ export class Journal implements Disposable {
 
   /** From here on the disk may be touched. */
   writePlan(steps: readonly Step[]): void {
-    writeDurably(join(this.folder, 'plan'), steps.map(encodeStep).join('\n'))
+    writeDurably(join(this.folder, 'plan'), [JSON.stringify(this.head), ...steps.map(encodeStep)].join('\n'))
   }
 
   readPlan(): Step[] | undefined {
     const path = join(this.folder, 'plan')
     if (!existsSync(path)) return undefined
-    return readFileSync(path, 'utf8').split('\n').filter(Boolean).map(decodeStep)
+    return readFileSync(path, 'utf8').split('\n').slice(1).map(decodeStep)
   }
 
   mark(name: 'applied' | 'undoing', content = ''): void {
@@ -105,13 +109,13 @@ export class Journal implements Disposable {
     return (index) => begun.has(index)
   }
 
-  /** Removes the whole record, the entries in its stashes with it. */
-  remove(): void {
+  /** Removes the whole record, the entries in its stashes with it. Idempotent; what a crash leaves over is swept by `recover`. */
+  async remove(): Promise<void> {
     this[Symbol.dispose]()
-    // Without a plan there is nothing to take back any more: what is left over by a crash from here on is swept by `recover`.
-    rmSync(join(this.folder, 'plan'), { force: true })
-    for (const { stash } of this.head.layers) removeTree(Buffer.from(stash))
-    rmSync(this.folder, { recursive: true, force: true })
+    // Without a plan there is nothing to take back any more.
+    if (this.hasPlan()) renameSync(join(this.folder, 'plan'), join(this.folder, 'head'))
+    for (const { stash } of this.head.layers) await removeTree(stash)
+    await removeTree(this.folder)
   }
 
   [Symbol.dispose](): void {
@@ -136,17 +140,7 @@ export function writeDurably(path: string, content: string): void {
     closeSync(descriptor)
   }
   renameSync(next, path)
-  syncDirectory(join(path, '..'))
-}
-
-/** fsync(2) of a directory: the names in it are on the disk. */
-export function syncDirectory(path: string | Buffer): void {
-  const descriptor = openSync(path, 'r')
-  try {
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
-  }
+  syncFile(join(path, '..'))
 }
 
 /** Journals in a folder of journals, by name. */

@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { rmSync } from 'node:fs'
+import { removeTree } from '../remove-tree.ts'
 import type { ApplyOptions } from './apply-effect.ts'
 import { Journal, listJournals } from './journal.ts'
 import { rollBack } from './roll-back.ts'
@@ -21,8 +21,8 @@ export async function recover({ journals, onStep }: Pick<ApplyOptions, 'journals
   const recovered: Recovery[] = []
   for (const folder of listJournals(journals)) {
     const journal = Journal.open(folder)
-    if (!journal) rmSync(folder, { recursive: true, force: true })
-    else if (!journal.hasPlan()) journal.remove()
+    if (!journal) await removeTree(folder)
+    else if (!journal.hasPlan()) await journal.remove()
     else if (!journal.isMarked('applied') || journal.isMarked('undoing')) recovered.push(await finish(journal, onStep))
     journal?.[Symbol.dispose]()
   }
@@ -30,9 +30,9 @@ export async function recover({ journals, onStep }: Pick<ApplyOptions, 'journals
 }
 
 async function finish(journal: Journal, onStep: ApplyOptions['onStep']): Promise<Recovery> {
-  const left = await rollBack(journal, journal.readPlan() ?? [], onStep)
+  const left = await rollBack(journal, journal.readPlan() ?? [], { onStep })
   const outcome = journal.isMarked('undoing') ? 'undone' : 'rolled-back'
   onStep?.('recovered')
-  if (left.length === 0) journal.remove()
+  if (left.length === 0) await journal.remove()
   return { effectId: basename(journal.folder), outcome, leftAlone: left.map((path) => path.toString()) }
 }

@@ -1,14 +1,26 @@
+import { createPace } from '../pace.ts'
 import type { Journal } from './journal.ts'
 import type { Step } from './step.ts'
-import { undoStep } from './undo-step.ts'
+import { syncTouched } from './sync-touched.ts'
+import { isTakenBack, undoStep } from './undo-step.ts'
+
+/** How a roll back goes. */
+interface RollBackOptions {
+  /** Steps that were begun, where that is known. Default: all. */
+  readonly begun?: number
+  readonly onStep?: ((step: string) => void) | undefined
+}
 
 /** Takes steps back, the last first. Gives the absolute paths that somebody else changed, which are left alone. */
-export async function rollBack(journal: Journal, steps: readonly Step[], onStep?: (step: string) => void): Promise<Buffer[]> {
+export async function rollBack(journal: Journal, all: readonly Step[], { begun = all.length, onStep }: RollBackOptions = {}): Promise<Buffer[]> {
+  // Every step moved times of directories, also of those whose own step was not reached.
+  const steps = all.filter((step, index) => index < begun || isOfDirectory(step))
+  const pace = createPace()
   const mayBeWritten = journal.mayBeWritten()
-  const left: Buffer[] = []
   const undo = async (step: Step, index: number) => {
     onStep?.(`undo ${step.do} ${index}`)
-    if (!(await undoStep(journal, step))) left.push(journal.disk(step.layer).full(step.path))
+    await undoStep(journal, step)
+    await pace()
   }
   for (const [index, step] of [...steps.entries()].toReversed()) {
     if (isOfDirectory(step) || (step.do === 'write' && !mayBeWritten(index))) continue
@@ -17,7 +29,8 @@ export async function rollBack(journal: Journal, steps: readonly Step[], onStep?
   // What a directory is comes back when all in it has: these steps stand deepest first.
   for (const [index, step] of steps.entries()) if (isOfDirectory(step)) await undo(step, index)
   for (const step of steps) if (step.do === 'take' && step.before.type === 'directory') await undo(timesOf(step), -1)
-  return left
+  await syncTouched(journal, steps)
+  return steps.filter((step) => !isTakenBack(journal, step)).map(({ layer, path }) => journal.disk(layer).full(path))
 }
 
 function isOfDirectory(step: Step): boolean {

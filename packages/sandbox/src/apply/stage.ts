@@ -1,5 +1,4 @@
-import { chmodSync, closeSync, constants, fsyncSync, lstatSync, mkdirSync, openSync, rmSync, symlinkSync, writeSync } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { chmodSync, closeSync, constants, lstatSync, mkdirSync, openSync, rmSync, symlinkSync, writeSync } from 'node:fs'
 import { writeAttributes, writeMtime } from '../disk/attributes.ts'
 import { copyContent } from '../disk/copy-content.ts'
 import { type EntryState, readState } from '../disk/entry-state.ts'
@@ -35,28 +34,6 @@ export async function copyPreImage(from: Buffer, to: Buffer): Promise<void> {
   const descriptor = openSync(from, constants.O_RDONLY | constants.O_NOFOLLOW)
   try {
     await copyContent({ descriptor, path: Buffer.from(`/proc/self/fd/${descriptor}`) }, to)
-  } finally {
-    closeSync(descriptor)
-  }
-}
-
-/** fsync(2) of many files, several at a time: the filesystem does them together. */
-export async function syncFiles(paths: readonly Buffer[]): Promise<void> {
-  const queue = [...paths]
-  const worker = async () => {
-    for (let path = queue.pop(); path; path = queue.pop()) {
-      await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
-      await file.sync()
-    }
-  }
-  if (queue.length <= 2) for (const path of queue) syncFile(path)
-  else await Promise.all([worker(), worker(), worker(), worker()])
-}
-
-function syncFile(path: Buffer): void {
-  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
-  try {
-    fsyncSync(descriptor)
   } finally {
     closeSync(descriptor)
   }

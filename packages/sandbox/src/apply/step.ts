@@ -12,7 +12,7 @@ export type StepState = Pick<EntryState, 'type' | 'ino' | 'nlink' | 'ctimeNs' | 
  * - `link`: as `put`, of one more name of the entry at `anchor`.
  * - `write`: the content of `path` becomes that of `source`; what it was is in slot `slot`.
  * - `attributes`: owner, mode, extended attributes and, of what is not a directory, modification time.
- * - `times`: the modification time of a directory, when all in it is done; `mode` is what its mode was, for undoing.
+ * - `times`: the modification time of a directory, when all in it is done; without `after` it stays as it came. `mode` is what its mode was.
  */
 export type Step = { readonly layer: number; readonly path: Buffer } & (
   | { readonly do: 'take'; readonly slot: string; readonly before: StepState }
@@ -20,7 +20,7 @@ export type Step = { readonly layer: number; readonly path: Buffer } & (
   | { readonly do: 'link'; readonly slot: string; readonly ino: bigint; readonly anchor: { readonly layer: number; readonly path: Buffer }; readonly replaces?: StepState }
   | { readonly do: 'write'; readonly slot: string; readonly ino: bigint; readonly from: Buffer; readonly before: StepState }
   | { readonly do: 'attributes'; readonly ino: bigint; readonly before?: StepState; readonly after: StepState }
-  | { readonly do: 'times'; readonly ino: bigint; readonly mode?: number; readonly before?: bigint; readonly after: bigint }
+  | { readonly do: 'times'; readonly ino: bigint; readonly mode?: number; readonly before?: bigint; readonly after?: bigint }
 )
 
 /** Steps as lines of JSON; bytes are base64, large numbers text. */

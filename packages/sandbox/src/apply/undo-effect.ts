@@ -21,10 +21,10 @@ export async function undoEffect(effectId: string, options: ApplyOptions): Promi
     refuseConflicts(compareAfterImage(journal, steps, journal.readMark('applied')))
     options.onStep?.('undoing')
     journal.mark('undoing')
-    const left = await rollBack(journal, steps, options.onStep)
+    const left = await rollBack(journal, steps, { onStep: options.onStep })
     refuseConflicts(left.map((path) => ({ path, why: 'was changed while it was taken back, and left alone' })))
     options.onStep?.('undone')
-    journal.remove()
+    await journal.remove()
     return { undone: steps.length }
   } finally {
     journal[Symbol.dispose]()

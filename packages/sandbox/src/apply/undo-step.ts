@@ -1,4 +1,5 @@
-import { closeSync, constants, fstatSync, fsyncSync, lstatSync, openSync, readdirSync, renameSync } from 'node:fs'
+import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, renameSync } from 'node:fs'
+import { isCmdopError } from '@cmdop/protocol'
 import { chmodEntry, writeAttributes, writeMtime } from '../disk/attributes.ts'
 import { writeContent } from '../disk/copy-content.ts'
 import { readState } from '../disk/entry-state.ts'
@@ -10,21 +11,36 @@ import type { Step } from './step.ts'
 import { withParent } from './with-parent.ts'
 
 /**
- * Takes one step back, whether it was done, half done or not begun; doing it twice does no harm. False when the entry is neither what it
- * was nor what the step made: somebody changed it, and it is left alone.
+ * Takes one step back, whether it was done, half done or not begun; doing it twice does no harm. An entry that is neither what it was
+ * nor what the step made is somebody else's and is left alone; `isTakenBack` tells.
  */
-export async function undoStep(journal: Journal, step: Step): Promise<boolean> {
+export async function undoStep(journal: Journal, step: Step): Promise<void> {
   try {
-    return await undo(journal, step)
+    await undo(journal, step)
   } catch (error) {
-    // A directory on the way is gone, or is a link now.
+    // A directory on the way is gone, not there yet, or something else by now.
     const code = codeOf(error)
-    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EEXIST' || code === undefined) return isUntouched(journal, step)
-    throw error
+    if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'EEXIST' && !isCmdopError(error)) throw error
   }
 }
 
-async function undo(journal: Journal, step: Step): Promise<boolean> {
+/** Whether the disk has, after all steps were taken back, what the step took away, and nothing of what it made. */
+export function isTakenBack(journal: Journal, step: Step): boolean {
+  const present = inodeOf(journal, step)
+  if (step.do === 'take') return present === step.before.ino
+  if (step.do === 'put' || step.do === 'link') return step.replaces ? present === step.replaces.ino : present !== step.ino
+  return true
+}
+
+function inodeOf(journal: Journal, { layer, path }: Step): bigint | undefined {
+  try {
+    return inodeAt(journal.disk(layer).at(path))
+  } catch {
+    return undefined
+  }
+}
+
+async function undo(journal: Journal, step: Step): Promise<void> {
   const disk = journal.disk(step.layer)
   const at = disk.at(step.path)
   switch (step.do) {
@@ -37,57 +53,52 @@ async function undo(journal: Journal, step: Step): Promise<boolean> {
       return unwrite(journal, step)
     case 'attributes': {
       const present = readState(at)
-      if (present?.ino !== step.ino || !step.before) return true
+      if (present?.ino !== step.ino || !step.before) return
       writeAttributes(at, step.before, present)
       if (step.before.type !== 'directory') writeMtime(at, step.before.mtimeNs)
-      return true
+      return
     }
     case 'times':
-      if (step.before === undefined || inodeAt(at) !== step.ino) return true
+      if (step.before === undefined || inodeAt(at) !== step.ino) return
       if (step.mode !== undefined) restoreMode(at, step.mode)
       writeMtime(at, step.before)
-      return true
   }
 }
 
 type StepOf<Do extends Step['do']> = Extract<Step, { do: Do }>
 
-function untake(journal: Journal, { layer, path, slot, before }: StepOf<'take'>): boolean {
+function untake(journal: Journal, { layer, path, slot, before }: StepOf<'take'>): void {
   const disk = journal.disk(layer)
   const from = journal.slot(layer, slot)
   const at = disk.at(path)
   const present = inodeAt(at)
-  if (present === before.ino) {
-    // Perhaps made writable, and not taken.
-    if (before.type === 'directory') restoreMode(at, before.mode)
-    return true
-  }
-  if (inodeAt(from) !== before.ino || present !== undefined) return false
-  if (before.type === 'directory') {
-    renameDirectory(from, at)
-    restoreMode(at, before.mode)
-    disk.forget()
-  } else renameNew(from, at)
-  return true
+  // Perhaps made writable, and not taken.
+  if (present === before.ino && before.type === 'directory') restoreMode(at, before.mode)
+  if (present !== undefined || inodeAt(from) !== before.ino) return
+  if (before.type !== 'directory') return renameNew(from, at)
+  renameDirectory(from, at)
+  restoreMode(at, before.mode)
+  disk.forget()
 }
 
-function unput(journal: Journal, { layer, path, slot, ino, replaces }: StepOf<'put'> | StepOf<'link'>): boolean {
+function unput(journal: Journal, { layer, path, slot, ino, replaces }: StepOf<'put'> | StepOf<'link'>): void {
   const disk = journal.disk(layer)
   const from = journal.slot(layer, slot)
   const at = disk.at(path)
   const present = readState(at, { xattrs: false })
-  if (present?.ino === ino) {
-    if (replaces && inodeAt(from) === replaces.ino) changePlaces(from, at)
-    else if (replaces && inodeAt(asideOf(from)) === replaces.ino) backFromAside(from, at)
-    else if (replaces) return false
-    else if (present.type !== 'directory') renameSync(at, from)
-    else if (readdirSync(at, { encoding: 'buffer' }).length > 0) return false
-    else renameDirectory(at, from)
-    disk.forget()
-    return true
+  if (!replaces) {
+    if (present?.ino !== ino) return
+    if (present.type !== 'directory') return renameSync(at, from)
+    if (readdirSync(at, { encoding: 'buffer' }).length > 0) return
+    renameDirectory(at, from)
+    return disk.forget()
   }
-  if (!present && replaces && inodeAt(asideOf(from)) === replaces.ino) renameSync(asideOf(from), at)
-  return inodeAt(at) === replaces?.ino
+  const old = [from, asideOf(from)].find((each) => inodeAt(each) === replaces.ino)
+  // Not done, or taken back already.
+  if (!old) return
+  if (!present) renameSync(old, at)
+  else if (present.ino === ino && old === from) changePlaces(from, at)
+  else if (present.ino === ino) backFromAside(from, at)
 }
 
 function backFromAside(slot: Buffer, at: Buffer): void {
@@ -95,15 +106,14 @@ function backFromAside(slot: Buffer, at: Buffer): void {
   renameSync(asideOf(slot), at)
 }
 
-async function unwrite(journal: Journal, { layer, path, slot, ino, before }: StepOf<'write'>): Promise<boolean> {
+async function unwrite(journal: Journal, { layer, path, slot, ino, before }: StepOf<'write'>): Promise<void> {
   const at = journal.disk(layer).at(path)
-  if (inodeAt(at) !== ino) return false
+  if (inodeAt(at) !== ino) return
   const source = openSync(journal.slot(layer, slot), constants.O_RDONLY | constants.O_NOFOLLOW)
   try {
     const target = openForWriting(at, ino)
     try {
       await writeContent(source, target)
-      fsyncSync(target)
       const present = readState(at)
       if (present?.ino === ino && fstatSync(target).nlink > 0) {
         writeAttributes(at, before, present)
@@ -114,19 +124,6 @@ async function unwrite(journal: Journal, { layer, path, slot, ino, before }: Ste
     }
   } finally {
     closeSync(source)
-  }
-  return true
-}
-
-/** What the step would have taken away is still, or again, in its place. */
-function isUntouched(journal: Journal, step: Step): boolean {
-  try {
-    const present = inodeAt(journal.disk(step.layer).at(step.path))
-    if (step.do === 'take') return present === step.before.ino
-    if (step.do === 'put' || step.do === 'link') return present === step.replaces?.ino
-    return step.do !== 'write'
-  } catch {
-    return step.do !== 'take' && step.do !== 'write'
   }
 }
 

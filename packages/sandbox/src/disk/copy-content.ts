@@ -1,5 +1,5 @@
 import { closeSync, constants, copyFileSync, fstatSync, ftruncateSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
-import { createPace } from '../effects/pace.ts'
+import { createPace } from '../pace.ts'
 import { diskLibc, errno } from './libc.ts'
 import { codeOf, systemError } from './system-error.ts'
 
@@ -25,7 +25,8 @@ export async function copyContent({ descriptor, path }: { descriptor: number; pa
 export async function writeContent(from: number, to: number): Promise<void> {
   const { size } = fstatSync(from)
   const pace = createPace()
-  const [wanted, present] = [Buffer.allocUnsafeSlow(PIECE), Buffer.allocUnsafeSlow(PIECE)]
+  const length = Math.min(size, PIECE)
+  const [wanted, present] = [Buffer.allocUnsafe(length), Buffer.allocUnsafe(length)]
   if (fstatSync(to).size > size) ftruncateSync(to, size)
   for (const part of parts(from, size)) {
     if (part.hole) punch(to, part)
@@ -56,7 +57,7 @@ async function copyHoles(from: number, to: Buffer, size: number): Promise<void> 
   try {
     ftruncateSync(target, size)
     const pace = createPace()
-    const piece = Buffer.allocUnsafeSlow(PIECE)
+    const piece = Buffer.allocUnsafe(Math.min(size, PIECE))
     for (const part of parts(from, size)) {
       for (let at = part.start; !part.hole && at < part.end; at += PIECE) {
         const length = readFull(from, piece, { at, length: Math.min(PIECE, part.end - at) })
@@ -75,7 +76,8 @@ interface Part {
   readonly end: number
 }
 
-function* parts(descriptor: number, size: number): Generator<Part> {
+/** The data and the holes of an open file, in order. */
+export function* parts(descriptor: number, size: number): Generator<Part> {
   for (let at = 0; at < size; ) {
     const data = seek(descriptor, at, SEEK_DATA) ?? size
     if (data > at) yield { hole: true, start: at, end: Math.min(data, size) }

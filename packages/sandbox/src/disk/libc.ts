@@ -14,6 +14,8 @@ export interface DiskLibc {
   openat2(directory: number, path: Buffer, how: BigUint64Array): number
   renameat2(from: Buffer, to: Buffer, flags: number): number
   mknod(path: Buffer, mode: number, device: number): number
+  /** syncfs(2), off the main thread: -1 is a failure. */
+  syncfs(descriptor: number): Promise<number>
   /** errno of the last call of this thread. */
   errno(): number
 }
@@ -56,6 +58,7 @@ function load(): DiskLibc {
     throw new CmdopError('unsupported', `Effects need Linux on x64 or arm64; this is ${process.platform} on ${process.arch}.`)
   const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi')
   const library = koffi.load(null)
+  const syncfs = library.func('int syncfs(int descriptor)')
   const functions = Object.fromEntries(
     Object.entries(signatures).map(([name, signature]) => [name, library.func(signature)]),
   ) as unknown as DiskLibc & Record<string, (...values: unknown[]) => number>
@@ -66,6 +69,10 @@ function load(): DiskLibc {
     openat2: (directory, path, how) => syscall4(call.openat2, directory, path, how, how.byteLength),
     renameat2: (from, to, flags) => syscallRename(call.renameat2, AT_FDCWD, from, AT_FDCWD, to, flags),
     mknod: (path, mode, device) => syscallMknod(call.mknodat, AT_FDCWD, path, mode, device),
+    syncfs: (descriptor) =>
+      new Promise((resolve, reject) => {
+        syncfs.async(descriptor, (error: Error | null, result: number) => (error ? reject(error) : resolve(result)))
+      }),
     errno: () => koffi.errno(),
   }
 }

@@ -16,8 +16,8 @@ export interface Change {
   readonly layer: ViewLayer
   /** Relative to the layer's root; '' is the root. */
   readonly path: Buffer
-  /** On the real disk when the effect was computed. */
-  readonly before?: EntryState
+  /** On the real disk when the effect was computed. Of what is deleted and not moved, the extended attributes are not read. */
+  before?: EntryState
   /** In the view. */
   readonly after?: EntryState
   readonly source?: ContentSource

@@ -1,5 +1,6 @@
 import { type EntryState, sameOwnerAndMode } from '../disk/entry-state.ts'
 import { joinBytes } from '../disk/path-bytes.ts'
+import { conflictAt } from '../disk/real-disk.ts'
 import { codeOf } from '../disk/system-error.ts'
 import { sameXattrs } from '../disk/xattrs.ts'
 import type { View, ViewLayer } from '../view.ts'
@@ -76,7 +77,7 @@ async function compareContent(entry: Entry, before: EntryState): Promise<{ same:
   if (after.type !== 'file' || !source) return { same: true }
   const real: ContentSource = { where: 'real', path: joinBytes(Buffer.from(layer.root), path) }
   if (source.where === 'real' && source.path.equals(real.path)) return { same: true }
-  const sha256 = await contentHash(source, after.size, view)
+  const sha256 = await hashOf(entry)
   if (before.size !== after.size) return { same: false, sha256 }
   try {
     return { same: (await contentHash(real, before.size, view)) === sha256, sha256 }
@@ -87,6 +88,13 @@ async function compareContent(entry: Entry, before: EntryState): Promise<{ same:
   }
 }
 
-async function hashOf({ after, source, view }: Entry): Promise<string | undefined> {
-  return after.type === 'file' && source ? contentHash(source, after.size, view) : undefined
+/** A file of which only the attributes are in the view has its content on the real disk, where others may have removed it. */
+async function hashOf({ layer, path, after, source, view }: Entry): Promise<string> {
+  if (after.type !== 'file' || !source) return ''
+  try {
+    return await contentHash(source, after.size, view)
+  } catch (error) {
+    if (source.where !== 'real' || codeOf(error) !== 'ENOENT') throw error
+    throw conflictAt(joinBytes(Buffer.from(layer.root), path), 'has lost its content: others removed it from the disk')
+  }
 }

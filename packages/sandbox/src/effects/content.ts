@@ -1,23 +1,59 @@
-import { createHash, hash } from 'node:crypto'
-import { chmodSync, closeSync, lstatSync, openSync, readSync, readdirSync } from 'node:fs'
+import { type Hash, createHash, hash } from 'node:crypto'
+import { chmodSync, closeSync, fstatSync, lstatSync, openSync, readSync, readdirSync } from 'node:fs'
 import { open } from 'node:fs/promises'
+import { parts } from '../disk/copy-content.ts'
 import { codeOf } from '../disk/system-error.ts'
 import type { View } from '../view.ts'
 import type { ContentSource } from './change.ts'
+import { createPace } from '../pace.ts'
 
 /** Files up to this are read in one piece; larger ones in pieces, with other work in between. */
 const PIECE = 1_048_576
 const piece = Buffer.allocUnsafeSlow(PIECE)
 
-/** SHA-256 of a regular file of the view or of the real disk. */
+/** SHA-256 of a regular file of the view or of the real disk; of a large one with holes, see `hashHoles`. */
 export async function contentHash(source: ContentSource, size: number, view: View): Promise<string> {
   if (size < PIECE) {
     const length = readSmall(source, view)
     if (length !== undefined && length < PIECE) return hash('sha256', piece.subarray(0, length), 'hex')
   }
   const sum = createHash('sha256')
+  if (await hashHoles(source, sum)) return sum.digest('hex')
   for await (const chunk of readContent(source, view)) sum.update(chunk)
   return sum.digest('hex')
+}
+
+/**
+ * A large file that is mostly holes: only its data is read, with where it is. So two files of the same content, one with holes and one with
+ * zeros, differ; a copy has the holes of the original.
+ */
+async function hashHoles(source: ContentSource, sum: Hash): Promise<boolean> {
+  let descriptor
+  try {
+    descriptor = openSync(source.path, 'r')
+  } catch {
+    return false
+  }
+  try {
+    const { size, blocks } = fstatSync(descriptor)
+    if (blocks * 512 > size / 2) return false
+    const pace = createPace()
+    const buffer = Buffer.allocUnsafe(PIECE)
+    sum.update(`holes ${size}`)
+    for (const { hole, start, end } of parts(descriptor, size)) {
+      sum.update(`${hole} ${start} ${end}`)
+      for (let at = start; !hole && at < end; ) {
+        const read = readSync(descriptor, buffer, 0, Math.min(PIECE, end - at), at)
+        if (read === 0) return true
+        sum.update(buffer.subarray(0, read))
+        at += read
+        await pace()
+      }
+    }
+    return true
+  } finally {
+    closeSync(descriptor)
+  }
 }
 
 /** The content in pieces; each piece is only good until the next is asked for. */

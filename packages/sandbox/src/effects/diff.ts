@@ -20,30 +20,49 @@ export interface DiffLimits {
 /** 100 files, 1 MB a side, 32 KB a diff, 512 KB in all. */
 export const diffLimits: DiffLimits = { files: 100, fileBytes: 1_048_576, diffBytes: 32_768, totalBytes: 524_288 }
 
-/** One file that takes long is left without a diff. */
-const TIMEOUT_MS = 100
+/** Lines that a diff finds at most, and time for all diffs of a list: what takes longer is left without one. */
+const MAX_EDITS = 4_000
+const TIME_MS = 1_000
 const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Makes unified diffs until the limits are reached; undefined for what is not text, too large, or too much. */
 export function createDiffer(view: View, limits: DiffLimits = diffLimits): (change: Change) => string | undefined {
   let files = limits.files
   let left = limits.totalBytes
+  let time = TIME_MS
   return (change) => {
-    if (files <= 0 || left <= 0 || !isCandidate(change, limits)) return undefined
+    if (files <= 0 || left <= 0 || time <= 0 || !isCandidate(change, limits)) return undefined
+    const started = performance.now()
     const sides = bothSides(change, view)
     if (!sides) return undefined
+    const bytes = Math.min(limits.diffBytes, left)
     const name = JSON.stringify(fullPath(change).toString()).slice(1, -1)
-    const patch = createTwoFilesPatch(change.before ? name : '/dev/null', name, sides.before, sides.after, undefined, undefined, {
-      context: 3,
-      timeout: TIMEOUT_MS,
-      headerOptions: { includeIndex: false, includeUnderline: false, includeFileHeaders: true },
-    })
+    const patch = change.before ? patchOf(name, sides, time) : patchOfNew(name, sides.after, bytes)
+    time -= performance.now() - started
     if (patch === undefined) return undefined
-    const cut = cutAtLine(patch, Math.min(limits.diffBytes, left))
+    const cut = cutAtLine(patch, bytes)
     files -= 1
     left -= Buffer.byteLength(cut)
     return cut
   }
+}
+
+function patchOf(name: string, { before, after }: { before: string; after: string }, timeout: number): string | undefined {
+  return createTwoFilesPatch(name, name, before, after, undefined, undefined, {
+    context: 3,
+    timeout,
+    maxEditLength: MAX_EDITS,
+    headerOptions: { includeIndex: false, includeUnderline: false, includeFileHeaders: true },
+  })
+}
+
+/** Of a new file every line is new; only as much is made as will be shown. */
+function patchOfNew(name: string, content: string, bytes: number): string {
+  const lines = content.split('\n')
+  const ending = lines.at(-1) === '' ? lines.splice(-1) : ['\\ No newline at end of file']
+  const head = `--- /dev/null\n+++ ${name}\n@@ -0,0 +1,${lines.length} @@\n`
+  const shown = content.length > bytes ? content.slice(0, bytes).split('\n') : lines
+  return `${head}${shown.map((line) => `+${line}\n`).join('')}${ending.filter(Boolean).join('')}`
 }
 
 function isCandidate({ kind, before, after, movedFrom, copyOf }: Change, limits: DiffLimits): boolean {

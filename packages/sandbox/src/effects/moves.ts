@@ -1,3 +1,4 @@
+import { readState } from '../disk/entry-state.ts'
 import { keyOf } from '../disk/path-bytes.ts'
 import type { View } from '../view.ts'
 import type { Change } from './change.ts'
@@ -16,6 +17,8 @@ export async function findMoves(changes: readonly Change[], view: View): Promise
     const from = released.get(inodeKey(change, change.originIno))?.pop()
     if (!from) continue
     change.movedFrom = from
+    const before = readState(fullPath(from))
+    if (before) from.before = before
     // Written to, or copied up whole and not changed?
     if (change.source?.where === 'upper' && from.kind === 'deleted') from.sha256 = await realHash(from, view)
   }

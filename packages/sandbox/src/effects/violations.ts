@@ -1,14 +1,14 @@
 import type { Change } from './change.ts'
 
-/** What `noDelete` and `noOverwrite` forbid. `overwritten` is of `noOverwrite` alone. */
-export type ViolationRule = 'deleted' | 'replaced' | 'emptied' | 'moved-away' | 'deferred' | 'overwritten'
+/** What `noDelete` and `noOverwrite` forbid. `overwritten` is of `noOverwrite` alone; `deferred:cron` and so on name their rule. */
+export type ViolationRule = 'deleted' | 'replaced' | 'emptied' | 'moved-away' | 'overwritten' | `deferred:${string}`
 
 /** The rules that one change breaks. `movedAway`: the changes at whose path nothing is left, but the content is elsewhere. */
 export function violationsOf(change: Change, moved: MovedPaths, deferred: string | undefined): ViolationRule[] {
   const rules: ViolationRule[] = []
   const loss = lossOf(change, moved)
   if (loss) rules.push(loss)
-  if (deferred !== undefined && change.kind !== 'deleted') rules.push('deferred')
+  if (deferred !== undefined && change.kind !== 'deleted') rules.push(`deferred:${deferred}`)
   if (change.kind === 'modified' && !rules.includes('emptied')) rules.push('overwritten')
   return rules
 }

@@ -7,7 +7,7 @@ import type { Change, Changes, ContentSource, LinkAnchor } from './change.ts'
 import { compareEntry } from './compare.ts'
 import { listUpper } from './content.ts'
 import { type OverlayNotes, isWhiteout, splitNotes } from './overlay-notes.ts'
-import { createPace } from './pace.ts'
+import { createPace } from '../pace.ts'
 
 /** Finds all that a view changes: walks the upper directories, and below renamed directories what shows through them. */
 export async function walkView(view: View, signal?: AbortSignal): Promise<Changes> {
@@ -17,6 +17,7 @@ export async function walkView(view: View, signal?: AbortSignal): Promise<Change
 }
 
 const top = Buffer.alloc(0)
+const MS = 1_000_000n
 
 /** One entry of the view: its path, the upper entry if any, and where the lower one is if it shows through. */
 interface Place {
@@ -51,7 +52,10 @@ class Walk implements Changes {
     const { own } = splitNotes(upper.xattrs, this.#view.flavour)
     // An ordinary user cannot give the upper directory every owner, so only what can be given is compared.
     const owner = this.#view.flavour === 'user' ? { uid: real.uid, gid: real.gid } : {}
-    await this.#compare({ path: top, after: { ...upper, xattrs: own, ...owner }, before: real })
+    // Made from the real one, perhaps with a rounded time.
+    const rounded = upper.mtimeNs - real.mtimeNs < MS && real.mtimeNs - upper.mtimeNs < MS
+    const mtimeNs = rounded ? real.mtimeNs : upper.mtimeNs
+    await this.#compare({ path: top, after: { ...upper, xattrs: own, ...owner, mtimeNs }, before: real })
     await this.#directory({ path: top, upper: Buffer.from(layer.upper), lower: top }, real)
   }
 
@@ -87,7 +91,7 @@ class Walk implements Changes {
     const after = { ...state, xattrs: own }
     if (state.type !== 'directory') return this.#file({ path, upper, ...(lower && { lower }) }, after, { before, notes })
     await this.#compare({ path, after, before, ...(notes.originIno !== undefined && { originIno: notes.originIno }) })
-    const shows = lower && this.#real(lower)?.type === 'directory'
+    const shows = lower && (lower.equals(path) ? before : this.#real(lower, false))?.type === 'directory'
     await this.#directory({ path, upper, ...(shows && { lower }) }, before)
 
   }
@@ -107,7 +111,7 @@ class Walk implements Changes {
     const { before, notes } = about
     const real = notes.metacopy && place.lower ? joinBytes(this.#root, place.lower) : undefined
     const source: ContentSource = real ? { where: 'real', path: real } : { where: 'upper', path: place.upper }
-    const originIno = real ? this.#real(place.lower ?? top)?.ino : notes.originIno
+    const originIno = real ? this.#real(place.lower ?? top, false)?.ino : notes.originIno
     const linkGroup = after.nlink > 1 ? `${after.dev}:${after.ino}` : undefined
     const changed = await this.#compare({
       path: place.path,
@@ -129,7 +133,7 @@ class Walk implements Changes {
   }
 
   async #deleted(path: Buffer): Promise<void> {
-    const before = this.#real(path)
+    const before = this.#real(path, false)
     // Never there, or another mount, which the view does not cover.
     if (!before || before.dev !== this.#device) return
     this.changes.push({ kind: 'deleted', layer: this.#layer, path, before })
@@ -148,9 +152,8 @@ class Walk implements Changes {
     return directory.lower && joinBytes(directory.lower, notes.redirect ?? name)
   }
 
-  #real(path: Buffer): EntryState | undefined {
-    const full = joinBytes(this.#root, path)
-    return readState(full)
+  #real(path: Buffer, xattrs = true): EntryState | undefined {
+    return readState(joinBytes(this.#root, path), { xattrs })
   }
 
   #listReal(path: Buffer): readonly Buffer[] {
