@@ -1,3 +1,4 @@
+export { type CapabilityOf, type ProbedRestriction, type SandboxCapabilities, probeCapabilities } from './capabilities.ts'
 export { type ApplyOptions, applyEffect } from './apply/apply-effect.ts'
 export { type JournalBounds, pruneJournals } from './apply/prune-journals.ts'
 export { type Recovery, recover } from './apply/recover.ts'
@@ -8,7 +9,7 @@ export type { DiffLimits } from './effects/diff.ts'
 export { type Judgement, judge } from './effects/judge.ts'
 export type { ListLimits } from './effects/list-effects.ts'
 export { type RenderOptions, renderEffects } from './effects/render-effects.ts'
-export type { View, ViewLayer, ViewReader } from './view.ts'
+export type { View, ViewLayer } from './view.ts'
 export { sweep } from './remove-tree.ts'
 export type { Layer, ProgramLimits } from './host/plan.ts'
 export type { Tier } from './restrictions/plan-restrictions.ts'
@@ -20,5 +21,6 @@ export {
   type SandboxRequest,
   openSandbox,
 } from './sandbox.ts'
+export { seatbeltCommand, seatbeltProfile } from './macos/seatbelt-profile.ts'
 export type { SandboxExit, SandboxProcess, SandboxTerminal } from './starter/sandbox-process.ts'
 export { WarmHosts } from './starter/warm-hosts.ts'

@@ -6,14 +6,6 @@ export interface ViewLayer {
   readonly upper: string
 }
 
-/** Lends the rights of the sandbox host, for what its commands made unreadable to the daemon of an ordinary user. */
-export interface ViewReader {
-  /** Content of a regular file in an upper directory. */
-  read(path: Buffer): AsyncIterable<Uint8Array>
-  /** Names in a directory of an upper directory. */
-  list(path: Buffer): Promise<readonly Buffer[]>
-}
-
 /**
  * Changes that commands made beside the real disk. The upper directories and the real disk say all of it, so neither the
  * mounts nor the host need be alive; a view that is applied must be frozen: its processes dead.
@@ -30,8 +22,6 @@ export interface View {
   readonly marker: string
   /** Process 1 of the view while its host lives; `/proc/<hostPid>/root` is the merged tree. */
   readonly hostPid?: number
-  /** Absent: what cannot be read is made readable in the upper directory for the moment of reading. */
-  readonly reader?: ViewReader
   /** What stayed read-only in the view. */
   readonly unpreviewable?: readonly { readonly path: string; readonly why: string }[]
 }

@@ -5,7 +5,7 @@ import type { Conflict } from './conflicts.ts'
 import { slotKey } from './build-steps.ts'
 import type { Journal } from './journal.ts'
 import type { Step } from './step.ts'
-import { readdirSync } from 'node:fs'
+import { listDirectory, withParent } from './with-parent.ts'
 import { joinBytes, keyOf } from '../disk/path-bytes.ts'
 
 /** One path as an apply left it: layer, path (base64), then inode, change time and size, or nothing where nothing is. */
@@ -20,7 +20,12 @@ export function writeAfterImage(journal: Journal, steps: readonly Step[]): strin
     const state = stateAt(journal, layer, path)
     // A directory that only got other attributes changes with every entry in it.
     const ctimeNs = state?.type === 'directory' ? '' : String(state?.ctimeNs)
-    lines.set(key, state ? [layer, path.toString('base64'), String(state.ino), ctimeNs, state.size] : [layer, path.toString('base64')])
+    lines.set(
+      key,
+      state
+        ? [layer, path.toString('base64'), String(state.ino), ctimeNs, state.size]
+        : [layer, path.toString('base64')],
+    )
   }
   return [...lines.values()].map((line) => JSON.stringify(line)).join('\n')
 }
@@ -34,14 +39,18 @@ export function compareAfterImage(journal: Journal, steps: readonly Step[], imag
     const path = Buffer.from(encoded, 'base64')
     known.add(slotKey(layer, keyOf(path)))
     const state = stateAt(journal, layer, path)
-    const same = ino === undefined ? state === undefined : String(state?.ino) === ino && (ctimeNs === '' || (String(state?.ctimeNs) === ctimeNs && state?.size === size))
+    const same =
+      ino === undefined
+        ? state === undefined
+        : String(state?.ino) === ino && (ctimeNs === '' || (String(state?.ctimeNs) === ctimeNs && state?.size === size))
     if (!same) conflicts.push({ path: journal.disk(layer).full(path), why: 'was changed since it was applied' })
   }
   for (const { do: what, layer, path } of steps) {
     if (what !== 'put' || stateAt(journal, layer, path)?.type !== 'directory') continue
-    for (const name of readdirSync(journal.disk(layer).at(path), { encoding: 'buffer' })) {
+    for (const name of listDirectory(journal.disk(layer), path)) {
       const entry = joinBytes(path, name)
-      if (!known.has(slotKey(layer, keyOf(entry)))) conflicts.push({ path: journal.disk(layer).full(entry), why: 'is not of this effect, in a directory that is' })
+      if (!known.has(slotKey(layer, keyOf(entry))))
+        conflicts.push({ path: journal.disk(layer).full(entry), why: 'is not of this effect, in a directory that is' })
     }
   }
   return conflicts
@@ -49,7 +58,7 @@ export function compareAfterImage(journal: Journal, steps: readonly Step[], imag
 
 function stateAt(journal: Journal, layer: number, path: Buffer): ReturnType<typeof readState> {
   try {
-    return readState(journal.disk(layer).at(path), { xattrs: false })
+    return withParent(journal.disk(layer), path, (at) => readState(at, { xattrs: false }))
   } catch (error) {
     const code = codeOf(error)
     if (code === 'ENOENT' || code === 'ENOTDIR' || (error as CmdopError).code === 'effect_conflict') return undefined

@@ -11,7 +11,8 @@ describe.each(overlayKinds)('as an ordinary user: $user', ({ user }) => {
     await using overlays = await startOverlays({ user })
     const disk = overlays.folder()
     const journals = join(overlays.folder(), 'journals')
-    const make = 'mkdir -p d/s; echo x>d/x; echo y>d/s/y; for i in a b c e f g h; do echo $i > $i; done; mkdir gone; touch gone/1'
+    const make =
+      'mkdir -p d/s; echo x>d/x; echo y>d/s/y; for i in a b c e f g h; do echo $i > $i; done; mkdir gone; touch gone/1'
     await overlays.ask({ shell: make, directory: disk })
     const before = treeOf(disk, { times: 'all', inodes: true })
     const { view, shell } = await overlays.view(disk)
@@ -25,7 +26,10 @@ describe.each(overlayKinds)('as an ordinary user: $user', ({ user }) => {
     const { applied } = await applyEffect(view, list.hash, { journals })
     expect(applied).toBeGreaterThan(10)
     expect(await shell('find . -printf "%P %y %m %s %l %n\n" | grep -v "^ *d" | sort; cat b new e/in dd/x g h')).toBe(
-      await overlays.ask({ shell: 'find . -printf "%P %y %m %s %l %n\n" | grep -v "^ *d" | sort; cat b new e/in dd/x g h', directory: disk }),
+      await overlays.ask({
+        shell: 'find . -printf "%P %y %m %s %l %n\n" | grep -v "^ *d" | sort; cat b new e/in dd/x g h',
+        directory: disk,
+      }),
     )
     await undoEffect(view.id, { journals })
     expect(treeOf(disk, { times: 'all', inodes: true })).toEqual(before)

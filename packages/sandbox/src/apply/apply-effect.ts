@@ -5,6 +5,7 @@ import { readState } from '../disk/entry-state.ts'
 import { codeOf } from '../disk/system-error.ts'
 import { type ComputedChanges, computeChanges } from '../effects/compute-effects.ts'
 import { createPace } from '../pace.ts'
+import { UpperDirectories } from '../effects/upper-directories.ts'
 import type { View } from '../view.ts'
 import { writeAfterImage } from './after-image.ts'
 import { buildSteps, isWritten, preImageSlot, slotKey } from './build-steps.ts'
@@ -32,16 +33,27 @@ export interface ApplyOptions {
  * Every path is compared with the disk first; `effect_conflict` names what was changed meanwhile, and nothing was applied. When a
  * step fails, all before it are taken back. The old versions are kept in the journal for `undoEffect`.
  */
-export async function applyEffect(view: View, hash: string, options: ApplyOptions): Promise<{ readonly applied: number }> {
+export async function applyEffect(
+  view: View,
+  hash: string,
+  options: ApplyOptions,
+): Promise<{ readonly applied: number }> {
   const startedNs = statSync(view.marker, { bigint: true }).ctimeNs
-  const computed = await computeChanges(view, options.signal)
+  using directories = new UpperDirectories()
+  const computed = await computeChanges(view, directories, options.signal)
   refuseConflicts(findConflicts(computed, view, startedNs))
   if (computed.hash !== hash)
-    throw new CmdopError('effect_conflict', 'Nothing was applied: the effect is not the one that was shown. Look at it again.', {
-      details: { paths: [], hash: computed.hash },
-    })
+    throw new CmdopError(
+      'effect_conflict',
+      'Nothing was applied: the effect is not the one that was shown. Look at it again.',
+      {
+        details: { paths: [], hash: computed.hash },
+      },
+    )
   mkdirSync(options.journals, { recursive: true, mode: 0o700 })
-  const journal = Journal.create(join(options.journals, view.id), view, hash)
+  const journal = await Journal.create(join(options.journals, view.id), view, hash).catch((error: unknown) => {
+    throw asCmdopError(error)
+  })
   try {
     const steps = await prepare({ journal, view, computed, startedNs, options })
     await carryOut(journal, steps, options)
@@ -77,7 +89,10 @@ async function prepare({ journal, view, computed, startedNs, options }: Work): P
   }
 }
 
-async function stageAll(work: Pick<Work, 'journal' | 'view' | 'options'>, treatments: readonly Treatment[]): Promise<Map<string, bigint>> {
+async function stageAll(
+  work: Pick<Work, 'journal' | 'view' | 'options'>,
+  treatments: readonly Treatment[],
+): Promise<Map<string, bigint>> {
   const { journal, view, options } = work
   const inodes = new Map<string, bigint>()
   const pace = createPace(options.signal)
@@ -88,7 +103,7 @@ async function stageAll(work: Pick<Work, 'journal' | 'view' | 'options'>, treatm
     if (how === 'stage') {
       options.onStep?.(`stage ${slot}`)
       const to = journal.slot(layer, slot)
-      inodes.set(slotKey(layer, slot), await stageEntry(change, to, view))
+      inodes.set(slotKey(layer, slot), await stageEntry(change, to))
       if (change.after?.type === 'file') contents[layer]?.push(to)
     }
     if (!isWritten(treatment)) continue
@@ -98,8 +113,10 @@ async function stageAll(work: Pick<Work, 'journal' | 'view' | 'options'>, treatm
     contents[layer]?.push(to)
   }
   for (const paths of contents) await syncFiles(paths)
-  for (const { change, layer, how, slot } of treatments) if (how === 'stage') finishStaged(change, journal.slot(layer, slot))
-  if (inodes.size > 0 || contents.some((paths) => paths.length > 0)) for (const { stash } of journal.head.layers) syncFile(stash)
+  for (const { change, layer, how, slot } of treatments)
+    if (how === 'stage') finishStaged(change, journal.slot(layer, slot))
+  if (inodes.size > 0 || contents.some((paths) => paths.length > 0))
+    for (const { stash } of journal.head.layers) syncFile(stash)
   return inodes
 }
 
@@ -127,6 +144,15 @@ async function carryOut(journal: Journal, steps: readonly Step[], options: Apply
 function asCmdopError(error: unknown): unknown {
   const code = codeOf(error)
   if (error instanceof CmdopError || code === undefined) return error
-  const failure = code === 'ENOSPC' || code === 'EDQUOT' ? 'no_space' : code === 'EACCES' || code === 'EPERM' ? 'permission' : 'server'
-  return new CmdopError(failure, `Nothing was applied: ${error instanceof Error ? error.message : code}. Everything is as it was.`, { cause: error })
+  const failure =
+    code === 'ENOSPC' || code === 'EDQUOT'
+      ? 'no_space'
+      : code === 'EACCES' || code === 'EPERM'
+        ? 'permission'
+        : 'server'
+  return new CmdopError(
+    failure,
+    `Nothing was applied: ${error instanceof Error ? error.message : code}. Everything is as it was.`,
+    { cause: error },
+  )
 }

@@ -50,11 +50,21 @@ function putSteps(treatment: Treatment, { byChange, context }: PutContext): Put[
   const replaces = before && taken === undefined ? { replaces: stepState(before) } : {}
   if (how === 'stage') {
     const ino = inodeOf(context, layer, slot)
-    return [{ phase: after?.type === 'directory' ? 'directory' : 'stage', step: { do: 'put', layer, path, slot, ino, ...replaces } }]
+    return [
+      {
+        phase: after?.type === 'directory' ? 'directory' : 'stage',
+        step: { do: 'put', layer, path, slot, ino, ...replaces },
+      },
+    ]
   }
   if (how === 'link' && anchor) {
     const ino = anchor.ino ?? inodeOf(context, anchor.layer, anchor.slot ?? '')
-    return [{ phase: 'link', step: { do: 'link', layer, path, slot, ino, anchor: { layer: anchor.layer, path: anchor.path }, ...replaces } }]
+    return [
+      {
+        phase: 'link',
+        step: { do: 'link', layer, path, slot, ino, anchor: { layer: anchor.layer, path: anchor.path }, ...replaces },
+      },
+    ]
   }
   if (how === 'move' && movedFrom?.before) {
     const from = byChange.get(movedFrom)
@@ -82,7 +92,15 @@ function writeStep(treatment: Treatment, { ino, before }: { ino: bigint; before:
   const { change, layer } = treatment
   if (!isWritten(treatment) || !change.source) return []
   const { path, source } = change
-  const step: Step = { do: 'write', layer, path, slot: preImageSlot(treatment), ino, from: source.path, before: stepState(before) }
+  const step: Step = {
+    do: 'write',
+    layer,
+    path,
+    slot: preImageSlot(treatment),
+    ino,
+    from: source.path,
+    before: stepState(before),
+  }
   return [{ phase: 'write', step }]
 }
 
@@ -92,10 +110,15 @@ function finishSteps(treatments: readonly Treatment[], context: StepContext): St
   const add = (place: { layer: number; path: Buffer }, treatment: Treatment | undefined) => {
     const key = slotKey(place.layer, keyOf(place.path))
     if (finish.has(key)) return
-    const steps = [...(treatment ? attributeSteps(treatment, context) : []), ...timesStep({ ...place, treatment }, context)]
+    const steps = [
+      ...(treatment ? attributeSteps(treatment, context) : []),
+      ...timesStep({ ...place, treatment }, context),
+    ]
     finish.set(key, { path: place.path, steps })
   }
-  const byPath = new Map(treatments.map((treatment) => [slotKey(treatment.layer, keyOf(treatment.change.path)), treatment]))
+  const byPath = new Map(
+    treatments.map((treatment) => [slotKey(treatment.layer, keyOf(treatment.change.path)), treatment]),
+  )
   for (const treatment of treatments) {
     const { change, layer, how } = treatment
     if (how !== 'remove') add({ layer, path: change.path }, treatment)
@@ -111,7 +134,8 @@ function attributeSteps({ change, layer, how, slot }: Treatment, context: StepCo
   const { path, before, after, movedFrom } = change
   if (!after || how === 'times') return []
   const present = how === 'keep' ? before : how === 'move' ? movedFrom?.before : undefined
-  if (present) return [{ do: 'attributes', layer, path, ino: present.ino, before: stepState(present), after: stepState(after) }]
+  if (present)
+    return [{ do: 'attributes', layer, path, ino: present.ino, before: stepState(present), after: stepState(after) }]
   if (how !== 'stage' || after.type !== 'directory') return []
   return [{ do: 'attributes', layer, path, ino: inodeOf(context, layer, slot), after: stepState(after) }]
 }

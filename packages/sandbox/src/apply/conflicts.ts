@@ -21,8 +21,12 @@ export function findConflicts({ changes, unread }: Changes, view: View, startedN
   const folder = Buffer.from(view.folder)
   return [
     ...unread.map(({ path }) => ({ path, why: 'cannot be read, so that what would be deleted in it is not known' })),
-    ...changes.filter((change) => isWithin(fullPath(change), folder)).map((change) => ({ path: fullPath(change), why: 'holds this view itself' })),
-    ...changes.filter((change) => isDrift(change, startedNs)).map((change) => ({ path: fullPath(change), why: 'was changed since the command began' })),
+    ...changes
+      .filter((change) => isWithin(fullPath(change), folder))
+      .map((change) => ({ path: fullPath(change), why: 'holds this view itself' })),
+    ...changes
+      .filter((change) => isDrift(change, startedNs))
+      .map((change) => ({ path: fullPath(change), why: 'was changed since the command began' })),
   ]
 }
 
@@ -32,9 +36,13 @@ export function refuseConflicts(conflicts: readonly Conflict[]): void {
   if (!first) return
   const paths = conflicts.slice(0, MAX_PATHS).map(({ path }) => path.toString())
   const more = conflicts.length > 1 ? ` and ${conflicts.length - 1} more` : ''
-  throw new CmdopError('effect_conflict', `Nothing was applied: ${JSON.stringify(paths[0])}${more} ${first.why}. Run the command again.`, {
-    details: { paths, count: conflicts.length },
-  })
+  throw new CmdopError(
+    'effect_conflict',
+    `Nothing was applied: ${JSON.stringify(paths[0])}${more} ${first.why}. Run the command again.`,
+    {
+      details: { paths, count: conflicts.length },
+    },
+  )
 }
 
 function isDrift({ kind, before }: Change, startedNs: bigint): boolean {

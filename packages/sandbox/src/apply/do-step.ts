@@ -129,7 +129,10 @@ export function renameDirectory(from: Buffer, to: Buffer): void {
   }
 }
 
-function sameEntry(journal: Journal, { layer, path, ino }: { layer: number; path: Buffer; ino: bigint }): { path: Buffer; present: EntryState } {
+function sameEntry(
+  journal: Journal,
+  { layer, path, ino }: { layer: number; path: Buffer; ino: bigint },
+): { path: Buffer; present: EntryState } {
   const disk = journal.disk(layer)
   const at = disk.at(path)
   const present = readState(at)
@@ -145,6 +148,7 @@ function expectSame(full: Buffer, at: Buffer, before: StepState): void {
   const present = readState(at, { xattrs: false })
   const same = present?.ino === before.ino && present.type === before.type && present.size === before.size
   if (same && before.type === 'directory') return
-  const unchanged = same && present.mtimeNs === before.mtimeNs && (before.nlink > 1 || present.ctimeNs === before.ctimeNs)
+  const unchanged =
+    same && present.mtimeNs === before.mtimeNs && (before.nlink > 1 || present.ctimeNs === before.ctimeNs)
   if (!unchanged) throw conflictAt(full, 'was changed meanwhile')
 }

@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { computeEffects } from '../effects/compute-effects.ts'
@@ -19,21 +28,37 @@ async function prepare(overlays: OverlayWorld, make: string) {
     const shown = await overlays.view(disk)
     await shown.shell(commands)
     const { hash } = await computeEffects(shown.view)
-    return { ...shown, hash, apply: () => applyEffect(shown.view, hash, { journals }), undo: () => undoEffect(shown.view.id, { journals }) }
+    return {
+      ...shown,
+      hash,
+      apply: () => applyEffect(shown.view, hash, { journals }),
+      undo: () => undoEffect(shown.view.id, { journals }),
+    }
   }
   return { disk, journals, run, all: () => treeOf(disk, { times: 'all', inodes: true }) }
 }
 
 const kinds = ['file', 'directory', 'full directory', 'symlink', 'fifo'] as const
-const make = { file: 'echo f > x', directory: 'mkdir x', 'full directory': 'mkdir -p x/d; echo f > x/d/f', symlink: 'ln -s to x', fifo: 'mkfifo x' }
+const make = {
+  file: 'echo f > x',
+  directory: 'mkdir x',
+  'full directory': 'mkdir -p x/d; echo f > x/d/f',
+  symlink: 'ln -s to x',
+  fifo: 'mkfifo x',
+}
 const matrix = kinds.flatMap((from) => kinds.filter((to) => to !== from).map((to) => ({ from, to })))
 
 describe.each(overlayKinds)('apply, as an ordinary user: $user', ({ user }) => {
   test('every type of entry is replaced by every other, and comes back', async () => {
     await using overlays = await startOverlays({ user })
-    const { disk, run, all } = await prepare(overlays, matrix.map(({ from }, index) => `(mkdir ${index}; cd ${index}; ${make[from]})`).join('; '))
+    const { disk, run, all } = await prepare(
+      overlays,
+      matrix.map(({ from }, index) => `(mkdir ${index}; cd ${index}; ${make[from]})`).join('; '),
+    )
     const before = all()
-    const { tree, apply, undo } = await run(matrix.map(({ to }, index) => `(cd ${index}; rm -r x; ${make[to]})`).join('; '))
+    const { tree, apply, undo } = await run(
+      matrix.map(({ to }, index) => `(cd ${index}; rm -r x; ${make[to]})`).join('; '),
+    )
     const shown = await tree()
     await apply()
     expect(treeOf(disk, { links: false }).join('\n')).toBe(shown)
@@ -47,7 +72,10 @@ describe.each(overlayKinds)('apply, as an ordinary user: $user', ({ user }) => {
     const [first, second] = [await run('echo one >> f'), await run('echo two >> f; echo two > g')]
     await first.apply()
     const between = all()
-    await expect(second.apply()).rejects.toMatchObject({ code: 'effect_conflict', details: { paths: [join(disk, 'f')] } })
+    await expect(second.apply()).rejects.toMatchObject({
+      code: 'effect_conflict',
+      details: { paths: [join(disk, 'f')] },
+    })
     expect(all()).toEqual(between)
     await first.undo()
     expect(readFileSync(join(disk, 'f'), 'utf8')).toBe('1\n')
@@ -62,7 +90,12 @@ describe.each(overlayKinds)('apply, as an ordinary user: $user', ({ user }) => {
   })
 
   test.each([
-    ['a file that is new in a deleted directory', 'rm -r d', (disk: string) => writeFileSync(join(disk, 'd', 'new'), ''), ['d', 'd/new']],
+    [
+      'a file that is new in a deleted directory',
+      'rm -r d',
+      (disk: string) => writeFileSync(join(disk, 'd', 'new'), ''),
+      ['d', 'd/new'],
+    ],
     ['a path that exists by now', 'echo mine > n', (disk: string) => writeFileSync(join(disk, 'n'), 'theirs'), ['n']],
     ['a deleted file that was changed', 'rm f', (disk: string) => writeFileSync(join(disk, 'f'), 'theirs'), ['f']],
     ['a file that was replaced', 'echo mine > f', (disk: string) => replaceFile(join(disk, 'f')), ['f']],
@@ -72,7 +105,10 @@ describe.each(overlayKinds)('apply, as an ordinary user: $user', ({ user }) => {
     const { apply } = await run(commands)
     change(disk)
     const between = all()
-    await expect(apply()).rejects.toMatchObject({ code: 'effect_conflict', details: { paths: paths.map((path) => join(disk, path)) } })
+    await expect(apply()).rejects.toMatchObject({
+      code: 'effect_conflict',
+      details: { paths: paths.map((path) => join(disk, path)) },
+    })
     expect(all()).toEqual(between)
   })
 
@@ -95,7 +131,10 @@ describe.each(overlayKinds)('apply, as an ordinary user: $user', ({ user }) => {
     const { apply, undo } = await run('echo one >> f; mkdir n')
     await apply()
     writeFileSync(join(disk, 'n', 'theirs'), '')
-    await expect(undo()).rejects.toMatchObject({ code: 'effect_conflict', details: { paths: [join(disk, 'n', 'theirs')] } })
+    await expect(undo()).rejects.toMatchObject({
+      code: 'effect_conflict',
+      details: { paths: [join(disk, 'n', 'theirs')] },
+    })
     rmSync(join(disk, 'n', 'theirs'))
     writeFileSync(join(disk, 'f'), 'theirs')
     await expect(undo()).rejects.toMatchObject({ code: 'effect_conflict', details: { paths: [join(disk, 'f')] } })
@@ -104,9 +143,14 @@ describe.each(overlayKinds)('apply, as an ordinary user: $user', ({ user }) => {
 
   test('holes stay holes, and a file of which the end was written is not copied whole', async () => {
     await using overlays = await startOverlays({ user })
-    const { disk, run, all } = await prepare(overlays, 'truncate -s 256M sparse; echo start | dd of=sparse conv=notrunc status=none')
+    const { disk, run, all } = await prepare(
+      overlays,
+      'truncate -s 256M sparse; echo start | dd of=sparse conv=notrunc status=none',
+    )
     const before = all().length
-    const { apply, undo } = await run('echo end >> sparse; truncate -s 512M new; echo x | dd of=new bs=1 seek=300000000 conv=notrunc status=none')
+    const { apply, undo } = await run(
+      'echo end >> sparse; truncate -s 512M new; echo x | dd of=new bs=1 seek=300000000 conv=notrunc status=none',
+    )
     await apply()
     expect(statSync(join(disk, 'sparse')).size).toBe(256 * 1024 ** 2 + 4)
     expect(statSync(join(disk, 'sparse')).blocks).toBeLessThan(1_000)
@@ -118,7 +162,10 @@ describe.each(overlayKinds)('apply, as an ordinary user: $user', ({ user }) => {
 
   test('journals are kept within their bounds, the newest longest', async () => {
     await using overlays = await startOverlays({ user })
-    const { disk, journals, run } = await prepare(overlays, 'head -c 100000 /dev/zero > a; head -c 100000 /dev/zero > b')
+    const { disk, journals, run } = await prepare(
+      overlays,
+      'head -c 100000 /dev/zero > a; head -c 100000 /dev/zero > b',
+    )
     const [one, two] = [await run('rm a'), await run('rm b')]
     await one.apply()
     await two.apply()
@@ -136,14 +183,22 @@ describe.each(overlayKinds)('apply, as an ordinary user: $user', ({ user }) => {
     await using overlays = await startOverlays({ user })
     const { disk, run, all } = await prepare(overlays, 'echo a > a; echo b > b; mkdir d')
     const before = all()
-    const acl = 'import os,struct,sys; os.setxattr(sys.argv[1], sys.argv[2], struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *e) for e in [(1,6,4294967295),(2,4,1),(4,4,4294967295),(16,6,4294967295),(32,0,4294967295)]))'
+    const acl =
+      'import os,struct,sys; os.setxattr(sys.argv[1], sys.argv[2], struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *e) for e in [(1,6,4294967295),(2,4,1),(4,4,4294967295),(16,6,4294967295),(32,0,4294967295)]))'
     // An ordinary user cannot name another user in a view of theirs, nor give capabilities.
-    const rooted = user ? '' : `python3 -c '${acl}' a system.posix_acl_access; python3 -c '${acl}' d system.posix_acl_default; setcap cap_net_raw+ep b 2>/dev/null || /usr/sbin/setcap cap_net_raw+ep b; touch d/inherits; `
-    const { apply, undo, tree } = await run(`${rooted}python3 -c 'import os; os.setxattr("a", "user.note", b"x")'; touch -d 2001-02-03T04:05:06.123456789 b`)
+    const rooted = user
+      ? ''
+      : `python3 -c '${acl}' a system.posix_acl_access; python3 -c '${acl}' d system.posix_acl_default; setcap cap_net_raw+ep b 2>/dev/null || /usr/sbin/setcap cap_net_raw+ep b; touch d/inherits; `
+    const { apply, undo, tree } = await run(
+      `${rooted}python3 -c 'import os; os.setxattr("a", "user.note", b"x")'; touch -d 2001-02-03T04:05:06.123456789 b`,
+    )
     const shown = await tree()
     await apply()
     expect(treeOf(disk, { links: false }).join('\n')).toBe(shown)
-    if (!user) expect(execFileSync('getcap', [join(disk, 'b')], { encoding: 'utf8', env: { PATH: '/usr/sbin:/sbin:/usr/bin' } })).toContain('cap_net_raw')
+    if (!user)
+      expect(
+        execFileSync('getcap', [join(disk, 'b')], { encoding: 'utf8', env: { PATH: '/usr/sbin:/sbin:/usr/bin' } }),
+      ).toContain('cap_net_raw')
     expect(statSync(join(disk, 'b'), { bigint: true }).mtimeNs % 1_000_000_000n).toBe(123_456_789n)
     await undo()
     expect(all()).toEqual(before)
@@ -173,11 +228,53 @@ describe.each(overlayKinds)('apply, as an ordinary user: $user', ({ user }) => {
     expect(await recover({ journals })).toEqual([])
   })
 
+  test('what commands made unreadable for their own user is shown and applied all the same', async () => {
+    await using overlays = await startOverlays({ user })
+    const { disk, run, all } = await prepare(overlays, 'echo a > a; mkdir d; echo x > d/x')
+    const before = all()
+    const { view, apply, undo } = await run('mkdir n; echo secret > n/f; chmod 000 n/f n; echo more >> a; chmod 000 a')
+    const { hash } = await computeEffects(view)
+    expect((await computeEffects(view)).hash).toBe(hash)
+    await apply()
+    expect(statSync(join(disk, 'n')).mode & 0o777).toBe(0)
+    expect(statSync(join(disk, 'a')).mode & 0o777).toBe(0)
+    await overlays.ask({ shell: 'chmod 700 n; test "$(stat -c %a n/f)" = 0; chmod 000 n', directory: disk })
+    await undo()
+    expect(all()).toEqual(before)
+  })
+
+  test('when the view has no room left, what was written is shown and applied as it is', async () => {
+    await using overlays = await startOverlays({ user })
+    const { disk, journals } = await prepare(overlays, 'echo a > a')
+    const state = overlays.folder()
+    await overlays.ask({ tmpfs: { at: state, bytes: 1_048_576 } })
+    await overlays.ask({ shell: 'mkdir u w m; chmod 755 u', directory: state })
+    const marker = join(overlays.folder(), 'marker')
+    writeFileSync(marker, '')
+    const [upper, work, merged] = ['u', 'w', 'm'].map((name) => join(state, name)) as [string, string, string]
+    await overlays.ask({ mount: { root: disk, upper, work, merged, user } })
+    await overlays.ask({ shell: '! head -c 3000000 /dev/zero > big; echo a2 >> a || true', directory: merged })
+    const view = {
+      id: 'full',
+      folder: state,
+      layers: [{ root: disk, upper: overlays.seen(upper) }],
+      flavour: user ? 'user' : 'trusted',
+      marker,
+    } as const
+    const { hash, effects } = await computeEffects(view)
+    const big = effects.find(({ path }) => path.endsWith('big'))
+    expect(big?.after?.size).toBeLessThan(2_000_000)
+    await applyEffect(view, hash, { journals })
+    expect(statSync(join(disk, 'big')).size).toBe(big?.after?.size)
+  })
+
   test('two thousand files are applied and taken back', async () => {
     await using overlays = await startOverlays({ user })
     const { disk, run, all } = await prepare(overlays, 'mkdir d e; for i in $(seq 1000); do echo $i > d/$i; done')
     const before = all()
-    const { apply, undo, tree } = await run('for i in $(seq 500); do echo more >> d/$i; rm d/$((i + 500)); done; for i in $(seq 1000); do echo new $i > e/$i; done')
+    const { apply, undo, tree } = await run(
+      'for i in $(seq 500); do echo more >> d/$i; rm d/$((i + 500)); done; for i in $(seq 1000); do echo new $i > e/$i; done',
+    )
     const shown = await tree()
     await apply()
     expect(treeOf(disk, { links: false }).join('\n')).toBe(shown)
@@ -186,8 +283,32 @@ describe.each(overlayKinds)('apply, as an ordinary user: $user', ({ user }) => {
   })
 })
 
+test('when the disk has no room left, nothing is applied; old versions are kept on the mount they come from', async () => {
+  await using overlays = await startOverlays()
+  const place = overlays.folder()
+  await overlays.ask({ tmpfs: { at: place, bytes: 1_048_576 } })
+  await overlays.ask({ shell: 'mkdir disk; echo a > disk/a; echo b > disk/b', directory: place })
+  const disk = join(place, 'disk')
+  const seen = overlays.seen(disk)
+  const journals = join(overlays.folder(), 'journals')
+  const all = () => treeOf(seen, { times: 'all', inodes: true })
+  const before = all()
+  const run = async (commands: string) => {
+    const { view, shell } = await overlays.view(disk)
+    await shell(commands)
+    return { view, hash: (await computeEffects(view)).hash }
+  }
+  const large = await run('head -c 3000000 /dev/zero > big; rm a; echo more >> b')
+  await expect(applyEffect(large.view, large.hash, { journals })).rejects.toMatchObject({ code: 'no_space' })
+  expect(all()).toEqual(before)
+  const small = await run('rm a; echo more >> b; echo n > n')
+  await applyEffect(small.view, small.hash, { journals })
+  expect(readdirSync(seen).sort()).toEqual([`.cmdop-effect-${small.view.id}-0`, 'b', 'n'])
+  await undoEffect(small.view.id, { journals })
+  expect(all()).toEqual(before)
+})
+
 function replaceFile(path: string): void {
   writeFileSync(`${path}.next`, 'theirs')
   renameSync(`${path}.next`, path)
 }
-

@@ -1,12 +1,27 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { CmdopError } from '@cmdop/protocol'
 import { z } from 'zod'
+import { writeMtime } from '../disk/attributes.ts'
 import { RealDisk } from '../disk/real-disk.ts'
-import type { View } from '../view.ts'
 import { removeTree } from '../remove-tree.ts'
-import { syncFile } from './sync-files.ts'
+import type { View } from '../view.ts'
 import { type Step, decodeStep, encodeStep } from './step.ts'
+import { syncFile } from './sync-files.ts'
+
+/** Of a directory at the root of a layer that is on another mount than the journals. */
+const STASH_PREFIX = '.cmdop-effect-'
 
 /** What a journal is of: the first line of its plan, and of `head` while, or since, there is no plan. */
 const Head = z.object({
@@ -37,16 +52,29 @@ export class Journal implements Disposable {
   }
 
   /** Begins a journal for a view, with a stash on the mount of each layer. */
-  static create(folder: string, view: View, hash: string): Journal {
-    if (existsSync(folder)) throw new CmdopError('conflict', `The effect ${view.id} was applied already; undo it first, or run the command again.`)
+  static async create(folder: string, view: View, hash: string): Promise<Journal> {
+    if (existsSync(folder))
+      throw new CmdopError(
+        'conflict',
+        `The effect ${view.id} was applied already; undo it first, or run the command again.`,
+      )
     mkdirSync(folder, { recursive: true, mode: 0o700 })
-    const layers = view.layers.map(({ root }, index) => ({ root, stash: stashFor({ root, folder, name: `${view.id}-${index}` }) }))
+    const layers = view.layers.map(({ root }, index) => ({
+      root,
+      stash: stashFor({ root, folder, name: `${view.id}-${index}` }),
+    }))
     const head: Head = { version: 1, effectId: view.id, hash, createdAt: Date.now(), bootId: bootId(), layers }
     // A stash elsewhere must be found again whatever happens; one in here goes with the folder.
     const isElsewhere = layers.some(({ stash }) => !stash.startsWith(`${folder}/`))
     if (isElsewhere) writeDurably(join(folder, 'head'), JSON.stringify(head))
-    for (const { stash } of layers) mkdirSync(stash, { mode: 0o700 })
-    return new Journal(folder, head)
+    const journal = new Journal(folder, head)
+    try {
+      for (const layer of layers) await keepTime(layer, () => mkdirSync(layer.stash, { mode: 0o700 }))
+    } catch (error) {
+      await journal.remove()
+      throw error
+    }
+    return journal
   }
 
   /** Opens a journal; undefined for a folder that has not even a head: nothing was done, and nothing is outside of it. */
@@ -114,7 +142,7 @@ export class Journal implements Disposable {
     this[Symbol.dispose]()
     // Without a plan there is nothing to take back any more.
     if (this.hasPlan()) renameSync(join(this.folder, 'plan'), join(this.folder, 'head'))
-    for (const { stash } of this.head.layers) await removeTree(stash)
+    for (const layer of this.head.layers) await keepTime(layer, () => removeTree(layer.stash))
     await removeTree(this.folder)
   }
 
@@ -123,6 +151,14 @@ export class Journal implements Disposable {
     if (this.#progress !== undefined) closeSync(this.#progress)
     this.#progress = undefined
   }
+}
+
+/** A stash at the root of a layer comes and goes without a trace there. */
+async function keepTime({ root, stash }: Head['layers'][number], work: () => Promise<void> | void): Promise<void> {
+  const isOutside = stash.startsWith(join(root, STASH_PREFIX))
+  const before = isOutside ? lstatSync(root, { bigint: true }).mtimeNs : undefined
+  await work()
+  if (before !== undefined) writeMtime(Buffer.from(root), before)
 }
 
 function bootId(): string {
@@ -151,5 +187,5 @@ export function listJournals(journals: string): string[] {
 /** Entries are renamed to the stash and back, so it is on the mount of the layer: with the journal, or hidden at the layer's root. */
 function stashFor({ root, folder, name }: { root: string; folder: string; name: string }): string {
   using disk = new RealDisk(root)
-  return disk.holds(folder) ? join(folder, `stash-${name}`) : join(root, `.cmdop-effect-${name}`)
+  return disk.holds(folder) ? join(folder, `stash-${name}`) : join(root, `${STASH_PREFIX}${name}`)
 }

@@ -14,7 +14,11 @@ const WEEK_MS = 7 * 24 * 60 * 60 * 1000
 const TWO_GB = 2 * 1024 ** 3
 
 /** Removes journals of applied effects over the bounds; these effects cannot be undone any more. Gives their ids. */
-export async function pruneJournals(journals: string, { maxAgeMs = WEEK_MS, maxBytes = TWO_GB }: JournalBounds = {}, now = Date.now()): Promise<string[]> {
+export async function pruneJournals(
+  journals: string,
+  { maxAgeMs = WEEK_MS, maxBytes = TWO_GB }: JournalBounds = {},
+  now = Date.now(),
+): Promise<string[]> {
   const kept = listJournals(journals)
     .flatMap((folder) => Journal.open(folder) ?? [])
     .filter((journal) => journal.isMarked('applied') && !journal.isMarked('undoing'))
@@ -35,5 +39,8 @@ export async function pruneJournals(journals: string, { maxAgeMs = WEEK_MS, maxB
 /** Bytes that a stash takes up. A slot holds a file, or a directory that was empty. */
 function bytesOf(stash: Buffer): number {
   const names = lstatSync(stash, { throwIfNoEntry: false }) ? readdirSync(stash, { encoding: 'buffer' }) : []
-  return names.reduce((sum, name) => sum + (lstatSync(joinBytes(stash, name), { throwIfNoEntry: false })?.blocks ?? 0) * 512, 0)
+  return names.reduce(
+    (sum, name) => sum + (lstatSync(joinBytes(stash, name), { throwIfNoEntry: false })?.blocks ?? 0) * 512,
+    0,
+  )
 }

@@ -12,7 +12,11 @@ interface RollBackOptions {
 }
 
 /** Takes steps back, the last first. Gives the absolute paths that somebody else changed, which are left alone. */
-export async function rollBack(journal: Journal, all: readonly Step[], { begun = all.length, onStep }: RollBackOptions = {}): Promise<Buffer[]> {
+export async function rollBack(
+  journal: Journal,
+  all: readonly Step[],
+  { begun = all.length, onStep }: RollBackOptions = {},
+): Promise<Buffer[]> {
   // Every step moved times of directories, also of those whose own step was not reached.
   const steps = all.filter((step, index) => index < begun || isOfDirectory(step))
   const pace = createPace()

@@ -1,22 +1,21 @@
-import { chmodSync, closeSync, constants, lstatSync, mkdirSync, openSync, rmSync, symlinkSync, writeSync } from 'node:fs'
+import { chmodSync, closeSync, constants, lstatSync, mkdirSync, openSync, symlinkSync } from 'node:fs'
 import { writeAttributes, writeMtime } from '../disk/attributes.ts'
 import { copyContent } from '../disk/copy-content.ts'
 import { type EntryState, readState } from '../disk/entry-state.ts'
 import { diskLibc } from '../disk/libc.ts'
 import { zeroEnded } from '../disk/path-bytes.ts'
-import { codeOf, systemError } from '../disk/system-error.ts'
+import { systemError } from '../disk/system-error.ts'
 import type { Change, ContentSource } from '../effects/change.ts'
-import { openContent, readContent } from '../effects/content.ts'
-import type { View } from '../view.ts'
+import { openContent } from '../effects/content.ts'
 
 const kinds = { file: constants.S_IFREG, fifo: constants.S_IFIFO, socket: constants.S_IFSOCK }
 
 /** Makes the entry that a change puts in place, with its content. Gives its inode number. */
-export async function stageEntry({ after, source }: Change, to: Buffer, view: View): Promise<bigint> {
+export async function stageEntry({ after, source }: Change, to: Buffer): Promise<bigint> {
   if (!after) throw new Error('Nothing to stage: the entry is deleted.')
   if (after.type === 'directory') mkdirSync(to, 0o700)
   else if (after.type === 'symlink') symlinkSync(after.target ?? Buffer.alloc(0), to)
-  else if (after.type === 'file' && source) await stageContent(source, to, view)
+  else if (after.type === 'file' && source) await stageContent(source, to)
   else makeNode(to, after)
   return lstatSync(to, { bigint: true }).ino
 }
@@ -39,9 +38,8 @@ export async function copyPreImage(from: Buffer, to: Buffer): Promise<void> {
   }
 }
 
-async function stageContent(source: ContentSource, to: Buffer, view: View): Promise<void> {
-  const descriptor = openOrStream(source, view)
-  if (descriptor === undefined) return stageStream(source, to, view)
+async function stageContent(source: ContentSource, to: Buffer): Promise<void> {
+  const descriptor = openContent(source)
   try {
     await copyContent({ descriptor, path: source.path }, to)
     // The copy of an unreadable file is one too.
@@ -51,28 +49,8 @@ async function stageContent(source: ContentSource, to: Buffer, view: View): Prom
   }
 }
 
-function openOrStream(source: ContentSource, view: View): number | undefined {
-  try {
-    return view.reader ? openSync(source.path, 'r') : openContent(source)
-  } catch (error) {
-    if (view.reader && codeOf(error) === 'EACCES') return undefined
-    throw error
-  }
-}
-
-async function stageStream(source: ContentSource, to: Buffer, view: View): Promise<void> {
-  const target = openSync(to, 'wx', 0o600)
-  try {
-    for await (const chunk of readContent(source, view)) for (let at = 0; at < chunk.length; ) at += writeSync(target, chunk, at)
-  } catch (error) {
-    rmSync(to)
-    throw error
-  } finally {
-    closeSync(target)
-  }
-}
-
 function makeNode(to: Buffer, { type, mode, rdev, character }: EntryState): void {
-  const kind = type === 'device' ? (character ? constants.S_IFCHR : constants.S_IFBLK) : kinds[type as keyof typeof kinds]
+  const kind =
+    type === 'device' ? (character ? constants.S_IFCHR : constants.S_IFBLK) : kinds[type as keyof typeof kinds]
   if (diskLibc().mknod(zeroEnded(to), kind | mode, rdev) < 0) throw systemError('mknod', diskLibc().errno(), to)
 }

@@ -34,6 +34,7 @@ function syncPlace(journal: Journal, layer: number, path: Buffer): void {
   } catch (error) {
     // Deleted or replaced by this very effect, by a pipe perhaps, or not readable for its owner.
     const code = codeOf(error)
-    if (!['ENOENT', 'EACCES', 'ENOTDIR', 'ELOOP', 'ENXIO', 'EINVAL'].includes(code ?? '') && !isCmdopError(error)) throw error
+    if (!['ENOENT', 'EACCES', 'ENOTDIR', 'ELOOP', 'ENXIO', 'EINVAL'].includes(code ?? '') && !isCmdopError(error))
+      throw error
   }
 }

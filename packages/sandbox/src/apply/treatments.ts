@@ -34,12 +34,15 @@ export interface Anchor {
 export function decideTreatments({ changes, anchors }: Changes, layers: readonly ViewLayer[]): Treatment[] {
   const numbers = new Map(layers.map((layer, index) => [layer, index]))
   const numberOf = (layer: ViewLayer) => numbers.get(layer) ?? 0
-  const known = new Map<string, Anchor>([...anchors].map(([group, { layer, path, ino }]) => [group, { layer: numberOf(layer), path, ino }]))
+  const known = new Map<string, Anchor>(
+    [...anchors].map(([group, { layer, path, ino }]) => [group, { layer: numberOf(layer), path, ino }]),
+  )
   // A name that keeps or brings an inode of the disk is what the other names are linked to, wherever it stands in the order.
   for (const change of changes) {
     const { linkGroup, path } = change
     const ino = change.sameInode ? change.before?.ino : change.movedFrom?.before?.ino
-    if (linkGroup && ino !== undefined && !known.has(linkGroup)) known.set(linkGroup, { layer: numberOf(change.layer), path, ino })
+    if (linkGroup && ino !== undefined && !known.has(linkGroup))
+      known.set(linkGroup, { layer: numberOf(change.layer), path, ino })
   }
   const sources = new Set(changes.map(({ movedFrom }) => movedFrom))
   return changes.map((change, index) => {

@@ -14,7 +14,10 @@ export async function undoEffect(effectId: string, options: ApplyOptions): Promi
   const journal = /^[A-Za-z0-9_-]{1,64}$/.test(effectId) ? Journal.open(join(options.journals, effectId)) : undefined
   if (!journal?.isMarked('applied') || !journal.hasPlan()) {
     journal?.[Symbol.dispose]()
-    throw new CmdopError('not_found', `No applied effect ${JSON.stringify(effectId)} is kept; see \`cmdop effects list\`.`)
+    throw new CmdopError(
+      'not_found',
+      `No applied effect ${JSON.stringify(effectId)} is kept; see \`cmdop effects list\`.`,
+    )
   }
   try {
     const steps = journal.readPlan() ?? []

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, renameSync } from 'node:fs'
+import { closeSync, constants, fstatSync, lstatSync, openSync, renameSync } from 'node:fs'
 import { isCmdopError } from '@cmdop/protocol'
 import { chmodEntry, writeAttributes, writeMtime } from '../disk/attributes.ts'
 import { writeContent } from '../disk/copy-content.ts'
@@ -8,7 +8,7 @@ import { codeOf } from '../disk/system-error.ts'
 import { asideOf, changePlaces, openForWriting, renameDirectory } from './do-step.ts'
 import type { Journal } from './journal.ts'
 import type { Step } from './step.ts'
-import { withParent } from './with-parent.ts'
+import { listDirectory, withParent } from './with-parent.ts'
 
 /**
  * Takes one step back, whether it was done, half done or not begun; doing it twice does no harm. An entry that is neither what it was
@@ -28,7 +28,8 @@ export async function undoStep(journal: Journal, step: Step): Promise<void> {
 export function isTakenBack(journal: Journal, step: Step): boolean {
   const present = inodeOf(journal, step)
   if (step.do === 'take') return present === step.before.ino
-  if (step.do === 'put' || step.do === 'link') return step.replaces ? present === step.replaces.ino : present !== step.ino
+  if (step.do === 'put' || step.do === 'link')
+    return step.replaces ? present === step.replaces.ino : present !== step.ino
   return true
 }
 
@@ -89,8 +90,8 @@ function unput(journal: Journal, { layer, path, slot, ino, replaces }: StepOf<'p
   if (!replaces) {
     if (present?.ino !== ino) return
     if (present.type !== 'directory') return renameSync(at, from)
-    if (readdirSync(at, { encoding: 'buffer' }).length > 0) return
-    renameDirectory(at, from)
+    if (listDirectory(disk, path).length > 0) return
+    renameDirectory(disk.at(path), from)
     return disk.forget()
   }
   const old = [from, asideOf(from)].find((each) => inodeAt(each) === replaces.ino)

@@ -1,6 +1,6 @@
-import { lstatSync } from 'node:fs'
+import { lstatSync, readdirSync } from 'node:fs'
 import { chmodEntry } from '../disk/attributes.ts'
-import { parentOf } from '../disk/path-bytes.ts'
+import { joinBytes, parentOf } from '../disk/path-bytes.ts'
 import type { RealDisk } from '../disk/real-disk.ts'
 import { codeOf } from '../disk/system-error.ts'
 
@@ -15,10 +15,17 @@ export function withParent<T>(disk: RealDisk, path: Buffer, work: (at: Buffer) =
     if (codeOf(error) !== 'EACCES' || path.length === 0) throw error
   }
   const mode = lstatSync(disk.at(parentOf(path))).mode & 0o7777
-  chmodEntry(disk.at(parentOf(path)), mode | 0o300)
+  chmodEntry(disk.at(parentOf(path)), mode | 0o700)
   try {
     return work(disk.at(path))
   } finally {
     chmodEntry(disk.at(parentOf(path)), mode)
   }
+}
+
+/** Names in a directory, also in one that its owner may not read. */
+export function listDirectory(disk: RealDisk, path: Buffer): readonly Buffer[] {
+  return withParent(disk, joinBytes(path, Buffer.from('any')), (at) =>
+    readdirSync(parentOf(at), { encoding: 'buffer' }),
+  )
 }

@@ -22,7 +22,8 @@ export function writeAttributes(path: Buffer, wanted: Attributes, present: Attri
   if (wanted.type !== 'symlink' && (chowned || wanted.mode !== present.mode)) chmodEntry(path, wanted.mode)
   writeXattrs(path, wanted.xattrs)
   // An access list is one with the mode: setting one may have changed the other.
-  if (wanted.type !== 'symlink' && wanted.xattrs.size > 0 && wanted.xattrs.has('system.posix_acl_access')) chmodEntry(path, wanted.mode)
+  if (wanted.type !== 'symlink' && wanted.xattrs.size > 0 && wanted.xattrs.has('system.posix_acl_access'))
+    chmodEntry(path, wanted.mode)
 }
 
 /** Sets the modification time, to the nanosecond; links are not followed and the access time stays. */
@@ -35,7 +36,8 @@ export function writeMtime(path: Buffer, mtimeNs: bigint): void {
     seconds -= 1n
   }
   const times = new BigInt64Array([0n, UTIME_OMIT, seconds, rest])
-  if (libc.utimensat(AT_FDCWD, zeroEnded(path), times, AT_SYMLINK_NOFOLLOW) < 0) throw systemError('utimensat', libc.errno(), path)
+  if (libc.utimensat(AT_FDCWD, zeroEnded(path), times, AT_SYMLINK_NOFOLLOW) < 0)
+    throw systemError('utimensat', libc.errno(), path)
 }
 
 /** chmod(2) of the entry itself: Node's own follows a link that came to be there. */

@@ -1,4 +1,14 @@
-import { closeSync, constants, copyFileSync, fstatSync, ftruncateSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
 import { createPace } from '../pace.ts'
 import { diskLibc, errno } from './libc.ts'
 import { codeOf, systemError } from './system-error.ts'
@@ -12,10 +22,14 @@ const PIECE = 1_048_576
  * Copies an open file to a new one: shared blocks where the filesystem has them, holes kept. `path` is where it is; one that may not be
  * opened a second time is copied through the descriptor.
  */
-export async function copyContent({ descriptor, path }: { descriptor: number; path: Buffer }, to: Buffer): Promise<void> {
+export async function copyContent(
+  { descriptor, path }: { descriptor: number; path: Buffer },
+  to: Buffer,
+): Promise<void> {
   const { size, blocks } = fstatSync(descriptor)
   const plain = blocks * 512 >= size && size <= PIECE * 8
-  if (!copied(path, to, plain ? constants.COPYFILE_FICLONE : constants.COPYFILE_FICLONE_FORCE)) await copyHoles(descriptor, to, size)
+  if (!copied(path, to, plain ? constants.COPYFILE_FICLONE : constants.COPYFILE_FICLONE_FORCE))
+    await copyHoles(descriptor, to, size)
 }
 
 /**
@@ -33,7 +47,8 @@ export async function writeContent(from: number, to: number): Promise<void> {
     for (let at = part.start; !part.hole && at < part.end; at += PIECE) {
       const length = readFull(from, wanted, { at, length: Math.min(PIECE, part.end - at) })
       const there = readFull(to, present, { at, length })
-      if (there !== length || wanted.compare(present, 0, length, 0, length) !== 0) writeFull(to, wanted.subarray(0, length), at)
+      if (there !== length || wanted.compare(present, 0, length, 0, length) !== 0)
+        writeFull(to, wanted.subarray(0, length), at)
       await pace()
     }
   }
@@ -78,7 +93,7 @@ interface Part {
 
 /** The data and the holes of an open file, in order. */
 export function* parts(descriptor: number, size: number): Generator<Part> {
-  for (let at = 0; at < size; ) {
+  for (let at = 0; at < size;) {
     const data = seek(descriptor, at, SEEK_DATA) ?? size
     if (data > at) yield { hole: true, start: at, end: Math.min(data, size) }
     if (data >= size) return
@@ -91,7 +106,7 @@ export function* parts(descriptor: number, size: number): Generator<Part> {
 /** The next data or hole from an offset on; undefined at the end of the file. */
 function seek(descriptor: number, offset: number, whence: number): number | undefined {
   const libc = diskLibc()
-  const found = Number(libc.lseek(descriptor, offset, whence))
+  const found = libc.lseek(descriptor, offset, whence)
   if (found >= 0) return found
   const code = libc.errno()
   if (code === errno.ENXIO) return undefined
@@ -105,7 +120,8 @@ function punch(descriptor: number, { start, end }: Part): void {
   const libc = diskLibc()
   if (libc.fallocate(descriptor, FALLOC_FL_PUNCH_HOLE, start, Math.min(end, size) - start) === 0) return
   const zeros = Buffer.alloc(PIECE)
-  for (let at = start; at < Math.min(end, size); at += PIECE) writeFull(descriptor, zeros.subarray(0, Math.min(PIECE, end - at, size - at)), at)
+  for (let at = start; at < Math.min(end, size); at += PIECE)
+    writeFull(descriptor, zeros.subarray(0, Math.min(PIECE, end - at, size - at)), at)
 }
 
 function readFull(descriptor: number, into: Buffer, { at, length }: { at: number; length: number }): number {
@@ -119,5 +135,5 @@ function readFull(descriptor: number, into: Buffer, { at, length }: { at: number
 }
 
 function writeFull(descriptor: number, bytes: Buffer, at: number): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done, bytes.length - done, at + done)
+  for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done, bytes.length - done, at + done)
 }

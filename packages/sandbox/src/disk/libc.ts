@@ -21,7 +21,19 @@ export interface DiskLibc {
 }
 
 /** Values of `errno` that are looked at. */
-export const errno = { ENOENT: 2, EACCES: 13, EEXIST: 17, EXDEV: 18, ENOTDIR: 20, EINVAL: 22, ENODATA: 61, ERANGE: 34, ENOTSUP: 95, ENXIO: 6, ELOOP: 40 }
+export const errno = {
+  ENOENT: 2,
+  EACCES: 13,
+  EEXIST: 17,
+  EXDEV: 18,
+  ENOTDIR: 20,
+  EINVAL: 22,
+  ENODATA: 61,
+  ERANGE: 34,
+  ENOTSUP: 95,
+  ENXIO: 6,
+  ELOOP: 40,
+}
 
 const AT_FDCWD = -100
 
@@ -55,15 +67,22 @@ export function diskLibc(): DiskLibc {
 function load(): DiskLibc {
   const call = numbers[process.arch]
   if (process.platform !== 'linux' || !call)
-    throw new CmdopError('unsupported', `Effects need Linux on x64 or arm64; this is ${process.platform} on ${process.arch}.`)
+    throw new CmdopError(
+      'unsupported',
+      `Effects need Linux on x64 or arm64; this is ${process.platform} on ${process.arch}.`,
+    )
   const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi')
   const library = koffi.load(null)
   const syncfs = library.func('int syncfs(int descriptor)')
   const functions = Object.fromEntries(
     Object.entries(signatures).map(([name, signature]) => [name, library.func(signature)]),
   ) as unknown as DiskLibc & Record<string, (...values: unknown[]) => number>
-  const { syscall4, syscallRename, syscallMknod } = functions as unknown as Record<string, (...values: unknown[]) => number>
-  if (!syscall4 || !syscallRename || !syscallMknod) throw new CmdopError('unsupported', 'The C library has no syscall().')
+  const { syscall4, syscallRename, syscallMknod } = functions as unknown as Record<
+    string,
+    (...values: unknown[]) => number
+  >
+  if (!syscall4 || !syscallRename || !syscallMknod)
+    throw new CmdopError('unsupported', 'The C library has no syscall().')
   return {
     ...functions,
     openat2: (directory, path, how) => syscall4(call.openat2, directory, path, how, how.byteLength),

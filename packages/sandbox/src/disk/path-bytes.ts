@@ -39,14 +39,6 @@ export function keyOf(path: Buffer): string {
   return path.toString('latin1')
 }
 
-/** Names that it takes to come from the root to here. */
-export function depthOf(path: Buffer): number {
-  if (path.length === 0) return 0
-  let depth = 1
-  for (const byte of path) if (byte === SLASH) depth++
-  return depth
-}
-
 /** The path for the wire: as text, and its bytes too where the text does not hold them. */
 export function wirePath(path: Buffer): { path: string; pathBase64?: string } {
   const text = path.toString()

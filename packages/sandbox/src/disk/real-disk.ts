@@ -90,7 +90,8 @@ export class RealDisk implements Disposable {
   #refused(path: Buffer): Error {
     const code = this.#libc.errno()
     if (code === errno.EXDEV) return conflictAt(this.full(path), 'is on another mount')
-    if (code === errno.ELOOP || code === errno.ENOTDIR) return conflictAt(this.full(path), 'is not a directory any more')
+    if (code === errno.ELOOP || code === errno.ENOTDIR)
+      return conflictAt(this.full(path), 'is not a directory any more')
     return systemError('openat2', code, this.full(path))
   }
 }
@@ -98,9 +99,13 @@ export class RealDisk implements Disposable {
 /** `effect_conflict` about one path. */
 export function conflictAt(path: Buffer, why: string): CmdopError {
   const shown = path.toString()
-  return new CmdopError('effect_conflict', `Nothing was applied: ${JSON.stringify(shown)} ${why}. Run the command again.`, {
-    details: { paths: [shown] },
-  })
+  return new CmdopError(
+    'effect_conflict',
+    `Nothing was applied: ${JSON.stringify(shown)} ${why}. Run the command again.`,
+    {
+      details: { paths: [shown] },
+    },
+  )
 }
 
 const dot = Buffer.from('.')

@@ -3,13 +3,12 @@ import { joinBytes } from '../disk/path-bytes.ts'
 import { conflictAt } from '../disk/real-disk.ts'
 import { codeOf } from '../disk/system-error.ts'
 import { sameXattrs } from '../disk/xattrs.ts'
-import type { View, ViewLayer } from '../view.ts'
+import type { ViewLayer } from '../view.ts'
 import type { Change, ContentSource } from './change.ts'
 import { contentHash } from './content.ts'
 
 /** An entry of the view beside what is at its path on the real disk. */
 interface Entry {
-  readonly view: View
   readonly layer: ViewLayer
   readonly path: Buffer
   readonly after: EntryState
@@ -71,7 +70,7 @@ function isOtherService({ after, copiedUp }: Entry): boolean {
 }
 
 async function compareContent(entry: Entry, before: EntryState): Promise<{ same: boolean; sha256?: string }> {
-  const { after, source, path, layer, view } = entry
+  const { after, source, path, layer } = entry
   if (after.type === 'symlink') return { same: before.target?.equals(after.target ?? Buffer.alloc(0)) === true }
   if (after.type === 'device') return { same: before.rdev === after.rdev && before.character === after.character }
   if (after.type !== 'file' || !source) return { same: true }
@@ -80,7 +79,7 @@ async function compareContent(entry: Entry, before: EntryState): Promise<{ same:
   const sha256 = await hashOf(entry)
   if (before.size !== after.size) return { same: false, sha256 }
   try {
-    return { same: (await contentHash(real, before.size, view)) === sha256, sha256 }
+    return { same: (await contentHash(real, before.size)) === sha256, sha256 }
   } catch (error) {
     if (codeOf(error) !== 'EACCES') throw error
     // A file that its owner cannot read either: a copy that nobody wrote to keeps the time.
@@ -89,10 +88,10 @@ async function compareContent(entry: Entry, before: EntryState): Promise<{ same:
 }
 
 /** A file of which only the attributes are in the view has its content on the real disk, where others may have removed it. */
-async function hashOf({ layer, path, after, source, view }: Entry): Promise<string> {
+async function hashOf({ layer, path, after, source }: Entry): Promise<string> {
   if (after.type !== 'file' || !source) return ''
   try {
-    return await contentHash(source, after.size, view)
+    return await contentHash(source, after.size)
   } catch (error) {
     if (source.where !== 'real' || codeOf(error) !== 'ENOENT') throw error
     throw conflictAt(joinBytes(Buffer.from(layer.root), path), 'has lost its content: others removed it from the disk')

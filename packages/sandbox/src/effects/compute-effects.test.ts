@@ -8,14 +8,23 @@ import { treeOf } from '../testing/tree-of.ts'
 import { type EffectOptions, computeEffects } from './compute-effects.ts'
 
 /** What some commands change on a disk that others made. */
-async function effectOf(overlays: OverlayWorld, { disk: make, commands, ...options }: { disk: string; commands: string } & EffectOptions) {
+async function effectOf(
+  overlays: OverlayWorld,
+  { disk: make, commands, ...options }: { disk: string; commands: string } & EffectOptions,
+) {
   const disk = overlays.folder()
   await overlays.ask({ shell: make, directory: disk })
   const shown = await overlays.view(disk)
   await shown.shell(commands)
   const list = await computeEffects(shown.view, options)
   const short = (path: string | undefined) => path?.replace(`${disk}/`, '')
-  return { disk, shown, list, lines: list.effects.map(({ kind, path, from }) => [kind, short(path), short(from)].filter(Boolean).join(' ')), short }
+  return {
+    disk,
+    shown,
+    list,
+    lines: list.effects.map(({ kind, path, from }) => [kind, short(path), short(from)].filter(Boolean).join(' ')),
+    short,
+  }
 }
 
 function rulesOf({ violations }: EffectList, disk: string): string[] {
@@ -27,12 +36,24 @@ describe.each(overlayKinds)('the effect of commands, as an ordinary user: $user'
     await using overlays = await startOverlays({ user })
     const { disk, list, lines } = await effectOf(overlays, {
       disk: 'mkdir -p d/s gone; echo x > d/x; echo y > d/s/y; for i in a b c e f same; do echo content of $i > $i; done; touch gone/1',
-      commands: 'mv d dd; echo more >> dd/x; rm a; echo b2 >> b; chmod 600 c; rm e; mkdir e; mv f ff; rm -r gone; echo new > new; echo t > tmp; rm tmp; cat same > t; cat t > same; rm t; touch -r b same',
+      commands:
+        'mv d dd; echo more >> dd/x; rm a; echo b2 >> b; chmod 600 c; rm e; mkdir e; mv f ff; rm -r gone; echo new > new; echo t > tmp; rm tmp; cat same > t; cat t > same; rm t; touch -r b same',
     })
     // A user's overlay copies what a directory holds when it is renamed, so a file that is changed after that is another one.
     const changed = user ? ['added dd/x', 'deleted d/x'] : ['moved dd/x d/x']
-    const expected = ['deleted a', 'modified b', 'metadata c', 'moved dd d', 'moved dd/s d/s', 'moved dd/s/y d/s/y', 'replaced e', 'moved ff f']
-    expect(lines.sort()).toEqual([...expected, ...changed, 'deleted gone', 'deleted gone/1', 'metadata same', 'added new'].sort())
+    const expected = [
+      'deleted a',
+      'modified b',
+      'metadata c',
+      'moved dd d',
+      'moved dd/s d/s',
+      'moved dd/s/y d/s/y',
+      'replaced e',
+      'moved ff f',
+    ]
+    expect(lines.sort()).toEqual(
+      [...expected, ...changed, 'deleted gone', 'deleted gone/1', 'metadata same', 'added new'].sort(),
+    )
     expect(EffectListSchema.parse(list)).toEqual(list)
     expect(readFileSync(join(disk, 'b'), 'utf8')).toBe('content of b\n')
     expect(treeOf(disk).length).toBe(13)
@@ -56,7 +77,8 @@ describe.each(overlayKinds)('the effect of commands, as an ordinary user: $user'
     await using overlays = await startOverlays({ user })
     const { lines, list } = await effectOf(overlays, {
       disk: 'mkdir -p old/deep; for i in $(seq 60); do echo $i > old/$i; echo $i > old/deep/$i; done',
-      commands: 'rm -r old; mkdir new; for i in $(seq 150); do echo new $i > new/$i; done; mkdir new/.git new/.git/hooks; echo x > new/.git/hooks/pre-commit',
+      commands:
+        'rm -r old; mkdir new; for i in $(seq 150); do echo new $i > new/$i; done; mkdir new/.git new/.git/hooks; echo x > new/.git/hooks/pre-commit',
     })
     expect(lines).toEqual(['added new', 'added new/.git/hooks/pre-commit', 'deleted old'])
     expect(list.effects.map(({ collapsed }) => collapsed)).toEqual([153, undefined, 121])
@@ -66,7 +88,10 @@ describe.each(overlayKinds)('the effect of commands, as an ordinary user: $user'
 
   test('names that are no UTF-8 or hold a newline keep their bytes', async () => {
     await using overlays = await startOverlays({ user })
-    const { list } = await effectOf(overlays, { disk: 'true', commands: `touch "$(printf 'a\\nb')" "$(printf 'x\\377')"` })
+    const { list } = await effectOf(overlays, {
+      disk: 'true',
+      commands: `touch "$(printf 'a\\nb')" "$(printf 'x\\377')"`,
+    })
     expect(list.effects.map(({ path }) => path.split('/').at(-1))).toEqual(['a\nb', 'x\ufffd'])
     expect(Buffer.from(list.effects[1]?.pathBase64 ?? '', 'base64').at(-1)).toBe(0xff)
   })
@@ -94,12 +119,14 @@ describe.each(overlayKinds)('the effect of commands, as an ordinary user: $user'
         'echo "[branch \\"alias\\"]" >> r/.git/config; mkdir .ssh; echo key > .ssh/authorized_keys',
     })
     expect(rulesOf(list, disk).sort()).toEqual(
-      ['deferred:ssh .ssh/authorized_keys', 'deleted dir', 'deleted dir/in', 'deleted gone', 'deleted one', 'emptied emptied'].concat([
-        'overwritten over',
-        'overwritten r/.git/config',
-        'overwritten two',
-        'replaced type',
-      ]),
+      [
+        'deferred:ssh .ssh/authorized_keys',
+        'deleted dir',
+        'deleted dir/in',
+        'deleted gone',
+        'deleted one',
+        'emptied emptied',
+      ].concat(['overwritten over', 'overwritten r/.git/config', 'overwritten two', 'replaced type']),
     )
   })
 })

@@ -8,6 +8,7 @@ import { findMovedDirectories } from './directories.ts'
 import { effectHash, fullPath, sortChanges } from './effect-hash.ts'
 import { type ListLimits, listEffects } from './list-effects.ts'
 import { findMoves } from './moves.ts'
+import { UpperDirectories } from './upper-directories.ts'
 import { walkView } from './walk.ts'
 
 /** Options of `computeEffects`. */
@@ -30,29 +31,37 @@ export interface ComputedChanges extends Changes {
  * written to. The hash stands for every change and for the disk it was compared with.
  */
 export async function computeEffects(view: View, options: EffectOptions = {}): Promise<EffectList> {
-  const computed = await computeChanges(view, options.signal)
+  using directories = new UpperDirectories()
+  const computed = await computeChanges(view, directories, options.signal)
   const addedDirectories = new Set(computed.changes.filter(isAddedDirectory).map((change) => keyOf(fullPath(change))))
   const check = createDeferredCheck(options.deferred)
   const listed = listEffects(computed.changes, {
     movedDirectories: findMovedDirectories(computed.changes),
     deferred: (change) => check(change, addedDirectories),
-    diff: createDiffer(view, options.diffs),
+    diff: createDiffer(options.diffs),
     ...(options.limits && { limits: options.limits }),
   })
   return {
     effectId: view.id,
     hash: computed.hash,
     ...listed,
-    unpreviewable: [...(view.unpreviewable ?? []), ...computed.unread.map(({ path, why }) => ({ path: path.toString(), why }))],
+    unpreviewable: [
+      ...(view.unpreviewable ?? []),
+      ...computed.unread.map(({ path, why }) => ({ path: path.toString(), why })),
+    ],
     sideEffects: options.sideEffects ?? { network: 'none', networkAttempts: 0, backgroundKilled: 0 },
   }
 }
 
-/** Every change of a view, sorted by path, and the hash over them. */
-export async function computeChanges(view: View, signal?: AbortSignal): Promise<ComputedChanges> {
-  const { changes, anchors, unread } = await walkView(view, signal)
+/** Every change of a view, sorted by path, and the hash over them. Contents can be read until the directories are closed. */
+export async function computeChanges(
+  view: View,
+  directories: UpperDirectories,
+  signal?: AbortSignal,
+): Promise<ComputedChanges> {
+  const { changes, anchors, unread } = await walkView(view, directories, signal)
   const sorted = sortChanges(changes)
-  await findMoves(sorted, view)
+  await findMoves(sorted)
   return { changes: sorted, anchors, unread, hash: effectHash(sorted) }
 }
 

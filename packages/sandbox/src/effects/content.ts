@@ -1,9 +1,8 @@
 import { type Hash, createHash, hash } from 'node:crypto'
-import { chmodSync, closeSync, fstatSync, lstatSync, openSync, readSync, readdirSync } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { chmodSync, closeSync, fstatSync, lstatSync, openSync, read as readAsync, readSync } from 'node:fs'
+import { promisify } from 'node:util'
 import { parts } from '../disk/copy-content.ts'
 import { codeOf } from '../disk/system-error.ts'
-import type { View } from '../view.ts'
 import type { ContentSource } from './change.ts'
 import { createPace } from '../pace.ts'
 
@@ -12,14 +11,14 @@ const PIECE = 1_048_576
 const piece = Buffer.allocUnsafeSlow(PIECE)
 
 /** SHA-256 of a regular file of the view or of the real disk; of a large one with holes, see `hashHoles`. */
-export async function contentHash(source: ContentSource, size: number, view: View): Promise<string> {
+export async function contentHash(source: ContentSource, size: number): Promise<string> {
   if (size < PIECE) {
-    const length = readSmall(source, view)
-    if (length !== undefined && length < PIECE) return hash('sha256', piece.subarray(0, length), 'hex')
+    const length = readSmall(source)
+    if (length < PIECE) return hash('sha256', piece.subarray(0, length), 'hex')
   }
   const sum = createHash('sha256')
   if (await hashHoles(source, sum)) return sum.digest('hex')
-  for await (const chunk of readContent(source, view)) sum.update(chunk)
+  for await (const chunk of readContent(source)) sum.update(chunk)
   return sum.digest('hex')
 }
 
@@ -28,12 +27,7 @@ export async function contentHash(source: ContentSource, size: number, view: Vie
  * zeros, differ; a copy has the holes of the original.
  */
 async function hashHoles(source: ContentSource, sum: Hash): Promise<boolean> {
-  let descriptor
-  try {
-    descriptor = openSync(source.path, 'r')
-  } catch {
-    return false
-  }
+  const descriptor = openContent(source)
   try {
     const { size, blocks } = fstatSync(descriptor)
     if (blocks * 512 > size / 2) return false
@@ -42,7 +36,7 @@ async function hashHoles(source: ContentSource, sum: Hash): Promise<boolean> {
     sum.update(`holes ${size}`)
     for (const { hole, start, end } of parts(descriptor, size)) {
       sum.update(`${hole} ${start} ${end}`)
-      for (let at = start; !hole && at < end; ) {
+      for (let at = hole ? end : start; at < end;) {
         const read = readSync(descriptor, buffer, 0, Math.min(PIECE, end - at), at)
         if (read === 0) return true
         sum.update(buffer.subarray(0, read))
@@ -57,19 +51,22 @@ async function hashHoles(source: ContentSource, sum: Hash): Promise<boolean> {
 }
 
 /** The content in pieces; each piece is only good until the next is asked for. */
-export async function* readContent(source: ContentSource, view: View): AsyncGenerator<Uint8Array> {
-  if (source.where === 'upper' && view.reader && !isReadable(source.path)) return yield* view.reader.read(source.path)
+async function* readContent(source: ContentSource): AsyncGenerator<Uint8Array> {
   const descriptor = openContent(source)
-  await using handle = await open(`/proc/self/fd/${descriptor}`).finally(() => closeSync(descriptor))
-  const buffer = Buffer.allocUnsafeSlow(PIECE)
-  for (;;) {
-    const { bytesRead } = await handle.read(buffer, 0, buffer.length)
-    if (bytesRead === 0) return
-    yield buffer.subarray(0, bytesRead)
+  try {
+    const buffer = Buffer.allocUnsafe(PIECE)
+    const read = promisify(readAsync)
+    for (;;) {
+      const { bytesRead } = await read(descriptor, buffer, 0, buffer.length, null)
+      if (bytesRead === 0) break
+      yield buffer.subarray(0, bytesRead)
+    }
+  } finally {
+    closeSync(descriptor)
   }
 }
 
-/** Opens a content for reading. What is unreadable in an upper directory is made readable for this moment. */
+/** Opens a content for reading. What commands made unreadable for their own user is, in an upper directory, opened for this moment. */
 export function openContent(source: ContentSource): number {
   try {
     return openSync(source.path, 'r')
@@ -79,27 +76,9 @@ export function openContent(source: ContentSource): number {
   }
 }
 
-/** Names in a directory of an upper directory, readable or not. */
-export async function listUpper(path: Buffer, view: View): Promise<readonly Buffer[]> {
-  try {
-    return readdirSync(path, { encoding: 'buffer' })
-  } catch (error) {
-    if (codeOf(error) !== 'EACCES') throw error
-    return view.reader
-      ? view.reader.list(path)
-      : withMode({ path, bits: 0o500 }, () => readdirSync(path, { encoding: 'buffer' }))
-  }
-}
-
-/** The first PIECE bytes into `piece`; undefined when it cannot be opened like this. */
-function readSmall(source: ContentSource, view: View): number | undefined {
-  let descriptor
-  try {
-    descriptor = view.reader ? openSync(source.path, 'r') : openContent(source)
-  } catch (error) {
-    if (codeOf(error) === 'EACCES' && view.reader) return undefined
-    throw error
-  }
+/** The first PIECE bytes into `piece`. */
+function readSmall(source: ContentSource): number {
+  const descriptor = openContent(source)
   try {
     let length = 0
     for (;;) {
@@ -109,15 +88,6 @@ function readSmall(source: ContentSource, view: View): number | undefined {
     }
   } finally {
     closeSync(descriptor)
-  }
-}
-
-function isReadable(path: Buffer): boolean {
-  try {
-    closeSync(openSync(path, 'r'))
-    return true
-  } catch {
-    return false
   }
 }
 

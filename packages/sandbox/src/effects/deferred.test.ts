@@ -11,11 +11,28 @@ afterAll(() => rmSync(folder, { recursive: true }))
 writeFileSync(join(folder, 'some file'), 'content')
 const file = readState(Buffer.from(join(folder, 'some file'))) as EntryState
 
-function change(path: string, { before = false, kind = before ? 'modified' : 'added', after = {} }: { before?: boolean; kind?: Change['kind']; after?: Partial<EntryState> } = {}): Change {
-  return { kind, layer: { root: '/', upper: '' }, path: Buffer.from(path.slice(1)), after: { ...file, ...after }, ...(before && { before: file }) }
+function change(
+  path: string,
+  {
+    before = false,
+    kind = before ? 'modified' : 'added',
+    after = {},
+  }: { before?: boolean; kind?: Change['kind']; after?: Partial<EntryState> } = {},
+): Change {
+  return {
+    kind,
+    layer: { root: '/', upper: '' },
+    path: Buffer.from(path.slice(1)),
+    after: { ...file, ...after },
+    ...(before && { before: file }),
+  }
 }
 
-const check = createDeferredCheck({ homes: ['/home/ann', '/srv/työ'], programs: [join(folder, 'bin'), '/usr/bin'], extra: ['/srv/jobs'] })
+const check = createDeferredCheck({
+  homes: ['/home/ann', '/srv/työ'],
+  programs: [join(folder, 'bin'), '/usr/bin'],
+  extra: ['/srv/jobs'],
+})
 const ruleOf = (each: Change, added: readonly string[] = []) => check(each, new Set(added))
 
 test.each([
@@ -92,7 +109,12 @@ test('the configuration of a repository runs something only by its keys and sect
     const source = { where: 'upper', path: Buffer.from(join(path, 'content')) } as const
     return ruleOf({ ...change(join(path, '.git/config')), source })
   }
-  expect(config('plain', '[core]\n\tbare = false\n[branch "fsmonitor"]\n\tmerge = refs/heads/alias\n[user]\n\tname = hookspath\n')).toBeUndefined()
+  expect(
+    config(
+      'plain',
+      '[core]\n\tbare = false\n[branch "fsmonitor"]\n\tmerge = refs/heads/alias\n[user]\n\tname = hookspath\n',
+    ),
+  ).toBeUndefined()
   expect(config('hooks', '[core]\n\thooksPath = /tmp\n')).toBe('git-config')
   expect(config('alias', '[alias]\n\tst = !sh\n')).toBe('git-config')
   expect(config('filter', '[filter "x"]\n\tsmudge = sh\n')).toBe('git-config')

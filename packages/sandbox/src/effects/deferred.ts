@@ -15,18 +15,33 @@ export interface DeferredPlaces {
   readonly extra?: readonly string[]
 }
 
-const programs = ['/bin', '/sbin', '/usr/bin', '/usr/sbin', '/usr/local/bin', '/usr/local/sbin', '/snap/bin', '/opt/bin']
+const programs = [
+  '/bin',
+  '/sbin',
+  '/usr/bin',
+  '/usr/sbin',
+  '/usr/local/bin',
+  '/usr/local/sbin',
+  '/snap/bin',
+  '/opt/bin',
+]
 
 /** Says of a change by which rule it changes what runs later; undefined when by none. */
-export function createDeferredCheck(places: DeferredPlaces = {}): (change: Change, all: ReadonlySet<string>) => string | undefined {
+export function createDeferredCheck(
+  places: DeferredPlaces = {},
+): (change: Change, all: ReadonlySet<string>) => string | undefined {
   const homes = (places.homes ?? knownHomes()).map(byteText)
-  const commandPaths = [...(places.programs ?? programs).map(byteText), ...homes.flatMap((home) => [`${home}/bin`, `${home}/.local/bin`])]
+  const commandPaths = [
+    ...(places.programs ?? programs).map(byteText),
+    ...homes.flatMap((home) => [`${home}/bin`, `${home}/.local/bin`]),
+  ]
   const extra = (places.extra ?? []).map(byteText)
   const rules = deferredRules.map((rule) => ({ rule, test: matcher(rule) }))
   return (change, addedDirectories) => {
     if (change.kind === 'times' || (change.after ?? change.before)?.type === 'directory') return undefined
     const path = fullPath(change).toString('latin1')
-    if (extra.some((each) => path === each || path.startsWith(each.endsWith('/') ? each : `${each}/`))) return 'configured'
+    if (extra.some((each) => path === each || path.startsWith(each.endsWith('/') ? each : `${each}/`)))
+      return 'configured'
     if (isPrivileged(change)) return 'privilege'
     const home = homeOf(path, homes)
     const fits = ({ rule, test }: (typeof rules)[number]) =>
@@ -38,7 +53,11 @@ export function createDeferredCheck(places: DeferredPlaces = {}): (change: Chang
 }
 
 /** A rule as one test of an absolute path, and of the home it is in. */
-function matcher({ home = [], system = [], anywhere = [] }: DeferredRule): (path: string, home: string | undefined) => boolean {
+function matcher({
+  home = [],
+  system = [],
+  anywhere = [],
+}: DeferredRule): (path: string, home: string | undefined) => boolean {
   const inHome = expression(home, '^')
   const inSystem = expression(system, '^')
   const ends = anywhere.length > 0 ? new RegExp(`(^|/)(${anywhere.map(escape).join('|')})$`) : undefined
@@ -65,7 +84,9 @@ function homeOf(path: string, homes: readonly string[]): string | undefined {
 
 /** A program that was there gets another content, or a new one stands where another directory already has that name. */
 function onPath(path: string, change: Change, directories: readonly string[]): string | undefined {
-  const directory = directories.find((each) => path.startsWith(`${each}/`) && !path.slice(each.length + 1).includes('/'))
+  const directory = directories.find(
+    (each) => path.startsWith(`${each}/`) && !path.slice(each.length + 1).includes('/'),
+  )
   if (directory === undefined) return undefined
   if (change.before) return change.kind === 'metadata' ? undefined : 'path'
   const name = nameOf(change.path)
@@ -126,6 +147,9 @@ function knownHomes(): string[] {
   const homes = readFileSyncOrEmpty(Buffer.from('/etc/passwd'))
     .split('\n')
     .map((line) => line.split(':')[5] ?? '')
-    .filter((home) => home.startsWith('/') && home.length > 1 && !/^\/(?:usr\/s?bin|bin|sbin|dev|proc|nonexistent)$/.test(home))
+    .filter(
+      (home) =>
+        home.startsWith('/') && home.length > 1 && !/^\/(?:usr\/s?bin|bin|sbin|dev|proc|nonexistent)$/.test(home),
+    )
   return [...new Set(['/root', ...homes])]
 }

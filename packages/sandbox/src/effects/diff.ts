@@ -1,6 +1,5 @@
 import { closeSync, readFileSync } from 'node:fs'
 import { createTwoFilesPatch } from 'diff'
-import type { View } from '../view.ts'
 import type { Change, ContentSource } from './change.ts'
 import { openContent } from './content.ts'
 import { fullPath } from './effect-hash.ts'
@@ -26,14 +25,14 @@ const TIME_MS = 1_000
 const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Makes unified diffs until the limits are reached; undefined for what is not text, too large, or too much. */
-export function createDiffer(view: View, limits: DiffLimits = diffLimits): (change: Change) => string | undefined {
+export function createDiffer(limits: DiffLimits = diffLimits): (change: Change) => string | undefined {
   let files = limits.files
   let left = limits.totalBytes
   let time = TIME_MS
   return (change) => {
     if (files <= 0 || left <= 0 || time <= 0 || !isCandidate(change, limits)) return undefined
     const started = performance.now()
-    const sides = bothSides(change, view)
+    const sides = bothSides(change)
     if (!sides) return undefined
     const bytes = Math.min(limits.diffBytes, left)
     const name = JSON.stringify(fullPath(change).toString()).slice(1, -1)
@@ -47,7 +46,11 @@ export function createDiffer(view: View, limits: DiffLimits = diffLimits): (chan
   }
 }
 
-function patchOf(name: string, { before, after }: { before: string; after: string }, timeout: number): string | undefined {
+function patchOf(
+  name: string,
+  { before, after }: { before: string; after: string },
+  timeout: number,
+): string | undefined {
   return createTwoFilesPatch(name, name, before, after, undefined, undefined, {
     context: 3,
     timeout,
@@ -68,14 +71,16 @@ function patchOfNew(name: string, content: string, bytes: number): string {
 function isCandidate({ kind, before, after, movedFrom, copyOf }: Change, limits: DiffLimits): boolean {
   if (kind !== 'added' && kind !== 'modified') return false
   if (copyOf || (movedFrom && kind === 'added') || after?.type !== 'file') return false
-  return after.size <= limits.fileBytes && (before?.size ?? 0) <= limits.fileBytes && after.size + (before?.size ?? 0) > 0
+  return (
+    after.size <= limits.fileBytes && (before?.size ?? 0) <= limits.fileBytes && after.size + (before?.size ?? 0) > 0
+  )
 }
 
-function bothSides(change: Change, view: View): { before: string; after: string } | undefined {
+function bothSides(change: Change): { before: string; after: string } | undefined {
   try {
     const real: ContentSource = { where: 'real', path: fullPath(change) }
-    const after = change.source && readText(change.source, view)
-    const before = change.before ? readText(real, view) : ''
+    const after = change.source && readText(change.source)
+    const before = change.before ? readText(real) : ''
     return before === undefined || after === undefined ? undefined : { before, after }
   } catch {
     // Not readable, or not UTF-8.
@@ -83,8 +88,7 @@ function bothSides(change: Change, view: View): { before: string; after: string 
   }
 }
 
-function readText(source: ContentSource, view: View): string | undefined {
-  if (view.reader && source.where === 'upper') return undefinedIfBinary(readFileSync(source.path))
+function readText(source: ContentSource): string | undefined {
   const descriptor = openContent(source)
   try {
     return undefinedIfBinary(readFileSync(descriptor))

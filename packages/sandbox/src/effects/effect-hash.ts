@@ -14,11 +14,20 @@ export function effectHash(changes: readonly Change[]): string {
     const path = fullPath(change)
     const before = change.before && identity(change.before)
     const group = change.linkGroup && numbered(groups, change.linkGroup)
-    const head = [change.kind, path.length, before, change.after && wanted(change.after), change.sha256, group, change.sameInode]
+    const head = [
+      change.kind,
+      path.length,
+      before,
+      change.after && wanted(change.after),
+      change.sha256,
+      group,
+      change.sameInode,
+    ]
     sum.update(`${JSON.stringify(head)}\n`)
     sum.update(path)
     if (change.after?.target) sum.update(change.after.target)
-    for (const [name, value] of change.after?.xattrs ?? []) sum.update(`${name.length} ${value.length} ${name}`, 'latin1').update(value)
+    for (const [name, value] of change.after?.xattrs ?? [])
+      sum.update(`${name.length} ${value.length} ${name}`, 'latin1').update(value)
   }
   return sum.digest('hex')
 }

@@ -43,7 +43,8 @@ export function listEffects(changes: readonly Change[], options: ListOptions): L
     if (row.kind === undefined) continue
     counts[row.kind] = (counts[row.kind] ?? 0) + 1
     if (owner !== undefined && owner !== row && row.deferred === undefined) continue
-    if (effects.length < limits.effects) effects.push(toEffect(row, { entries: entriesOf(collapsed, row), diff: options.diff }))
+    if (effects.length < limits.effects)
+      effects.push(toEffect(row, { entries: entriesOf(collapsed, row), diff: options.diff }))
     else truncated = true
   }
   return { effects, counts, truncated, violations: violations.list }
@@ -67,7 +68,13 @@ function toRows(changes: readonly Change[], { movedDirectories, deferred }: List
     const rules = violationsOf(change, moved, rule)
     const gone = change.kind === 'deleted' && (moved.intact.has(change) || moved.changed.has(change))
     const from = movedFrom(change, moved, origins)
-    return { change, kind: gone ? undefined : from ? 'moved' : change.kind, deferred: rule, rules, ...(from && { from }) }
+    return {
+      change,
+      kind: gone ? undefined : from ? 'moved' : change.kind,
+      deferred: rule,
+      rules,
+      ...(from && { from }),
+    }
   })
 }
 
@@ -100,7 +107,10 @@ function wholeDirectories(rows: readonly Row[]): { top: Row; below: Row[] }[] {
       continue
     }
     const isDirectory = (change.after ?? change.before)?.type === 'directory'
-    open = isDirectory && (kind === 'added' || kind === 'deleted' || kind === 'moved') ? { top: row, below: [], path } : undefined
+    open =
+      isDirectory && (kind === 'added' || kind === 'deleted' || kind === 'moved')
+        ? { top: row, below: [], path }
+        : undefined
     if (open) found.push(open)
   }
   return found

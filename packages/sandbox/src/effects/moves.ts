@@ -1,6 +1,5 @@
 import { readState } from '../disk/entry-state.ts'
 import { keyOf } from '../disk/path-bytes.ts'
-import type { View } from '../view.ts'
 import type { Change } from './change.ts'
 import { contentHash } from './content.ts'
 import { fullPath } from './effect-hash.ts'
@@ -9,23 +8,24 @@ import { fullPath } from './effect-hash.ts'
  * Finds what was moved: entries that began as the inode of a path that lost it (`movedFrom`, carried out by a rename), and added
  * files with the content of a deleted one (`copyOf`, shown as a move and written anew).
  */
-export async function findMoves(changes: readonly Change[], view: View): Promise<void> {
+export async function findMoves(changes: readonly Change[]): Promise<void> {
   const released = new Map<string, Change[]>()
   for (const change of changes) if (losesInode(change)) put(released, inodeKey(change, change.before?.ino), change)
   for (const change of changes) {
-    if (change.originIno === undefined || change.sameInode || !change.after || change.after.type === 'directory') continue
+    if (change.originIno === undefined || change.sameInode || !change.after || change.after.type === 'directory')
+      continue
     const from = released.get(inodeKey(change, change.originIno))?.pop()
     if (!from) continue
     change.movedFrom = from
     const before = readState(fullPath(from))
     if (before) from.before = before
     // Written to, or copied up whole and not changed?
-    if (change.source?.where === 'upper' && from.kind === 'deleted') from.sha256 = await realHash(from, view)
+    if (change.source?.where === 'upper' && from.kind === 'deleted') from.sha256 = await realHash(from)
   }
-  await findCopies(changes, view)
+  await findCopies(changes)
 }
 
-async function findCopies(changes: readonly Change[], view: View): Promise<void> {
+async function findCopies(changes: readonly Change[]): Promise<void> {
   const taken = new Set(changes.map((change) => change.movedFrom))
   const bySize = new Map<number, Change[]>()
   for (const change of changes) {
@@ -37,15 +37,15 @@ async function findCopies(changes: readonly Change[], view: View): Promise<void>
     if (change.kind !== 'deleted' || taken.has(change) || change.before?.type !== 'file') continue
     const candidates = bySize.get(change.before.size)
     if (!candidates?.length) continue
-    const sha256 = await realHash(change, view)
+    const sha256 = await realHash(change)
     const index = bestIndex(candidates, sha256, change)
     if (index >= 0) for (const copy of candidates.splice(index, 1)) copy.copyOf = change
   }
 }
 
 /** '' for what cannot be read. */
-async function realHash(change: Change, view: View): Promise<string> {
-  return contentHash({ where: 'real', path: fullPath(change) }, change.before?.size ?? 0, view).catch(() => '')
+async function realHash(change: Change): Promise<string> {
+  return contentHash({ where: 'real', path: fullPath(change) }, change.before?.size ?? 0).catch(() => '')
 }
 
 /** Of several copies the one that keeps the name. */

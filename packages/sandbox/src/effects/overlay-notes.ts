@@ -54,7 +54,8 @@ function inodeOf(origin: Buffer): bigint | undefined {
   const handle = origin.subarray(HANDLE_AT, origin[2])
   const type = origin[4]
   // One entry's handle may be padded to whole words.
-  if (type === 1 && handle.length === 12) return BigInt(handle.readUInt32LE(4)) | (BigInt(handle.readUInt32LE(8)) << 32n)
+  if (type === 1 && handle.length === 12)
+    return BigInt(handle.readUInt32LE(4)) | (BigInt(handle.readUInt32LE(8)) << 32n)
   if (type === 1 && handle.length >= 8) return BigInt(handle.readUInt32LE(0))
   if ((type === 0x81 || type === 0x4d || type === 0x4e) && handle.length >= 8) return handle.readBigUInt64LE(0)
   return undefined

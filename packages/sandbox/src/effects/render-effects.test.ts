@@ -7,13 +7,29 @@ const directory = { type: 'directory', size: 0, mode: 0o755, uid: 0, gid: 0 } as
 
 function list(effects: Effect[], more: Partial<EffectList> = {}): EffectList {
   const sideEffects = { network: 'none', networkAttempts: 0, backgroundKilled: 0 } as const
-  return { effectId: 'e', hash: 'ab'.repeat(32), effects, counts: { added: effects.length }, truncated: false, unpreviewable: [], sideEffects, violations: [], ...more }
+  return {
+    effectId: 'e',
+    hash: 'ab'.repeat(32),
+    effects,
+    counts: { added: effects.length },
+    truncated: false,
+    unpreviewable: [],
+    sideEffects,
+    violations: [],
+    ...more,
+  }
 }
 
 test('an effect is a tree with notes, diffs and what it breaks', () => {
   const effects: Effect[] = [
     { kind: 'added', path: '/srv/app', after: directory },
-    { kind: 'modified', path: '/srv/app/conf', before: { ...file, size: 1 }, after: file, diff: '--- a\n+++ b\n@@ -1,1 +1,1 @@\n-x\n+y\n' },
+    {
+      kind: 'modified',
+      path: '/srv/app/conf',
+      before: { ...file, size: 1 },
+      after: file,
+      diff: '--- a\n+++ b\n@@ -1,1 +1,1 @@\n-x\n+y\n',
+    },
     { kind: 'moved', path: '/srv/b', from: '/srv/a', before: file, after: file },
     { kind: 'deleted', path: '/var/old', before: directory, collapsed: 120 },
   ]
@@ -37,14 +53,20 @@ test('an effect is a tree with notes, diffs and what it breaks', () => {
 
 test('names and contents cannot draw on the screen', () => {
   const evil = '/tmp/\u001b[2J\u202egnp.exe\n+ fake'
-  const text = renderEffects(list([{ kind: 'added', path: evil, after: file, diff: '--- a\n+++ b\n+\u001b]0;title\u0007\n' }]))
+  const text = renderEffects(
+    list([{ kind: 'added', path: evil, after: file, diff: '--- a\n+++ b\n+\u001b]0;title\u0007\n' }]),
+  )
   // oxlint-disable-next-line no-control-regex
   expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/)
   expect(text).toContain(String.raw`\u001b[2J\u202egnp.exe\n+ fake`)
 })
 
 test('a long effect is cut to the lines that are asked for', () => {
-  const effects = Array.from({ length: 100 }, (_, index): Effect => ({ kind: 'added', path: `/tmp/f${index}`, after: file }))
+  const effects = Array.from({ length: 100 }, (_, index): Effect => ({
+    kind: 'added',
+    path: `/tmp/f${index}`,
+    after: file,
+  }))
   const text = renderEffects(list(effects), { lines: 10 })
   expect(text).toContain('... 92 more lines')
   expect(text.split('\n').length).toBeLessThan(16)

@@ -8,8 +8,22 @@ export interface RenderOptions {
   readonly lines?: number
 }
 
-const marks: Readonly<Record<Effect['kind'], string>> = { added: '+', deleted: '-', modified: '~', replaced: '!', metadata: '=', moved: '>' }
-const colours: Readonly<Record<Effect['kind'], number>> = { added: 32, deleted: 31, modified: 33, replaced: 31, metadata: 36, moved: 34 }
+const marks: Readonly<Record<Effect['kind'], string>> = {
+  added: '+',
+  deleted: '-',
+  modified: '~',
+  replaced: '!',
+  metadata: '=',
+  moved: '>',
+}
+const colours: Readonly<Record<Effect['kind'], number>> = {
+  added: 32,
+  deleted: 31,
+  modified: 33,
+  replaced: 31,
+  metadata: 36,
+  moved: 34,
+}
 
 /**
  * An effect as a tree for a terminal, with diffs, what it breaks, and what could not be previewed. Control characters in names and
@@ -39,12 +53,16 @@ function tree({ effects, violations }: EffectList, paint: Paint): string[] {
     above = effect.after?.type === 'directory' || effect.before?.type === 'directory' ? parts : directory
     const rules = broken.get(effect.path) ?? []
     lines.push(indent(directory.length) + entryLine(effect, { name: parts.at(-1) ?? '', rules, paint }))
-    if (effect.diff !== undefined) lines.push(...diffLines(effect.diff, paint).map((line) => `${indent(directory.length)}    ${line}`))
+    if (effect.diff !== undefined)
+      lines.push(...diffLines(effect.diff, paint).map((line) => `${indent(directory.length)}    ${line}`))
   }
   return lines
 }
 
-function entryLine(effect: Effect, { name, rules, paint }: { name: string; rules: readonly string[]; paint: Paint }): string {
+function entryLine(
+  effect: Effect,
+  { name, rules, paint }: { name: string; rules: readonly string[]; paint: Paint },
+): string {
   const { kind, before, after, from, collapsed, deferred } = effect
   const isDirectory = (after ?? before)?.type === 'directory'
   const title = paint(colours[kind], `${marks[kind]} ${printable(name)}${isDirectory ? '/' : ''}`)
@@ -60,14 +78,18 @@ function entryLine(effect: Effect, { name, rules, paint }: { name: string; rules
 }
 
 function changeNote(before: FileState | undefined, after: FileState | undefined, kind: Effect['kind']): string {
-  const size = (state: FileState) => (state.type === 'file' ? `${state.size} B` : state.type === 'directory' ? '' : state.type)
+  const size = (state: FileState) =>
+    state.type === 'file' ? `${state.size} B` : state.type === 'directory' ? '' : state.type
   if (!before || !after) return size(after ?? before ?? { type: 'directory', size: 0, mode: 0, uid: 0, gid: 0 })
   const notes = []
   if (before.type !== after.type) notes.push(`${before.type} -> ${after.type}`)
   else if (before.size !== after.size) notes.push(`${before.size} -> ${after.size} B`)
-  if (before.mode !== after.mode && after.type !== 'symlink') notes.push(`mode ${before.mode.toString(8)} -> ${after.mode.toString(8)}`)
-  if (before.uid !== after.uid || before.gid !== after.gid) notes.push(`owner ${before.uid}:${before.gid} -> ${after.uid}:${after.gid}`)
-  if (String(before.xattrs ?? []) !== String(after.xattrs ?? [])) notes.push(`attributes ${(after.xattrs ?? []).map(printable).join(' ') || 'removed'}`)
+  if (before.mode !== after.mode && after.type !== 'symlink')
+    notes.push(`mode ${before.mode.toString(8)} -> ${after.mode.toString(8)}`)
+  if (before.uid !== after.uid || before.gid !== after.gid)
+    notes.push(`owner ${before.uid}:${before.gid} -> ${after.uid}:${after.gid}`)
+  if (String(before.xattrs ?? []) !== String(after.xattrs ?? []))
+    notes.push(`attributes ${(after.xattrs ?? []).map(printable).join(' ') || 'removed'}`)
   if (notes.length === 0 && kind === 'metadata') notes.push('time or attributes')
   return notes.join(', ')
 }
@@ -77,16 +99,27 @@ function diffLines(diff: string, paint: Paint): string[] {
     .trimEnd()
     .split('\n')
     .slice(2)
-    .map((line) => paint(line.startsWith('+') ? 32 : line.startsWith('-') ? 31 : line.startsWith('@') ? 36 : 0, printable(line)))
+    .map((line) =>
+      paint(line.startsWith('+') ? 32 : line.startsWith('-') ? 31 : line.startsWith('@') ? 36 : 0, printable(line)),
+    )
 }
 
-function summary({ counts, truncated, violations, unpreviewable, sideEffects, hash }: EffectList, paint: Paint): string[] {
+function summary(
+  { counts, truncated, violations, unpreviewable, sideEffects, hash }: EffectList,
+  paint: Paint,
+): string[] {
   const total = Object.entries(counts).map(([kind, count]) => `${count} ${kind}`)
-  const lines = [total.length === 0 ? 'Nothing would change.' : `${total.join(', ')}${truncated ? ' (not all are listed)' : ''}`]
+  const lines = [
+    total.length === 0 ? 'Nothing would change.' : `${total.join(', ')}${truncated ? ' (not all are listed)' : ''}`,
+  ]
   if (violations.length > 0) lines.push(paint(31, `${violations.length} of them break noDelete or noOverwrite.`))
   for (const { path, why } of unpreviewable) lines.push(`Not previewed: ${printable(path)}: ${printable(why)}`)
-  if (sideEffects.network === 'host') lines.push('The network was the real one: what was done over it is not shown here.')
-  if (sideEffects.networkAttempts > 0) lines.push(`${sideEffects.networkAttempts} attempts to use the network failed; with one, the effect may be another.`)
+  if (sideEffects.network === 'host')
+    lines.push('The network was the real one: what was done over it is not shown here.')
+  if (sideEffects.networkAttempts > 0)
+    lines.push(
+      `${sideEffects.networkAttempts} attempts to use the network failed; with one, the effect may be another.`,
+    )
   if (sideEffects.backgroundKilled > 0) lines.push(`${sideEffects.backgroundKilled} background processes were ended.`)
   return [...lines, `Effect ${hash.slice(0, 16)}`]
 }

@@ -5,13 +5,13 @@ import { codeOf } from '../disk/system-error.ts'
 import type { View, ViewLayer } from '../view.ts'
 import type { Change, Changes, ContentSource, LinkAnchor } from './change.ts'
 import { compareEntry } from './compare.ts'
-import { listUpper } from './content.ts'
 import { type OverlayNotes, isWhiteout, splitNotes } from './overlay-notes.ts'
+import type { UpperDirectories } from './upper-directories.ts'
 import { createPace } from '../pace.ts'
 
 /** Finds all that a view changes: walks the upper directories, and below renamed directories what shows through them. */
-export async function walkView(view: View, signal?: AbortSignal): Promise<Changes> {
-  const walk = new Walk(view, createPace(signal))
+export async function walkView(view: View, directories: UpperDirectories, signal?: AbortSignal): Promise<Changes> {
+  const walk = new Walk(view, directories, createPace(signal))
   for (const layer of view.layers) await walk.layer(layer)
   return walk
 }
@@ -32,13 +32,15 @@ class Walk implements Changes {
   readonly anchors = new Map<string, LinkAnchor>()
   readonly unread: { path: Buffer; why: string }[] = []
   readonly #view: View
+  readonly #directories: UpperDirectories
   readonly #pace: () => Promise<void> | undefined
   #layer: ViewLayer = { root: '', upper: '' }
   #root = top
   #device = 0n
 
-  constructor(view: View, pace: () => Promise<void> | undefined) {
+  constructor(view: View, directories: UpperDirectories, pace: () => Promise<void> | undefined) {
     this.#view = view
+    this.#directories = directories
     this.#pace = pace
   }
 
@@ -61,7 +63,7 @@ class Walk implements Changes {
 
   /** What is in a directory of the view. */
   async #directory(place: Place, real: EntryState | undefined): Promise<void> {
-    const upper = place.upper ? await listUpper(place.upper, this.#view) : []
+    const upper = place.upper ? this.#directories.list(place.upper) : []
     for (const name of upper) {
       await this.#upperEntry(place, name)
       await this.#pace()
@@ -75,7 +77,8 @@ class Walk implements Changes {
       await this.#lowerEntry({ path: joinBytes(place.path, name), lower: joinBytes(place.lower ?? top, name) })
     }
     if (real?.type !== 'directory') return
-    for (const name of this.#listReal(place.path)) if (!seen.has(keyOf(name))) await this.#deleted(joinBytes(place.path, name))
+    for (const name of this.#listReal(place.path))
+      if (!seen.has(keyOf(name))) await this.#deleted(joinBytes(place.path, name))
   }
 
   async #upperEntry(directory: Place, name: Buffer): Promise<void> {
@@ -89,11 +92,11 @@ class Walk implements Changes {
     const lower = this.#lowerOf(directory, name, notes)
     const before = this.#real(path)
     const after = { ...state, xattrs: own }
-    if (state.type !== 'directory') return this.#file({ path, upper, ...(lower && { lower }) }, after, { before, notes })
+    if (state.type !== 'directory')
+      return this.#file({ path, upper, ...(lower && { lower }) }, after, { before, notes })
     await this.#compare({ path, after, before, ...(notes.originIno !== undefined && { originIno: notes.originIno }) })
     const shows = lower && (lower.equals(path) ? before : this.#real(lower, false))?.type === 'directory'
     await this.#directory({ path, upper, ...(shows && { lower }) }, before)
-
   }
 
   /** An entry that is only in the directory that shows through a renamed one. */
@@ -107,7 +110,11 @@ class Walk implements Changes {
     await this.#pace()
   }
 
-  async #file(place: Place & { upper: Buffer }, after: EntryState, about: { before: EntryState | undefined; notes: OverlayNotes }) {
+  async #file(
+    place: Place & { upper: Buffer },
+    after: EntryState,
+    about: { before: EntryState | undefined; notes: OverlayNotes },
+  ) {
     const { before, notes } = about
     const real = notes.metacopy && place.lower ? joinBytes(this.#root, place.lower) : undefined
     const source: ContentSource = real ? { where: 'real', path: real } : { where: 'upper', path: place.upper }
@@ -122,13 +129,15 @@ class Walk implements Changes {
       ...(originIno !== undefined && { originIno }),
       ...(linkGroup && { linkGroup }),
     })
-    if (!changed && linkGroup && before) this.anchors.set(linkGroup, { layer: this.#layer, path: place.path, ino: before.ino })
+    if (!changed && linkGroup && before)
+      this.anchors.set(linkGroup, { layer: this.#layer, path: place.path, ino: before.ino })
   }
 
-  async #compare(entry: Omit<Parameters<typeof compareEntry>[0], 'layer' | 'view'>): Promise<boolean> {
-    const change = await compareEntry({ ...entry, layer: this.#layer, view: this.#view })
+  async #compare(entry: Omit<Parameters<typeof compareEntry>[0], 'layer'>): Promise<boolean> {
+    const change = await compareEntry({ ...entry, layer: this.#layer })
     if (change) this.changes.push(change)
-    if (change && entry.before?.type === 'directory' && entry.after.type !== 'directory') await this.#deletedBelow(change.path)
+    if (change && entry.before?.type === 'directory' && entry.after.type !== 'directory')
+      await this.#deletedBelow(change.path)
     return change !== undefined
   }
 
@@ -153,7 +162,14 @@ class Walk implements Changes {
   }
 
   #real(path: Buffer, xattrs = true): EntryState | undefined {
-    return readState(joinBytes(this.#root, path), { xattrs })
+    const full = joinBytes(this.#root, path)
+    try {
+      return readState(full, { xattrs })
+    } catch (error) {
+      if (codeOf(error) !== 'EACCES') throw error
+      this.unread.push({ path: full, why: 'It is in a directory that cannot be entered.' })
+      return undefined
+    }
   }
 
   #listReal(path: Buffer): readonly Buffer[] {
@@ -170,4 +186,3 @@ class Walk implements Changes {
     }
   }
 }
-

@@ -18,7 +18,11 @@ const commands =
   'mv g t; mv h g; mv t h; ln -s b sym; ln new new2; ln b bb; rm kept/l2; chmod 700 ro; rm ro/r; touch ro/n; chmod 500 ro; rm link; mkdir link; echo l >> kept/log'
 
 /** What becomes of an apply, an undo, or a recovery of either, when the process is killed before each `every`th of its writes. */
-export async function killAtSteps(overlays: OverlayWorld, action: 'apply' | 'undo' | 'recover', every: number): Promise<number> {
+export async function killAtSteps(
+  overlays: OverlayWorld,
+  action: 'apply' | 'undo' | 'recover',
+  every: number,
+): Promise<number> {
   let kills = 0
   for (let killAt = 1; ; killAt += every) {
     const world = await makeWorld(overlays)
@@ -62,7 +66,11 @@ function all(disk: string): string[] {
 
 function run(request: ApplyRequest): NodeJS.Signals | null {
   const script = fileURLToPath(new URL('apply-process.ts', import.meta.url))
-  const { status, signal, stderr } = spawnSync(process.execPath, ['--conditions=@cmdop/source', script, JSON.stringify(request)], { encoding: 'utf8' })
+  const { status, signal, stderr } = spawnSync(
+    process.execPath,
+    ['--conditions=@cmdop/source', script, JSON.stringify(request)],
+    { encoding: 'utf8' },
+  )
   if (signal === null && status !== 0) throw new Error(stderr)
   return signal
 }

@@ -66,6 +66,7 @@ function run(directory: string, operation: Operation): void {
 /** `fs.rmSync` does not take bytes that are not UTF-8. */
 function removeTree(path: Buffer): void {
   if (!fs.lstatSync(path).isDirectory()) return fs.unlinkSync(path)
-  for (const name of fs.readdirSync(path, { encoding: 'buffer' })) removeTree(Buffer.concat([path, Buffer.from('/'), name]))
+  for (const name of fs.readdirSync(path, { encoding: 'buffer' }))
+    removeTree(Buffer.concat([path, Buffer.from('/'), name]))
   fs.rmdirSync(path)
 }

@@ -4,7 +4,15 @@ import { treeOf } from './tree-of.ts'
 
 /** What the process in its own mount namespace is asked for. Mounts are gone when it ends. */
 export type OverlayRequest =
-  | { readonly mount: { readonly root: string; readonly upper: string; readonly work: string; readonly merged: string; readonly user: boolean } }
+  | {
+      readonly mount: {
+        readonly root: string
+        readonly upper: string
+        readonly work: string
+        readonly merged: string
+        readonly user: boolean
+      }
+    }
   | { readonly tmpfs: { readonly at: string; readonly bytes: number } }
   | { readonly shell: string; readonly directory: string }
   | { readonly tree: string }
@@ -23,7 +31,8 @@ function answer(request: OverlayRequest): string {
   if ('operations' in request) return runOperations(request.directory, request.operations).join('\n')
   if ('tree' in request) return treeOf(request.tree, { links: false }).join('\n')
   if ('shell' in request) return run('sh', ['-c', request.shell], request.directory)
-  if ('tmpfs' in request) return run('mount', ['-t', 'tmpfs', '-o', `size=${request.tmpfs.bytes}`, 'tmpfs', request.tmpfs.at])
+  if ('tmpfs' in request)
+    return run('mount', ['-t', 'tmpfs', '-o', `size=${request.tmpfs.bytes}`, 'tmpfs', request.tmpfs.at])
   const { root, upper, work, merged, user } = request.mount
   const flavour = user ? 'userxattr' : 'redirect_dir=on,metacopy=on'
   const options = `lowerdir=${root},upperdir=${upper},workdir=${work},index=off,${flavour}`

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { isCmdopError } from '@cmdop/protocol'
 import { expect } from 'vitest'
 import { applyEffect } from '../apply/apply-effect.ts'
@@ -49,34 +49,46 @@ export async function checkApplyEqualsView(overlays: OverlayWorld, runs: number)
 }
 
 /** The disk is changed by others between preview and apply: refused and left as they made it, or exactly what was shown. */
-export async function checkApplyRefusesOrIsExact(overlays: OverlayWorld, runs: number): Promise<{ refused: number; exact: number }> {
+export async function checkApplyRefusesOrIsExact(
+  overlays: OverlayWorld,
+  runs: number,
+): Promise<{ refused: number; exact: number }> {
   const outcomes = { refused: 0, exact: 0 }
-  const property = fc.asyncProperty(treeScript({ links: false }), script, fc.tuple(script, fc.integer({ min: 1, max: 3 })), async (tree, steps, [others, count]) => {
-    const { disk, copy, journals } = await makeDisk(overlays, tree)
-    const shown = await overlays.view(disk)
-    const done = await runDone(shown, steps)
-    await overlays.ask({ operations: done, directory: copy })
-    const { hash } = await computeEffects(shown.view)
-    const [before, wanted] = [linesByPath(disk), linesByPath(copy)]
-    await overlays.ask({ operations: others.slice(0, count), directory: disk })
-    const changed = linesByPath(disk)
-    const refused = await applyEffect(shown.view, hash, { journals }).then(
-      () => false,
-      (error: unknown) => {
-        if (isCmdopError(error) && error.code === 'effect_conflict') return true
-        throw error
-      },
-    )
-    outcomes[refused ? 'refused' : 'exact'] += 1
-    const expected = refused ? changed : merge({ before, wanted, changed })
-    expect(linesByPath(disk)).toEqual(expected)
-  })
+  const property = fc.asyncProperty(
+    treeScript({ links: false }),
+    script,
+    fc.tuple(script, fc.integer({ min: 1, max: 3 })),
+    async (tree, steps, [others, count]) => {
+      const { disk, copy, journals } = await makeDisk(overlays, tree)
+      const shown = await overlays.view(disk)
+      const done = await runDone(shown, steps)
+      await overlays.ask({ operations: done, directory: copy })
+      const { hash } = await computeEffects(shown.view)
+      const [before, wanted] = [linesByPath(disk), linesByPath(copy)]
+      await overlays.ask({ operations: others.slice(0, count), directory: disk })
+      const changed = linesByPath(disk)
+      const refused = await applyEffect(shown.view, hash, { journals }).then(
+        () => false,
+        (error: unknown) => {
+          if (isCmdopError(error) && error.code === 'effect_conflict') return true
+          throw error
+        },
+      )
+      outcomes[refused ? 'refused' : 'exact'] += 1
+      const expected = refused ? changed : merge({ before, wanted, changed })
+      expect(linesByPath(disk)).toEqual(expected)
+    },
+  )
   await fc.assert(property, { numRuns: runs })
   return outcomes
 }
 
 /** Where the effect says nothing, the disk is as the others made it. */
-function merge({ before, wanted, changed }: Record<'before' | 'wanted' | 'changed', Map<string, string>>): Map<string, string> {
+function merge({
+  before,
+  wanted,
+  changed,
+}: Record<'before' | 'wanted' | 'changed', Map<string, string>>): Map<string, string> {
   const paths = new Set([...before.keys(), ...wanted.keys(), ...changed.keys()])
   const merged = new Map<string, string>()
   for (const path of paths) {
@@ -87,11 +99,17 @@ function merge({ before, wanted, changed }: Record<'before' | 'wanted' | 'change
 }
 
 function linesByPath(root: string): Map<string, string> {
-  const entries = treeOf(root, { links: false }).map((line): [string, string] => [/^"(?:[^"\\]|\\.)*"/.exec(line)?.[0] ?? '', line])
+  const entries = treeOf(root, { links: false }).map((line): [string, string] => [
+    /^"(?:[^"\\]|\\.)*"/.exec(line)?.[0] ?? '',
+    line,
+  ])
   return new Map(entries.sort(([one], [other]) => (one < other ? -1 : 1)))
 }
 
-async function makeDisk(overlays: OverlayWorld, tree: readonly Operation[]): Promise<{ disk: string; copy: string; journals: string }> {
+async function makeDisk(
+  overlays: OverlayWorld,
+  tree: readonly Operation[],
+): Promise<{ disk: string; copy: string; journals: string }> {
   const folder = overlays.folder()
   const [disk, copy] = [join(folder, 'disk'), join(folder, 'copy')]
   await overlays.ask({ shell: 'mkdir disk', directory: folder })

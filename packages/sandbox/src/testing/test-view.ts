@@ -1,6 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, chownSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmdirSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -12,10 +23,12 @@ import type { OverlayRequest } from './overlay-process.ts'
 /** A process in a mount namespace of its own, in which overlays over temporary folders are mounted. */
 export interface OverlayWorld extends AsyncDisposable {
   readonly user: boolean
+  /** A path as the process sees it, where it mounted something there. */
+  seen(path: string): string
   /** A new temporary folder, removed at the end. */
   folder(): string
   /** An overlay over `root`; commands work in its merged tree. */
-  view(root: string, options?: { readonly state?: string }): Promise<TestView>
+  view(root: string): Promise<TestView>
   ask(request: OverlayRequest): Promise<string>
 }
 
@@ -23,10 +36,10 @@ export interface OverlayWorld extends AsyncDisposable {
 export interface TestView {
   readonly view: View
   /** The merged tree, seen by the process alone. */
-  shell(command: string): Promise<string>
-  run(operations: readonly Operation[]): Promise<string>
+  readonly shell: (command: string) => Promise<string>
+  readonly run: (operations: readonly Operation[]) => Promise<string>
   /** The merged tree as `treeOf` gives it, without links. */
-  tree(): Promise<string>
+  readonly tree: () => Promise<string>
 }
 
 /** Overlays that can be tried here: by root, and by an ordinary user. */
@@ -53,9 +66,10 @@ export async function startOverlays({ user = process.getuid?.() !== 0 } = {}): P
   }
   return {
     user,
+    seen: (path) => `/proc/${child.pid}/root${path}`,
     folder,
     ask,
-    view: (root, options) => makeView({ ask, folder, user, asNobody }, root, options?.state),
+    view: (root) => makeView({ ask, folder, user, asNobody, seen: `/proc/${child.pid}/root` }, root),
     async [Symbol.asyncDispose]() {
       if (child.exitCode === null && child.signalCode === null) {
         const exited = once(child, 'exit')
@@ -75,20 +89,34 @@ interface Parts {
   readonly folder: () => string
   readonly user: boolean
   readonly asNobody: boolean
+  readonly seen: string
 }
 
 let views = 0
 
-async function makeView({ ask, folder, user, asNobody }: Parts, root: string, given?: string): Promise<TestView> {
-  const state = given ?? folder()
-  const [upper, work, merged, marker] = ['u', 'w', 'm', 'marker'].map((name) => join(state, name)) as [string, string, string, string]
+async function makeView({ ask, folder, user, asNobody, seen }: Parts, root: string): Promise<TestView> {
+  const state = folder()
+  // Where the process mounted a filesystem of its own, the real disk is what it sees.
+  const real = existsSync(root) ? root : seen + root
+  const [upper, work, merged, marker] = ['u', 'w', 'm', 'marker'].map((name) => join(state, name)) as [
+    string,
+    string,
+    string,
+    string,
+  ]
   writeFileSync(marker, '')
-  createUpper(root, upper)
+  createUpper(real, upper)
   mkdirSync(work)
   mkdirSync(merged)
   if (asNobody) for (const path of [work, merged]) chownSync(path, nobody, nobody)
   await ask({ mount: { root, upper, work, merged, user } })
-  const view: View = { id: `t${views++}`, folder: state, layers: [{ root, upper }], flavour: user ? 'user' : 'trusted', marker }
+  const view: View = {
+    id: `t${views++}`,
+    folder: state,
+    layers: [{ root: real, upper }],
+    flavour: user ? 'user' : 'trusted',
+    marker,
+  }
   return {
     view,
     shell: (shell) => ask({ shell, directory: merged }),
@@ -105,8 +133,12 @@ function createAsk(child: ChildProcess): OverlayWorld['ask'] {
     const { signal } = listening
     try {
       child.send(request)
-      const ended = once(child, 'exit', { signal }).then(() => Promise.reject(new Error(`The process of the overlays ended: ${errors}`)))
-      const [answer] = (await Promise.race([once(child, 'message', { signal }), ended])) as [{ output?: string; error?: string }]
+      const ended = once(child, 'exit', { signal }).then(() =>
+        Promise.reject(new Error(`The process of the overlays ended: ${errors}`)),
+      )
+      const [answer] = (await Promise.race([once(child, 'message', { signal }), ended])) as [
+        { output?: string; error?: string },
+      ]
       if (answer.error !== undefined) throw new Error(answer.error)
       return answer.output ?? ''
     } finally {
@@ -121,6 +153,7 @@ export function removeFolder(path: Buffer): void {
   if (!stats) return
   if (!stats.isDirectory()) return unlinkSync(path)
   chmodSync(path, 0o700)
-  for (const name of readdirSync(path, { encoding: 'buffer' })) removeFolder(Buffer.concat([path, Buffer.from('/'), name]))
+  for (const name of readdirSync(path, { encoding: 'buffer' }))
+    removeFolder(Buffer.concat([path, Buffer.from('/'), name]))
   rmdirSync(path)
 }

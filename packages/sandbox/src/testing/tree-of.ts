@@ -27,7 +27,16 @@ export function treeOf(root: string, { times, inodes = false, links = true }: Tr
     const content = type === 'file' ? createHash('sha256').update(readFileSync(full)).digest('hex').slice(0, 12) : ''
     const named = [...xattrs].map(([name, value]) => `${name}=${value.toString('hex')}`).sort()
     const withTime = times === 'all' || (times !== undefined && mtimeNs < times.beforeNs)
-    const parts = [JSON.stringify(keyOf(path)), type, type === 'symlink' ? '' : mode.toString(8), `${uid}:${gid}`, size, content, target?.toString('latin1') ?? '', ...named]
+    const parts = [
+      JSON.stringify(keyOf(path)),
+      type,
+      type === 'symlink' ? '' : mode.toString(8),
+      `${uid}:${gid}`,
+      size,
+      content,
+      target?.toString('latin1') ?? '',
+      ...named,
+    ]
     if (withTime) parts.push(`mtime ${mtimeNs}`)
     if (inodes) parts.push(`ino ${ino}`)
     if (links && type !== 'directory' && nlink > 1) {
