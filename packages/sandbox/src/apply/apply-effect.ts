@@ -41,7 +41,7 @@ export async function applyEffect(
   const startedNs = statSync(view.marker, { bigint: true }).ctimeNs
   using directories = new UpperDirectories()
   const computed = await computeChanges(view, directories, options.signal)
-  refuseConflicts(findConflicts(computed, view, startedNs))
+  refuseConflicts(findConflicts(computed, { own: [view.folder, options.journals], startedNs }))
   if (computed.hash !== hash)
     throw new CmdopError(
       'effect_conflict',

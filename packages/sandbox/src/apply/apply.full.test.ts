@@ -5,6 +5,7 @@ import { computeEffects } from '../effects/compute-effects.ts'
 import { killAtSteps } from '../testing/crashes.ts'
 import { checkApplyEqualsRealRun, checkApplyEqualsView, checkApplyRefusesOrIsExact } from '../testing/properties.ts'
 import { overlayKinds, startOverlays } from '../testing/test-view.ts'
+import { treeOf } from '../testing/tree-of.ts'
 import { applyEffect } from './apply-effect.ts'
 import { undoEffect } from './undo-effect.ts'
 
@@ -44,6 +45,23 @@ describe.each(overlayKinds)('in full, as an ordinary user: $user', ({ user }) =>
     expect(statSync(join(disk, 'large')).blocks + statSync(join(disk, 'other')).blocks).toBeLessThan(1_000)
     await undoEffect(view.id, { journals })
     expect(statSync(join(disk, 'large')).size).toBe(3 * 1024 ** 3)
+  })
+
+  test('two thousand files are applied and taken back', async () => {
+    await using overlays = await startOverlays({ user })
+    const disk = overlays.folder()
+    const journals = join(overlays.folder(), 'journals')
+    await overlays.ask({ shell: 'mkdir d e; for i in $(seq 1000); do echo $i > d/$i; done', directory: disk })
+    const before = treeOf(disk, { times: 'all', inodes: true })
+    const { view, shell, tree } = await overlays.view(disk)
+    await shell(
+      'for i in $(seq 500); do echo more >> d/$i; rm d/$((i + 500)); done; for i in $(seq 1000); do echo new $i > e/$i; done',
+    )
+    const shown = await tree()
+    await applyEffect(view, (await computeEffects(view)).hash, { journals })
+    expect(treeOf(disk, { links: false }).join('\n')).toBe(shown)
+    await undoEffect(view.id, { journals })
+    expect(treeOf(disk, { times: 'all', inodes: true })).toEqual(before)
   })
 
   test('ten thousand changed files are listed within the limit that is promised', async () => {

@@ -2,7 +2,6 @@ import { CmdopError } from '@cmdop/protocol'
 import type { Change, Changes } from '../effects/change.ts'
 import { fullPath } from '../effects/effect-hash.ts'
 import { isWithin } from '../disk/path-bytes.ts'
-import type { View } from '../view.ts'
 
 /** Paths that are named; all are counted. */
 const MAX_PATHS = 100
@@ -13,17 +12,24 @@ export interface Conflict {
   readonly why: string
 }
 
+/** What a view is compared with. */
+interface ConflictOptions {
+  /** Folders that no effect may touch: of views, of journals. */
+  readonly own: readonly string[]
+  /** When the view began. */
+  readonly startedNs: bigint
+}
+
 /**
  * Compares what a view changes with when the view began: what changed on the disk since then was not what the commands saw. The time
  * is the kernel's own, of a file made before the view, so that no clock matters.
  */
-export function findConflicts({ changes, unread }: Changes, view: View, startedNs: bigint): Conflict[] {
-  const folder = Buffer.from(view.folder)
+export function findConflicts({ changes, unread }: Changes, { own, startedNs }: ConflictOptions): Conflict[] {
+  const folders = own.map((folder) => Buffer.from(folder))
+  const isOwn = (change: Change) => folders.some((folder) => isWithin(fullPath(change), folder))
   return [
     ...unread.map(({ path }) => ({ path, why: 'cannot be read, so that what would be deleted in it is not known' })),
-    ...changes
-      .filter((change) => isWithin(fullPath(change), folder))
-      .map((change) => ({ path: fullPath(change), why: 'holds this view itself' })),
+    ...changes.filter(isOwn).map((change) => ({ path: fullPath(change), why: 'is where views and journals are kept' })),
     ...changes
       .filter((change) => isDrift(change, startedNs))
       .map((change) => ({ path: fullPath(change), why: 'was changed since the command began' })),

@@ -145,18 +145,18 @@ describe.each(overlayKinds)('apply, as an ordinary user: $user', ({ user }) => {
     await using overlays = await startOverlays({ user })
     const { disk, run, all } = await prepare(
       overlays,
-      'truncate -s 256M sparse; echo start | dd of=sparse conv=notrunc status=none',
+      'truncate -s 32M sparse; echo start | dd of=sparse conv=notrunc status=none',
     )
     const before = all().length
     const { apply, undo } = await run(
-      'echo end >> sparse; truncate -s 512M new; echo x | dd of=new bs=1 seek=300000000 conv=notrunc status=none',
+      'echo end >> sparse; truncate -s 64M new; echo x | dd of=new bs=1 seek=30000000 conv=notrunc status=none',
     )
     await apply()
-    expect(statSync(join(disk, 'sparse')).size).toBe(256 * 1024 ** 2 + 4)
+    expect(statSync(join(disk, 'sparse')).size).toBe(32 * 1024 ** 2 + 4)
     expect(statSync(join(disk, 'sparse')).blocks).toBeLessThan(1_000)
     expect(statSync(join(disk, 'new')).blocks).toBeLessThan(1_000)
     await undo()
-    expect(statSync(join(disk, 'sparse')).size).toBe(256 * 1024 ** 2)
+    expect(statSync(join(disk, 'sparse')).size).toBe(32 * 1024 ** 2)
     expect(all().length).toBe(before)
   })
 
@@ -268,12 +268,40 @@ describe.each(overlayKinds)('apply, as an ordinary user: $user', ({ user }) => {
     expect(statSync(join(disk, 'big')).size).toBe(big?.after?.size)
   })
 
-  test('two thousand files are applied and taken back', async () => {
+  test('a view of two layers is one effect, with what moved from one to the other', async () => {
     await using overlays = await startOverlays({ user })
-    const { disk, run, all } = await prepare(overlays, 'mkdir d e; for i in $(seq 1000); do echo $i > d/$i; done')
+    const [one, other] = [await prepare(overlays, 'echo moves > f; echo stays > s'), await prepare(overlays, 'mkdir d')]
+    const [from, to] = [await one.run('rm f; echo more >> s'), await other.run('echo moves > d/f')]
+    const view = { ...from.view, layers: [...from.view.layers, ...to.view.layers] }
+    const { hash, effects } = await computeEffects(view)
+    const moved = { kind: 'moved', from: join(one.disk, 'f'), path: join(other.disk, 'd/f') }
+    expect(effects).toEqual(
+      expect.arrayContaining([expect.objectContaining(moved), expect.objectContaining({ kind: 'modified' })]),
+    )
+    const before = [one.all(), other.all()]
+    await applyEffect(view, hash, { journals: one.journals })
+    expect([readdirSync(one.disk), readFileSync(join(other.disk, 'd/f'), 'utf8')]).toEqual([['s'], 'moves\n'])
+    await undoEffect(view.id, { journals: one.journals })
+    expect([one.all(), other.all()]).toEqual(before)
+  })
+
+  test('an effect on the folder of the journals themselves is refused', async () => {
+    await using overlays = await startOverlays({ user })
+    const { disk, run } = await prepare(overlays, 'mkdir journals; echo x > journals/x')
+    const { view, hash } = await run('rm journals/x')
+    const refused = applyEffect(view, hash, { journals: join(disk, 'journals') })
+    await expect(refused).rejects.toMatchObject({
+      code: 'effect_conflict',
+      message: expect.stringContaining('journals are kept') as string,
+    })
+  })
+
+  test('three hundred files are applied and taken back', async () => {
+    await using overlays = await startOverlays({ user })
+    const { disk, run, all } = await prepare(overlays, 'mkdir d e; for i in $(seq 100); do echo $i > d/$i; done')
     const before = all()
     const { apply, undo, tree } = await run(
-      'for i in $(seq 500); do echo more >> d/$i; rm d/$((i + 500)); done; for i in $(seq 1000); do echo new $i > e/$i; done',
+      'for i in $(seq 50); do echo more >> d/$i; rm d/$((i + 50)); done; for i in $(seq 200); do echo new $i > e/$i; done',
     )
     const shown = await tree()
     await apply()

@@ -4,17 +4,14 @@ import { codeOf } from '../disk/system-error.ts'
 import { slotKey } from './build-steps.ts'
 import type { Journal } from './journal.ts'
 import type { Step } from './step.ts'
-import { syncFile, syncFilesystem } from './sync-files.ts'
-
-/** From so many places on, the whole filesystem of a layer is written through. */
-const MANY = 64
+import { MANY, syncAside, syncFilesystem } from './sync-files.ts'
 
 /** Waits until all that steps wrote, or took back, is on the disk: contents, and directories in which names came or went. */
 export async function syncTouched(journal: Journal, steps: readonly Step[]): Promise<void> {
   for (const [layer] of journal.disks.entries()) {
     const places = touchedPlaces(steps, layer)
     if (places.length > MANY) await syncFilesystem(journal.disk(layer).at(Buffer.alloc(0)))
-    else for (const path of places) syncPlace(journal, layer, path)
+    else for (const path of places) await syncPlace(journal, layer, path)
   }
 }
 
@@ -28,9 +25,9 @@ function touchedPlaces(steps: readonly Step[], layer: number): Buffer[] {
   return [...places.values()]
 }
 
-function syncPlace(journal: Journal, layer: number, path: Buffer): void {
+async function syncPlace(journal: Journal, layer: number, path: Buffer): Promise<void> {
   try {
-    syncFile(journal.disk(layer).at(path))
+    await syncAside(journal.disk(layer).at(path))
   } catch (error) {
     // Deleted or replaced by this very effect, by a pipe perhaps, or not readable for its owner.
     const code = codeOf(error)

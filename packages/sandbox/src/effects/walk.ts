@@ -91,6 +91,8 @@ class Walk implements Changes {
     const { notes, own } = splitNotes(state.xattrs, this.#view.flavour)
     const lower = this.#lowerOf(directory, name, notes)
     const before = this.#real(path)
+    // Another mount is there by now, which this layer does not cover.
+    if (before && before.dev !== this.#device) return undefined
     const after = { ...state, xattrs: own }
     if (state.type !== 'directory')
       return this.#file({ path, upper, ...(lower && { lower }) }, after, { before, notes })
