@@ -66,7 +66,8 @@ export const errorCodes = {
   effect_conflict: {
     status: 409,
     retryable: 'never',
-    meaning: 'The disk or the view is not what the effect was shown for; nothing was applied. `details.paths` says where.',
+    meaning:
+      'The disk or the view is not what the effect was shown for; nothing was applied. `details.paths` says where.',
   },
   config: { status: 400, retryable: 'never', meaning: 'A setting is missing or wrong; the message names it.' },
   unsupported: {

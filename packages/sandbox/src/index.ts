@@ -1,4 +1,9 @@
-export { type CapabilityOf, type ProbedRestriction, type SandboxCapabilities, probeCapabilities } from './capabilities.ts'
+export {
+  type CapabilityOf,
+  type ProbedRestriction,
+  type SandboxCapabilities,
+  probeCapabilities,
+} from './capabilities.ts'
 export { type ApplyOptions, applyEffect } from './apply/apply-effect.ts'
 export { type JournalBounds, pruneJournals } from './apply/prune-journals.ts'
 export { type Recovery, recover } from './apply/recover.ts'

@@ -18,7 +18,8 @@ async function remove(path: Buffer, device: number): Promise<void> {
   if (!stats.isDirectory()) return unlink(path)
   if (stats.dev !== device) throw new Error(`Another file system is mounted at ${path.toString()}; it is not removed.`)
   if ((stats.mode & 0o700) !== 0o700) await chmod(path, 0o700)
-  for (const name of await readdir(path, { encoding: 'buffer' })) await remove(Buffer.concat([path, SLASH, name]), device)
+  for (const name of await readdir(path, { encoding: 'buffer' }))
+    await remove(Buffer.concat([path, SLASH, name]), device)
   await rmdir(path)
 }
 

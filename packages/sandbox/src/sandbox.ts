@@ -3,7 +3,13 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Restrictions } from '@cmdop/protocol'
 import type { HostPlan, ProgramRequest, ViewReport } from './host/plan.ts'
-import { type SandboxPlan, type Tier, mainRestriction, needsNamespaces, planRestrictions } from './restrictions/plan-restrictions.ts'
+import {
+  type SandboxPlan,
+  type Tier,
+  mainRestriction,
+  needsNamespaces,
+  planRestrictions,
+} from './restrictions/plan-restrictions.ts'
 import { situationOf, withRealPaths } from './restrictions/situation.ts'
 import { explain, unenforceable } from './restrictions/unenforceable.ts'
 import { removeTree } from './remove-tree.ts'
@@ -36,7 +42,9 @@ export interface SandboxOptions {
 export type SandboxRequest = Pick<ProgramRequest, 'file' | 'args' | 'cwd' | 'env' | 'stdin'>
 
 /** A program for {@link Sandbox.openPty}. */
-export type SandboxPtyRequest = Omit<SandboxRequest, 'stdin'> & { readonly size: { readonly columns: number; readonly rows: number } }
+export type SandboxPtyRequest = Omit<SandboxRequest, 'stdin'> & {
+  readonly size: { readonly columns: number; readonly rows: number }
+}
 
 /** How a view ended. */
 export interface FrozenView {
@@ -80,12 +88,14 @@ export async function openSandbox(restrictions: Restrictions, options: SandboxOp
   let refusal: HostRefusal | undefined
   for (const tier of tiers) {
     const missing = tier === 'landlock' ? needsNamespaces(wanted) : undefined
-    if (missing !== undefined) throw unenforceable(refusal === undefined ? noNamespaces(missing) : explain(missing, refusal), refusal)
+    if (missing !== undefined)
+      throw unenforceable(refusal === undefined ? noNamespaces(missing) : explain(missing, refusal), refusal)
     try {
       return await open(wanted, planRestrictions(wanted, situation, tier), options)
     } catch (error) {
       // A sandbox that was built but is not proven is a fault, not a missing piece.
-      if (!(error instanceof HostRefusal) || error.step === 'self-test' || tier === tiers.at(-1)) throw refused(error, wanted)
+      if (!(error instanceof HostRefusal) || error.step === 'self-test' || tier === tiers.at(-1))
+        throw refused(error, wanted)
       refusal = error
     }
   }
@@ -97,7 +107,12 @@ function refused(error: unknown, restrictions: Restrictions): unknown {
 }
 
 function noNamespaces(restriction: string) {
-  return { restriction, missing: 'namespaces in this way of holding it', step: 'plan', fix: 'Leave the choice of the way open.' }
+  return {
+    restriction,
+    missing: 'namespaces in this way of holding it',
+    step: 'plan',
+    fix: 'Leave the choice of the way open.',
+  }
 }
 
 async function open(restrictions: Restrictions, plan: SandboxPlan, options: SandboxOptions): Promise<Sandbox> {
@@ -206,5 +221,13 @@ class HostSandbox implements Sandbox {
 
 function viewOf({ id, folder, marker, plan, report }: Parts): View {
   const { layers, unpreviewable, thread } = report
-  return { id, folder, layers, marker, hostPid: thread, unpreviewable, flavour: plan.kind.privilege === 'root' ? 'trusted' : 'user' }
+  return {
+    id,
+    folder,
+    layers,
+    marker,
+    hostPid: thread,
+    unpreviewable,
+    flavour: plan.kind.privilege === 'root' ? 'trusted' : 'user',
+  }
 }

@@ -62,7 +62,8 @@ function instructions({ call, action, when }: Rule): Instruction[] {
       [IF_EQUAL, 0, 1, call],
       [RETURN, 0, 0, action],
     ]
-  const test: Instruction = when.hasBits === undefined ? [IF_EQUAL, 0, 1, when.equals ?? 0] : [IF_BITS, 0, 1, when.hasBits]
+  const test: Instruction =
+    when.hasBits === undefined ? [IF_EQUAL, 0, 1, when.equals ?? 0] : [IF_BITS, 0, 1, when.hasBits]
   return [
     [IF_EQUAL, 0, 4, call],
     [LOAD, 0, 0, ARGUMENTS + 8 * when.argument],

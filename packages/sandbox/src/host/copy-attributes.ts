@@ -9,7 +9,8 @@ const MOST_BYTES = 65_536
  */
 export function copyAttributes(from: string, to: string): void {
   const { mode, uid, gid, atime, mtime } = lstatSync(from)
-  for (const step of [() => chownSync(to, uid, gid), () => copyXattrs(from, to), () => chmodSync(to, mode & 0o7777)]) attempt(step)
+  for (const step of [() => chownSync(to, uid, gid), () => copyXattrs(from, to), () => chmodSync(to, mode & 0o7777)])
+    attempt(step)
   attempt(() => utimesSync(to, atime, mtime))
 }
 

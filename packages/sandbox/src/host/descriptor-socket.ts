@@ -18,7 +18,8 @@ const CONTROL_BYTES = 16 + 4 * MOST
 /** A pair of sockets that carry open descriptors from one process to another, each message whole. */
 export function descriptorPair(): readonly [ours: number, theirs: number] {
   const ends = new Int32Array(2)
-  if (libc().socketpair(AF_UNIX, SOCK_SEQPACKET_CLOEXEC, 0, ends) !== 0) throw new Error('No socket pair could be made.')
+  if (libc().socketpair(AF_UNIX, SOCK_SEQPACKET_CLOEXEC, 0, ends) !== 0)
+    throw new Error('No socket pair could be made.')
   return [ends[0] ?? -1, ends[1] ?? -1]
 }
 

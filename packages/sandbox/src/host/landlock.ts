@@ -39,7 +39,9 @@ export function restrictByLandlock({ abi, writable, scoped }: LandlockPlan): voi
 }
 
 function writeRights(abi: number): number {
-  return WRITE_FILE | REMOVE_AND_MAKE | (abi >= 2 ? REFER : 0) | (abi >= 3 ? TRUNCATE : 0) | (abi >= 5 ? IOCTL_DEVICE : 0)
+  return (
+    WRITE_FILE | REMOVE_AND_MAKE | (abi >= 2 ? REFER : 0) | (abi >= 3 ? TRUNCATE : 0) | (abi >= 5 ? IOCTL_DEVICE : 0)
+  )
 }
 
 function allowBelow(ruleset: number, path: string, handled: number): void {

@@ -41,7 +41,12 @@ const numbers = {
 } as const
 
 /** The same on every architecture. */
-const later = { landlock_create_ruleset: 444, landlock_add_rule: 445, landlock_restrict_self: 446, mount_setattr: 442 } as const
+const later = {
+  landlock_create_ruleset: 444,
+  landlock_add_rule: 445,
+  landlock_restrict_self: 446,
+  mount_setattr: 442,
+} as const
 
 export type SystemCall = keyof (typeof numbers)['x64'] | keyof typeof later
 
@@ -107,5 +112,10 @@ function load(): Libc {
     const number = name in later ? later[name as keyof typeof later] : numbers[architecture][name as 'capset']
     return call(number, ...shape.map((_, at) => values[at] ?? 0))
   }
-  return { ...(Object.fromEntries(functions) as Libc), syscall, errno: () => koffi.errno(), address: (bytes) => koffi.address(bytes) }
+  return {
+    ...(Object.fromEntries(functions) as Libc),
+    syscall,
+    errno: () => koffi.errno(),
+    address: (bytes) => koffi.address(bytes),
+  }
 }

@@ -22,7 +22,12 @@ class Host {
   readonly #reaper: Reaper
   #threadId = 0
 
-  constructor() {
+  /** One for the whole process. */
+  static start(): Host {
+    return new Host()
+  }
+
+  private constructor() {
     const isSource = import.meta.url.endsWith('.ts')
     this.#thread = new Worker(new URL(isSource ? './view-thread.ts' : './view-thread.js', import.meta.url), {
       resourceLimits: THREAD_LIMITS,
@@ -47,7 +52,8 @@ class Host {
   }
 
   #start(request: ProgramRequest): void {
-    const received = request.terminal === undefined ? receiveDescriptors(DESCRIPTORS) : { id: request.id, descriptors: [] }
+    const received =
+      request.terminal === undefined ? receiveDescriptors(DESCRIPTORS) : { id: request.id, descriptors: [] }
     if (received?.id !== request.id) return this.#tell({ type: 'not-started', id: request.id, errno: 'EBADF' })
     this.#reaper.starting()
     this.#post({ type: 'start', request, ends: received.descriptors })
@@ -57,7 +63,8 @@ class Host {
     if (event.type === 'up') {
       this.#threadId = event.thread
       this.#tell({ type: 'up', pid: Number(readlinkSync('/proc/self')) })
-    } else if (event.type === 'ready') this.#tell({ type: 'ready', report: { ...event.report, thread: this.#threadId } })
+    } else if (event.type === 'ready')
+      this.#tell({ type: 'ready', report: { ...event.report, thread: this.#threadId } })
     else if (event.type === 'started') this.#started(event)
     else {
       if (event.type === 'not-started') this.#reaper.started(undefined)
@@ -81,6 +88,7 @@ class Host {
   }
 
   #post(message: ToThread): void {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     this.#thread.postMessage(message)
   }
 
@@ -113,4 +121,4 @@ const PR_SET_CHILD_SUBREAPER = 36
 
 // Without a process namespace of its own it adopts what its programs leave behind, to end that too.
 libc().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-new Host()
+Host.start()

@@ -54,7 +54,9 @@ export function makeReadOnly(target: string): void {
 }
 
 function remountReadOnly(target: string): void {
-  const present = parseMounts(readFileSync('/proc/thread-self/mountinfo', 'utf8')).findLast(({ path }) => path === target)
+  const present = parseMounts(readFileSync('/proc/thread-self/mountinfo', 'utf8')).findLast(
+    ({ path }) => path === target,
+  )
   const flags = (present?.options ?? []).reduce((bits, option) => bits | (kept[option] ?? 0), 0)
   must(`remount ${target}`, libc().mount(null, target, null, MS.REMOUNT | MS.BIND | MS.RDONLY | flags, null))
 }

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { copyAttributes } from './copy-attributes.ts'
+import { StepError } from './libc.ts'
 import { MS, bindReadOnly, mount, tmpfs } from './mount-calls.ts'
 import type { HostPlan } from './plan.ts'
 
@@ -51,7 +52,7 @@ export class Overlays {
     copyAttributes(root, upper)
     const options = this.#isRoot ? 'index=off,redirect_dir=on,metacopy=on' : 'index=off,userxattr'
     const folders = `lowerdir=${escape(root)},upperdir=${escape(upper)},workdir=${escape(work)}`
-    mount('overlay', target, 'overlay', MS.NODEV, `${folders},${options}`)
+    mountOnce(target, `${folders},${options}`)
     return upper
   }
 
@@ -61,6 +62,16 @@ export class Overlays {
     mkdirSync(folder)
     tmpfs(folder, 'mode=0755')
     return folder
+  }
+}
+
+/** `volatile`, since Linux 5.10: a view does not outlive the machine, so that nothing has to wait for the disk. */
+function mountOnce(target: string, options: string): void {
+  try {
+    mount('overlay', target, 'overlay', MS.NODEV, `${options},volatile`)
+  } catch (error) {
+    if (!(error instanceof StepError) || error.errno !== 'EINVAL') throw error
+    mount('overlay', target, 'overlay', MS.NODEV, options)
   }
 }
 

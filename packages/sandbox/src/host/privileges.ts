@@ -23,7 +23,8 @@ export function dropPrivileges(plan: HostPlan): void {
   const keep = plan.without?.includes('capabilities') ? undefined : plan.capabilities
   if (!plan.without?.includes('descriptors')) closeInPrograms()
   if (keep !== undefined && (plan.privilege !== 'none' || process.getuid?.() === 0)) dropBoundingSet(keep)
-  if (plan.noNewPrivileges && !plan.without?.includes('no-new-privileges')) must('no_new_privs', libc().prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+  if (plan.noNewPrivileges && !plan.without?.includes('no-new-privileges'))
+    must('no_new_privs', libc().prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
   if (plan.landlock !== undefined) restrictByLandlock(plan.landlock)
   if (plan.capabilities !== undefined) installFilter(plan)
   if (plan.user !== undefined) becomeUser(plan.user)
@@ -43,7 +44,8 @@ export function closeInPrograms(): void {
 function dropBoundingSet(keep: readonly number[]): void {
   const last = Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'utf8'))
   for (let capability = 0; capability <= last; capability += 1)
-    if (!keep.includes(capability)) must(`drop capability ${capability}`, libc().prctl(PR_CAPBSET_DROP, capability, 0, 0, 0))
+    if (!keep.includes(capability))
+      must(`drop capability ${capability}`, libc().prctl(PR_CAPBSET_DROP, capability, 0, 0, 0))
   must('clear ambient capabilities', libc().prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))
 }
 
@@ -55,7 +57,8 @@ function becomeUser({ uid, gid, groups }: NonNullable<HostPlan['user']>): void {
 
 function setCapabilities(keep: readonly number[], plan: HostPlan): void {
   // Commands of another user get none; one that they may gain by a setuid program is within the bounding set.
-  const mask = plan.user !== undefined && plan.user.uid !== 0 ? 0n : keep.reduce((bits, bit) => bits | (1n << BigInt(bit)), 0n)
+  const mask =
+    plan.user !== undefined && plan.user.uid !== 0 ? 0n : keep.reduce((bits, bit) => bits | (1n << BigInt(bit)), 0n)
   const header = Buffer.from(new Uint32Array([CAPABILITY_VERSION_3, 0]).buffer)
   const low = Number(mask & 0xffff_ffffn)
   const high = Number(mask >> 32n)

@@ -90,7 +90,9 @@ function descendants(pid: number): readonly number[] {
 
 function childrenOf(pid: number): readonly number[] {
   try {
-    const lists = readdirSync(`/proc/${pid}/task`).map((task) => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8'))
+    const lists = readdirSync(`/proc/${pid}/task`).map((task) =>
+      readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8'),
+    )
     return lists.flatMap((list) => list.trim().split(' ').filter(Boolean).map(Number))
   } catch {
     return []

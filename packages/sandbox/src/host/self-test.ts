@@ -14,7 +14,11 @@ export function proveSandbox(plan: HostPlan): void {
   proveRights(plan)
   proveDescriptors()
   if (plan.view !== 'none') proveView(plan)
-  if (plan.network === 'none' && plan.privilege !== 'none' && readlinkSync('/proc/thread-self/ns/net') === plan.outerNetwork)
+  if (
+    plan.network === 'none' &&
+    plan.privilege !== 'none' &&
+    readlinkSync('/proc/thread-self/ns/net') === plan.outerNetwork
+  )
     fail('the network is the machine’s')
   proveReadOnly(plan)
 }
@@ -27,7 +31,8 @@ function proveRights(plan: HostPlan): void {
   if (capabilities !== undefined && field('Seccomp') !== '2') fail('no filter of system calls is installed')
   if (plan.noNewPrivileges && field('NoNewPrivs') !== '1') fail('rights can still be gained')
   for (const name of ['CapEff', 'CapPrm', 'CapAmb', ...(plan.privilege === 'none' ? [] : ['CapBnd'])])
-    if (capabilities !== undefined && (BigInt(`0x${field(name)}`) & ~expected) !== 0n) fail(`${name} has more than was planned`)
+    if (capabilities !== undefined && (BigInt(`0x${field(name)}`) & ~expected) !== 0n)
+      fail(`${name} has more than was planned`)
   if (plan.user !== undefined && field('Uid') !== String(plan.user.uid)) fail('the user is another one')
 }
 
@@ -43,7 +48,8 @@ function proveView(plan: HostPlan): void {
   const root = mounts.findLast(({ path }) => path === '/')
   const type = plan.privilege === 'root' ? 'overlay' : 'tmpfs'
   if (root?.type !== type) fail(`the root is ${root?.type ?? 'nothing'}, not ${type}`)
-  for (const path of ['/proc/sys']) if (mounts.findLast((mount) => mount.path === path)?.readOnly !== true) fail(`${path} can be written`)
+  for (const path of ['/proc/sys'])
+    if (mounts.findLast((mount) => mount.path === path)?.readOnly !== true) fail(`${path} can be written`)
 }
 
 /** Looks for the kernel's refusal where the plan wants one. What it makes by mistake, it removes. */

@@ -24,7 +24,9 @@ interface Site {
  */
 export function buildTree(plan: HostPlan, at: string): Tree {
   const overlays = new Overlays(plan)
-  const mounts = dataMounts().filter(({ path }) => ![plan.state, ...plan.hidden].some((folder) => isWithin(path, folder)))
+  const mounts = dataMounts().filter(
+    ({ path }) => ![plan.state, ...plan.hidden].some((folder) => isWithin(path, folder)),
+  )
   const site: Site = { plan, at, overlays, mounts, unpreviewable: [] }
   if (plan.privilege === 'root') coverAll(site)
   else coverByDirectory(site)
@@ -131,7 +133,8 @@ function coverChangeable(site: Site, path: string): void {
 function coverScratch(site: Site, path: string): void {
   const hasMountBelow = site.mounts.some((mount) => mount.path !== path && isWithin(mount.path, path))
   if (site.plan.privilege !== 'root' && hasMountBelow) return
-  if (lstatSync(join(site.at, path), { throwIfNoEntry: false })?.isDirectory()) site.overlays.scratch(path, join(site.at, path))
+  if (lstatSync(join(site.at, path), { throwIfNoEntry: false })?.isDirectory())
+    site.overlays.scratch(path, join(site.at, path))
 }
 
 /** For an ordinary user the tree's own directory is writable until all mounts stand. */

@@ -44,7 +44,10 @@ function serve(): void {
 function rehearse(): void {
   dataMounts()
   try {
-    startProgram({ id: 0, file: 'true', args: [], cwd: '/', env: { PATH: '/usr/bin:/bin' }, stdin: false }, [-1, -1, -1])
+    startProgram(
+      { id: 0, file: 'true', args: [], cwd: '/', env: { PATH: '/usr/bin:/bin' }, stdin: false },
+      [-1, -1, -1],
+    )
   } catch {
     // It shows with the first command, if it matters.
   }

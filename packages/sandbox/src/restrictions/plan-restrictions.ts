@@ -1,6 +1,5 @@
 import type { Restrictions } from '@cmdop/protocol'
 import type { HostPlan } from '../host/plan.ts'
-import { isWithin } from '../host/mount-table.ts'
 import type { HostKind } from '../starter/host-process.ts'
 import { type Situation, changeableRoots } from './situation.ts'
 import { unenforceable } from './unenforceable.ts'
@@ -27,7 +26,16 @@ const NET_RAW = 13
 const SCRATCH = ['/tmp', '/var/tmp']
 
 /** Devices that commands write to although nothing is writable. */
-const DEVICES = ['/dev/null', '/dev/zero', '/dev/full', '/dev/random', '/dev/urandom', '/dev/tty', '/dev/ptmx', '/dev/pts']
+const DEVICES = [
+  '/dev/null',
+  '/dev/zero',
+  '/dev/full',
+  '/dev/random',
+  '/dev/urandom',
+  '/dev/tty',
+  '/dev/ptmx',
+  '/dev/pts',
+]
 
 /** The intersection of all restrictions as one plan. Throws `restriction_unenforceable` for what no host could hold. */
 export function planRestrictions(restrictions: Restrictions, situation: Situation, tier: Tier): SandboxPlan {
@@ -42,18 +50,43 @@ export function needsNamespaces(restrictions: Restrictions): string | undefined 
 
 /** The restriction that is named when the host of a plan is refused. */
 export function mainRestriction(restrictions: Restrictions): string {
-  const names = ['dryRun', 'noDelete', 'noOverwrite', 'readOnly', 'writablePaths', 'network', 'noSudo', 'runAs', 'limits'] as const
+  const names = [
+    'dryRun',
+    'noDelete',
+    'noOverwrite',
+    'readOnly',
+    'writablePaths',
+    'network',
+    'noSudo',
+    'runAs',
+    'limits',
+  ] as const
   return names.find((name) => restrictions[name] !== undefined && restrictions[name] !== false) ?? 'restrictions'
 }
 
 function refuseImpossible({ noSudo, runAs, limits }: Restrictions, { uid, user }: Situation): void {
   const isRoot = (user?.uid ?? uid) === 0
   if (noSudo === true && isRoot)
-    throw unenforceable({ restriction: 'noSudo', missing: 'user to run commands as: they already run as root', step: 'plan', fix: 'Set runAs to an ordinary user.' })
+    throw unenforceable({
+      restriction: 'noSudo',
+      missing: 'user to run commands as: they already run as root',
+      step: 'plan',
+      fix: 'Set runAs to an ordinary user.',
+    })
   if (runAs !== undefined && uid !== 0 && user?.uid !== uid)
-    throw unenforceable({ restriction: 'runAs', missing: `right to become ${runAs}`, step: 'plan', fix: 'Run the daemon as root, or leave runAs out.' })
+    throw unenforceable({
+      restriction: 'runAs',
+      missing: `right to become ${runAs}`,
+      step: 'plan',
+      fix: 'Run the daemon as root, or leave runAs out.',
+    })
   if (limits?.processes !== undefined && isRoot)
-    throw unenforceable({ restriction: 'limits.processes', missing: 'limit on the processes of root', step: 'plan', fix: 'Set runAs to an ordinary user.' })
+    throw unenforceable({
+      restriction: 'limits.processes',
+      missing: 'limit on the processes of root',
+      step: 'plan',
+      fix: 'Set runAs to an ordinary user.',
+    })
 }
 
 function viewOf({ readOnly, dryRun, noDelete, noOverwrite, writablePaths }: Restrictions): HostPlan['view'] {
@@ -93,10 +126,20 @@ function planNamespaces(restrictions: Restrictions, situation: Situation): Sandb
 function planLandlock(restrictions: Restrictions, situation: Situation): SandboxPlan {
   const isClosed = restrictions.readOnly === true || restrictions.writablePaths !== undefined
   if (isClosed && situation.landlock === 0)
-    throw unenforceable({ restriction: restrictions.readOnly === true ? 'readOnly' : 'writablePaths', missing: 'namespaces and no Landlock', step: 'landlock_create_ruleset', errno: 'EOPNOTSUPP', fix: 'The kernel must be 5.13 or later with landlock in its list of LSMs.' })
+    throw unenforceable({
+      restriction: restrictions.readOnly === true ? 'readOnly' : 'writablePaths',
+      missing: 'namespaces and no Landlock',
+      step: 'landlock_create_ruleset',
+      errno: 'EOPNOTSUPP',
+      fix: 'The kernel must be 5.13 or later with landlock in its list of LSMs.',
+    })
   const network = restrictions.network ?? (isClosed ? 'none' : 'host')
   const paths = restrictions.readOnly === true ? [] : (restrictions.writablePaths ?? [])
-  const closed: HostPlan['deny'] = ['unix-sockets', 'metadata', ...(situation.landlock < 3 ? (['truncate'] as const) : [])]
+  const closed: HostPlan['deny'] = [
+    'unix-sockets',
+    'metadata',
+    ...(situation.landlock < 3 ? (['truncate'] as const) : []),
+  ]
   const scoped = situation.landlock >= 6 && isClosed
   return {
     tier: 'landlock',
@@ -117,11 +160,17 @@ function planLandlock(restrictions: Restrictions, situation: Situation): Sandbox
   }
 }
 
-function base({ noSudo }: Restrictions, { uid, user, hidden, networkId }: Situation, { network, view }: Pick<HostPlan, 'network' | 'view'>) {
+function base(
+  { noSudo }: Restrictions,
+  { uid, user, hidden, networkId }: Situation,
+  { network, view }: Pick<HostPlan, 'network' | 'view'>,
+) {
   const keeps = uid === 0 && noSudo !== true
   // Who commands run as and how much they use are no limits of rights.
   const isOfRights = noSudo === true || uid !== 0 || network === 'none' || view !== 'none'
-  const capabilities = keeps ? ROOT_CAPABILITIES.filter((capability) => network === 'none' || capability !== NET_RAW) : []
+  const capabilities = keeps
+    ? ROOT_CAPABILITIES.filter((capability) => network === 'none' || capability !== NET_RAW)
+    : []
   return {
     hidden,
     outerNetwork: networkId,
@@ -133,21 +182,24 @@ function base({ noSudo }: Restrictions, { uid, user, hidden, networkId }: Situat
 
 function holesOf(
   { writablePaths, readOnly }: Restrictions,
-  { view, network, scoped, situation }: { view: HostPlan['view']; network: HostPlan['network']; scoped: boolean; situation: Situation },
+  {
+    view,
+    network,
+    scoped,
+    situation,
+  }: { view: HostPlan['view']; network: HostPlan['network']; scoped: boolean; situation: Situation },
 ): readonly string[] {
   const holes: string[] = []
   if (network === 'host' && view !== 'none') {
     holes.push('The network of the machine is within reach, and with it every service that listens on it.')
     if (!scoped) holes.push('Abstract Unix sockets of the machine are within reach: its kernel cannot close them.')
   }
-  if (view === 'none' && network === 'none') holes.push('Unix sockets in files are within reach; a service behind one may use the network.')
+  if (view === 'none' && network === 'none')
+    holes.push('Unix sockets in files are within reach; a service behind one may use the network.')
   if (view === 'live' && readOnly !== true)
-    for (const path of writablePaths ?? []) holes.push(`Everything below ${path} is the machine’s own, sockets included.`)
-  if (situation.uid !== 0 && view === 'overlay') holes.push('Only directories of the user can be changed in the view; all others are read-only.')
+    for (const path of writablePaths ?? [])
+      holes.push(`Everything below ${path} is the machine’s own, sockets included.`)
+  if (situation.uid !== 0 && view === 'overlay')
+    holes.push('Only directories of the user can be changed in the view; all others are read-only.')
   return holes
-}
-
-/** True where a path is one of the others, or below one. */
-export function isBelowAny(path: string, folders: readonly string[]): boolean {
-  return folders.some((folder) => isWithin(path, folder))
 }

@@ -23,7 +23,11 @@ export interface Situation {
 const run = promisify(execFile)
 
 /** Looks at the machine. Rejects with `not_found` for a user that it does not have. */
-export async function situationOf(restrictions: Restrictions, folders: readonly string[], hidden: readonly string[]): Promise<Situation> {
+export async function situationOf(
+  restrictions: Restrictions,
+  folders: readonly string[],
+  hidden: readonly string[],
+): Promise<Situation> {
   const { runAs } = restrictions
   return {
     uid: process.getuid?.() ?? -1,
@@ -38,14 +42,18 @@ export async function situationOf(restrictions: Restrictions, folders: readonly 
 /** Restrictions whose writable paths are real directories, links followed. Throws `validation` for one that is none. */
 export function withRealPaths(restrictions: Restrictions): Restrictions {
   const { writablePaths } = restrictions
-  return writablePaths === undefined ? restrictions : { ...restrictions, writablePaths: [...outermost(writablePaths.map(realDirectory))] }
+  return writablePaths === undefined
+    ? restrictions
+    : { ...restrictions, writablePaths: [...outermost(writablePaths.map(realDirectory))] }
 }
 
 /** For an ordinary user: of each folder the topmost directory above that is the user's and holds no other mount. */
 export function changeableRoots({ uid, folders }: Situation): readonly string[] {
   if (uid === 0) return []
   const mounts = dataMounts()
-  const found = [...folders, homedir()].map((folder) => topmostOwn(folder, uid, (path) => !mounts.some((mount) => mount.path !== path && isWithin(mount.path, path))))
+  const found = [...folders, homedir()].map((folder) =>
+    topmostOwn(folder, uid, (path) => !mounts.some((mount) => mount.path !== path && isWithin(mount.path, path))),
+  )
   return outermost(['/tmp', '/var/tmp', ...found.filter((path) => path !== undefined)].filter(isDirectory))
 }
 
@@ -66,7 +74,11 @@ function real(path: string): string | undefined {
 
 function realDirectory(path: string): string {
   const found = real(path)
-  if (found === undefined || !isDirectory(found)) throw new CmdopError('validation', `writablePaths: ${path} is no directory of this machine. Make it first, or leave it out.`)
+  if (found === undefined || !isDirectory(found))
+    throw new CmdopError(
+      'validation',
+      `writablePaths: ${path} is no directory of this machine. Make it first, or leave it out.`,
+    )
   return found
 }
 
@@ -82,7 +94,9 @@ function outermost(paths: readonly string[]): readonly string[] {
 
 async function userOf(name: string): Promise<NonNullable<Situation['user']>> {
   try {
-    const [uid, gid, groups] = await Promise.all(['-u', '-g', '-G'].map(async (flag) => (await run('id', [flag, name])).stdout.trim()))
+    const [uid, gid, groups] = await Promise.all(
+      ['-u', '-g', '-G'].map(async (flag) => (await run('id', [flag, name])).stdout.trim()),
+    )
     return { uid: Number(uid), gid: Number(gid), groups: (groups ?? '').split(' ').map(Number) }
   } catch (cause) {
     throw new CmdopError('not_found', `runAs: this machine has no user ${name}.`, { cause })

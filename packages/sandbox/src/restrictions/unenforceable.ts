@@ -25,16 +25,48 @@ export function unenforceable(reason: Unenforceable, cause?: unknown): CmdopErro
 /** What a host's refusal means, and what helps. */
 export function explain(restriction: string, { step, errno }: HostRefusal): Unenforceable {
   if (step === 'self-test')
-    return { restriction, missing: 'proof that the sandbox holds', step, errno, fix: 'Report this: the sandbox refused to start because it could not prove itself.' }
+    return {
+      restriction,
+      missing: 'proof that the sandbox holds',
+      step,
+      errno,
+      fix: 'Report this: the sandbox refused to start because it could not prove itself.',
+    }
   if (step === 'unshare' && errno === 'ENOENT')
     return { restriction, missing: 'unshare program', step, errno, fix: 'Install util-linux 2.38 or later.' }
   if (step === 'unshare' && errno === 'EINVAL')
-    return { restriction, missing: 'namespaces, or an unshare program that knows --keep-caps', step, errno, fix: 'Install util-linux 2.38 or later; the kernel needs CONFIG_USER_NS, CONFIG_PID_NS and CONFIG_NET_NS.' }
+    return {
+      restriction,
+      missing: 'namespaces, or an unshare program that knows --keep-caps',
+      step,
+      errno,
+      fix: 'Install util-linux 2.38 or later; the kernel needs CONFIG_USER_NS, CONFIG_PID_NS and CONFIG_NET_NS.',
+    }
   if (step === 'unshare') return { restriction, missing: 'user namespaces', step, errno, fix: userNamespaceFix() }
   if (step.startsWith('mount overlay'))
-    return { restriction, missing: 'overlay file system', step, errno, fix: 'The kernel must have overlayfs (5.11 or later for an ordinary user), and the state folder must be on ext4, xfs, btrfs or tmpfs.' }
-  if (step === 'seccomp') return { restriction, missing: 'filter of system calls', step, errno, fix: 'The kernel needs CONFIG_SECCOMP_FILTER.' }
-  if (step.startsWith('landlock')) return { restriction, missing: 'Landlock', step, errno, fix: 'The kernel must be 5.13 or later with landlock in its list of LSMs.' }
+    return {
+      restriction,
+      missing: 'overlay file system',
+      step,
+      errno,
+      fix: 'The kernel must have overlayfs (5.11 or later for an ordinary user), and the state folder must be on ext4, xfs, btrfs or tmpfs.',
+    }
+  if (step === 'seccomp')
+    return {
+      restriction,
+      missing: 'filter of system calls',
+      step,
+      errno,
+      fix: 'The kernel needs CONFIG_SECCOMP_FILTER.',
+    }
+  if (step.startsWith('landlock'))
+    return {
+      restriction,
+      missing: 'Landlock',
+      step,
+      errno,
+      fix: 'The kernel must be 5.13 or later with landlock in its list of LSMs.',
+    }
   return { restriction, missing: 'sandbox', step, errno, fix: 'See `cmdop machine doctor`.' }
 }
 

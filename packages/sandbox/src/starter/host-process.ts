@@ -86,7 +86,9 @@ export class HostProcess implements AsyncDisposable {
     const ours = pipes.map((ends, at) => (request.stdin && at === 0 ? ends.writing : ends.reading))
     try {
       const pid = await this.#start({ ...request, id: this.#nextId++ }, theirs)
-      const streams = ours.map((fd, at) => new Socket({ fd, readable: !(request.stdin && at === 0), writable: request.stdin && at === 0 }))
+      const streams = ours.map(
+        (fd, at) => new Socket({ fd, readable: !(request.stdin && at === 0), writable: request.stdin && at === 0 }),
+      )
       const [stdout, stderr] = streams.slice(-2) as [Socket, Socket]
       return { ...this.#process(pid), stdin: request.stdin ? (streams[0] ?? null) : null, stdout, stderr }
     } catch (error) {
@@ -101,7 +103,8 @@ export class HostProcess implements AsyncDisposable {
     const pid = await this.#start({ ...request, id, stdin: true }, undefined)
     const received = receiveDescriptors(this.#descriptors)
     const [master, slave] = received?.id === id ? received.descriptors : []
-    if (master === undefined || slave === undefined) throw new CmdopError('exec_failed', 'The terminal of the program did not arrive.')
+    if (master === undefined || slave === undefined)
+      throw new CmdopError('exec_failed', 'The terminal of the program did not arrive.')
     return { ...this.#process(pid), master, slave }
   }
 
@@ -142,8 +145,14 @@ export class HostProcess implements AsyncDisposable {
     else this.#heard({ type: 'not-started', id: request.id, errno: 'EPIPE' })
     const event = await answer
     if (event.type === 'started') return event.pid
-    if (event.errno === 'ENOENT') throw new CmdopError('command_not_found', `There is no program ${request.file} in the view, or no directory ${request.cwd}.`)
-    throw new CmdopError('exec_failed', `The program ${request.file} could not be started: ${event.errno}.`, { details: { errno: event.errno } })
+    if (event.errno === 'ENOENT')
+      throw new CmdopError(
+        'command_not_found',
+        `There is no program ${request.file} in the view, or no directory ${request.cwd}.`,
+      )
+    throw new CmdopError('exec_failed', `The program ${request.file} could not be started: ${event.errno}.`, {
+      details: { errno: event.errno },
+    })
   }
 
   #ask(command: Ask): Promise<HostEvent> {
@@ -152,7 +161,9 @@ export class HostProcess implements AsyncDisposable {
   }
 
   async #next(): Promise<HostEvent> {
-    const event = this.#isGone ? undefined : await new Promise<HostEvent | undefined>((resolve) => (this.#answer = resolve))
+    const event = this.#isGone
+      ? undefined
+      : await new Promise<HostEvent | undefined>((resolve) => (this.#answer = resolve))
     if (event === undefined) throw refusalOf(Buffer.concat(this.#errors).toString())
     return event
   }
@@ -191,12 +202,27 @@ function commandLine({ privilege, network }: HostKind): [string, ...string[]] {
   if (privilege === 'none') return node as [string, ...string[]]
   const user = privilege === 'user' ? ['--user', '--map-current-user', '--keep-caps'] : []
   const net = network === 'none' ? ['--net'] : []
-  return ['unshare', ...user, '--mount', '--pid', '--ipc', '--uts', ...net, '--fork', '--kill-child', '--propagation', 'private', '--', ...node]
+  return [
+    'unshare',
+    ...user,
+    '--mount',
+    '--pid',
+    '--ipc',
+    '--uts',
+    ...net,
+    '--fork',
+    '--kill-child',
+    '--propagation',
+    'private',
+    '--',
+    ...node,
+  ]
 }
 
 function pipe(): { reading: number; writing: number } {
   const ends = new Int32Array(2)
-  if (libc().pipe2(ends, O_CLOEXEC) !== 0) throw new CmdopError('exec_failed', 'There are no descriptors left for the pipes of a program.')
+  if (libc().pipe2(ends, O_CLOEXEC) !== 0)
+    throw new CmdopError('exec_failed', 'There are no descriptors left for the pipes of a program.')
   return { reading: ends[0] ?? -1, writing: ends[1] ?? -1 }
 }
 

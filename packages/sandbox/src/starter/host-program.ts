@@ -19,7 +19,10 @@ function fromSources(): string {
   const folder = fileURLToPath(new URL('../host', import.meta.url))
   const names = readdirSync(folder).filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
   const sources = Object.fromEntries(names.map((name) => [name, readFileSync(join(folder, name), 'utf8')]))
-  const hash = createHash('sha256').update(JSON.stringify([process.version, sources])).digest('hex').slice(0, 16)
+  const hash = createHash('sha256')
+    .update(JSON.stringify([process.version, sources]))
+    .digest('hex')
+    .slice(0, 16)
   const cache = fileURLToPath(new URL('../../node_modules/.cache/cmdop-host', import.meta.url))
   const program = join(cache, hash, 'main.js')
   try {
@@ -35,12 +38,16 @@ const STRIP = `process.stdout.write(JSON.stringify(Object.entries(JSON.parse(req
   .map(([name, text]) => [name.replace(/ts$/, 'js'), require('node:module').stripTypeScriptTypes(text)])))`
 
 function write(sources: Readonly<Record<string, string>>, folder: string): void {
-  const output = execFileSync(process.execPath, ['--no-warnings', '-e', STRIP], { input: JSON.stringify(sources), encoding: 'utf8' })
+  const output = execFileSync(process.execPath, ['--no-warnings', '-e', STRIP], {
+    input: JSON.stringify(sources),
+    encoding: 'utf8',
+  })
   const stripped = JSON.parse(output) as [string, string][]
   const temporary = `${folder}.${process.pid}`
   mkdirSync(temporary, { recursive: true })
   writeFileSync(join(temporary, 'package.json'), '{ "type": "module" }')
-  for (const [name, text] of stripped) writeFileSync(join(temporary, name), text.replaceAll(/(from '\.\/[^']*)\.ts'/g, "$1.js'"))
+  for (const [name, text] of stripped)
+    writeFileSync(join(temporary, name), text.replaceAll(/(from '\.\/[^']*)\.ts'/g, "$1.js'"))
   if (existsSync(folder)) rmSync(temporary, { recursive: true })
   else renameSync(temporary, folder)
 }

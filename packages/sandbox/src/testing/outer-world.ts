@@ -86,7 +86,7 @@ const WRITABLE = new Set(['/', OUTER_STATE, '/proc', '/dev', '/dev/pts', '/dev/s
 /** How a module runs in an outer world. */
 export interface OuterWorldOptions {
   /** Called with everything that the module sends. */
-  onReport(report: unknown): void
+  readonly onReport: (report: unknown) => void
   readonly as?: 'root' | 'user'
   /** A shell script that root runs in the world before. */
   readonly prepare?: string
@@ -111,10 +111,14 @@ export async function inOuterWorld(
   const project = fileURLToPath(new URL('../../../..', import.meta.url)).replace(/\/$/, '')
   const settings = [world, canary, OUTER_STATE, OUTER_USER, as, project, prepare]
   // It ends with this process, however that ends.
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', ...namespaces, '--', 'sh', '-c', SCRIPT, 'sh', ...settings, ...program], {
-    stdio: ['pipe', 'pipe', 'pipe', 'ipc'],
-    env: { ...process.env, CMDOP_OUTER_WORLD: canary },
-  })
+  const child = spawn(
+    'setpriv',
+    ['--pdeathsig', 'KILL', 'unshare', ...namespaces, '--', 'sh', '-c', SCRIPT, 'sh', ...settings, ...program],
+    {
+      stdio: ['pipe', 'pipe', 'pipe', 'ipc'],
+      env: { ...process.env, CMDOP_OUTER_WORLD: canary },
+    },
+  )
   const errors: Buffer[] = []
   child.stderr?.on('data', (data: Buffer) => errors.push(data))
   child.on('message', onReport)

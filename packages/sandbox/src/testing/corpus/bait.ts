@@ -28,14 +28,15 @@ export async function startBait(folder: string): Promise<Bait> {
     await once(server, 'listening')
     return server
   }
-  const servers = [await listen(join(folder, 'service')), await listen(`\0${abstract}`), await listen({ port: 0, host: '::' })]
+  const tcp = await listen({ port: 0, host: '::' })
+  const servers = [tcp, await listen(join(folder, 'service')), await listen(`\0${abstract}`)]
   const udp = createSocket('udp4', count)
   udp.bind(0, '127.0.0.1')
   await once(udp, 'listening')
   const datagrams = startDatagrams(join(folder, 'datagrams'), count)
   await datagrams.ready
   const pipe = await openPipe(join(folder, 'pipe'))
-  const port = (servers[2]?.address() as { port: number }).port
+  const { port } = tcp.address() as { port: number }
   return {
     folder,
     dropFolder,

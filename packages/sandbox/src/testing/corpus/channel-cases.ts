@@ -6,15 +6,35 @@ const root = { as: 'root' } as const
 export const channelCases = [
   ...cases('sockets', [
     inPython('a Unix socket', `s = socket.socket(socket.AF_UNIX); s.connect(E['B'] + '/service'); s.send(b'rm')`),
-    inPython('a Unix datagram', `s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.sendto(b'rm', E['B'] + '/datagrams')`, { needs: ['datagram-bait'] }),
-    inPython('a Unix socket by /proc', `s = socket.socket(socket.AF_UNIX); s.connect('/proc/self/root' + E['B'] + '/service'); s.send(b'rm')`),
-    inPython('a Unix socket by a hard link', `os.link(E['B'] + '/service', '/tmp/k%d' % os.getpid()); s = socket.socket(socket.AF_UNIX); s.connect('/tmp/k%d' % os.getpid()); s.send(b'rm')`),
-    inPython('an abstract socket', `s = socket.socket(socket.AF_UNIX); s.connect('\\0' + E['ABSTRACT']); s.send(b'rm')`),
+    inPython(
+      'a Unix datagram',
+      `s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.sendto(b'rm', E['B'] + '/datagrams')`,
+      { needs: ['datagram-bait'] },
+    ),
+    inPython(
+      'a Unix socket by /proc',
+      `s = socket.socket(socket.AF_UNIX); s.connect('/proc/self/root' + E['B'] + '/service'); s.send(b'rm')`,
+    ),
+    inPython(
+      'a Unix socket by a hard link',
+      `os.link(E['B'] + '/service', '/tmp/k%d' % os.getpid()); s = socket.socket(socket.AF_UNIX); s.connect('/tmp/k%d' % os.getpid()); s.send(b'rm')`,
+    ),
+    inPython(
+      'an abstract socket',
+      `s = socket.socket(socket.AF_UNIX); s.connect('\\0' + E['ABSTRACT']); s.send(b'rm')`,
+    ),
     inPython('TCP', `s = socket.create_connection(('127.0.0.1', int(E['PORT']))); s.send(b'rm')`),
     inPython('TCP over IPv6', `s = socket.create_connection(('::1', int(E['PORT']))); s.send(b'rm')`),
-    inPython('UDP', `s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.sendto(b'rm', ('127.0.0.1', int(E['UDP'])))`),
+    inPython(
+      'UDP',
+      `s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.sendto(b'rm', ('127.0.0.1', int(E['UDP'])))`,
+    ),
     inPython('a socket to the hypervisor', `socket.socket(40, socket.SOCK_STREAM); print('ESCAPED')`),
-    inPython('a device event', `s = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, 15); s.bind((0, 0)); s.sendto(b'add@/x', (0, 1)); print('ESCAPED')`, root),
+    inPython(
+      'a device event',
+      `s = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, 15); s.bind((0, 0)); s.sendto(b'add@/x', (0, 1)); print('ESCAPED')`,
+      root,
+    ),
   ]),
   ...cases('pipes', [
     ['a FIFO', 'timeout 2 sh -c \'echo rm > "$B/pipe"\''],
@@ -39,7 +59,10 @@ export const channelCases = [
     ['global git config', 'printf "[core]\\n\\tpager = rm\\n" >> "$H/.gitconfig"'],
     ['user unit', 'mkdir -p "$H/.config/systemd/user" && echo "[Service]" > "$H/.config/systemd/user/x.service"'],
     ['autostart', 'mkdir -p "$H/.config/autostart" && echo "[Desktop Entry]" > "$H/.config/autostart/x.desktop"'],
-    ['a program on the PATH of the home', 'mkdir -p "$H/.local/bin" && echo rm > "$H/.local/bin/ls" && chmod +x "$H/.local/bin/ls"'],
+    [
+      'a program on the PATH of the home',
+      'mkdir -p "$H/.local/bin" && echo rm > "$H/.local/bin/ls" && chmod +x "$H/.local/bin/ls"',
+    ],
     ['cron.d', 'mkdir -p /etc/cron.d && echo "* * * * * root rm" > /etc/cron.d/x', root],
     ['cron.daily', 'mkdir -p /etc/cron.daily && echo rm > /etc/cron.daily/x', root],
     ['a crontab', 'mkdir -p /var/spool/cron/crontabs && echo "* * * * * rm" > /var/spool/cron/crontabs/root', root],
@@ -49,11 +72,14 @@ export const channelCases = [
     ['sudoers', 'mkdir -p /etc/sudoers.d && echo "ALL ALL=(ALL) NOPASSWD: ALL" > /etc/sudoers.d/x', root],
     ['PAM', 'mkdir -p /etc/pam.d && echo "auth sufficient pam_permit.so" > /etc/pam.d/x', root],
     ['udev rule', 'mkdir -p /etc/udev/rules.d && echo "RUN+=rm" > /etc/udev/rules.d/x.rules', root],
-    ['apt hook', 'mkdir -p /etc/apt/apt.conf.d && echo "DPkg::Pre-Invoke {\\"rm\\";};" > /etc/apt/apt.conf.d/99x', root],
+    [
+      'apt hook',
+      'mkdir -p /etc/apt/apt.conf.d && echo "DPkg::Pre-Invoke {\\"rm\\";};" > /etc/apt/apt.conf.d/99x',
+      root,
+    ],
     ['logrotate', 'mkdir -p /etc/logrotate.d && echo "/x { postrotate rm }" > /etc/logrotate.d/x', root],
     ['init script', 'mkdir -p /etc/init.d && echo rm > /etc/init.d/x', root],
     ['a program on the PATH', 'echo rm > /usr/local/bin/ls && chmod +x /usr/local/bin/ls', root],
-    ['password of root', 'sed -i "s/^root:[^:]*/root:/" /etc/passwd', root],
   ]),
   ...cases('rights', [
     ['a set-user-id shell', 'cp /bin/sh "$V/sh" && chmod u+s "$V/sh" && "$V/sh" -c "rm a.txt"'],
@@ -62,11 +88,20 @@ export const channelCases = [
     ['sudo', 'sudo -n rm -rf "$SECRET/c" && echo ran', { as: 'user', needs: ['sudo'] }],
     ['sudo as root', 'sudo -n rm a.txt', { as: 'root', needs: ['sudo'] }],
     ['su', 'su -s /bin/sh root -c "rm $V/a.txt"', root],
-    ['setpriv to another user', 'setpriv --reuid 1 --clear-groups rm -f "$V/a.txt"; chmod 777 . && setpriv --reuid 1 --clear-groups rm -f "$V/a.txt"', root],
+    [
+      'setpriv to another user',
+      'setpriv --reuid 1 --clear-groups rm -f "$V/a.txt"; chmod 777 . && setpriv --reuid 1 --clear-groups rm -f "$V/a.txt"',
+      root,
+    ],
   ]),
+  ...cases('accounts', [['password of root', 'sed -i "s/^root:[^:]*/root:/" /etc/passwd', root]]),
   ...cases('devices', [
     ['a block device', 'mknod blk b 254 0 && dd if=blk of=/dev/null bs=512 count=1 && echo ESCAPED', root],
-    ['the disk', `for d in /dev/vda /dev/sda /dev/nvme0n1; do [ -b "$d" ] && "$PY" -c 'import os, sys; os.open(sys.argv[1], os.O_WRONLY); print("ESCAPED")' "$d"; done; false`, root],
+    [
+      'the disk',
+      `for d in /dev/vda /dev/sda /dev/nvme0n1; do [ -b "$d" ] && "$PY" -c 'import os, sys; os.open(sys.argv[1], os.O_WRONLY); print("ESCAPED")' "$d"; done; false`,
+      root,
+    ],
     ['memory', `"$PY" -c 'import os; os.open("/dev/mem", os.O_RDWR); print("ESCAPED")'`, root],
     ['the log', `"$PY" -c 'import os; os.open("/dev/kmsg", os.O_WRONLY); print("ESCAPED")'`, root],
     ['mode of a device', 'chmod 600 /dev/null && echo ESCAPED; chmod 666 /dev/null', root],
@@ -79,11 +114,14 @@ export const channelCases = [
     ['in the background', '(sleep 0.3; rm a.txt) > /dev/null 2>&1 &'],
     ['a session of its own', 'setsid -f sh -c "sleep 0.3; rm a.txt" > /dev/null 2>&1'],
     ['nohup', 'nohup sh -c "sleep 0.3; rm a.txt" > /dev/null 2>&1 &'],
-    inPython('forked twice', `if os.fork() == 0:
+    inPython(
+      'forked twice',
+      `if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
         import time; [os.close(n) for n in (0, 1, 2)]; time.sleep(0.3); os.unlink('a.txt')
-    os._exit(0)`),
+    os._exit(0)`,
+    ),
     ['at the end', 'trap "rm a.txt" EXIT'],
     ['on a signal', 'trap "rm a.txt" TERM; kill -TERM $$'],
     ['at', 'echo "rm $V/a.txt" | at now', { needs: ['at'] }],
@@ -91,7 +129,11 @@ export const channelCases = [
   ...cases('everything', [['kill', 'kill -9 -1']]),
   ...cases('the sandbox itself', [
     ['its state folder', 'rm -rf "$STATE"/* && [ -z "$(ls -A "$STATE")" ] && exit 1'],
-    ['its upper directories', 'for f in "$STATE"/*/u/*; do [ -e "$f" ] && echo ESCAPED; done; true', { needs: ['namespaces'] }],
+    [
+      'its upper directories',
+      'for f in "$STATE"/*/u/*; do [ -e "$f" ] && echo ESCAPED; done; true',
+      { needs: ['namespaces'] },
+    ],
     ['its environment', 'tr "\\0" "\\n" < /proc/1/environ | grep -q SECRET_OF_DAEMON && echo ESCAPED'],
   ]),
 ]

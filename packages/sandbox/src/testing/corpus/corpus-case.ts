@@ -13,14 +13,21 @@ export interface CorpusCase {
 }
 
 /** A case as a line: name, then the script. */
-export function cases(className: string, list: readonly (readonly [string, string, Omit<CorpusCase, 'name' | 'script'>?])[]) {
+export function cases(
+  className: string,
+  list: readonly (readonly [string, string, Omit<CorpusCase, 'name' | 'script'>?])[],
+) {
   return list.map(([name, script, rest]): CorpusCase => ({ name: `${className}: ${name}`, script, ...rest }))
 }
 
 const python = { needs: ['python3'] }
 
 /** A case in Python, with `os` and a raw `syscall` at hand. */
-export function inPython(name: string, script: string, rest: Omit<CorpusCase, 'name' | 'script'> = {}): readonly [string, string, Omit<CorpusCase, 'name' | 'script'>] {
+export function inPython(
+  name: string,
+  script: string,
+  rest: Omit<CorpusCase, 'name' | 'script'> = {},
+): readonly [string, string, Omit<CorpusCase, 'name' | 'script'>] {
   const prelude = `import os, ctypes, mmap, socket, struct, sys
 libc = ctypes.CDLL(None, use_errno=True)
 def syscall(*a):
@@ -29,5 +36,9 @@ def syscall(*a):
     return r
 E = os.environ
 `
-  return [name, `"$PY" - <<'PYTHON'\n${prelude}${script}\nPYTHON`, { ...python, ...rest, needs: [...python.needs, ...(rest.needs ?? [])] }]
+  return [
+    name,
+    `"$PY" - <<'PYTHON'\n${prelude}${script}\nPYTHON`,
+    { ...python, ...rest, needs: [...python.needs, ...(rest.needs ?? [])] },
+  ]
 }

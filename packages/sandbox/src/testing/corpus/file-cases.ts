@@ -41,10 +41,18 @@ export const fileCases = [
     ['gzip', 'gzip a.txt'],
     ['xz', 'xz a.txt', needs('xz')],
     ['zip -m', 'zip -q -m z.zip a.txt', needs('zip')],
-    ['unzip -o', 'mkdir k && echo k > k/a.txt && (cd k && zip -q ../z.zip a.txt) && unzip -q -o z.zip', needs('zip', 'unzip')],
+    [
+      'unzip -o',
+      'mkdir k && echo k > k/a.txt && (cd k && zip -q ../z.zip a.txt) && unzip -q -o z.zip',
+      needs('zip', 'unzip'),
+    ],
     ['tar over', 'mkdir k && echo k > k/a.txt && tar cf z.tar -C k a.txt && tar xf z.tar'],
     ['tar --remove-files', 'tar cf z.tar --remove-files dir'],
-    ['cpio over', 'mkdir k && echo k > k/a.txt && (cd k && echo a.txt | cpio -o > ../z) && cpio -iu < z', needs('cpio')],
+    [
+      'cpio over',
+      'mkdir k && echo k > k/a.txt && (cd k && echo a.txt | cpio -o > ../z) && cpio -iu < z',
+      needs('cpio'),
+    ],
   ]),
   ...cases('interpreters', [
     inPython('unlink', `os.unlink('a.txt')`),
@@ -65,7 +73,10 @@ export const fileCases = [
     ['eval of hex', `eval "$(printf '\\162\\155 a.txt')"`],
     ['env -S', `env -S 'rm a.txt'`],
     ['a program under another name', 'cp /bin/rm harmless && ./harmless a.txt'],
-    ['the loader', '"$(ls /lib64/ld-linux-x86-64.so.2 /lib/ld-linux-aarch64.so.1 2>/dev/null | head -1)" /bin/rm a.txt'],
+    [
+      'the loader',
+      '"$(ls /lib64/ld-linux-x86-64.so.2 /lib/ld-linux-aarch64.so.1 2>/dev/null | head -1)" /bin/rm a.txt',
+    ],
   ]),
   ...cases('editors', [
     ['sed -i', 'sed -i d a.txt'],

@@ -9,7 +9,10 @@ export const kernelCases = [
     inPython('unlinkat', `syscall(263, -100, b'a.txt', 0)`, x64),
     inPython('truncate', `syscall(76, b'a.txt', 0)`, x64),
     inPython('creat', `syscall(85, b'a.txt', 0o644)`, x64),
-    inPython('openat2 with O_TRUNC', `syscall(437, -100, b'a.txt', struct.pack('QQQ', os.O_WRONLY | os.O_TRUNC, 0, 0), 24)`),
+    inPython(
+      'openat2 with O_TRUNC',
+      `syscall(437, -100, b'a.txt', struct.pack('QQQ', os.O_WRONLY | os.O_TRUNC, 0, 0), 24)`,
+    ),
     inPython('renameat2 exchange', `syscall(316, -100, b'a.txt', -100, b'b.txt', 2)`, x64),
     inPython('renameat2 over', `syscall(316, -100, b'b.txt', -100, b'a.txt', 0)`, x64),
     inPython('mmap', `f = os.open('big.bin', os.O_RDWR); mmap.mmap(f, 4096)[:] = bytes(4096)`),
@@ -17,8 +20,14 @@ export const kernelCases = [
     inPython('copy_file_range', `os.copy_file_range(os.open('b.txt', 0), os.open('a.txt', os.O_RDWR), 4)`),
     inPython('sendfile', `os.sendfile(os.open('a.txt', os.O_WRONLY), os.open('b.txt', 0), 0, 4)`),
     inPython('pwritev', `os.pwritev(os.open('a.txt', os.O_WRONLY), [b'xx'], 0)`),
-    inPython('O_TMPFILE and rename', `f = os.open('.', os.O_TMPFILE | os.O_RDWR); libc.linkat(-100, b'/proc/self/fd/%d' % f, -100, b'n', 0x400); os.rename('n', 'a.txt')`),
-    inPython('a program in memory', `f = os.memfd_create('x'); os.write(f, open('/bin/rm', 'rb').read()); os.execv('/proc/self/fd/%d' % f, ['rm', 'a.txt'])`),
+    inPython(
+      'O_TMPFILE and rename',
+      `f = os.open('.', os.O_TMPFILE | os.O_RDWR); libc.linkat(-100, b'/proc/self/fd/%d' % f, -100, b'n', 0x400); os.rename('n', 'a.txt')`,
+    ),
+    inPython(
+      'a program in memory',
+      `f = os.memfd_create('x'); os.write(f, open('/bin/rm', 'rb').read()); os.execv('/proc/self/fd/%d' % f, ['rm', 'a.txt'])`,
+    ),
     inPython(
       'open_by_handle_at',
       `h = ctypes.create_string_buffer(struct.pack('Ii', 128, 0) + bytes(128)); m = ctypes.c_int()
@@ -68,32 +77,49 @@ if f >= 0: os.ftruncate(f, 0)`,
     ['directory of process 1', 'cd /proc/1/cwd && rm ".$V/a.txt"'],
     ['threads of process 1', 'for t in /proc/1/task/*/root /proc/[0-9]*/root; do rm -f "$t/$V/a.txt"; done'],
     inPython('memory of process 1', `open('/proc/1/mem', 'r+b', 0); print('ESCAPED')`, { as: 'user' }),
-    inPython('a setting of the kernel', `os.close(os.open('/proc/sys/kernel/core_pattern', os.O_WRONLY)); print('ESCAPED')`, { as: 'root' }),
+    inPython(
+      'a setting of the kernel',
+      `os.close(os.open('/proc/sys/kernel/core_pattern', os.O_WRONLY)); print('ESCAPED')`,
+      { as: 'root' },
+    ),
     inPython('sysrq', `os.close(os.open('/proc/sysrq-trigger', os.O_WRONLY)); print('ESCAPED')`, { as: 'root' }),
   ]),
   ...cases('processes', [
     ['kill', 'kill -9 "$VPID"'],
     inPython('pidfd', `import signal; f = os.pidfd_open(int(E['VPID'])); signal.pidfd_send_signal(f, 9)`),
-    inPython('pidfd_getfd', `f = os.pidfd_open(int(E['VPID']))
+    inPython(
+      'pidfd_getfd',
+      `f = os.pidfd_open(int(E['VPID']))
 for n in range(3, 64):
     r = libc.syscall(438, f, n, 0)
     if r >= 0:
         try: os.ftruncate(r, 0)
-        except OSError: pass`),
+        except OSError: pass`,
+    ),
     ['ptrace', `gdb -q -batch -p "$VPID" -ex 'call (int)unlink("a.txt")' < /dev/null`, { needs: ['gdb'] }],
-    inPython('process_vm_writev', `b = ctypes.create_string_buffer(8); v = struct.pack('QQ', ctypes.addressof(b), 8); r = struct.pack('QQ', 0x1000, 8)
-if libc.process_vm_writev(int(E['VPID']), v, 1, r, 1, 0) >= 0 or ctypes.get_errno() == 14: print('ESCAPED')`),
+    inPython(
+      'process_vm_writev',
+      `b = ctypes.create_string_buffer(8); v = struct.pack('QQ', ctypes.addressof(b), 8); r = struct.pack('QQ', 0x1000, 8)
+if libc.process_vm_writev(int(E['VPID']), v, 1, r, 1, 0) >= 0 or ctypes.get_errno() == 14: print('ESCAPED')`,
+    ),
   ]),
   ...cases('namespaces', [
     ['user namespace', 'unshare -Ur true && echo ESCAPED'],
     ['user namespace, then rm', 'unshare -Urm rm a.txt'],
-    ['user namespace and a bind mount', 'mkdir /tmp/b-$$; unshare -Urm sh -c "mount --bind $V /tmp/b-$$ && rm /tmp/b-$$/a.txt"'],
+    [
+      'user namespace and a bind mount',
+      'mkdir /tmp/b-$$; unshare -Urm sh -c "mount --bind $V /tmp/b-$$ && rm /tmp/b-$$/a.txt"',
+    ],
     ['enter the namespaces of process 1', 'nsenter -t 1 -m rm "$V/a.txt"'],
     ['enter the namespaces of a process', 'nsenter -t "$VPID" -a rm "$V/a.txt"'],
     ['chroot to process 1', 'chroot /proc/1/root rm "$V/a.txt"', { as: 'root' }],
-    inPython('clone with a user namespace', `r = libc.syscall(56, 0x10000000 | 17, 0, 0, 0, 0)
+    inPython(
+      'clone with a user namespace',
+      `r = libc.syscall(56, 0x10000000 | 17, 0, 0, 0, 0)
 if r == 0: os._exit(0)
-if r > 0: print('ESCAPED')`, x64),
+if r > 0: print('ESCAPED')`,
+      x64,
+    ),
     inPython('a session keyring', `print('ESCAPED') if libc.syscall(250, 1, None) > 0 else sys.exit(1)`, x64),
   ]),
   ...cases('mounts', [
@@ -103,8 +129,16 @@ if r > 0: print('ESCAPED')`, x64),
     ['umount of the mask', 'umount -l "$STATE" && echo ESCAPED', { as: 'root' }],
     ['umount of /', 'umount -l / && echo ESCAPED', { as: 'root' }],
     ['cgroup of version 1', 'mkdir g && mount -t cgroup -o none,name=x x g && echo ESCAPED', { as: 'root' }],
-    inPython('the new mount calls', `print('ESCAPED') if libc.syscall(430, b'tmpfs', 0) >= 0 else sys.exit(1)`, { as: 'root' }),
-    inPython('a copy of a tree', `print('ESCAPED') if libc.syscall(428, -100, b'/', 1) >= 0 else sys.exit(1)`, { as: 'root' }),
-    ['chroot and back', `"$PY" -c 'import os; os.mkdir("j"); r = os.open("/", 0); os.chroot("j"); os.fchdir(r); [os.chdir("..") for _ in range(99)]; os.chroot("."); os.unlink(os.environ["V"] + "/a.txt")'`, { as: 'root', needs: ['python3'] }],
+    inPython('the new mount calls', `print('ESCAPED') if libc.syscall(430, b'tmpfs', 0) >= 0 else sys.exit(1)`, {
+      as: 'root',
+    }),
+    inPython('a copy of a tree', `print('ESCAPED') if libc.syscall(428, -100, b'/', 1) >= 0 else sys.exit(1)`, {
+      as: 'root',
+    }),
+    [
+      'chroot and back',
+      `"$PY" -c 'import os; os.mkdir("j"); r = os.open("/", 0); os.chroot("j"); os.fchdir(r); [os.chdir("..") for _ in range(99)]; os.chroot("."); os.unlink(os.environ["V"] + "/a.txt")'`,
+      { as: 'root', needs: ['python3'] },
+    ],
   ]),
 ]

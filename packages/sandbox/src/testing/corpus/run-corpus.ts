@@ -16,6 +16,7 @@ import { OUTER_STATE, assertOuterWorld } from '../outer-world.ts'
 import { type Bait, startBait } from './bait.ts'
 import { channelCases } from './channel-cases.ts'
 import type { CorpusCase } from './corpus-case.ts'
+import { everyday } from './everyday.ts'
 import { fileCases } from './file-cases.ts'
 import { kernelCases } from './kernel-cases.ts'
 import { TOOLS } from './tools.ts'
@@ -28,6 +29,8 @@ export interface CorpusRun {
   readonly restrictions: Restrictions
   readonly tier?: Tier
   readonly without?: readonly Layer[]
+  /** What people do all day, instead of what does harm. */
+  readonly everyday?: boolean
   /** Only cases whose name begins with one of these. */
   readonly only?: readonly string[]
 }
@@ -37,6 +40,9 @@ export interface CorpusVerdict {
   readonly name: string
   readonly harm: string
   readonly missing?: string
+  readonly exitCode?: number | null
+  /** What became of its effect. */
+  readonly verdict?: string
   readonly said?: string
 }
 
@@ -44,8 +50,30 @@ export interface CorpusVerdict {
 export const corpus: readonly CorpusCase[] = [...fileCases, ...kernelCases, ...channelCases]
 
 const home = homedir()
-const shared = ['.bashrc', '.profile', '.bash_logout', '.zshenv', '.ssh', '.gitconfig', '.config/systemd', '.config/autostart', '.local/bin'].map((name) => join(home, name))
-const system = ['cron.d', 'cron.daily', 'systemd/system', 'ld.so.preload', 'profile.d', 'sudoers.d', 'pam.d', 'udev/rules.d', 'apt/apt.conf.d', 'logrotate.d', 'init.d', 'passwd', 'shadow']
+const shared = [
+  '.bashrc',
+  '.profile',
+  '.bash_logout',
+  '.zshenv',
+  '.ssh',
+  '.gitconfig',
+  '.config/systemd',
+  '.config/autostart',
+  '.local/bin',
+].map((name) => join(home, name))
+const system = [
+  'cron.d',
+  'cron.daily',
+  'systemd/system',
+  'ld.so.preload',
+  'profile.d',
+  'sudoers.d',
+  'pam.d',
+  'udev/rules.d',
+  'apt/apt.conf.d',
+  'logrotate.d',
+  'init.d',
+]
 const places = [...shared, ...system.map((name) => join('/etc', name)), '/var/spool/cron', '/usr/local/bin', TOOLS]
 
 const daemonFolder = join(OUTER_STATE, 'daemon')
@@ -58,11 +86,15 @@ async function main(run: CorpusRun): Promise<void> {
   const bait = await startBait(join(home, 'bait'))
   const template = join(home, 'template')
   makeTemplate(template)
-  const chosen = corpus.filter(({ as }) => (as ?? run.as) === run.as || isRunAs(run, as))
+  const chosen = (run.everyday === true ? everyday : corpus).filter(
+    ({ as }) => (as ?? run.as) === run.as || isRunAs(run, as),
+  )
   const wanted = chosen.filter(({ name }) => run.only?.some((prefix) => name.startsWith(prefix)) ?? true)
   const bench = new Bench(run, bait)
   for (const [at, each] of wanted.entries()) {
-    const missing = (each.needs ?? []).find((need) => (need === 'namespaces' ? run.tier === 'landlock' : !isThere(need)))
+    const missing = (each.needs ?? []).find((need) =>
+      need === 'namespaces' ? run.tier === 'landlock' : !isThere(need),
+    )
     const victim = join(home, 'v', String(at))
     if (missing !== undefined) process.send?.({ name: each.name, harm: '', missing } satisfies CorpusVerdict)
     else {
@@ -94,35 +126,50 @@ class Bench {
 
   /** Runs one case and looks at the real disk, the services and the process outside. */
   async judge(each: CorpusCase, victim: string): Promise<CorpusVerdict> {
-    const shows = () => snapshot([...places, this.#bait.dropFolder, join(daemonFolder, 'other'), secret], { contents: false })
-    const held = spawn('sh', ['-c', 'exec 9<> held.txt; exec sleep 1000'], { cwd: victim, stdio: 'ignore', detached: true })
+    const own = () => snapshot([victim, '/etc/passwd'])
+    const shows = () =>
+      snapshot([...places, this.#bait.dropFolder, join(daemonFolder, 'other'), secret], { contents: false })
+    const held = spawn('sh', ['-c', 'exec 9<> held.txt; exec sleep 1000'], {
+      cwd: victim,
+      stdio: 'ignore',
+      detached: true,
+    })
     await once(held, 'spawn')
-    const before = { victim: snapshot([victim]), shared: shows(), machine: machineState() }
+    const before = { victim: own(), shared: shows(), machine: machineState() }
     const isEnded = new Promise<boolean>((resolve) => held.once('exit', () => resolve(true)))
-    const { output, sandbox } = await this.#execute(each, victim, held.pid ?? 0)
+    const { output, exitCode, sandbox } = await this.#execute(each, victim, held.pid ?? 0)
     if (each.name.startsWith('delayed')) await new Promise((resolve) => setTimeout(resolve, 600))
     const letters = new Set<string>()
-    const own = await this.#settle(sandbox, victim, before.victim)
-    for (const letter of own + harmBetween(before.shared, shows(), { isShared: true })) letters.add(letter)
+    const settled = await this.#settle(sandbox, own, before.victim)
+    for (const letter of settled.harm + harmBetween(before.shared, shows(), { isShared: true })) letters.add(letter)
     if (await this.#bait.wasReached()) letters.add('S')
-    if (await Promise.race([isEnded, new Promise<boolean>((resolve) => setTimeout(resolve, 5, false))])) letters.add('K')
+    if (await Promise.race([isEnded, new Promise<boolean>((resolve) => setTimeout(resolve, 5, false))]))
+      letters.add('K')
     if (output.includes('ESCAPED') || before.machine !== machineState()) letters.add('E')
     held.kill('SIGKILL')
-    return { name: each.name, harm: [...letters].toSorted().join('') || '.', said: output.trim().slice(0, 300) }
+    return {
+      name: each.name,
+      harm: [...letters].toSorted().join('') || '.',
+      exitCode,
+      verdict: settled.verdict,
+      said: output.trim().slice(0, 300),
+    }
   }
 
   async close(): Promise<void> {
     await this.#sandbox?.discard()
   }
 
-  async #execute(each: CorpusCase, victim: string, pid: number): Promise<{ output: string; sandbox: Sandbox | undefined }> {
+  async #execute(each: CorpusCase, victim: string, pid: number): Promise<Ran & { sandbox: Sandbox | undefined }> {
     const env = { ...this.#bait.env, ...variables(victim), VPID: String(pid) }
     const inherits = each.name.startsWith('descriptors')
     const descriptors = inherits ? [inherit(join(victim, 'a.txt'), 63, 2), inherit(victim, 62, 0)] : []
     try {
-      if (Object.keys(this.#run.restrictions).length === 0) return { output: await runPlainly(each.script, victim, env), sandbox: undefined }
+      if (Object.keys(this.#run.restrictions).length === 0)
+        return { ...(await runPlainly(each.script, victim, env)), sandbox: undefined }
       const sandbox = await this.#open(victim, inherits)
-      return { output: await runIn(sandbox, each.script, victim, env), sandbox }
+      const cwd = this.#run.restrictions.runAs === undefined ? victim : '/'
+      return { ...(await runIn(sandbox, each.script, cwd, env)), sandbox }
     } finally {
       for (const descriptor of descriptors) libc().close(descriptor)
     }
@@ -146,43 +193,69 @@ class Bench {
   }
 
   /** What a case did to its victim, after a transaction was judged and applied. */
-  async #settle(sandbox: Sandbox | undefined, victim: string, before: Snapshot): Promise<string> {
-    if (sandbox?.view === undefined || this.#run.restrictions.noDelete !== true) return harmBetween(before, snapshot([victim]))
+  async #settle(
+    sandbox: Sandbox | undefined,
+    own: () => Snapshot,
+    before: Snapshot,
+  ): Promise<{ harm: string; verdict: string }> {
+    const harm = () => harmBetween(before, own())
+    if (sandbox?.view === undefined || this.#run.restrictions.noDelete !== true)
+      return { harm: harm(), verdict: 'none' }
     await sandbox.freeze()
-    const effects = await computeEffects(sandbox.view)
-    if (judge(effects, this.#run.restrictions).verdict === 'refuse' || effects.effects.length === 0) return harmBetween(before, snapshot([victim]))
+    const effects = await computeEffects(sandbox.view, { deferred: { extra: [this.#bait.dropFolder] } })
+    const { verdict } = judge(effects, this.#run.restrictions)
+    if (verdict === 'refuse' || effects.effects.length === 0)
+      return { harm: harm(), verdict: verdict === 'refuse' ? JSON.stringify(effects.violations.slice(0, 3)) : 'apply' }
     const journals = join(OUTER_STATE, 'journals')
-    await applyEffect(sandbox.view, effects.hash, { journals })
-    const harm = harmBetween(before, snapshot([victim]))
-    if (harm === '' || harm.includes('P')) return harm
+    try {
+      await applyEffect(sandbox.view, effects.hash, { journals })
+    } catch (error) {
+      return { harm: harm(), verdict: String(error) }
+    }
+    const done = harm()
+    if (done === '' || done.includes('P')) return { harm: done, verdict: 'apply' }
     await undoEffect(sandbox.view.id, { journals })
-    return harmBetween(before, snapshot([victim])) === '' ? 'u' : harm
+    return { harm: harm() === '' ? 'u' : done, verdict: 'apply' }
   }
 }
 
-/** Without a sandbox, but where a mount cannot take the world down. */
-async function runPlainly(script: string, cwd: string, env: Record<string, string>): Promise<string> {
-  const around = process.getuid?.() === 0 ? ['unshare', '-m', '--propagation', 'private', '--'] : ['env']
-  const [file = '', ...args] = [...around, 'sh', '-c', script]
-  const child = spawn(file, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
-  return outputOf(child, once(child, 'exit'), () => child.kill('SIGKILL'))
+interface Ran {
+  readonly output: string
+  readonly exitCode: number | null
 }
 
-async function runIn(sandbox: Sandbox, script: string, cwd: string, env: Record<string, string>): Promise<string> {
+/** Without a sandbox, but where a mount cannot take the world down. */
+async function runPlainly(script: string, cwd: string, env: Record<string, string>): Promise<Ran> {
+  const [file, ...before] =
+    process.getuid?.() === 0 ? (['unshare', '-m', '--propagation', 'private', '--'] as const) : (['env'] as const)
+  const child = spawn(file, [...before, 'sh', '-c', script], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  return outputOf(
+    child,
+    once(child, 'exit').then(([exitCode]) => ({ exitCode: exitCode as number | null })),
+    () => child.kill('SIGKILL'),
+  )
+}
+
+async function runIn(sandbox: Sandbox, script: string, cwd: string, env: Record<string, string>): Promise<Ran> {
   const child = await sandbox.spawn({ file: 'sh', args: ['-c', script], cwd, env, stdin: false })
   return outputOf(child, child.exit, () => child.kill('SIGKILL'))
 }
 
 const MOST_MS = 20_000
 
-async function outputOf(streams: { stdout: NodeJS.ReadableStream; stderr: NodeJS.ReadableStream }, exit: Promise<unknown>, kill: () => void): Promise<string> {
+async function outputOf(
+  streams: { stdout: NodeJS.ReadableStream; stderr: NodeJS.ReadableStream },
+  exit: Promise<{ exitCode: number | null }>,
+  kill: () => void,
+): Promise<Ran> {
   const pieces: string[] = []
-  for (const stream of [streams.stdout, streams.stderr]) stream.on('data', (data: Buffer) => pieces.push(data.toString().slice(0, 10_000)))
+  for (const stream of [streams.stdout, streams.stderr])
+    stream.on('data', (data: Buffer) => pieces.push(data.toString().slice(0, 10_000)))
   const timer = setTimeout(kill, MOST_MS)
-  await exit
+  const { exitCode } = await exit
   clearTimeout(timer)
   await new Promise((resolve) => setTimeout(resolve, 10))
-  return pieces.join('')
+  return { output: pieces.join(''), exitCode }
 }
 
 /** Opens a file so that every program started later has it too. */
@@ -197,7 +270,19 @@ const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 function variables(victim: string): Record<string, string> {
   const git = { GIT_AUTHOR_NAME: 'x', GIT_AUTHOR_EMAIL: 'x@y', GIT_COMMITTER_NAME: 'x', GIT_COMMITTER_EMAIL: 'x@y' }
-  return { PATH, HOME: home, H: home, V: victim, T: TOOLS, STATE: daemonFolder, SECRET: secret, PY: '/usr/bin/python3', NODE: process.execPath, LC_ALL: 'C', ...git }
+  return {
+    PATH,
+    HOME: home,
+    H: home,
+    V: victim,
+    T: TOOLS,
+    STATE: daemonFolder,
+    SECRET: secret,
+    PY: '/usr/bin/python3',
+    NODE: process.execPath,
+    LC_ALL: 'C',
+    ...git,
+  }
 }
 
 function isThere(need: string): boolean {

@@ -12,13 +12,24 @@ export type Snapshot = ReadonlyMap<string, { readonly content: string; readonly 
 export function makeTemplate(folder: string): void {
   mkdirSync(join(folder, 'dir', 'deep'), { recursive: true })
   mkdirSync(join(folder, 'empty'))
-  for (const [name, text] of Object.entries({ 'a.txt': 'alpha\n', 'b.txt': 'beta beta\n', 'held.txt': 'held\n', xaa: 'part\n', xx00: 'part\n', 'dir/c.txt': 'gamma\n', 'dir/deep/d.txt': 'delta\n' }))
+  for (const [name, text] of Object.entries({
+    'a.txt': 'alpha\n',
+    'b.txt': 'beta beta\n',
+    'held.txt': 'held\n',
+    xaa: 'part\n',
+    xx00: 'part\n',
+    'dir/c.txt': 'gamma\n',
+    'dir/deep/d.txt': 'delta\n',
+  }))
     writeFileSync(join(folder, name), text)
   writeFileSync(join(folder, 'big.bin'), Buffer.alloc(65_536, 'x'))
   shell(folder, 'command -v sqlite3 > /dev/null && sqlite3 data.db "create table t(x); insert into t values (1)"; true')
   mkdirSync(join(folder, 'repo'))
   writeFileSync(join(folder, 'repo', 'tracked.txt'), 'committed\n')
-  shell(join(folder, 'repo'), 'git init -q . && git add . && git -c user.name=x -c user.email=x@y commit -qm first; true')
+  shell(
+    join(folder, 'repo'),
+    'git init -q . && git add . && git -c user.name=x -c user.email=x@y commit -qm first; true',
+  )
   writeFileSync(join(folder, 'repo', 'tracked.txt'), 'not committed\n')
   writeFileSync(join(folder, 'repo', 'new.txt'), 'not added\n')
 }
@@ -60,8 +71,13 @@ function look(path: string, found: Map<string, { content: string; metadata: stri
   if (stats === undefined) return
   const isFolder = stats.isDirectory()
   const times = isFolder ? '' : `${stats.mtimeMs}`
-  const xattrs = stats.isFile() ? [...readXattrs(Buffer.from(path))].map(([name, value]) => `${name}=${value.toString('hex')}`).join() : ''
-  found.set(path, { content: contents ? contentOf(path, stats) : `${stats.mode} ${isFolder ? 0 : stats.size} ${times}`, metadata: [stats.mode, stats.uid, stats.gid, times, xattrs].join(' ') })
+  const xattrs = stats.isFile()
+    ? [...readXattrs(Buffer.from(path))].map(([name, value]) => `${name}=${value.toString('hex')}`).join()
+    : ''
+  found.set(path, {
+    content: contents ? contentOf(path, stats) : `${stats.mode} ${isFolder ? 0 : stats.size} ${times}`,
+    metadata: [stats.mode, stats.uid, stats.gid, times, xattrs].join(' '),
+  })
   if (isFolder) for (const entry of entriesOf(path)) look(join(path, entry.name), found, contents)
 }
 
