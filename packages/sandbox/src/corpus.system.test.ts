@@ -55,6 +55,8 @@ describe.each(['root', 'user'] as const)('%s', (as) => {
     )
     expect(failed).toEqual([])
     expect(verdicts.length).toBeGreaterThanOrEqual(35)
+    if ('noDelete' in restrictions)
+      expect(verdicts.filter(({ verdict }) => verdict === 'apply').length).toBeGreaterThanOrEqual(25)
   })
 })
 

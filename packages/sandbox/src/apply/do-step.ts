@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, linkSync, lstatSync, openSync, readdirSync, renameSync } from 'node:fs'
-import { chmodEntry, writeAttributes, writeMtime } from '../disk/attributes.ts'
+import { chmodEntry, writeAttributes, writeMtime, writeOwnMtime } from '../disk/attributes.ts'
 import { writeContent } from '../disk/copy-content.ts'
 import { type EntryState, readState } from '../disk/entry-state.ts'
 import { conflictAt } from '../disk/real-disk.ts'
@@ -29,7 +29,7 @@ export async function doStep(journal: Journal, step: Step, index: number): Promi
       return
     }
     case 'times':
-      if (step.after !== undefined) writeMtime(sameEntry(journal, step).path, step.after)
+      if (step.after !== undefined) writeOwnMtime(sameEntry(journal, step).path, step.after)
   }
 }
 

@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path'
 import { CmdopError } from '@cmdop/protocol'
 import { z } from 'zod'
-import { writeMtime } from '../disk/attributes.ts'
+import { writeOwnMtime } from '../disk/attributes.ts'
 import { RealDisk } from '../disk/real-disk.ts'
 import { removeTree } from '../remove-tree.ts'
 import type { View } from '../view.ts'
@@ -156,9 +156,9 @@ export class Journal implements Disposable {
 /** A stash at the root of a layer comes and goes without a trace there. */
 async function keepTime({ root, stash }: Head['layers'][number], work: () => Promise<void> | void): Promise<void> {
   const isOutside = stash.startsWith(join(root, STASH_PREFIX))
-  const before = isOutside ? lstatSync(root, { bigint: true }).mtimeNs : undefined
+  const { mtimeNs } = lstatSync(root, { bigint: true })
   await work()
-  if (before !== undefined) writeMtime(Buffer.from(root), before)
+  if (isOutside) writeOwnMtime(Buffer.from(root), mtimeNs)
 }
 
 function bootId(): string {

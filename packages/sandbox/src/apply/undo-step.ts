@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, renameSync } from 'node:fs'
 import { isCmdopError } from '@cmdop/protocol'
-import { chmodEntry, writeAttributes, writeMtime } from '../disk/attributes.ts'
+import { chmodEntry, writeAttributes, writeMtime, writeOwnMtime } from '../disk/attributes.ts'
 import { writeContent } from '../disk/copy-content.ts'
 import { readState } from '../disk/entry-state.ts'
 import { renameNew } from '../disk/rename.ts'
@@ -62,7 +62,7 @@ async function undo(journal: Journal, step: Step): Promise<void> {
     case 'times':
       if (step.before === undefined || inodeAt(at) !== step.ino) return
       if (step.mode !== undefined) restoreMode(at, step.mode)
-      writeMtime(at, step.before)
+      writeOwnMtime(at, step.before)
   }
 }
 

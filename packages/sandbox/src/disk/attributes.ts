@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, constants, fstatSync, lchownSync, openSync } from 'node:fs'
+import { chmodSync, closeSync, constants, fstatSync, lchownSync, openSync, lstatSync } from 'node:fs'
 import { diskLibc } from './libc.ts'
 import type { EntryState } from './entry-state.ts'
 import { zeroEnded } from './path-bytes.ts'
@@ -38,6 +38,12 @@ export function writeMtime(path: Buffer, mtimeNs: bigint): void {
   const times = new BigInt64Array([0n, UTIME_OMIT, seconds, rest])
   if (libc.utimensat(AT_FDCWD, zeroEnded(path), times, AT_SYMLINK_NOFOLLOW) < 0)
     throw systemError('utimensat', libc.errno(), path)
+}
+
+/** As `writeMtime`, where the directory is ours: the time of one like `/tmp` is only its owner's to set, and stays. */
+export function writeOwnMtime(path: Buffer, mtimeNs: bigint): void {
+  const own = process.geteuid?.()
+  if (own === 0 || lstatSync(path).uid === own) writeMtime(path, mtimeNs)
 }
 
 /** chmod(2) of the entry itself: Node's own follows a link that came to be there. */

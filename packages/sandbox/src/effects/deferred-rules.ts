@@ -236,7 +236,7 @@ export const deferredRules: readonly DeferredRule[] = [
       '/usr/share/bug/',
     ],
   },
-  { rule: 'package-hook', system: ['/var/lib/dpkg/info/*.p*', '/var/lib/dpkg/triggers/*'], existingOnly: true },
+  { rule: 'package-hook', system: ['/var/lib/dpkg/info/*.p*'], existingOnly: true },
   {
     rule: 'program-startup',
     home: [

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, statfsSync } from 'node:fs'
 import { type EntryState, readState } from '../disk/entry-state.ts'
 import { isWithin, joinBytes, keyOf } from '../disk/path-bytes.ts'
 import { codeOf } from '../disk/system-error.ts'
@@ -19,6 +19,9 @@ export async function walkView(view: View, directories: UpperDirectories, signal
 const top = Buffer.alloc(0)
 const MS = 1_000_000n
 
+/** `OVERLAYFS_SUPER_MAGIC` of `<linux/magic.h>`. */
+const OVERLAYFS = 0x794c_7630
+
 /** One entry of the view: its path, the upper entry if any, and where the lower one is if it shows through. */
 interface Place {
   readonly path: Buffer
@@ -37,6 +40,7 @@ class Walk implements Changes {
   #layer: ViewLayer = { root: '', upper: '' }
   #root = top
   #device = 0n
+  #isOnOverlay = false
 
   constructor(view: View, directories: UpperDirectories, pace: () => Promise<void> | undefined) {
     this.#view = view
@@ -51,6 +55,7 @@ class Walk implements Changes {
     const upper = readState(Buffer.from(layer.upper))
     if (!real || !upper) throw new Error(`A layer of the view is gone: ${real ? layer.upper : layer.root}.`)
     this.#device = real.dev
+    this.#isOnOverlay = statfsSync(layer.root).type === OVERLAYFS
     const { own } = splitNotes(upper.xattrs, this.#view.flavour)
     // An ordinary user cannot give the upper directory every owner, so only what can be given is compared.
     const owner = this.#view.flavour === 'user' ? { uid: real.uid, gid: real.gid } : {}
@@ -92,7 +97,7 @@ class Walk implements Changes {
     const lower = this.#lowerOf(directory, name, notes)
     const before = this.#real(path)
     // Another mount is there by now, which this layer does not cover.
-    if (before && before.dev !== this.#device) return undefined
+    if (before && this.#isElsewhere(before)) return undefined
     const after = { ...state, xattrs: own }
     if (state.type !== 'directory')
       return this.#file({ path, upper, ...(lower && { lower }) }, after, { before, notes })
@@ -104,7 +109,7 @@ class Walk implements Changes {
   /** An entry that is only in the directory that shows through a renamed one. */
   async #lowerEntry(place: { path: Buffer; lower: Buffer }): Promise<void> {
     const after = this.#real(place.lower)
-    if (!after || after.dev !== this.#device) return
+    if (!after || this.#isElsewhere(after)) return
     const before = this.#real(place.path)
     const source: ContentSource = { where: 'real', path: joinBytes(this.#root, place.lower) }
     await this.#compare({ path: place.path, after, before, source, originIno: after.ino })
@@ -146,10 +151,15 @@ class Walk implements Changes {
   async #deleted(path: Buffer): Promise<void> {
     const before = this.#real(path, false)
     // Never there, or another mount, which the view does not cover.
-    if (!before || before.dev !== this.#device) return
+    if (!before || this.#isElsewhere(before)) return
     this.changes.push({ kind: 'deleted', layer: this.#layer, path, before })
     if (before.type === 'directory') await this.#deletedBelow(path)
     await this.#pace()
+  }
+
+  /** On another mount. On an overlay, as the root of a container is, files have other devices than the directories they are in. */
+  #isElsewhere(state: EntryState): boolean {
+    return state.dev !== this.#device && (state.type === 'directory' || !this.#isOnOverlay)
   }
 
   async #deletedBelow(path: Buffer): Promise<void> {

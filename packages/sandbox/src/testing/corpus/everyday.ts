@@ -40,7 +40,7 @@ export const everyday: readonly CorpusCase[] = cases('everyday', [
   ['make', 'printf "out: a.txt\\n\\tcp a.txt out\\n" > Makefile && make -s && [ -s out ]', needs('make')],
   [
     'npm install',
-    'mkdir p q && echo "{\\"name\\":\\"p\\",\\"version\\":\\"1.0.0\\"}" > p/package.json && echo "{}" > q/package.json && cd q && npm install --offline --no-audit --no-fund --silent ../p && [ -e node_modules/p ]',
+    'mkdir p q && echo "{\\"name\\":\\"p\\",\\"version\\":\\"1.0.0\\"}" > p/package.json && echo "{}" > q/package.json && cd q && npm_config_cache="$V/cache" npm install --offline --no-audit --no-fund --silent ../p && [ -e node_modules/p ]',
     needs('npm'),
   ],
   ['python venv', '"$PY" -m venv --without-pip venv && venv/bin/python -c "print(1)"', needs('python3')],

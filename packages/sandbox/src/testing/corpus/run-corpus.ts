@@ -205,7 +205,7 @@ class Bench {
     const effects = await computeEffects(sandbox.view, { deferred: { extra: [this.#bait.dropFolder] } })
     const { verdict } = judge(effects, this.#run.restrictions)
     if (verdict === 'refuse' || effects.effects.length === 0)
-      return { harm: harm(), verdict: verdict === 'refuse' ? JSON.stringify(effects.violations.slice(0, 3)) : 'apply' }
+      return { harm: harm(), verdict: verdict === 'refuse' ? JSON.stringify(effects.violations.slice(0, 3)) : 'none' }
     const journals = join(OUTER_STATE, 'journals')
     try {
       await applyEffect(sandbox.view, effects.hash, { journals })
