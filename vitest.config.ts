@@ -11,6 +11,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    expect: { poll: { timeout: 20_000, interval: 20 } },
     execArgv: ['--conditions=@cmdop/source'],
     onConsoleLog: (log) => {
       throw new Error(`A test wrote to the console: ${log}`)

@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 import base from './vitest.config.ts'
 
-/** Tests that need root or a Debian package. None needs a package that is not on every Debian yet. */
+/** Tests that need root or a Debian package: zsh, fish, tmux, vim, htop, less, procps. */
 export default defineConfig({
   ...base,
   test: {

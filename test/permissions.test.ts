@@ -1,15 +1,18 @@
 import { readFile } from 'node:fs/promises'
 import { type Action, actions, matrix } from '@cmdop/relay'
 import { isCmdopError } from '@cmdop/protocol'
-import type { Client } from '@cmdop/core'
+import type { Client, Session } from '@cmdop/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { waitFor } from './wait-for.ts'
 import { startWorld, type World } from './world.ts'
 
 const roles = ['owner', 'admin', 'member', 'viewer'] as const
 
 let world: World
+let folder = ''
 beforeAll(async () => {
   world = await startWorld()
+  folder = await world.folder()
 })
 afterAll(() => world[Symbol.asyncDispose]())
 
@@ -46,6 +49,40 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
   'file.read': [
     async (client) => (await client.machine(world.machine.id)).files.read('/etc/hostname'),
     async (client) => (await client.machine(world.machine.id)).files.list('/etc'),
+    async (client) => (await client.machine(world.machine.id)).files.stat('/etc'),
+    async (client) => (await client.machine(world.machine.id)).files.tree('/etc/hostname'),
+    async (client) => (await client.machine(world.machine.id)).files.search('/etc/hostname', { name: '*' }),
+  ],
+  'file.write': [
+    async (client) => (await client.machine(world.machine.id)).files.write(`${folder}/file`, 'text'),
+    async (client) => (await client.machine(world.machine.id)).files.mkdir(`${folder}/a`, { parents: true }),
+    async (client) => (await client.machine(world.machine.id)).files.symlink(`${folder}/b`, 'a', { overwrite: true }),
+    async (client) => (await client.machine(world.machine.id)).files.change(folder, { mode: 0o700 }),
+    async (client) =>
+      (await client.machine(world.machine.id)).files.copy('/etc/hostname', `${folder}/c`, { overwrite: true }),
+    async (client) => {
+      await world.handle.files.write(`${folder}/d`, 'text')
+      return (await client.machine(world.machine.id)).files.move(`${folder}/d`, `${folder}/e`, { overwrite: true })
+    },
+  ],
+  'file.delete': [
+    async (client) => (await client.machine(world.machine.id)).files.delete(`${folder}/none`, { missingOk: true }),
+  ],
+  'session.observe': [
+    async (client) => (await client.machine(world.machine.id)).sessions.list(),
+    async (client) => (await sessionFor(client)).read({ offset: 0 }),
+    async (client) => (await (await sessionFor(client)).observe()).detach(),
+  ],
+  'session.operate': [
+    async (client) => (await (await client.machine(world.machine.id)).sessions.open({ shell: 'sh' })).close(),
+    async (client) => (await (await sessionFor(client)).attach({ lease: 'none' })).detach(),
+    async (client) => (await sessionFor(client)).execute('true', { whenBusy: 'conflict' }),
+    async (client) => (await sessionFor(client)).close(),
+  ],
+  'recording.read': [
+    (client) => client.recordings.list(),
+    async (client) => client.recordings.get(await anyRecording()),
+    async (client) => Array.fromAsync(client.recordings.content(await anyRecording())),
   ],
   'key.list': [(client) => client.keys.list()],
   'key.issue': [(client) => client.keys.issue({ name: 'viewer', role: 'viewer' })],
@@ -78,6 +115,19 @@ describe.each(roles)('the role %s', (role) => {
     })
   }
 })
+
+/** A session that the owner has opened, as a client sees it. */
+async function sessionFor(client: Client): Promise<Session> {
+  const { id } = await world.handle.sessions.open({ shell: 'sh' })
+  return (await client.machine(world.machine.id)).sessions.get(id)
+}
+
+/** A recording that is there. */
+async function anyRecording(): Promise<string> {
+  await world.handle.exec('true')
+  const recording = await waitFor('something is recorded', async () => (await world.client.recordings.list()).items[0])
+  return recording.recordingId
+}
 
 /** A call that the client has no method for. */
 async function call(client: Client, method: string, path: string): Promise<void> {

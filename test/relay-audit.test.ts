@@ -92,8 +92,9 @@ test('no key, token or ticket is in the database or the log', async () => {
     .catch(() => {})
 
   await waitFor('the log has the last request', () => world.relay.stderr.includes('/api/nothing'))
-  const files = await readdir(world.relay.dataDir)
-  const contents = await Promise.all(files.map((name) => readFile(join(world.relay.dataDir, name), 'latin1')))
+  const entries = await readdir(world.relay.dataDir, { recursive: true, withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile())
+  const contents = await Promise.all(files.map(({ parentPath, name }) => readFile(join(parentPath, name), 'latin1')))
   const whole = contents.join('\n')
   expect(whole).toContain(issued.id)
   for (const raw of [world.relay.firstKey, issued.raw_token, enrollment.raw_token, ticket]) {

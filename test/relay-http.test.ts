@@ -86,6 +86,11 @@ test('the OpenAPI document is of version 3.1, and names every path with its answ
     '/api/machines/resolve',
     '/api/machines/{machine}',
     '/api/me',
+    '/api/recordings',
+    '/api/recordings/batch',
+    '/api/recordings/{recording}',
+    '/api/recordings/{recording}/content',
+    '/api/recordings/{recording}/manifest',
     '/health',
     '/metrics',
   ])

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { RemoteMachine } from '@cmdop/core'
+import { recordedBytes, type RemoteMachine } from '@cmdop/core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { newMark, whenGone, whenRunning, withMark } from './marked.ts'
 import { startTwoRelays, type TwoRelays } from './two-relays.ts'
@@ -22,6 +22,20 @@ describe('a machine at one relay and a client at another', () => {
   test('run a command, with input, output and exit', async () => {
     expect(await handle.exec('cat; exit 4', { stdin: 'across' })).toMatchObject({ stdout: 'across', exitCode: 4 })
     expect((await handle.facts()).hostname).toBe(handle.hostname)
+  })
+
+  test('have one recording of what ran, which both relays give', async () => {
+    const execution = handle.exec('echo recorded')
+    await execution
+    for (const relay of [world.one, world.two]) {
+      const { recordings } = world.connect(relay)
+      const recording = await waitFor('it is recorded', async () => {
+        const { items } = await recordings.list({ subjectId: execution.callId })
+        return items.length === 1 && items[0]
+      })
+      const events = await Array.fromAsync(recordings.events(recording.recordingId))
+      expect(Buffer.from(recordedBytes(events)).toString()).toBe('recorded\n')
+    }
   })
 
   test('write intent and outcome once', async () => {

@@ -1,7 +1,15 @@
 import { Client } from '@cmdop/core'
 import { enrollMachine, startMachine } from '@cmdop/machine'
 import { createMemoryTransports } from '@cmdop/protocol'
-import { createMemoryBus, type DialRelay, openSqliteStore, type Relay, startRelay, type Store } from '@cmdop/relay'
+import {
+  createMemoryBus,
+  type DialRelay,
+  FileBlobs,
+  openSqliteStore,
+  type Relay,
+  startRelay,
+  type Store,
+} from '@cmdop/relay'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -26,6 +34,7 @@ export async function startTwoRelays(): Promise<TwoRelays> {
   opening.defer(() => rm(folder, { recursive: true }))
   const store = opening.use(await openSqliteStore({ file: join(folder, 'shared.sqlite') }))
   const bus = opening.use(createMemoryBus())
+  const blobs = new FileBlobs(join(folder, 'recordings'))
   const relays = new Map<string, Relay>()
   const dial: DialRelay = async (relayInstance) => {
     const [near, far] = createMemoryTransports()
@@ -36,7 +45,7 @@ export async function startTwoRelays(): Promise<TwoRelays> {
   }
   const start = async (name: string) => {
     const settings = { dataDir: join(folder, name), port: 0, logLevel: 'silent' as const, drainMs: 100 }
-    const relay = opening.use(await startRelay(settings, { store, bus, dial }))
+    const relay = opening.use(await startRelay(settings, { store, bus, blobs, dial }))
     relays.set(relay.relayInstance, relay)
     return relay
   }

@@ -1,7 +1,7 @@
 import type { ClientOptions, RemoteMachine as PublicMachine } from '@cmdop/core'
 import { Channels } from '../packages/core/src/channels.ts'
 import { nodePlatform } from '../packages/core/src/platform-node.ts'
-import { RemoteMachine } from '../packages/core/src/remote-machine.ts'
+import { NodeMachine } from '../packages/core/src/files/node/node-machine.ts'
 import { RestClient } from '../packages/core/src/rest-client.ts'
 import { resolveSettings } from '../packages/core/src/settings.ts'
 import type { World } from './world.ts'
@@ -16,5 +16,5 @@ export function rawChannels(world: World, options: ClientOptions = {}): Channels
 /** A handle of the world's machine for a key that could not resolve it: for what only the channel may refuse. */
 export function unresolvedMachine(world: World, options: ClientOptions = {}): PublicMachine {
   const { id, name } = world.machine
-  return new RemoteMachine(rawChannels(world, options), { id, name, hostname: name })
+  return new NodeMachine(rawChannels(world, options), { id, name, hostname: name })
 }

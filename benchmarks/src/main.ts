@@ -4,16 +4,26 @@
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import type { Figure } from './figure.ts'
+import { copyFigure } from './figures/copy.ts'
 import { execFigure } from './figures/exec.ts'
 import { loopFigure } from './figures/loop.ts'
 import { memoryFigure } from './figures/memory.ts'
 import { startFigure } from './figures/start.ts'
 import { streamFigure } from './figures/stream.ts'
+import { terminalFigure } from './figures/terminal.ts'
 import { formatSection, isMet, mergeSections, type Outcome } from './report.ts'
 import { readVersions } from './versions.ts'
 
 const RESULTS = new URL('../results.md', import.meta.url)
-const figures: readonly Figure[] = [execFigure, streamFigure, memoryFigure, loopFigure, startFigure]
+const figures: readonly Figure[] = [
+  execFigure,
+  streamFigure,
+  terminalFigure,
+  copyFigure,
+  memoryFigure,
+  loopFigure,
+  startFigure,
+]
 
 const names = process.argv.slice(2)
 const unknown = names.filter((name) => !figures.some(({ id }) => id === name))

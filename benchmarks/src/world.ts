@@ -1,12 +1,12 @@
 import { join } from 'node:path'
-import { Client, type Machine } from '@cmdop/core'
+import { Client, type RemoteMachine } from '@cmdop/core'
 import { Child } from './processes/child.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
 /** Relay and machine in processes of their own, and a client in this one. */
 export interface World extends AsyncDisposable {
   readonly client: Client
-  readonly machine: Machine
+  readonly machine: RemoteMachine
 }
 
 /** A relay in a process of its own, with its address and its owner's key. */

@@ -20,16 +20,17 @@ export interface RunningCli {
   stderr(): string
 }
 
-/** Starts `cmdop` with only these variables beside PATH and HOME. */
-export function startCli(argv: readonly string[], env: Record<string, string> = {}): RunningCli {
+/** Starts `cmdop` with only these variables beside PATH and HOME, and with standard input if it is given. */
+export function startCli(argv: readonly string[], env: Record<string, string> = {}, input?: string): RunningCli {
   const child = spawn(process.execPath, ['--conditions=@cmdop/source', main, ...argv], {
     env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/', XDG_CONFIG_HOME: '/nonexistent', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   })
+  child.stdin?.end(input)
   let stdout = ''
   let stderr = ''
-  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
-  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+  child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
+  child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
   const done = once(child, 'close').then(([code]) => ({ code: code as number | null, stdout, stderr }))
   return { child, done, stdout: () => stdout, stderr: () => stderr }
 }

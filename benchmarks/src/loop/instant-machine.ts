@@ -9,7 +9,17 @@ export function createInstantMachine(): Machine {
     hostname: 'instant',
     exec: createInstantExecution,
     facts: refuse,
-    files: { read: refuse, list: refuse },
+    files: {
+      read: refuse,
+      write: refuse,
+      list: refuse,
+      stat: refuse,
+      search: refuse,
+      mkdir: refuse,
+      copy: refuse,
+      move: refuse,
+      delete: refuse,
+    },
   }
 }
 

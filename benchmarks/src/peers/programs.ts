@@ -3,7 +3,12 @@ import { delimiter, join } from 'node:path'
 import { readSearchPath } from '../config.ts'
 
 /** Programs that a figure compares with, and the Debian packages they are in. */
-export const debianPackages = { ssh: 'openssh-client', 'ssh-keygen': 'openssh-client', sshd: 'openssh-server' } as const
+export const debianPackages = {
+  ssh: 'openssh-client',
+  scp: 'openssh-client',
+  'ssh-keygen': 'openssh-client',
+  sshd: 'openssh-server',
+} as const
 export type PeerProgram = keyof typeof debianPackages
 
 /** A daemon is often outside of a user's PATH. */

@@ -24,6 +24,12 @@ export interface OpenSsh extends AsyncDisposable {
   readonly jumped: readonly string[]
   /** The same without a connection that is there already: what a person types. */
   readonly whole: readonly string[]
+  /** One hop over the warm connection with a terminal at its other end (`ssh -tt`). */
+  readonly terminal: readonly string[]
+  readonly scp: string
+  /** Arguments for a copy through the jump host, with its handshakes; source and target follow. */
+  readonly copyJumped: readonly string[]
+  readonly copyDirect: readonly string[]
 }
 
 /** Starts OpenSSH. Throws when a program is missing, or when it does not let this user in. */
@@ -44,13 +50,18 @@ export async function startOpenSsh(): Promise<OpenSsh> {
     opened.use(startProgram(ssh, [...args, '-M', '-S', socket, '-N', 'target']))
     await login(ssh, ['-F', config, '-S', socket, '-O', 'check', 'target'])
   }
-  const over = (name: string) => ['-F', config, '-S', join(folder, `${name}.sock`), '-T', 'target']
+  const socket = (name: string) => ['-F', config, '-S', join(folder, `${name}.sock`)]
+  const over = (name: string) => [...socket(name), '-T', 'target']
   const running = opened.move()
   return {
     ssh,
     direct: over('direct'),
     jumped: over('jumped'),
     whole: [...ways.jumped, '-T', 'target'],
+    terminal: [...socket('direct'), '-tt', 'target'],
+    scp: need('scp'),
+    copyJumped: ['-q', ...ways.jumped],
+    copyDirect: ['-q', ...ways.direct],
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
 }
@@ -82,6 +93,7 @@ async function startSshd(folder: string, name: string, port: number): Promise<As
     // No start-up file of a shell slows ssh down.
     `SetEnv HOME=${folder}`,
     'LogLevel ERROR',
+    'Subsystem sftp internal-sftp',
   ]
   await writeFile(file, `${settings.join('\n')}\n`)
   return startProgram(need('sshd'), ['-D', '-e', '-f', file])

@@ -57,3 +57,9 @@ async function isFreeFor(path: string, baseUrl: string): Promise<boolean> {
 export function hasRelayInEnvironment(): boolean {
   return Boolean(environment['CMDOP_BASE_URL'])
 }
+
+/** What programs in a session are told of this terminal. */
+export function terminalEnvironment(): Record<string, string> {
+  const names = ['TERM', 'COLORTERM'] as const
+  return Object.fromEntries(names.flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])))
+}

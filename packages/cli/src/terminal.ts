@@ -22,6 +22,11 @@ export function writeStderr(data: string | Uint8Array): Promise<void> {
   return writeTo(process.stderr, data)
 }
 
+/** Whether a person may look at stdout. */
+export function isStdoutTerminal(): boolean {
+  return process.stdout.isTTY
+}
+
 /** The one JSON document of a command. */
 export function writeJson(value: unknown): Promise<void> {
   return writeStdout(`${JSON.stringify(value, null, 2)}\n`)

@@ -1,21 +1,33 @@
-import { Me } from '@cmdop/protocol'
+import { Me, type MachineSummary } from '@cmdop/protocol'
 import { Channels } from './channels.ts'
 import { EnrollmentTokensNamespace, KeysNamespace, MachinesNamespace } from './namespaces.ts'
 import type { Platform } from './platform.ts'
-import { RemoteMachine } from './remote-machine.ts'
+import { RecordingsNamespace } from './recordings.ts'
+import type { RemoteMachine } from './remote-machine.ts'
 import { RestClient } from './rest-client.ts'
+import { SessionsNamespace } from './sessions-namespace.ts'
+import { RemoteSessions } from './sessions/remote-sessions.ts'
 import { type ClientOptions, type ClientSettings, resolveSettings } from './settings.ts'
+import { TerminalNamespace } from './terminal.ts'
+
+/** Makes the platform's handle of a machine. */
+export type CreateMachine<Handle extends RemoteMachine> = (channels: Channels, summary: MachineSummary) => Handle
 
 /** A client of a relay, without the platform it runs on: `Client` of `@cmdop/core` and of `@cmdop/core/browser`. */
-export class BaseClient implements AsyncDisposable {
+export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements AsyncDisposable {
   readonly machines: MachinesNamespace
   readonly keys: KeysNamespace
   readonly enrollmentTokens: EnrollmentTokensNamespace
+  readonly sessions: SessionsNamespace
+  readonly terminal: TerminalNamespace
+  readonly recordings: RecordingsNamespace
   readonly #settings: ClientSettings
   readonly #rest: RestClient
   readonly #channels: Channels
+  readonly #createMachine: CreateMachine<Handle>
 
-  constructor(options: ClientOptions, platform: Platform) {
+  constructor(options: ClientOptions, platform: Platform, createMachine: CreateMachine<Handle>) {
+    this.#createMachine = createMachine
     this.#settings = resolveSettings(options, platform.settings)
     const rest = new RestClient(this.#settings, platform)
     this.#rest = rest
@@ -23,6 +35,9 @@ export class BaseClient implements AsyncDisposable {
     this.machines = new MachinesNamespace(rest)
     this.keys = new KeysNamespace(rest, async () => this.fleetId ?? (await this.me()).fleet_id)
     this.enrollmentTokens = new EnrollmentTokensNamespace(rest)
+    this.sessions = new SessionsNamespace(this.machines, (machineId) => new RemoteSessions(this.#channels, machineId))
+    this.terminal = new TerminalNamespace(this)
+    this.recordings = new RecordingsNamespace(rest)
   }
 
   /** Address of the relay, without a slash at its end. */
@@ -49,8 +64,8 @@ export class BaseClient implements AsyncDisposable {
    * A handle of the machine that the reference means: id, hostname, name or unique prefix, in this order.
    * Throws `not_found`, or `ambiguous` with the candidates in `details`.
    */
-  async machine(reference: string, options: { signal?: AbortSignal } = {}): Promise<RemoteMachine> {
-    return new RemoteMachine(this.#channels, await this.machines.resolve(reference, options))
+  async machine(reference: string, options: { signal?: AbortSignal } = {}): Promise<Handle> {
+    return this.#createMachine(this.#channels, await this.machines.resolve(reference, options))
   }
 
   /** Ends every command of this client that still runs, and the connection. Idempotent. */

@@ -9,7 +9,7 @@ import {
   methods,
   toCmdopError,
 } from '@cmdop/protocol'
-import type { Platform } from './platform.ts'
+import type { Platform, Sha256Hash } from './platform.ts'
 import type { RestClient } from './rest-client.ts'
 import { type ClientSettings, requireToken } from './settings.ts'
 import { abortable, wait } from './wait.ts'
@@ -37,11 +37,14 @@ export class Channels {
   /** A relay that was there once is worth another try; one that never was is not. */
   #wasConnected = false
   readonly #closing = new AbortController()
+  /** The platform's hash, where it has one. */
+  readonly createSha256: (() => Sha256Hash) | undefined
 
   constructor(settings: ClientSettings, platform: Platform, rest: RestClient) {
     this.#settings = settings
     this.#platform = platform
     this.#rest = rest
+    this.createSha256 = platform.createSha256
   }
 
   /**

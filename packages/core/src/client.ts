@@ -1,12 +1,13 @@
 import { BaseClient } from './base-client.ts'
+import { NodeMachine } from './files/node/node-machine.ts'
 import { nodePlatform } from './platform-node.ts'
 import type { ClientOptions } from './settings.ts'
 
 /** A client of a relay, in Node. */
-export class Client extends BaseClient {
+export class Client extends BaseClient<NodeMachine> {
   /** Throws `config` when there is no address of a relay, or a setting is wrong. */
   constructor(options: ClientOptions = {}) {
-    super(options, nodePlatform)
+    super(options, nodePlatform, (channels, summary) => new NodeMachine(channels, summary))
   }
 
   /** A client with the settings of the environment. Throws `config`, naming what is missing. */

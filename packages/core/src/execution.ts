@@ -11,6 +11,7 @@ import type { Channels, MachineCall } from './channels.ts'
 import { ExecError } from './exec-error.ts'
 import type { ExecChunk, ExecExit, ExecOptions, ExecResult, Execution } from './machine.ts'
 import { OutputCollector } from './output-collector.ts'
+import { createBackoff, isLost, isTransient } from './reconnect.ts'
 import { StdinSource } from './stdin-source.ts'
 import { wait } from './wait.ts'
 
@@ -19,10 +20,6 @@ export const DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024
 
 /** Milliseconds a cancelled command may take to be gone before that is given up on: SIGTERM, 2 s, SIGKILL, and the way. */
 const CANCEL_CONFIRM_MS = 5000
-
-/** Bounds of the wait between tries to come back to a command, in milliseconds. */
-const FIRST_WAIT_MS = 50
-const LONGEST_WAIT_MS = 2000
 
 export interface ExecutionStart {
   readonly channels: Channels
@@ -153,14 +150,12 @@ export class RemoteExecution implements Execution {
   async #resume(lost: unknown): Promise<Channel> {
     if (!this.#isRepairable(lost)) throw lost
     const end = Date.now() + (this.#start.options.orphanMs ?? DEFAULT_ORPHAN_MS)
-    for (let bound = FIRST_WAIT_MS; ; bound = Math.min(bound * 2, LONGEST_WAIT_MS)) {
-      await wait(Math.random() * bound)
+    for (const backoff = createBackoff(); ;) {
+      await wait(backoff())
       try {
         return await this.#reopen()
       } catch (error) {
-        const transient =
-          isLost(error) || (isCmdopError(error) && (error.code === 'unavailable' || error.code === 'timeout'))
-        if (!transient) throw this.#resumeError(error)
+        if (!isTransient(error)) throw this.#resumeError(error)
         if (Date.now() >= end) throw unknownEnd(lost)
         if (Date.now() >= this.#confirmUntil) throw unconfirmedError()
       }
@@ -203,6 +198,7 @@ export class RemoteExecution implements Execution {
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       ...(options.env === undefined ? {} : { env: options.env }),
       ...(options.orphanMs === undefined ? {} : { orphanMs: options.orphanMs }),
+      ...(options.showIn === undefined ? {} : { showIn: options.showIn }),
       ...(this.#stdin === undefined ? {} : { stdin: true }),
     }
     return this.#openCall(this.#call('exec', params))
@@ -271,10 +267,6 @@ export class RemoteExecution implements Execution {
       // Told by the exit already.
     }
   }
-}
-
-function isLost(error: unknown): error is CmdopError {
-  return isCmdopError(error) && (error.code === 'connection' || error.code === 'slow_peer')
 }
 
 function endedError(

@@ -8,12 +8,45 @@ export type {
   ExecOptions,
   ExecResult,
   Execution,
-  FileEntry,
   FileList,
   FilePart,
   Machine,
   MachineFiles,
 } from './machine.ts'
+export type {
+  FileData,
+  FileReadOptions,
+  FileSearchOptions,
+  FileSearchResult,
+  FileTransferOptions,
+  FileWriteOptions,
+  MachinePath,
+} from './files/machine-files.ts'
+export type { TransferOptions, TransferProgress, TransferResult } from './files/transfer/transfer.ts'
+export type { FileEntry, FileWritten, SearchMatch } from '@cmdop/protocol'
 export { configFilePath } from './platform-node.ts'
-export { RemoteMachine } from './remote-machine.ts'
+export { type RecordedEvent, recordedBytes } from './recorded-events.ts'
+export type { RecordingsNamespace } from './recordings.ts'
+export { NodeMachine as RemoteMachine } from './files/node/node-machine.ts'
 export { type ClientOptions, DEFAULT_TIMEOUT_MS } from './settings.ts'
+export {
+  ExecuteError,
+  type ExecuteExit,
+  type ExecuteOptions,
+  ExecuteResult,
+  type SessionChunk,
+  type SessionCommand,
+} from './sessions/execute.ts'
+export type {
+  AttachOptions,
+  Lease,
+  MachineSessions,
+  ObserveOptions,
+  Session,
+  SessionInfo,
+  SessionOpenOptions,
+  SessionPart,
+  TerminalSize,
+} from './sessions/session.ts'
+export type { Attachment, SessionEvent } from './sessions/session-events.ts'
+export type { FleetSession, FleetSessions } from './sessions-namespace.ts'

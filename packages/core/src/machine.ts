@@ -1,4 +1,6 @@
 import type { Facts } from '@cmdop/protocol'
+import type { MachineFiles } from './files/machine-files.ts'
+import type { MachineSessions } from './sessions/session.ts'
 
 /**
  * A machine to work on. Implemented by the client over a relay, and by the daemon for the machine it runs on, so that
@@ -12,6 +14,8 @@ export interface Machine {
   /** As the machine's system says it. */
   readonly hostname: string
   readonly files: MachineFiles
+  /** Terminals that people and AI operators share; undefined where the machine has none. */
+  readonly sessions?: MachineSessions | undefined
   /**
    * Runs a command as a process of its own over pipes: an argv as it is, a string under `/bin/sh -c`.
    * Starts at once. Await it for the whole result, or iterate it for chunks.
@@ -35,6 +39,8 @@ export interface ExecOptions {
   orphanMs?: number
   /** Bytes of each stream kept when awaited: half from its start, half from its end. Default 1 MiB. */
   maxOutputBytes?: number
+  /** Id of a session of kind `run` in which the command and its output are shown as they happen. */
+  showIn?: string
   /** Cancels: the process group on the machine is ended, then the execution rejects with `cancelled`. */
   signal?: AbortSignal
 }
@@ -77,37 +83,4 @@ export interface Execution extends PromiseLike<ExecResult>, AsyncIterable<ExecCh
   readonly exit: Promise<ExecExit>
 }
 
-/** Files of a machine, read with the daemon's rights. */
-export interface MachineFiles {
-  /** A part of a file. `length` default 64 KiB, at most 8 MiB. */
-  read(path: string, options?: { offset?: number; length?: number; signal?: AbortSignal }): Promise<FilePart>
-  /** Entries of a directory in byte order of their names. `limit` default 200, at most 1,000. */
-  list(path: string, options?: { limit?: number; cursor?: string; signal?: AbortSignal }): Promise<FileList>
-}
-
-/** Bytes of a file from `offset`. */
-export interface FilePart {
-  readonly path: string
-  readonly data: Uint8Array
-  readonly offset: number
-  /** Size of the whole file in bytes when it was opened. */
-  readonly size: number
-}
-
-/** One page of a directory. */
-export interface FileList {
-  readonly entries: readonly FileEntry[]
-  /** Pass it on for the next page; absent on the last. */
-  readonly nextCursor?: string
-}
-
-/** A name in a directory; a symbolic link is shown as itself. */
-export interface FileEntry {
-  readonly name: string
-  readonly type: 'file' | 'directory' | 'symlink' | 'other'
-  readonly size: number
-  /** Permission bits as in `chmod`: 0o644. */
-  readonly mode: number
-  /** ISO 8601 in UTC. */
-  readonly modifiedAt: string
-}
+export type * from './files/machine-files.ts'

@@ -8,13 +8,7 @@ export interface OpeningWebSocket extends WebSocketLike {
 /** A transport once the socket is open. Throws `connection` when it does not open, or what the signal aborts with. */
 export function whenOpen(socket: OpeningWebSocket, signal: AbortSignal): Promise<Transport> {
   const opened = Promise.withResolvers<Transport>()
-  const failed = (cause: unknown) =>
-    opened.reject(
-      new CmdopError('connection', 'The relay cannot be reached, or does not take WebSockets.', {
-        cause,
-        idempotent: true,
-      }),
-    )
+  const failed = (cause: unknown) => opened.reject(notOpened(cause))
   const stop = () => {
     opened.reject(signal.reason)
     socket.close()
@@ -29,4 +23,12 @@ export function whenOpen(socket: OpeningWebSocket, signal: AbortSignal): Promise
     opened.resolve(createWebSocketTransport(socket))
   }
   return opened.promise
+}
+
+/** A socket that did not open. */
+export function notOpened(cause: unknown): CmdopError {
+  return new CmdopError('connection', 'The relay cannot be reached, or does not take WebSockets.', {
+    cause,
+    idempotent: true,
+  })
 }

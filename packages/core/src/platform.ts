@@ -14,6 +14,17 @@ export interface Platform {
   fetch(url: string, request: HttpRequest): Promise<HttpAnswer>
   /** Opens a WebSocket of the channel protocol. `bearer` where headers can be set, otherwise a ticket in the URL. */
   openChannel(address: ChannelAddress, signal: AbortSignal): Promise<Transport>
+  /** A hash that grows with its content; absent where there is none, as in a browser. */
+  readonly createSha256?: () => Sha256Hash
+}
+
+/** SHA-256 of content as it comes. */
+export interface Sha256Hash {
+  update(data: Uint8Array): unknown
+  /** A second one with the same content so far. */
+  copy(): Sha256Hash
+  /** In hex; nothing can be added any more. */
+  digest(): string
 }
 
 /** The part of `fetch` that a client needs; every platform's own fits. */
@@ -29,6 +40,7 @@ export interface HttpRequest {
 export interface HttpAnswer {
   readonly status: number
   text(): Promise<string>
+  arrayBuffer(): Promise<ArrayBuffer>
 }
 
 export interface ChannelAddress {

@@ -1,26 +1,28 @@
-import { CmdopError, Facts, FileListing, FileReadEnd, type MachineSummary, type MethodName } from '@cmdop/protocol'
-import type { z } from 'zod'
+import { Facts, type MachineSummary, type MethodName } from '@cmdop/protocol'
+import { newCallId, parseAnswer, parseJson } from './answers.ts'
 import type { Channels } from './channels.ts'
 import { RemoteExecution } from './execution.ts'
-import type { ExecOptions, Execution, FileList, FilePart, Machine, MachineFiles } from './machine.ts'
+import { RemoteFiles } from './files/remote-files.ts'
+import type { ExecOptions, Execution, Machine } from './machine.ts'
+import { RemoteSessions } from './sessions/remote-sessions.ts'
+import type { MachineSessions } from './sessions/session.ts'
 
 /** A machine over the relay. It is always the one it was resolved to, whatever is renamed meanwhile. */
 export class RemoteMachine implements Machine {
   readonly id: string
   readonly name: string
   readonly hostname: string
-  readonly files: MachineFiles
+  readonly files: RemoteFiles
+  readonly sessions: MachineSessions
   readonly #channels: Channels
 
-  constructor(channels: Channels, summary: Pick<MachineSummary, 'id' | 'name' | 'hostname'>) {
+  constructor(channels: Channels, summary: Pick<MachineSummary, 'id' | 'name' | 'hostname'>, files?: RemoteFiles) {
     this.#channels = channels
     this.id = summary.id
     this.name = summary.name
     this.hostname = summary.hostname
-    this.files = {
-      read: (path, options) => this.#read(path, options),
-      list: (path, options) => this.#list(path, options),
-    }
+    this.sessions = new RemoteSessions(channels, this.id)
+    this.files = files ?? new RemoteFiles(channels, this.id)
   }
 
   exec(command: string | readonly string[], options: ExecOptions = {}): Execution {
@@ -32,41 +34,7 @@ export class RemoteMachine implements Machine {
     return parseAnswer(Facts, parseJson(data))
   }
 
-  async #read(path: string, options: Parameters<MachineFiles['read']>[1] = {}): Promise<FilePart> {
-    const { signal, ...range } = options
-    const { data, trailer } = await this.#ask('file.read', { path, ...range }, signal)
-    return { path, data, offset: range.offset ?? 0, size: parseAnswer(FileReadEnd, trailer).size }
-  }
-
-  async #list(path: string, options: Parameters<MachineFiles['list']>[1] = {}): Promise<FileList> {
-    const { signal, ...page } = options
-    const { data } = await this.#ask('file.list', { path, ...page }, signal)
-    const { entries, nextCursor } = parseAnswer(FileListing, parseJson(data))
-    return { entries, ...(nextCursor === undefined ? {} : { nextCursor }) }
-  }
-
   #ask(method: MethodName, params: Record<string, unknown>, signal: AbortSignal | undefined) {
     return this.#channels.ask({ method, target: this.id, params, callId: newCallId(), signal })
   }
-}
-
-/** 128 random bits. */
-function newCallId(): string {
-  return `call_${crypto.randomUUID().replaceAll('-', '')}`
-}
-
-function parseJson(data: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(data))
-  } catch {
-    return undefined
-  }
-}
-
-function parseAnswer<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
-  const parsed = schema.safeParse(value)
-  if (parsed.success) return parsed.data
-  throw new CmdopError('server', 'The machine gave an answer of another shape; is its daemon of another version?', {
-    cause: parsed.error,
-  })
 }

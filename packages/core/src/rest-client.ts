@@ -1,6 +1,6 @@
-import { CmdopError, ErrorBody, fromWireError } from '@cmdop/protocol'
+import { CmdopError, ErrorBody, fromWireError, isCmdopError } from '@cmdop/protocol'
 import type { z } from 'zod'
-import type { Platform } from './platform.ts'
+import type { HttpAnswer, Platform } from './platform.ts'
 import { type ClientSettings, requireToken } from './settings.ts'
 
 /** One call of the relay's REST side. */
@@ -14,6 +14,8 @@ export interface RestRequest<Schema extends z.ZodType> {
   readonly signal?: AbortSignal | undefined
 }
 
+type SentRequest = Omit<RestRequest<z.ZodType>, 'answer'>
+
 /** Calls the relay's REST side: key, time limit, and every failure as a coded error. */
 export class RestClient {
   readonly #settings: ClientSettings
@@ -26,10 +28,7 @@ export class RestClient {
 
   /** The answer, checked. Throws the relay's error, `connection`, `timeout`, `cancelled`, or `server` for a strange answer. */
   async call<Schema extends z.ZodType>(request: RestRequest<Schema>): Promise<z.output<Schema>> {
-    const idempotent = request.method === 'GET'
-    const { status, body } = await this.#send(request, idempotent)
-    if (status >= 400) throw errorOf(status, body, idempotent)
-    const answer = request.answer.safeParse(body)
+    const answer = request.answer.safeParse(await this.#send(request, readJson))
     if (answer.success) return answer.data
     throw new CmdopError(
       'server',
@@ -38,8 +37,14 @@ export class RestClient {
     )
   }
 
-  async #send(request: RestRequest<z.ZodType>, idempotent: boolean): Promise<{ status: number; body: unknown }> {
+  /** The answer as bytes. Throws what {@link call} does. */
+  async bytes(request: SentRequest): Promise<Uint8Array> {
+    return new Uint8Array(await this.#send(request, (answer) => answer.arrayBuffer()))
+  }
+
+  async #send<Value>(request: SentRequest, read: (answer: HttpAnswer) => Promise<Value>): Promise<Value> {
     const { timeoutMs } = this.#settings
+    const idempotent = request.method === 'GET'
     const timeout = AbortSignal.timeout(timeoutMs)
     const signal = request.signal === undefined ? timeout : AbortSignal.any([timeout, request.signal])
     const headers = {
@@ -54,10 +59,11 @@ export class RestClient {
         signal,
         redirect: 'error',
       })
-      const text = await answer.text()
-      return { status: answer.status, body: text === '' ? null : parseJson(text) }
+      if (answer.status >= 400) throw errorOf(answer.status, await readJson(answer), idempotent)
+      return await read(answer)
     } catch (cause) {
       if (request.signal?.aborted === true) throw new CmdopError('cancelled', 'The call was cancelled.', { cause })
+      if (isCmdopError(cause)) throw cause
       if (timeout.aborted)
         throw new CmdopError('timeout', `The relay did not answer within ${timeoutMs} ms.`, { cause, idempotent })
       throw new CmdopError('connection', `The relay at ${this.#settings.baseUrl} cannot be reached; is it running?`, {
@@ -67,7 +73,7 @@ export class RestClient {
     }
   }
 
-  #url({ path, query = {} }: RestRequest<z.ZodType>): string {
+  #url({ path, query = {} }: SentRequest): string {
     const url = new URL(`${this.#settings.baseUrl}${path}`)
     for (const [name, value] of Object.entries(query))
       if (value !== undefined) url.searchParams.set(name, String(value))
@@ -81,6 +87,11 @@ function errorOf(status: number, body: unknown, idempotent: boolean): CmdopError
   return new CmdopError('server', `The address does not answer like a relay (HTTP ${status}); check CMDOP_BASE_URL.`, {
     idempotent,
   })
+}
+
+async function readJson(answer: HttpAnswer): Promise<unknown> {
+  const text = await answer.text()
+  return text === '' ? null : parseJson(text)
 }
 
 function parseJson(text: string): unknown {

@@ -8,6 +8,7 @@ import {
   Connection,
   createEmitterTransport,
   type Hello,
+  isUnseen,
   MAX_FRAME_BYTES,
   machineProofText,
   toCmdopError,
@@ -124,14 +125,6 @@ function openTransport(url: URL, signal: AbortSignal): Promise<Transport> {
     opened.reject(error)
   })
   return opened.promise
-}
-
-/**
- * Whether no proxy between us and the relay sees what we send. A mask keeps content from passing for a request there
- * (RFC 6455, 10.3); where there is none to mislead, a mask of zeros saves both ends to change every byte of output.
- */
-function isUnseen({ protocol, hostname }: URL): boolean {
-  return protocol === 'wss:' || hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.')
 }
 
 function channelUrl(relayUrl: string): URL {

@@ -1,9 +1,8 @@
 import {
-  ANSWER_LANE,
   type Channel,
   CmdopError,
+  type Facts,
   isMethodName,
-  MAX_ANSWER_BYTES,
   type MethodName,
   methods,
   type Permit,
@@ -11,14 +10,18 @@ import {
 } from '@cmdop/protocol'
 import type { Logger } from 'pino'
 import { z } from 'zod'
+import { answer } from './answer.ts'
 import type { CallTable } from './exec/call-table.ts'
-import { listDirectory } from './files/list-directory.ts'
-import { readFilePart } from './files/read-file.ts'
+import type { FileService } from './files/file-handlers.ts'
 import type { PermitChecker } from './permit-checker.ts'
+import { createSessionHandlers } from './sessions/session-handlers.ts'
+import type { SessionTable } from './sessions/session-table.ts'
 
 export interface ServeOptions {
   readonly permits: PermitChecker
   readonly calls: CallTable
+  readonly files: FileService
+  readonly sessions: SessionTable
   readonly log: Logger
 }
 
@@ -36,10 +39,18 @@ export function createChannelServer(options: ServeOptions): (channel: Channel) =
   const handlers: Handlers = {
     exec: (channel, params, permit) => options.calls.start(channel, params, permit),
     'exec.attach': (channel, params, permit) => options.calls.attach(channel, params, permit),
-    facts: (channel) => answer(channel, readFactsJson),
-    'file.list': (channel, params) => answer(channel, async () => ({ data: toJson(await listDirectory(params)) })),
-    'file.read': (channel, params) => answer(channel, () => readFileAnswer(params)),
+    facts: (channel) => answer(channel, readFactsOnce),
+    ...options.files.handlers,
+    ...createSessionHandlers(options.sessions),
   }
+  return serveHandlers(handlers, options)
+}
+
+/** Serves these methods only. */
+export function serveHandlers(
+  handlers: Handlers,
+  options: Pick<ServeOptions, 'permits' | 'log'>,
+): (channel: Channel) => void {
   return (channel) => {
     serve(channel, options.permits, handlers).catch((cause: unknown) => {
       const error = toCmdopError(cause, 'server', 'The machine met a fault of its own; its log says more.')
@@ -82,34 +93,8 @@ function refuseInput(channel: Channel): void {
   refuse().catch(() => {})
 }
 
-interface Answer {
-  readonly data: Uint8Array
-  readonly trailer?: unknown
-}
-
-/** One answer on its lane, then the end. The caller hanging up stops nothing that matters: these only read. */
-async function answer(channel: Channel, read: (signal: AbortSignal) => Promise<Answer>): Promise<void> {
-  const stop = new AbortController()
-  channel.finished.catch(() => stop.abort())
-  channel.accept()
-  const { data, trailer } = await read(stop.signal)
-  if (data.length > MAX_ANSWER_BYTES)
-    throw new CmdopError('frame_too_large', `The answer is over ${MAX_ANSWER_BYTES} bytes.`)
-  await channel.send(ANSWER_LANE, data)
-  await channel.end(trailer)
-}
-
-async function readFactsJson(signal: AbortSignal): Promise<Answer> {
+async function readFactsOnce(signal: AbortSignal): Promise<Facts> {
   // Loaded at the first use: it is the slowest part to load, and most calls are commands.
   const { readFacts } = await import('./facts/read-facts.ts')
-  return { data: toJson(await readFacts({ signal })) }
-}
-
-async function readFileAnswer(params: Parameters<typeof readFilePart>[0]): Promise<Answer> {
-  const { data, size } = await readFilePart(params)
-  return { data, trailer: { size } }
-}
-
-function toJson(value: unknown): Uint8Array {
-  return Buffer.from(JSON.stringify(value))
+  return readFacts({ signal })
 }

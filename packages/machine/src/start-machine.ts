@@ -4,11 +4,16 @@ import { CmdopError } from '@cmdop/protocol'
 import { type Logger, pino } from 'pino'
 import { readProcessSettings } from './config.ts'
 import { CallTable } from './exec/call-table.ts'
+import { createFileService } from './files/file-handlers.ts'
 import { lockFolder } from './lock.ts'
 import { type MachineState, readMachineState } from './machine-state.ts'
 import { PermitChecker } from './permit-checker.ts'
+import { MachineRequests } from './recordings/machine-requests.ts'
+import { Recorder } from './recordings/recorder.ts'
 import { keepConnected } from './relay-connection.ts'
 import { createChannelServer } from './serve-channel.ts'
+import { nodePtyHost } from './sessions/pty/node-pty.ts'
+import { SessionTable } from './sessions/session-table.ts'
 
 export interface MachineOptions {
   /** Folder of an enrolled machine. */
@@ -24,7 +29,9 @@ export interface RunningMachine extends AsyncDisposable {
   readonly state: MachineState
   /** Commands that run now. */
   readonly runningCalls: number
-  /** Ends every command, then the connection. Idempotent. */
+  /** Sessions that run now. */
+  readonly runningSessions: number
+  /** Ends every command and session, then the connection. Idempotent. */
   close(): Promise<void>
 }
 
@@ -41,9 +48,16 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
   const log = createLogger(options.logLevel ?? 'info')
   await using opened = new AsyncDisposableStack()
   opened.use(await lockFolder(options.dataDir))
+  const requests = new MachineRequests(state)
+  const recorder = new Recorder({ dataDir: options.dataDir, requests, log })
+  opened.defer(() => recorder.close().finally(() => requests.close()))
   const folder = join(options.dataDir, 'calls')
-  const calls = new CallTable({ machineId: state.machineId, folder, log, ...readProcessSettings() })
-  await calls.endLeftovers()
+  const shared = { machineId: state.machineId, recorder, log, ...readProcessSettings() }
+  const sessions = new SessionTable({ ...shared, folder: join(options.dataDir, 'sessions'), ptys: nodePtyHost })
+  const calls = new CallTable({ ...shared, folder, sessions })
+  await Promise.all([calls.endLeftovers(), sessions.endLeftovers()])
+  const files = createFileService(join(options.dataDir, 'uploads'))
+  await files.removeLeftovers()
   const permits = new PermitChecker(state)
   const stop = new AbortController()
   const connected = keepConnected(
@@ -51,7 +65,7 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
       state,
       instanceId: randomUUID(),
       log,
-      serve: createChannelServer({ permits, calls, log }),
+      serve: createChannelServer({ permits, calls, files, sessions, log }),
       synchronise: (relayTime) => permits.synchronise(relayTime),
     },
     stop.signal,
@@ -60,13 +74,17 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
     stop.abort()
     await connected
   })
-  opened.defer(() => calls.close())
+  opened.defer(() => Promise.all([calls.close(), sessions.close()]).then(() => {}))
+  opened.defer(() => files.close())
   const running = opened.move()
   const close = () => running.disposeAsync()
   return {
     state,
     get runningCalls() {
       return calls.size
+    },
+    get runningSessions() {
+      return sessions.size
     },
     close,
     [Symbol.asyncDispose]: close,

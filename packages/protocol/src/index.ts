@@ -24,6 +24,7 @@ export { createMemoryTransports } from './channel/memory-transport.ts'
 export { type ContentPiece, ResendBuffer } from './channel/resend-buffer.ts'
 export type { Transport, TransportClose, TransportHandlers } from './channel/transport.ts'
 export { type EmitterSocket, createEmitterTransport } from './channel/emitter-transport.ts'
+export { isUnseen } from './channel/unseen.ts'
 export { type WebSocketLike, createWebSocketTransport } from './channel/websocket-transport.ts'
 export {
   type ErrorCode,
@@ -44,8 +45,17 @@ export {
   toWireError,
 } from './errors.ts'
 export { Facts } from './facts.ts'
+export { errnoOf, fileError } from './file-error.ts'
 export { canonicalJson } from './messages/canonical-json.ts'
 export { Hello, MachineProof, PROTOCOL_VERSION, machineProofText } from './messages/hello.ts'
+export {
+  MACHINE_REQUEST_SCHEME,
+  MACHINE_REQUEST_WITHIN_MS,
+  type MachineRequest,
+  formatMachineRequest,
+  machineRequestText,
+  parseMachineRequest,
+} from './messages/machine-request.ts'
 export { CallId, Open, parseOpen } from './messages/open.ts'
 export { PERMIT_TTL_MS, Permit, SignedPermit, actionText, permitText } from './messages/permit.ts'
 export * from './methods/effects.ts'

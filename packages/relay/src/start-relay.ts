@@ -14,6 +14,8 @@ import { createApp } from './http/app.ts'
 import { createMetrics, type Metrics } from './http/metrics.ts'
 import { createLogger } from './log.ts'
 import { PermitSigner } from './permits.ts'
+import type { Blobs } from './recordings/blobs.ts'
+import { FileBlobs } from './recordings/file-blobs.ts'
 import { openSqliteStore } from './store/sqlite-store.ts'
 import type { Store } from './store/store.ts'
 
@@ -23,6 +25,8 @@ export interface RelayPorts {
   readonly store?: Store
   /** Default: one of its own. */
   readonly bus?: Bus
+  /** Contents of recordings; every relay of a set has the same. Default: files in the data folder. */
+  readonly blobs?: Blobs
   /** How to reach another relay of the set. */
   readonly dial?: DialRelay
 }
@@ -70,7 +74,8 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   })
   opened.defer(() => channels.close())
   const metrics: Metrics = createMetrics(channels.counts)
-  const context = { store, bus, relayId: key.relayId, relayPublicKey: key.publicKey, metrics, isDraining }
+  const blobs = ports.blobs ?? new FileBlobs(join(config.dataDir, 'recordings'))
+  const context = { store, blobs, bus, relayId: key.relayId, relayPublicKey: key.publicKey, metrics, isDraining }
   const app = await createApp(context, { logger: log, ...(config.tls === undefined ? {} : { tls: config.tls }) })
   opened.defer(async () => {
     state.closed = true

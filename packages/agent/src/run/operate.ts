@@ -16,6 +16,7 @@ import type { ProgressEvent } from './run-events.ts'
 import type { RunState } from './run-state.ts'
 import { noToolLeft, runTool } from './run-tool.ts'
 import type { Task } from './task.ts'
+import type { Workplace } from './workplace.ts'
 
 /** Most bytes of output that one call shows to the model. */
 const callOutputBytes = 16_384
@@ -23,13 +24,21 @@ const callOutputBytes = 16_384
 type Accepted = Extract<Verdict, { accepted: true }>
 type ToolPart = Extract<ModelMessage, { role: 'tool' }>['content'][number]
 
+/** What a run works with. */
+interface Operation {
+  readonly state: RunState
+  readonly desk: AnswerDesk
+  readonly workplace: Workplace
+  readonly signal: AbortSignal
+}
+
 /**
  * The loop: ask the model, run what it asks for one call at a time, show it the results, until it gives an answer that
  * fits. Ours is the only path from a model to the machine. Throws what ends the run; `signal` ends it from outside.
  */
 export async function* operate(
   task: Task,
-  { state, desk, signal }: { state: RunState; desk: AnswerDesk; signal: AbortSignal },
+  { state, desk, workplace, signal }: Operation,
 ): AsyncGenerator<ProgressEvent, Accepted, void> {
   const typed = task.schema !== undefined
   const tools = toolSet(machineTools)
@@ -52,7 +61,7 @@ export async function* operate(
     const verdict =
       outcome.calls.length === 0
         ? await offerText(desk, outcome, messages)
-        : yield* answerCalls(outcome.calls, messages, { task, state, desk, signal, last })
+        : yield* answerCalls(outcome.calls, messages, { task, state, desk, workplace, signal, last })
     if (verdict !== undefined) return verdict
   }
 }
@@ -119,11 +128,8 @@ async function offerText(
   return undefined
 }
 
-interface CallContext {
+interface CallContext extends Operation {
   readonly task: Task
-  readonly state: RunState
-  readonly desk: AnswerDesk
-  readonly signal: AbortSignal
   /** The reserved step: only the answer counts. */
   readonly last: boolean
 }
@@ -159,7 +165,7 @@ function isAnswer(call: ProposedCall, { task }: CallContext): boolean {
 
 async function* work(
   call: ProposedCall,
-  { task, state, signal, last }: CallContext,
+  { task, state, workplace, signal, last }: CallContext,
 ): AsyncGenerator<ProgressEvent, ToolPart, void> {
   const { toolCallId, tool, input } = call
   yield { type: 'tool_call', tool, toolCallId, input }
@@ -169,7 +175,7 @@ async function* work(
   if (room <= 0) throw overBudget('outputBytes', state.shownBytes, budget.outputBytes ?? 0)
   const started = performance.now()
   const limitBytes = Math.min(room, callOutputBytes)
-  const end = last ? noToolLeft : await runTool(machineTools, call, { machine, fence, signal, limitBytes })
+  const end = last ? noToolLeft : await runTool(machineTools, call, { machine, workplace, fence, signal, limitBytes })
   const { output, isError } = end
   state.shownBytes += end.shownBytes
   const step = state.steps.length - 1

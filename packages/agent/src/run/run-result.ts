@@ -75,7 +75,7 @@ export interface RunRecord<Output = unknown> {
   readonly repaired: boolean
   /** A UUID. */
   readonly runId: string
-  /** null: the run's commands are not shown in a session. */
+  /** Where the run's commands were shown. null: it ran none, or the machine has no sessions. */
   readonly sessionId: string | null
   /** null: the run is not recorded. */
   readonly recordingId: string | null

@@ -29,6 +29,8 @@ interface RunEnd {
   readonly output?: unknown
   readonly strategy: OutputStrategy | null
   readonly attempts: number
+  readonly sessionId: string | null
+  readonly recordingId: string | null
 }
 
 const noUsage: Usage = {
@@ -67,7 +69,7 @@ export function startRunState(model: ModelIdentity): RunState {
       })
     },
     addToolCall: (call) => void toolCalls.push(call),
-    record: ({ status, output, strategy, attempts }) => ({
+    record: ({ status, output, strategy, attempts, sessionId, recordingId }) => ({
       status,
       output,
       text,
@@ -82,8 +84,8 @@ export function startRunState(model: ModelIdentity): RunState {
       attempts,
       repaired: status === 'completed' && attempts > 1,
       runId,
-      sessionId: null,
-      recordingId: null,
+      sessionId,
+      recordingId,
       durationMs: performance.now() - started,
     }),
   }

@@ -1,11 +1,12 @@
 import { CmdopError, toCmdopError } from '@cmdop/protocol'
-import { createAnswerDesk } from './answer.ts'
+import { type AnswerDesk, createAnswerDesk } from './answer.ts'
 import { operate } from './operate.ts'
 import { RunError } from './run-error.ts'
 import type { RunEndEvent, RunEvent } from './run-events.ts'
 import type { RunResult, RunStatus } from './run-result.ts'
 import { startRunState } from './run-state.ts'
 import type { Task } from './task.ts'
+import { createWorkplace, type Workplace } from './workplace.ts'
 
 /**
  * A run as a stream of events, once. It starts at the first `next()` or when `result` is read, whichever comes first,
@@ -81,21 +82,27 @@ async function* runEvents<Output>(task: Task, stop: AbortController): AsyncGener
   const state = startRunState(task.source.identity)
   const desk = createAnswerDesk(task.schema, task.maxRepairs)
   const limits = stopsAtLimits(task, stop)
+  const workplace = createWorkplace(task.machine, { prompt: task.prompt, runId: state.runId })
   let end: RunEndEvent<Output>
   try {
     stop.signal.throwIfAborted()
-    const { output, strategy } = yield* operate(task, { state, desk, signal: stop.signal })
-    const record = state.record({ status: 'completed', output, strategy, attempts: desk.attempts })
+    const { output, strategy } = yield* operate(task, { state, desk, workplace, signal: stop.signal })
+    const record = state.record({ status: 'completed', output, strategy, ...known(desk, workplace) })
     end = { type: 'result', output: output as Output, result: record as RunResult<Output> }
   } catch (thrown) {
     const reason: unknown = stop.signal.aborted ? stop.signal.reason : thrown
     const error = toCmdopError(reason, 'server', 'The run met a fault of its own; please report it with its cause.')
-    const record = state.record({ status: statusOf(error), strategy: null, attempts: desk.attempts })
+    const record = state.record({ status: statusOf(error), strategy: null, ...known(desk, workplace) })
     end = { type: 'error', error: new RunError(error, record as RunError['result']) }
   } finally {
+    await workplace[Symbol.asyncDispose]()
     limits[Symbol.dispose]() // Before the last event: a caller need not ask for another one after it.
   }
   yield end
+}
+
+function known({ attempts }: AnswerDesk, { sessionId, recordingId }: Workplace) {
+  return { attempts, sessionId, recordingId }
 }
 
 function statusOf(error: CmdopError): RunStatus {

@@ -39,6 +39,7 @@ export interface AgentParts {
 
 /** A run whose input has been checked. Nothing has been sent. */
 export interface Task extends AgentParts {
+  readonly prompt: string
   readonly firstMessage: string
   readonly schema: OutputSchema | undefined
   readonly fence: Fence
@@ -62,6 +63,7 @@ export function createTask(agent: AgentParts, prompt: string, options: RunOption
   const fence = createFence()
   return {
     ...agent,
+    prompt,
     fence,
     firstMessage: firstMessage(prompt, context, fence),
     schema: outputSchema === undefined ? undefined : createOutputSchema(outputSchema),

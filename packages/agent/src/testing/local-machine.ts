@@ -2,9 +2,19 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { open, readdir, lstat } from 'node:fs/promises'
 import { hostname, homedir } from 'node:os'
-import { join } from 'node:path'
-import type { ExecChunk, ExecExit, ExecOptions, ExecResult, Execution, FileEntry, Machine } from '@cmdop/core'
-import { CmdopError, type Facts } from '@cmdop/protocol'
+import { basename, join } from 'node:path'
+import type {
+  ExecChunk,
+  ExecExit,
+  ExecOptions,
+  ExecResult,
+  Execution,
+  FileEntry,
+  Machine,
+  MachineFiles,
+  MachinePath,
+} from '@cmdop/core'
+import { CmdopError, type Facts, fileError } from '@cmdop/protocol'
 
 /** A machine with its processes in sight. */
 export interface LocalMachine extends Machine {
@@ -38,34 +48,63 @@ export function localMachine(facts: Facts): LocalMachine {
     nextProcess: () => new Promise((resolve) => void waiting.push(resolve)),
     exec: (command, options = {}) => execute(command, options, { running, onSpawn }),
     facts: ({ signal } = {}) => (signal?.aborted ? Promise.reject(cancelled()) : Promise.resolve(facts)),
-    files: {
-      read: async (path, { offset = 0, length = 65_536 } = {}) => {
-        await using file = await open(path).catch(fileError)
-        const { size } = await file.stat()
-        const { buffer, bytesRead } = await file.read(new Uint8Array(length), 0, length, offset)
-        return { path, offset, size, data: buffer.subarray(0, bytesRead) }
-      },
-      list: async (path, { limit = 200, cursor } = {}) => {
-        const names = (await readdir(path).catch(fileError))
-          .sort()
-          .filter((name) => cursor === undefined || name > cursor)
-        const page = names.slice(0, limit)
-        const entries = await Promise.all(page.map((name) => entry(path, name)))
-        const last = page.at(-1)
-        return { entries, ...(names.length > limit && last !== undefined ? { nextCursor: last } : {}) }
-      },
-    },
+    files: localFiles,
   }
 }
 
-function fileError(error: NodeJS.ErrnoException): never {
-  throw new CmdopError('not_found', `The file cannot be read: ${error.message}.`, { cause: error })
+const refused = (): Promise<never> =>
+  Promise.reject(
+    new CmdopError('unsupported', 'The local machine of the tests only reads files; write them by node:fs.'),
+  )
+
+const localFiles: MachineFiles = {
+  read: async (path, { offset = 0, length = 65_536 } = {}) => {
+    await using file = await open(local(path)).catch((error: unknown) => fail(error, path))
+    const { size } = await file.stat()
+    const { buffer, bytesRead } = await file.read(new Uint8Array(length), 0, length, offset)
+    return { path, offset, size, data: buffer.subarray(0, bytesRead) }
+  },
+  list: async (path, { limit = 200, cursor } = {}) => {
+    const names = (await readdir(local(path)).catch((error: unknown) => fail(error, path)))
+      .sort()
+      .filter((name) => cursor === undefined || name > cursor)
+    const page = names.slice(0, limit)
+    const entries = await Promise.all(page.map((name) => entry(join(local(path), name))))
+    const last = page.at(-1)
+    return { entries, ...(names.length > limit && last !== undefined ? { nextCursor: last } : {}) }
+  },
+  stat: (path) => entry(local(path)).catch((error: unknown) => fail(error, path)),
+  write: refused,
+  search: refused,
+  mkdir: refused,
+  copy: refused,
+  move: refused,
+  delete: refused,
 }
 
-async function entry(folder: string, name: string): Promise<FileEntry> {
-  const stat = await lstat(join(folder, name))
+function local(path: MachinePath): string {
+  return Buffer.from(path).toString()
+}
+
+function fail(error: unknown, path: MachinePath): never {
+  throw fileError(error, local(path))
+}
+
+async function entry(path: string): Promise<FileEntry> {
+  const stat = await lstat(path)
+  const { size, uid, gid } = stat
   const type = stat.isSymbolicLink() ? 'symlink' : stat.isDirectory() ? 'directory' : stat.isFile() ? 'file' : 'other'
-  return { name, type, size: stat.size, mode: stat.mode & 0o7777, modifiedAt: stat.mtime.toISOString() }
+  return {
+    name: basename(path),
+    type,
+    size,
+    mode: stat.mode & 0o7777,
+    uid,
+    gid,
+    modifiedAt: stat.mtime.toISOString(),
+    allocatedBytes: stat.blocks * 512,
+    version: `${stat.ino}-${size}-${stat.mtimeMs}`,
+  }
 }
 
 function cancelled(): CmdopError {
@@ -91,13 +130,13 @@ function execute(command: string | readonly string[], options: ExecOptions, proc
 
 async function collect(
   command: string | readonly string[],
-  { cwd = homedir(), signal, deadlineMs, maxOutputBytes = 1 << 20 }: ExecOptions,
+  { cwd = homedir(), env = {}, signal, deadlineMs, maxOutputBytes = 1 << 20 }: ExecOptions,
   { running, onSpawn, chunks }: Processes & { chunks: ExecChunk[] },
 ): Promise<ExecResult> {
   if (signal?.aborted) throw cancelled()
   const [program = '', ...args] = typeof command === 'string' ? ['/bin/sh', '-c', command] : command
   const started = performance.now()
-  const child = spawn(program, args, { cwd, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(program, args, { cwd, env: environment(env), detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
   let stopped: CmdopError | undefined
   const stop = (error: CmdopError): void => {
     stopped ??= error
@@ -122,6 +161,11 @@ async function collect(
     signal?.removeEventListener('abort', onAbort)
     if (child.pid !== undefined) running.delete(child.pid)
   }
+}
+
+function environment(changes: Record<string, string | null>): NodeJS.ProcessEnv {
+  const merged = { ...process.env, ...changes }
+  return Object.fromEntries(Object.entries(merged).filter((entry) => entry[1] !== null)) as NodeJS.ProcessEnv
 }
 
 function ended(

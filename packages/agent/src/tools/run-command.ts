@@ -10,8 +10,15 @@ const defaultTimeoutSeconds = 120
 const Input = z.object({
   command: z
     .union([z.array(z.string()).min(1), z.string().min(1)])
-    .describe('An array is run as it is, program first: ["df", "-h"]. A string runs under /bin/sh -c, for pipes.'),
-  cwd: z.string().optional().describe('Absolute directory to run in. Default: the home directory.'),
+    .describe(
+      'An array is run as it is, program first: ["df", "-h"]. A string runs under /bin/sh -c, for pipes; the directory it ends in and the variables it exports carry over to the next string.',
+    ),
+  cwd: z
+    .string()
+    .optional()
+    .describe(
+      'Absolute directory to run this command in. Default: where the last string ended, at first the home directory.',
+    ),
   timeoutSeconds: z.number().positive().max(3600).optional().describe('Default 120. The command is stopped after it.'),
 })
 
@@ -22,7 +29,7 @@ export const runCommand = defineTool({
     'Runs a command on the machine and gives its exit code, standard output and standard error. Long output is cut in its middle.',
   input: Input,
   run: async ({ command, cwd, timeoutSeconds = defaultTimeoutSeconds }, context) => {
-    const execution = context.machine.exec(command, {
+    const execution = context.workplace.run(command, {
       signal: context.signal,
       deadlineMs: Math.ceil(timeoutSeconds * 1000),
       maxOutputBytes: context.limitBytes,

@@ -3,10 +3,13 @@ import { CmdopError } from '@cmdop/protocol'
 import * as z from 'zod/v4'
 import type { JsonSchema } from '../output/json-schema.ts'
 import type { Fence } from '../run/fence.ts'
+import type { Workplace } from '../run/workplace.ts'
 
 /** What a tool works with during one call. */
 export interface ToolContext {
   readonly machine: Machine
+  /** Where commands run, one after another. */
+  readonly workplace: Workplace
   readonly fence: Fence
   /** Aborted when the run ends; the tool stops what it started. */
   readonly signal: AbortSignal

@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { RecordingSubject } from '@cmdop/protocol'
 import { z } from 'zod'
 
 /** What a later daemon has to know of a call. */
@@ -8,6 +9,8 @@ export const CallRecord = z.strictObject({
   principalId: z.string(),
   fleetId: z.string(),
   startedAt: z.iso.datetime(),
+  /** Of its recording, which says that it was lost. */
+  recording: RecordingSubject.optional(),
 })
 export type CallRecord = z.infer<typeof CallRecord>
 

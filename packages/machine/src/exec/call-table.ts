@@ -3,14 +3,15 @@ import {
   CmdopError,
   type ExecAttachParams,
   type ExecParams,
-  KILL_GRACE_MS,
   type Permit,
+  type RecordingSubject,
 } from '@cmdop/protocol'
 import type { Logger } from 'pino'
+import { type Recorder, subjectOf, titleOf } from '../recordings/recorder.ts'
+import type { SessionTable } from '../sessions/session-table.ts'
 import { Call, type CallOptions } from './call.ts'
 import { CallJournal, type CallRecord } from './call-journal.ts'
-import { findMarked, signalProcess } from './marked-processes.ts'
-import { killMarked, spawnGroup } from './process-group.ts'
+import { endMarked, spawnGroup } from './process-group.ts'
 
 /** Milliseconds in which a call id is known after the call is over, so that nothing sent twice runs twice. */
 const REMEMBER_MS = 600_000
@@ -21,6 +22,9 @@ export interface CallTableOptions {
   readonly folder: string
   readonly environment: Readonly<Record<string, string>>
   readonly home: string
+  readonly recorder: Recorder
+  /** Where a command is shown that asks for it. */
+  readonly sessions: Pick<SessionTable, 'mirror'>
   readonly log: Logger
 }
 
@@ -50,7 +54,10 @@ export class CallTable {
     const left = this.#journal.left()
     for (const record of left) this.#lost.set(record.callId, record)
     const ended = await Promise.all(left.map(({ callId }) => endMarked(this.#marker(callId))))
-    for (const { callId } of left) this.#journal.end(callId)
+    for (const { callId, recording } of left) {
+      if (recording !== undefined) this.#options.recorder.lost(recording)
+      this.#journal.end(callId)
+    }
     if (left.length === 0) return
     const processes = ended.reduce((sum, count) => sum + count, 0)
     this.#options.log.warn({ processes, calls: [...this.#lost.keys()] }, 'ended what an earlier daemon left')
@@ -67,8 +74,10 @@ export class CallTable {
     this.#assertNew(callId)
     if (this.#closed) throw new CmdopError('unavailable', 'The daemon of the machine is stopping; nothing ran.')
     const { principalId, fleetId } = permit
-    this.#journal.begin({ callId, principalId, fleetId, startedAt: new Date().toISOString() })
-    const starting = this.#spawn(callId, { owner: { principalId, fleetId }, params, deadlineMs })
+    const mirror = this.#options.sessions.mirror(params, permit)
+    const recording = subjectOf(permit, { kind: 'exec', title: titleOf(params.command), reason: null })
+    this.#journal.begin({ callId, principalId, fleetId, startedAt: recording.startedAt, recording })
+    const starting = this.#spawn({ owner: { principalId, fleetId }, params, deadlineMs, mirror }, recording)
     this.#starting.set(callId, starting)
     try {
       const call = await starting
@@ -83,10 +92,11 @@ export class CallTable {
     }
   }
 
-  async #spawn(callId: string, options: Omit<CallOptions, 'group'>): Promise<Call> {
-    const { environment, home } = this.#options
-    const group = await spawnGroup({ params: options.params, marker: this.#marker(callId), environment, home })
-    return new Call({ ...options, group })
+  async #spawn(options: Omit<CallOptions, 'group' | 'record'>, recording: RecordingSubject): Promise<Call> {
+    const { environment, home, recorder } = this.#options
+    const marker = this.#marker(recording.subjectId)
+    const group = await spawnGroup({ params: options.params, marker, environment, home })
+    return new Call({ ...options, group, record: recorder.beginExec(recording) })
   }
 
   /** Goes on with a command on another channel; only for the principal that started it. */
@@ -133,17 +143,4 @@ export class CallTable {
       this.#ended.delete(id)
     }
   }
-}
-
-/** Ends everything that carries the marker: SIGTERM, after 2 s SIGKILL. Resolves with how many there were, once they are gone. */
-async function endMarked(marker: string): Promise<number> {
-  const left = await findMarked(marker)
-  for (const { pid } of left) signalProcess(pid, 'SIGTERM')
-  for (const { pid } of left) signalProcess(pid, 'SIGCONT')
-  const end = Date.now() + KILL_GRACE_MS
-  while (Date.now() < end && (await findMarked(marker)).length > 0) {
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-  await killMarked(marker)
-  return left.length
 }

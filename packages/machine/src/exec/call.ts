@@ -13,6 +13,8 @@ import {
   KILL_GRACE_MS,
   ResendBuffer,
 } from '@cmdop/protocol'
+import type { ExecRecord } from '../recordings/exec-record.ts'
+import type { MirroredCommand } from '../sessions/mirrored-command.ts'
 import { endGroup, type ProcessGroup } from './process-group.ts'
 
 /** Milliseconds after SIGKILL in which pipes must close; then they are let go, whoever holds them. */
@@ -35,6 +37,9 @@ export interface CallOptions {
   readonly params: ExecParams
   readonly group: ProcessGroup
   readonly deadlineMs: number | undefined
+  readonly record: ExecRecord
+  /** Where it is shown while it runs. */
+  readonly mirror: MirroredCommand | undefined
 }
 
 /** One running command. It outlives its channel: another one can take over from an offset of its output. */
@@ -66,7 +71,9 @@ export class Call {
     const { deadlineMs } = options
     if (deadlineMs !== undefined) this.#deadline = setTimeout(() => this.kill('deadline'), deadlineMs)
     // Whatever goes wrong with it, a command is not left running, nor its client waiting.
-    this.#run().catch(() => this.#abandon('cancelled'))
+    this.#run()
+      .catch(() => this.#abandon('cancelled'))
+      .finally(() => this.#options.record.end({ exitCode: this.#end?.exitCode ?? null, reason: this.#reason }))
   }
 
   /** Resolves when the command has ended by itself, or was ended: nothing of it is to be ended any more. */
@@ -141,6 +148,7 @@ export class Call {
       stderrBytes: this.#bytes.stderr,
       durationMs: Math.round((performance.now() - this.#startedAt) * 1000) / 1000,
     }
+    this.#options.mirror?.end(this.#end)
     this.#ended.resolve()
     this.#notify()
     if (this.#abandoned) this.#over.resolve()
@@ -151,6 +159,8 @@ export class Call {
     try {
       for await (const data of pipe) {
         this.#bytes[stream] += (data as Buffer).length
+        this.#options.record.output(stream, data as Buffer)
+        this.#options.mirror?.output(data as Buffer)
         this.#log.append(execLanes[stream], data as Buffer)
         this.#notify()
         while (this.#log.costFrom(this.#sent) > READ_AHEAD && !this.#abandoned) await this.#changed.promise

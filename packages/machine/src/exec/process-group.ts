@@ -61,6 +61,22 @@ export function endGroup(group: ProcessGroup): { finish(): Promise<void> } {
   }
 }
 
+/**
+ * Ends what an earlier daemon left that carries the marker: SIGTERM or another signal, after 2 s SIGKILL. Resolves with how
+ * many there were, once they are gone.
+ */
+export async function endMarked(marker: string, signal: NodeJS.Signals = 'SIGTERM'): Promise<number> {
+  const left = await findMarked(marker)
+  for (const { pid } of left) signalProcess(pid, signal)
+  for (const { pid } of left) signalProcess(pid, 'SIGCONT')
+  const end = Date.now() + KILL_GRACE_MS
+  while (Date.now() < end && (await findMarked(marker)).length > 0) {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  await killMarked(marker)
+  return left.length
+}
+
 /** Ends everything whose marker starts so, at once, and resolves when nothing of it is left. */
 export async function killMarked(prefix: string): Promise<void> {
   // More than once: what was found may have started others before its end.

@@ -1,17 +1,19 @@
-import type { Stats } from 'node:fs'
-import { lstat, readdir } from 'node:fs/promises'
-import { CmdopError, type FileListing, type FileListParams } from '@cmdop/protocol'
-import { fileError } from './read-file.ts'
-
-type Entry = FileListing['entries'][number]
+import { readdir } from 'node:fs/promises'
+import { CmdopError, type FileEntry, type FileListing, type FileListParams } from '@cmdop/protocol'
+import { readEntry } from './file-entry.ts'
+import { withFileError } from './with-file-error.ts'
+import { childPath } from './path-bytes.ts'
+import { pathBytes } from './request-path.ts'
 
 /** One page of a directory, in byte order of the names. Throws `not_found`, `permission` or `validation`. */
 export async function listDirectory(params: FileListParams): Promise<FileListing> {
   const after = params.cursor === undefined ? undefined : parseCursor(params.cursor)
-  const names = await readNames(params.path)
+  const path = pathBytes(params.path)
+  const names = await withFileError(path, () => readdir(path, { encoding: 'buffer' }))
+  names.sort((left, right) => Buffer.compare(left, right))
   const rest = after === undefined ? names : names.filter((name) => Buffer.compare(name, after) > 0)
   const page = rest.slice(0, params.limit)
-  const entries = await Promise.all(page.map((name) => entryOf(params.path, name)))
+  const entries = await Promise.all(page.map((name) => tryEntry(path, name)))
   const last = page.at(-1)
   return {
     // What vanished between the two looks is left out.
@@ -20,34 +22,12 @@ export async function listDirectory(params: FileListParams): Promise<FileListing
   }
 }
 
-async function readNames(path: string): Promise<Buffer[]> {
+async function tryEntry(folder: Buffer, name: Buffer): Promise<FileEntry | undefined> {
   try {
-    const names = await readdir(path, { encoding: 'buffer' })
-    return names.sort((left, right) => Buffer.compare(left, right))
-  } catch (cause) {
-    throw fileError(cause, path)
-  }
-}
-
-async function entryOf(folder: string, name: Buffer): Promise<Entry | undefined> {
-  try {
-    const stat = await lstat(Buffer.concat([Buffer.from(`${folder}/`), name]))
-    return {
-      name: name.toString(),
-      type: typeOf(stat),
-      size: stat.size,
-      mode: stat.mode & 0o7777,
-      modifiedAt: stat.mtime.toISOString(),
-    }
+    return await readEntry(childPath(folder, name), { name })
   } catch {
     return undefined
   }
-}
-
-function typeOf(stat: Stats): Entry['type'] {
-  if (stat.isFile()) return 'file'
-  if (stat.isDirectory()) return 'directory'
-  return stat.isSymbolicLink() ? 'symlink' : 'other'
 }
 
 function parseCursor(cursor: string): Buffer {

@@ -1,13 +1,28 @@
-import { CmdopError, type FilePath } from '@cmdop/protocol'
+import { isUtf8 } from 'node:buffer'
 
-/** A path as the system takes it: bytes, since names need not be UTF-8. Throws `validation` for a NUL. */
-export function pathBytes(path: FilePath): Buffer {
-  const bytes = typeof path === 'string' ? Buffer.from(path) : Buffer.from(path.base64, 'base64')
-  if (!bytes.includes(0)) return bytes
-  throw new CmdopError('validation', 'Expected a path without NUL.')
+const SLASH = 0x2f
+
+/** A name in a folder. */
+export function childPath(folder: Buffer, name: Buffer): Buffer {
+  if (folder.length === 0) return name
+  return folder.at(-1) === SLASH ? Buffer.concat([folder, name]) : Buffer.concat([folder, Buffer.from('/'), name])
 }
 
-/** A path for people to read: a byte that is not UTF-8 is shown as U+FFFD. */
-export function shownPath(path: FilePath): string {
-  return typeof path === 'string' ? path : Buffer.from(path.base64, 'base64').toString()
+/** An absolute path taken apart: the folder, and the last name in it; slashes at the end do not count. */
+export function splitPath(path: Buffer): { folder: Buffer; name: Buffer } {
+  let end = path.length
+  while (end > 1 && path[end - 1] === SLASH) end -= 1
+  const whole = path.subarray(0, end)
+  const at = whole.lastIndexOf(SLASH)
+  return { folder: at <= 0 ? Buffer.from('/') : whole.subarray(0, at), name: whole.subarray(at + 1) }
 }
+
+/** A text as it crosses the wire: as UTF-8, and its bytes where they are not. */
+export function wireText<Name extends string>(name: Name, bytes: Buffer): WireText<Name> {
+  const text = isUtf8(bytes)
+    ? { [name]: bytes.toString() }
+    : { [name]: bytes.toString(), [`${name}Base64`]: bytes.toString('base64') }
+  return text as WireText<Name>
+}
+
+type WireText<Name extends string> = Record<Name, string> & Partial<Record<`${Name}Base64`, string>>

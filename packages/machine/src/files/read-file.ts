@@ -1,46 +1,76 @@
+import { createHash, type Hash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { open } from 'node:fs/promises'
-import { CmdopError, type FileReadParams } from '@cmdop/protocol'
+import { type FileHandle, open } from 'node:fs/promises'
+import {
+  ANSWER_LANE,
+  type Channel,
+  CmdopError,
+  type FileReadEnd,
+  type FileReadParams,
+  type FileReadStarted,
+} from '@cmdop/protocol'
+import { abandoned } from '../answer.ts'
+import { versionOf } from './file-entry.ts'
+import { withFileError } from './with-file-error.ts'
+import { pathBytes } from './request-path.ts'
+import { readBlocks } from './read-blocks.ts'
 
-/** A part of a regular file and its whole size. Throws `not_found`, `permission` or `validation`. */
-export async function readFilePart(params: FileReadParams): Promise<{ data: Uint8Array; size: number }> {
-  try {
-    // Without waiting: a FIFO that nobody writes to would block for ever.
-    await using file = await open(params.path, constants.O_RDONLY | constants.O_NONBLOCK)
-    const stat = await file.stat()
-    if (!stat.isFile()) throw new CmdopError('validation', `${params.path} is not a regular file.`)
-    const buffer = Buffer.alloc(await readableBytes(params, stat.size))
-    let filled = 0
-    while (filled < buffer.length) {
-      const { bytesRead } = await file.read(buffer, filled, buffer.length - filled, params.offset + filled)
-      if (bytesRead === 0) break
-      filled += bytesRead
-    }
-    return {
-      data: buffer.subarray(0, filled),
-      size: filled === 0 ? stat.size : Math.max(stat.size, params.offset + filled),
-    }
-  } catch (cause) {
-    throw fileError(cause, params.path)
+/** Serves `file.read`: no further ahead of the reader than its credit and two blocks. */
+export async function serveRead(channel: Channel, params: FileReadParams): Promise<void> {
+  const path = pathBytes(params.path)
+  await using file = await openFile(path)
+  const { size, version } = await lookAtFile(file, params)
+  const range = rangeOf(params, size)
+  channel.accept()
+  await channel.control({ type: 'started', size, version } satisfies FileReadStarted)
+  const hash = createHash('sha256')
+  const signal = abandoned(channel)
+  if (range.hashFrom < range.start) await hashRange(file, hash, { start: range.hashFrom, end: range.start, signal })
+  let position = range.start
+  for await (const block of readBlocks(file, range)) {
+    hash.update(block)
+    await channel.send(ANSWER_LANE, block)
+    position += block.length
+  }
+  await channel.end({
+    size: size === 0 ? position : size,
+    version: versionOf(await file.stat({ bigint: true })),
+    sha256: hash.digest('hex'),
+  } satisfies FileReadEnd)
+}
+
+/** Adds a part of a file to a hash. Throws when the signal aborts. */
+export async function hashRange(
+  file: FileHandle,
+  hash: Hash,
+  range: { start: number; end: number; signal: AbortSignal },
+): Promise<void> {
+  for await (const block of readBlocks(file, range)) {
+    hash.update(block)
+    range.signal.throwIfAborted()
   }
 }
 
-/** Files of `/proc` say that they are empty, and are not. */
-async function readableBytes(params: FileReadParams, size: number): Promise<number> {
-  if (size === 0) return params.length
-  return Math.max(0, Math.min(params.length, size - params.offset))
+/** A regular file, open for reading. Throws `validation` for anything else. */
+export async function openFile(path: Buffer): Promise<FileHandle> {
+  // Without waiting: a FIFO that nobody writes to would block for ever.
+  const file = await withFileError(path, () => open(path, constants.O_RDONLY | constants.O_NONBLOCK))
+  if ((await file.stat()).isFile()) return file
+  await file.close()
+  throw new CmdopError('validation', `${path.toString()} is not a regular file.`)
 }
 
-/** The error for a path, by its errno. */
-export function fileError(cause: unknown, path: string): CmdopError {
-  if (cause instanceof CmdopError) return cause
-  const errno = typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : 'unknown'
-  const options = { cause, details: { errno, path } }
-  if (errno === 'ENOENT' || errno === 'ENOTDIR')
-    return new CmdopError('not_found', `There is no ${path} on the machine.`, options)
-  if (errno === 'EACCES' || errno === 'EPERM')
-    return new CmdopError('permission', `The daemon's user may not read ${path}.`, options)
-  if (errno === 'ELOOP' || errno === 'ENAMETOOLONG')
-    return new CmdopError('validation', `${path} leads nowhere (${errno}).`, options)
-  return new CmdopError('server', `${path} could not be read (${errno}).`, options)
+async function lookAtFile(file: FileHandle, params: FileReadParams): Promise<{ size: number; version: string }> {
+  const found = await file.stat({ bigint: true })
+  const version = versionOf(found)
+  if (params.ifVersion === undefined || params.ifVersion === version) return { size: Number(found.size), version }
+  throw new CmdopError('conflict', 'The file is another one than before; read it from its beginning.')
+}
+
+/** Files of `/proc` say that they are empty, and are not. */
+function rangeOf(params: FileReadParams, size: number): { start: number; end: number; hashFrom: number } {
+  const { offset, length = Number.MAX_SAFE_INTEGER, hashFrom = offset } = params
+  if (hashFrom > offset) throw new CmdopError('validation', 'Expected hashFrom to be at most offset.')
+  const last = size === 0 ? Number.MAX_SAFE_INTEGER : size
+  return { start: offset, end: Math.min(last, offset + length), hashFrom }
 }

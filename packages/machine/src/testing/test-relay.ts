@@ -25,7 +25,7 @@ export function createTestRelay(): TestRelay {
       method: 'exec',
       target: options.machineId,
       params: { command: ['true'] },
-      callId: `call_${String(made).padStart(8, '0')}`,
+      callId: `call_${process.pid}_${String(made).padStart(8, '0')}`,
       window: 65_536,
       ...given,
     }

@@ -7,7 +7,9 @@ import {
   INITIAL_WINDOW,
   MAX_CHANNELS,
   MAX_CONTROL_BYTES,
+  MAX_DATA_BYTES,
   MAX_FRAME_BYTES,
+  MAX_WINDOW,
   MIN_WINDOW,
 } from './limits.ts'
 import { barrier, makeMemoryPair, someCall, turn } from './testing/pairs.ts'
@@ -157,11 +159,23 @@ describe('channels', () => {
     connection.close()
   })
 
+  test('are reset by content over the limit of a frame', async () => {
+    const { peer, connection } = await dialRaw((channel) => channel.accept())
+    peer.open(1, { window: MAX_WINDOW })
+    peer.send(encodeData(1, 1, new Uint8Array(MAX_DATA_BYTES)))
+    await turn()
+    expect(resetOf(peer, 1)).toBeUndefined()
+    peer.send(encodeData(1, 1, new Uint8Array(MAX_DATA_BYTES + 1)))
+    await turn()
+    expect(resetOf(peer, 1)).toMatchObject({ code: 'frame_too_large' })
+    connection.close()
+  })
+
   test('return no credit to a side that has ended', async () => {
     const opened = Promise.withResolvers<Channel>()
     const { peer, connection } = await dialRaw(opened.resolve)
     peer.open(1)
-    peer.send(encodeData(1, 1, new Uint8Array(60_000)))
+    for (let sent = 0; sent < 60_000; sent += 6000) peer.send(encodeData(1, 1, new Uint8Array(6000)))
     peer.send(encodeFrame(frameTypes.end, 1, new Uint8Array()))
     await turn()
     expect(await countBytes(await opened.promise)).toBe(60_000)
@@ -227,7 +241,7 @@ describe('channels', () => {
       opened.resolve(channel)
     })
     peer.open(1)
-    peer.send(encodeData(1, 1, new Uint8Array(20_000)))
+    for (let sent = 0; sent < 20_000; sent += 5000) peer.send(encodeData(1, 1, new Uint8Array(5000)))
     const cancel = encodeData(1, 0, new TextEncoder().encode('{"type":"cancel"}'))
     for (let i = 0; i < 1000; i += 1) peer.send(cancel)
     await turn()

@@ -11,7 +11,7 @@ import {
   type Frame,
   frameTypes,
 } from './frame.ts'
-import { MAX_CONTROL_BYTES, MAX_TRAILER_BYTES, MIN_DATA_COST } from './limits.ts'
+import { MAX_CONTROL_BYTES, MAX_DATA_BYTES, MAX_TRAILER_BYTES, MIN_DATA_COST } from './limits.ts'
 import { type ReceiveBudget, ReceiveWindow } from './receive-window.ts'
 import { SendWindow } from './send-window.ts'
 
@@ -200,6 +200,8 @@ export class Channel {
   #receiveData(payload: Uint8Array): void {
     const lane = payload[0]
     if (lane === undefined || this.#remoteEnded) throw new CmdopError('protocol', 'Expected a lane, before the end.')
+    if (payload.length > MAX_DATA_BYTES + 1)
+      throw new CmdopError('frame_too_large', `Expected at most ${MAX_DATA_BYTES} bytes in one frame.`)
     this.#receiveWindow.arrived(dataCost(payload.length))
     if (lane === CONTROL_LANE && this.onControl !== undefined) {
       this.onControl(decodeJson(payload.subarray(1)))

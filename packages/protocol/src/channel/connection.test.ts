@@ -157,7 +157,7 @@ describe('a peer that ignores its credit', () => {
     const { peer, connection } = await dialRaw((channel) => channels.push(channel))
     peer.open(1)
     peer.open(3)
-    for (let sent = 0; sent <= INITIAL_WINDOW; sent += 60_000) peer.send(encodeData(1, 1, new Uint8Array(60_000)))
+    for (let sent = 0; sent <= INITIAL_WINDOW; sent += 6000) peer.send(encodeData(1, 1, new Uint8Array(6000)))
     peer.send(encodeData(3, 1, new Uint8Array(10)))
     peer.send(encodeFrame(frameTypes.end, 3, new Uint8Array()))
     await turn()

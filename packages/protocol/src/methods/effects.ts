@@ -52,7 +52,11 @@ export const EffectList = z.object({
   /** What could not be previewed: mounts that stayed read-only, devices. */
   unpreviewable: z.array(z.object({ path: z.string(), why: z.string() })),
   /** Why a preview is not exact: attempts on the network, processes in the background that were ended. */
-  sideEffects: z.object({ network: z.enum(['none', 'host']), networkAttempts: z.number().int(), backgroundKilled: z.number().int() }),
+  sideEffects: z.object({
+    network: z.enum(['none', 'host']),
+    networkAttempts: z.number().int(),
+    backgroundKilled: z.number().int(),
+  }),
   /** What `noDelete` or `noOverwrite` forbids, by path. */
   violations: z.array(EffectPath.extend({ rule: z.string() })),
 })

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { FilePath } from './paths.ts'
+import { FilePath, LinkTarget } from './paths.ts'
 import { MAX_ANSWER_BYTES } from './limits.ts'
 
 /** Bytes of one read that is answered whole; a streamed read has no bound. */
@@ -15,33 +15,51 @@ const Mode = z.number().int().min(0).max(0o7777)
 export const UPLOAD_KEPT_MS = 600_000
 
 /**
- * Parameters of `file.read`. The content from `offset` comes on lane 1 as it is read, then the end with
- * {@link FileReadEnd}. A file that is replaced meanwhile is read on as it was; one that is cut short ends early.
+ * Parameters of `file.read`. The machine says {@link FileReadStarted}; the content from `offset` comes on lane 1 as it is
+ * read, then the end with {@link FileReadEnd}. A file that is replaced meanwhile is read on as it was; one that is cut
+ * short ends early; one that grows is read to where it ended when it was opened.
  */
 export const FileReadParams = z.strictObject({
   path: FilePath,
   offset: z.number().int().min(0).default(0),
   /** Bytes at most. Default: to the end. */
   length: z.number().int().min(0).optional(),
+  /**
+   * Where the hash of the answer begins, at most `offset`: who has the beginning already has the whole checked. What lies
+   * before `offset` is read, and not sent. Default: `offset`.
+   */
+  hashFrom: z.number().int().min(0).optional(),
   /** Refuses with `conflict` a file that is another one than before: the `version` of an earlier answer. */
   ifVersion: z.string().max(128).optional(),
 })
 export type FileReadParams = z.infer<typeof FileReadParams>
 
+/** Control from the machine, before the content. */
+export const FileReadStarted = z.object({
+  type: z.literal('started'),
+  /** Bytes of the whole file; 0 also where the system does not say (as in `/proc`). */
+  size: z.number().int().min(0),
+  /** Changes with the content: device, inode, size and time of the last change. Given as `ifVersion`, a read goes on in the same content. */
+  version: z.string(),
+})
+export type FileReadStarted = z.infer<typeof FileReadStarted>
+
 export const FileReadEnd = z.object({
   /** Bytes of the whole file when it was opened; where it says 0 and is not (as in `/proc`), what was read. */
   size: z.number().int().min(0),
-  /** Changes with the content: device, inode, size and time of change. */
+  /** As it was at the end: another one than in {@link FileReadStarted} when the file was written to meanwhile. */
   version: z.string(),
-  /** SHA-256 of the bytes sent. */
+  /** SHA-256 of the bytes from `hashFrom` to the last one sent. */
   sha256: Sha256,
 })
 export type FileReadEnd = z.infer<typeof FileReadEnd>
 
 /**
  * Parameters of `file.write`: a new content, put in place at once (a temporary file in the same directory, renamed).
- * The machine answers {@link FileWriteReady}; the client sends content from that offset on lane 1, then ends; the machine
- * ends with {@link FileWritten}. After a lost connection the same call id goes on where it was.
+ * The machine says {@link FileWriteReady}; the client sends content from that offset on lane 1, then
+ * {@link FileWriteCommit}, then ends; the machine ends with {@link FileWritten}. After a lost connection the same call id
+ * goes on where it was, for {@link UPLOAD_KEPT_MS}. A symbolic link at the path is written through, unless it must not be
+ * overwritten or followed.
  */
 export const FileWriteParams = z.strictObject({
   path: FilePath,
@@ -50,6 +68,8 @@ export const FileWriteParams = z.strictObject({
   createParents: z.boolean().default(false),
   /** False: an existing file is `conflict`. */
   overwrite: z.boolean().default(true),
+  /** False: a symbolic link at the path is replaced, not written through. */
+  follow: z.boolean().default(true),
   /** Only if the file that is there has this SHA-256; `null`: only if there is none. Otherwise `conflict`. */
   ifMatch: Sha256.nullable().optional(),
   /** Bytes that will come; checked at the end, and space is asked for at the beginning. */
@@ -57,6 +77,8 @@ export const FileWriteParams = z.strictObject({
   /** What the content must be; otherwise nothing is put in place. */
   sha256: Sha256.optional(),
   modifiedAt: z.iso.datetime().optional(),
+  /** What arrived is kept for the same call id also when the client gives up, not only when its connection is lost. */
+  keepPartial: z.boolean().default(false),
 })
 export type FileWriteParams = z.infer<typeof FileWriteParams>
 
@@ -126,13 +148,30 @@ export const FileStatParams = z.strictObject({
 })
 export type FileStatParams = z.infer<typeof FileStatParams>
 
-/** Parameters of `file.mkdir`. The answer is the {@link FileEntry}. With `parents` an existing directory is no error. */
+/** Parameters of `file.mkdir`. The answer is the {@link FileEntry}. With `parents` an existing directory is no error, and stays as it is. */
 export const FileMkdirParams = z.strictObject({
   path: FilePath,
   parents: z.boolean().default(false),
   mode: Mode.optional(),
 })
 export type FileMkdirParams = z.infer<typeof FileMkdirParams>
+
+/** Parameters of `file.symlink`: makes a symbolic link. The answer is its {@link FileEntry}. */
+export const FileSymlinkParams = z.strictObject({
+  path: FilePath,
+  /** Where it points, as it is: absolute, or from the folder of the link. */
+  target: LinkTarget,
+  overwrite: z.boolean().default(false),
+})
+export type FileSymlinkParams = z.infer<typeof FileSymlinkParams>
+
+/** Parameters of `file.change`: permission bits and time of a file or directory. The answer is the {@link FileEntry}. */
+export const FileChangeParams = z.strictObject({
+  path: FilePath,
+  mode: Mode.optional(),
+  modifiedAt: z.iso.datetime().optional(),
+})
+export type FileChangeParams = z.infer<typeof FileChangeParams>
 
 /** Parameters of `file.copy` and `file.move` on one machine. The answer is the {@link FileEntry} at the destination. */
 export const FileTransferParams = z.strictObject({
@@ -158,8 +197,8 @@ export const FileDeleted = z.object({ removed: z.number().int().min(0) })
 export type FileDeleted = z.infer<typeof FileDeleted>
 
 /**
- * Parameters of `file.tree`: everything below a directory, parents before what is in them. The answer is a {@link TreeEntry}
- * per line (JSON), then the end with {@link TreeEnd}. Symbolic links are listed, never followed.
+ * Parameters of `file.tree`: the path itself and everything below it, parents before what is in them. The answer is a
+ * {@link TreeEntry} per line (JSON), then the end with {@link TreeEnd}. Symbolic links below it are listed, never followed.
  */
 export const FileTreeParams = z.strictObject({ path: FilePath })
 export type FileTreeParams = z.infer<typeof FileTreeParams>
@@ -173,8 +212,8 @@ export type TreeEntry = z.infer<typeof TreeEntry>
 
 export const TreeEnd = z.object({
   entries: z.number().int(),
-  /** What could not be read. */
-  unreadable: z.array(z.object({ path: z.string(), errno: z.string() })).max(50),
+  /** What could not be read: the first 20, their paths cut to 100 characters. */
+  unreadable: z.array(z.object({ path: z.string(), errno: z.string() })),
 })
 export type TreeEnd = z.infer<typeof TreeEnd>
 

@@ -1,12 +1,14 @@
 import { z } from 'zod'
 import { ExecAttachParams, ExecParams } from './exec.ts'
 import {
+  FileChangeParams,
   FileDeleteParams,
   FileListParams,
   FileMkdirParams,
   FileReadParams,
   FileSearchParams,
   FileStatParams,
+  FileSymlinkParams,
   FileTransferParams,
   FileTreeParams,
   FileWriteParams,
@@ -44,6 +46,8 @@ export const methods = {
   'file.search': { params: FileSearchParams, action: 'file.read', repeatable: true, input: false },
   'file.write': { params: FileWriteParams, action: 'file.write', repeatable: true, input: true },
   'file.mkdir': { params: FileMkdirParams, action: 'file.write', repeatable: false, input: false },
+  'file.symlink': { params: FileSymlinkParams, action: 'file.write', repeatable: false, input: false },
+  'file.change': { params: FileChangeParams, action: 'file.write', repeatable: true, input: false },
   'file.copy': { params: FileTransferParams, action: 'file.write', repeatable: false, input: false },
   'file.move': { params: FileTransferParams, action: 'file.write', repeatable: false, input: false },
   'file.delete': { params: FileDeleteParams, action: 'file.delete', repeatable: false, input: false },

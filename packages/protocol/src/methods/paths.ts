@@ -29,5 +29,11 @@ export const FilePath = z.union([
 ])
 export type FilePath = z.infer<typeof FilePath>
 
+/** Where a symbolic link points: text (UTF-8), or the bytes themselves in base64. */
+export const LinkTarget = z.union([
+  systemText.min(1).max(4096),
+  z.strictObject({ base64: z.base64().min(1).max(8192) }),
+])
+
 /** Variables set on top of the daemon's environment; null removes one. */
 export const EnvironmentChange = z.record(z.string().regex(/^[^=\0]+$/), systemText.nullable())

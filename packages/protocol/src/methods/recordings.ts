@@ -10,8 +10,52 @@ export const RECORDING_SPOOL_BYTES = 256 * 1024 * 1024
 /** Bytes of one chunk on its way to the relay at most. */
 export const MAX_RECORDING_CHUNK_BYTES = 512 * 1024
 
-/** Id of a recording: `rec_` and the id of its session or call. */
+/** Bytes of one recording at most; what comes after is a gap, or ends what is recorded. */
+export const MAX_RECORDING_BYTES = 256 * 1024 * 1024
+
+/** Bytes of content of one recording that may travel in a batch with others. */
+export const MAX_BATCHED_RECORDING_BYTES = 64 * 1024
+
+/** Bytes of one answer with content at most. */
+export const MAX_RECORDING_PART_BYTES = 4 * 1024 * 1024
+
+/**
+ * Id of a recording, see {@link recordingIdOf}. Never made from an id that a caller chooses: whoever could use one twice
+ * could keep the second one from being recorded.
+ */
 export const RecordingId = z.string().regex(/^rec_[A-Za-z0-9_-]{8,64}$/)
+
+/** The id of what is recorded under this audit row: `aud_x` gives `rec_x`. */
+export function recordingIdOf(intentId: string): string {
+  return `rec_${intentId.replace(/^aud_/, '')}`
+}
+
+/**
+ * Codes of the events of a recording, an asciicast v2 file (docs.asciinema.org/manual/asciicast/v2). Players pass over
+ * those they do not know.
+ */
+export const recordingCodes = {
+  /** What a terminal shows. In a recording of kind `exec`, each line feed has a carriage return before it. */
+  output: 'o',
+  /** The exact bytes of the output before it, base64, where that is not what was put out: no UTF-8, or a note of ours. */
+  exact: 'b',
+  /** `stdout` or `stderr`: of which stream output is from here on. At first `stdout`. */
+  stream: 's',
+  /** `80x24`. */
+  resize: 'r',
+  /** A note: who typed how much, who may type now. Never the input itself. */
+  marker: 'm',
+  /** A {@link RecordingOmission} as JSON: output that is not in the recording. */
+  omitted: 'x',
+} as const
+
+/** Output that is not kept: the middle of a long command's, or what came while recording had failed. */
+export const RecordingOmission = z.object({
+  bytes: z.number().int(),
+  /** Of the whole output, both streams in the order they were read; not where recording had failed. */
+  whole: z.object({ stdoutBytes: z.number().int(), stderrBytes: z.number().int(), sha256: Sha256 }).optional(),
+})
+export type RecordingOmission = z.infer<typeof RecordingOmission>
 
 /** Who, where and why: in the header of each recording (key `cmdop`) and in its row at the relay. */
 export const RecordingSubject = z.object({
@@ -57,8 +101,28 @@ export const RecordingSummary = RecordingSubject.extend({
 })
 export type RecordingSummary = z.infer<typeof RecordingSummary>
 
+/** Recordings that are complete and short, several at once: body of `POST /api/recordings/batch`. */
+export const RecordingBatch = z.strictObject({
+  /** Made by the machine; the same batch sent again is stored once. */
+  batchId: z.string().regex(/^bat_[0-9a-f]{32}$/),
+  items: z
+    .array(
+      z.strictObject({
+        subject: RecordingSubject,
+        manifest: RecordingManifest,
+        /** The whole asciicast file. */
+        content: z.string().max(MAX_BATCHED_RECORDING_BYTES),
+      }),
+    )
+    .min(1)
+    .max(1000),
+})
+export type RecordingBatch = z.infer<typeof RecordingBatch>
+
 export const RecordingListQuery = z.object({
   machineId: z.string().max(64).optional(),
+  /** The session, or the call of the exec. */
+  subjectId: z.string().max(64).optional(),
   kind: z.enum(['session', 'exec']).optional(),
   limit: z.coerce.number().int().min(1).max(500).default(100),
   cursor: z.string().max(1024).optional(),

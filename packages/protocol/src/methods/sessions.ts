@@ -97,6 +97,11 @@ export const SessionAttached = z.object({
   type: z.literal('attached'),
   participantId: z.string(),
   mode: z.enum(['operator', 'observer']),
+  /**
+   * Whether the machine knew this participant: `inputOffset` goes on where it was. Where it is false, a client that comes
+   * back cannot tell which of its input arrived, and must not send it again.
+   */
+  resumed: z.boolean().default(false),
   /** Where output goes on after the snapshot, if there is one. */
   offset: z.number().int().min(0),
   /** Bytes of input of this participant that have arrived; the client goes on from here. */

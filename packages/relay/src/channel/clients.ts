@@ -47,10 +47,14 @@ export class ClientPeers {
       },
     })
     this.#peers.set(peer, caller)
-    peer.onClosed = () => this.#peers.delete(peer)
+    const stop = atExpiry(caller.key.expiresAt, () => drop(peer, 'has expired'))
+    peer.onClosed = () => {
+      stop()
+      this.#peers.delete(peer)
+    }
     peer.link.sendHello({ time: Date.now(), relayId: this.#options.relayId })
     if (this.#closed) peer.link.close(new CmdopError('unavailable', 'The relay is shutting down.'))
-    if (this.#revoked.has(caller.key.id)) drop(peer)
+    if (this.#revoked.has(caller.key.id)) drop(peer, 'was revoked')
     return peer
   }
 
@@ -64,12 +68,30 @@ export class ClientPeers {
     const now = Date.now()
     for (const [id, at] of this.#revoked) if (now - at > REMEMBER_REVOKED_MS) this.#revoked.delete(id)
     this.#revoked.set(keyId, now)
-    for (const [peer, caller] of this.#peers) if (caller.key.id === keyId) drop(peer)
+    for (const [peer, caller] of this.#peers) if (caller.key.id === keyId) drop(peer, 'was revoked')
   }
 }
 
 /** What runs for it is ended too, and not left to go on for its `orphanMs`. */
-function drop(peer: Peer): void {
-  peer.endRoutes(new CmdopError('cancelled', 'The API key of the caller was revoked.'))
-  peer.link.close(new CmdopError('auth', 'The API key was revoked.'))
+function drop(peer: Peer, why: 'was revoked' | 'has expired'): void {
+  peer.endRoutes(new CmdopError('cancelled', `The API key of the caller ${why}.`))
+  peer.link.close(new CmdopError('auth', `The API key ${why}; ask for a new one.`))
+}
+
+/** Milliseconds a timer waits at most; Node takes more for none. */
+const LONGEST_TIMER_MS = 2_147_483_647
+
+/** Calls back when a key expires; the answer stops that. */
+function atExpiry(expiresAt: string | null, expired: () => void): () => void {
+  if (expiresAt === null) return () => {}
+  let timer: NodeJS.Timeout
+  const wait = () => {
+    const leftMs = Date.parse(expiresAt) - Date.now()
+    timer = setTimeout(
+      () => (leftMs > LONGEST_TIMER_MS ? wait() : expired()),
+      Math.min(leftMs, LONGEST_TIMER_MS),
+    ).unref()
+  }
+  wait()
+  return () => clearTimeout(timer)
 }

@@ -12,6 +12,7 @@ import {
   frameTypes,
   Link,
   MAX_CHANNELS,
+  MAX_DATA_BYTES,
   MAX_FRAME_BYTES,
   MAX_WINDOW,
   Open,
@@ -194,6 +195,34 @@ describe('a channel that is not decided yet', () => {
     await delivered()
     expect(of(client, frameTypes.reset).map(({ payload }) => decodeReset(payload).code)).toEqual(['flow_control'])
     expect(client.closedWith()).toBeUndefined()
+  })
+
+  test('of an observer carries no input to the machine, only control', async () => {
+    const { client, machine, decide } = await newPair()
+    client.link.send(encodeJson(frameTypes.open, 1, { ...open, method: 'session.observe' }))
+    decide()
+    await delivered()
+    machine.link.send(encodeWindow(2, 10_000))
+    await delivered()
+    client.link.send(encodeData(1, 0, Buffer.from('{}')))
+    client.link.send(encodeData(1, 1, Buffer.from('typed')))
+    await delivered()
+    expect(of(machine, frameTypes.data).map(({ payload }) => Buffer.from(payload).toString())).toEqual(['\0{}'])
+    expect(of(client, frameTypes.reset).map(({ payload }) => decodeReset(payload).code)).toEqual(['permission'])
+    expect(of(machine, frameTypes.reset).map(({ payload }) => decodeReset(payload).code)).toEqual(['permission'])
+  })
+
+  test('carries no frame of content over its limit', async () => {
+    const { client, machine, decide } = await newPair()
+    client.link.send(encodeJson(frameTypes.open, 1, { ...open, method: 'session.attach' }))
+    decide()
+    await delivered()
+    machine.link.send(encodeWindow(2, 100_000))
+    await delivered()
+    client.link.send(encodeData(1, 1, new Uint8Array(MAX_DATA_BYTES + 1)))
+    await delivered()
+    expect(of(machine, frameTypes.data)).toEqual([])
+    expect(of(client, frameTypes.reset).map(({ payload }) => decodeReset(payload).code)).toEqual(['frame_too_large'])
   })
 
   test('whose call no longer fits a frame is refused, and the machine hears nothing of it', async () => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import swagger from '@fastify/swagger'
-import { CmdopError, toWireError } from '@cmdop/protocol'
+import { CmdopError, MACHINE_REQUEST_SCHEME, toWireError } from '@cmdop/protocol'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import {
   hasZodFastifySchemaValidationErrors,
@@ -13,6 +13,8 @@ import type { HttpContext } from './context.ts'
 import { apiKeyRoutes } from './routes/api-keys.ts'
 import { enrollRoutes } from './routes/enroll.ts'
 import { machineRoutes } from './routes/machines.ts'
+import { recordingUploadRoutes } from './routes/recording-uploads.ts'
+import { recordingRoutes } from './routes/recordings.ts'
 import { systemRoutes } from './routes/system.ts'
 
 /** Bytes of a request body at most. */
@@ -48,7 +50,12 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
     openapi: {
       openapi: '3.1.0',
       info: { title: 'CMDOP relay', version: RELAY_VERSION, license: { name: 'Apache-2.0' } },
-      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
+      components: {
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer' },
+          machine: { type: 'http', scheme: MACHINE_REQUEST_SCHEME },
+        },
+      },
       security: [{ bearer: [] }],
     },
     transform: jsonSchemaTransform,
@@ -57,6 +64,9 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
   await app.register(enrollRoutes(context))
   await app.register(machineRoutes(context))
   await app.register(apiKeyRoutes(context))
+  await app.register(recordingRoutes(context))
+  // Machines send all the time.
+  await app.register(recordingUploadRoutes(context), { logLevel: 'warn' })
   await app.ready()
   return app
 }

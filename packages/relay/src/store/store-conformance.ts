@@ -5,6 +5,7 @@ import { describeFleets } from './conformance/fleets.ts'
 import { describeKeys } from './conformance/keys.ts'
 import { describeLifecycle } from './conformance/lifecycle.ts'
 import { describeMachines } from './conformance/machines.ts'
+import { describeRecordings } from './conformance/recordings.ts'
 import type { OpenStore } from './conformance/world.ts'
 
 /** What every implementation of the port does. `open` gives a new, empty store each time. */
@@ -14,6 +15,7 @@ export function describeStore(name: string, open: OpenStore): void {
     describeKeys(open)
     describeEnrollment(open)
     describeMachines(open)
+    describeRecordings(open)
     describeAudit(open)
     describeLifecycle(open)
   })

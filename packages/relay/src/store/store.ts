@@ -1,3 +1,5 @@
+import type { RecordingManifest, RecordingSubject, RecordingSummary } from '@cmdop/protocol'
+
 /**
  * The relay's state as an asynchronous port. Every promise that resolves means committed: it survives `kill -9`.
  * Times are ISO 8601 strings in UTC, ids are strings made by the caller. Implemented once now (SQLite); every
@@ -13,6 +15,7 @@ export interface Store extends AsyncDisposable {
   readonly enrollmentTokens: EnrollmentTokenStore
   readonly tickets: TicketStore
   readonly machines: MachineStore
+  readonly recordings: RecordingStore
   readonly audit: AuditStore
   /** The relay's own signing key, made once by whoever comes first; every relay on this store gets the same one. */
   relayKey(propose: () => RelayKeyRow): Promise<RelayKeyRow>
@@ -213,4 +216,49 @@ export interface AuditStore {
     fleetId: string,
     page: { limit: number; after?: number; callId?: string; machineId?: string },
   ): Promise<{ position: number; row: AuditRow }[]>
+  get(rowId: string): Promise<AuditRow | undefined>
+}
+
+/** A recording of a session or a command. What it says is in a blob. */
+export interface RecordingRow {
+  readonly id: string
+  readonly fleetId: string
+  readonly machineId: string
+  readonly kind: RecordingSubject['kind']
+  readonly subjectId: string
+  readonly startedAt: string
+  readonly subject: RecordingSubject
+  readonly state: RecordingSummary['state']
+  readonly manifest: RecordingManifest | null
+  readonly blob: string
+  /** Where its content begins there: short recordings share a blob. */
+  readonly blobOffset: number
+  /** Bytes of its content; null while it is `open`. */
+  readonly bytes: number | null
+}
+
+/** The position after the last row of a page of recordings, the newest first, then by id. */
+export interface RecordingCursor {
+  readonly startedAt: string
+  readonly id: string
+}
+
+/** The recordings of all fleets. */
+export interface RecordingStore {
+  /** Adds those whose id is not there yet; a row that is there stays as it is. All or none. */
+  add(recordings: readonly RecordingRow[]): Promise<void>
+  get(recordingId: string): Promise<RecordingRow | undefined>
+  /** Ends an `open` recording. False when it had ended before, or is not there. */
+  finish(recordingId: string, end: Pick<RecordingRow, 'state' | 'manifest' | 'bytes'>): Promise<boolean>
+  /** Of one fleet, the newest first, then by id; `after` continues. */
+  list(
+    fleetId: string,
+    page: {
+      limit: number
+      after?: RecordingCursor
+      machineId?: string
+      subjectId?: string
+      kind?: RecordingRow['kind']
+    },
+  ): Promise<RecordingRow[]>
 }

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 
-/** The functions of the GNU C library that starting a process needs. An int is an error number, 0 is success. */
+/** The functions of the GNU C library that processes and terminals need. An int is an error number, 0 is success. */
 export interface Libc {
   /** pipe2(2): fills two descriptors. -1 is a failure. */
   pipe2(descriptors: Int32Array, flags: number): number
@@ -18,6 +18,12 @@ export interface Libc {
   posix_spawnattr_setflags(attributes: Buffer, flags: number): number
   posix_spawnattr_setsigdefault(attributes: Buffer, signals: Buffer): number
   posix_spawnattr_setsigmask(attributes: Buffer, signals: Buffer): number
+  /** fcntl(2). -1 is a failure. */
+  fcntl(descriptor: number, command: number, type: 'int', value: number): number
+  /** tcgetattr(3): fills a `struct termios`. -1 is a failure. */
+  tcgetattr(descriptor: number, termios: Buffer): number
+  /** tcflush(3). -1 is a failure. */
+  tcflush(descriptor: number, queue: number): number
 }
 
 /** Strings, ended by null. */
@@ -39,6 +45,9 @@ const signatures: Readonly<Record<keyof Libc, string>> = {
   posix_spawnattr_setflags: 'int posix_spawnattr_setflags(void *attributes, short flags)',
   posix_spawnattr_setsigdefault: 'int posix_spawnattr_setsigdefault(void *attributes, void *signals)',
   posix_spawnattr_setsigmask: 'int posix_spawnattr_setsigmask(void *attributes, void *signals)',
+  fcntl: 'int fcntl(int descriptor, int command, ...)',
+  tcgetattr: 'int tcgetattr(int descriptor, void *termios)',
+  tcflush: 'int tcflush(int descriptor, int queue)',
 }
 
 let loaded: { readonly libc: Libc | undefined } | undefined

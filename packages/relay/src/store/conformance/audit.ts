@@ -25,6 +25,8 @@ export function describeAudit(open: OpenStore): void {
       await world.store.audit.append(outcome)
       const listed = await world.store.audit.list(fleetId, { limit: 10 })
       expect(listed.map(({ row }) => row)).toEqual([intent, outcome])
+      expect(await world.store.audit.get(outcome.id)).toEqual(outcome)
+      expect(await world.store.audit.get(newId('audit'))).toBeUndefined()
     })
 
     it('refuses a second row of the same id', async () => {

@@ -1,4 +1,13 @@
-import type { AuditRow, EnrollmentTokenRow, FleetRow, KeyRow, MachineRow, PrincipalRow, Store } from '../store.ts'
+import type {
+  AuditRow,
+  EnrollmentTokenRow,
+  FleetRow,
+  KeyRow,
+  MachineRow,
+  PrincipalRow,
+  RecordingRow,
+  Store,
+} from '../store.ts'
 
 /** One empty store under test; disposing of it removes its data. */
 export interface StoreWorld extends AsyncDisposable {
@@ -113,6 +122,43 @@ export function auditRow(fleetId: string, change: Partial<AuditRow> = {}): Audit
     durationMs: null,
     requestId: null,
     ...change,
+  }
+}
+
+/** A recording that is not over. */
+export function recordingRow(machine: MachineRow, change: Partial<RecordingRow> = {}): RecordingRow {
+  const recordingId = newId('rec')
+  const { id: machineId, fleetId } = machine
+  const subject = {
+    recordingId,
+    kind: 'exec' as const,
+    subjectId: `call-${recordingId}`,
+    machineId,
+    fleetId,
+    principalId: 'principal_1',
+    principalKind: 'human',
+    principalName: 'Ada',
+    onBehalfOf: null,
+    intentId: 'audit_1',
+    title: 'true',
+    reason: null,
+    startedAt: at(3),
+  }
+  const { kind, subjectId, startedAt } = { ...subject, ...change }
+  return {
+    id: recordingId,
+    fleetId,
+    machineId,
+    subject: { ...subject, kind, subjectId, startedAt },
+    state: 'open',
+    manifest: null,
+    blob: recordingId,
+    blobOffset: 0,
+    bytes: null,
+    ...change,
+    kind,
+    subjectId,
+    startedAt,
   }
 }
 

@@ -2,12 +2,14 @@ import { CmdopError } from '@cmdop/protocol'
 import { type Kysely, sql } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 import { createFirstTables } from './migration-0001.ts'
+import { createRecordings } from './migration-0002.ts'
 import type { SqlEngine } from './tables.ts'
 
 /** Every migration there is, in order of name. Released ones are never changed. */
 function migrations(engine: SqlEngine): Record<string, Migration> {
   return {
     '0001-first-tables': { up: (db) => createFirstTables(db, engine) },
+    '0002-recordings': { up: createRecordings },
   }
 }
 

@@ -9,6 +9,12 @@ export function createAuditStore(db: Database): AuditStore {
     append: async (row) => {
       await db.executeQuery({ ...insert, parameters: columns.map((column) => row[column]) })
     },
+    get: async (rowId) => {
+      const found = await db.selectFrom('audit').selectAll().where('id', '=', rowId).executeTakeFirst()
+      if (found === undefined) return undefined
+      const { position: _, ...row } = found
+      return row
+    },
     list: async (fleetId, { limit, after, callId, machineId }) => {
       const rows = await db
         .selectFrom('audit')

@@ -4,6 +4,7 @@ import { createAuditStore } from './sql-audit.ts'
 import { createFleetStore, createPrincipalStore } from './sql-fleets.ts'
 import { createEnrollmentTokenStore, createKeyStore, createTicketStore } from './sql-keys.ts'
 import { createMachineStore } from './sql-machines.ts'
+import { createRecordingStore } from './sql-recordings.ts'
 import type { Database, SqlEngine } from './tables.ts'
 
 /** What a {@link SqlStore} stands on. */
@@ -23,6 +24,7 @@ export class SqlStore implements Store {
   readonly enrollmentTokens
   readonly tickets
   readonly machines
+  readonly recordings
   readonly audit
   readonly #db: Database
   readonly #close: () => Promise<void>
@@ -36,6 +38,7 @@ export class SqlStore implements Store {
     this.enrollmentTokens = createEnrollmentTokenStore(db)
     this.tickets = createTicketStore(db)
     this.machines = createMachineStore(db, engine)
+    this.recordings = createRecordingStore(db)
     this.audit = createAuditStore(db)
   }
 

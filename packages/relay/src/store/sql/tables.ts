@@ -6,6 +6,7 @@ import type {
   KeyRow,
   MachineRow,
   PrincipalRow,
+  RecordingRow,
   RelayKeyRow,
   TicketRow,
 } from '../store.ts'
@@ -21,6 +22,8 @@ export interface Tables {
   enrollmentTokens: EnrollmentTokenRow
   tickets: TicketRow
   machines: MachineRow
+  /** Subject and manifest are JSON. */
+  recordings: Omit<RecordingRow, 'subject' | 'manifest'> & { subject: string; manifest: string | null }
   audit: AuditRow & { position: Generated<number> }
   /** At most one row; its `id` is 1. */
   relayKey: RelayKeyRow & { id: number }

@@ -58,7 +58,7 @@ describe('the schema', () => {
       details: { unknownMigrations: ['9999-future'] },
     })
     const names = inDatabase(world.file, (database) => database.prepare('select name from kysely_migration').all())
-    expect(names).toHaveLength(2)
+    expect(names).toHaveLength(3)
   })
 
   it('is made once when several relays start on a new file at the same moment', async () => {

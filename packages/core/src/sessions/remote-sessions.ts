@@ -1,0 +1,125 @@
+import {
+  CmdopError,
+  MAX_ANSWER_BYTES,
+  type MethodName,
+  SessionInfo,
+  SessionList,
+  SessionReadEnd,
+} from '@cmdop/protocol'
+import { newCallId, parseAnswer, parseJson } from '../answers.ts'
+import type { Channels } from '../channels.ts'
+import { attach } from './attachment.ts'
+import type { ExecuteOptions, SessionCommand } from './execute.ts'
+import { RemoteSessionCommand } from './remote-session-command.ts'
+import type {
+  AttachOptions,
+  MachineSessions,
+  ObserveOptions,
+  Session,
+  SessionOpenOptions,
+  SessionPart,
+} from './session.ts'
+import type { Attachment } from './session-events.ts'
+
+/** Bytes read at once of what a session has put out, unless chosen. */
+const DEFAULT_READ_BYTES = 1024 * 1024
+
+interface Cancellable {
+  signal?: AbortSignal | undefined
+}
+
+interface MachineCall extends Cancellable {
+  readonly method: MethodName
+  readonly params: Record<string, unknown>
+}
+
+/** The sessions of one machine over the relay. */
+export class RemoteSessions implements MachineSessions {
+  readonly #channels: Channels
+  readonly #machineId: string
+
+  constructor(channels: Channels, machineId: string) {
+    this.#channels = channels
+    this.#machineId = machineId
+  }
+
+  async open({ signal, ...params }: SessionOpenOptions = {}): Promise<Session> {
+    const { data } = await this.#ask({ method: 'session.open', params, signal })
+    return this.#handle(data)
+  }
+
+  async get(sessionId: string, { signal }: Cancellable = {}): Promise<Session> {
+    const { data } = await this.#ask({ method: 'session.get', params: { sessionId }, signal })
+    return this.#handle(data)
+  }
+
+  async list({ ended = false, signal }: Cancellable & { ended?: boolean } = {}): Promise<readonly SessionInfo[]> {
+    const { data } = await this.#ask({ method: 'session.list', params: { ended }, signal })
+    return parseAnswer(SessionList, parseJson(data)).items
+  }
+
+  #handle(answer: Uint8Array): Session {
+    const info = parseAnswer(SessionInfo, parseJson(answer))
+    return new RemoteSession(this.#channels, this.#machineId, info)
+  }
+
+  #ask(call: MachineCall): Promise<{ data: Uint8Array; trailer: unknown }> {
+    return this.#channels.ask({ ...call, target: this.#machineId, callId: newCallId() })
+  }
+}
+
+/** One of them. */
+class RemoteSession implements Session {
+  readonly id: string
+  readonly machineId: string
+  readonly name: string
+  readonly recordingId: string | null
+  readonly #channels: Channels
+
+  constructor(channels: Channels, machineId: string, { sessionId, name, recordingId }: SessionInfo) {
+    this.#channels = channels
+    this.machineId = machineId
+    this.id = sessionId
+    this.name = name
+    this.recordingId = recordingId
+  }
+
+  info({ signal }: Cancellable = {}): Promise<SessionInfo> {
+    return this.#askInfo('session.get', signal)
+  }
+
+  attach(options: AttachOptions = {}): Promise<Attachment> {
+    return attach({ channels: this.#channels, session: this, options })
+  }
+
+  observe(options: ObserveOptions = {}): Promise<Attachment> {
+    return this.attach({ ...options, mode: 'observer' })
+  }
+
+  execute(command: string, options: ExecuteOptions = {}): SessionCommand {
+    const { machineId, id: sessionId } = this
+    return new RemoteSessionCommand({ channels: this.#channels, machineId, sessionId, command, options })
+  }
+
+  async read(options: Cancellable & { offset: number; length?: number }): Promise<SessionPart> {
+    const { offset, length = DEFAULT_READ_BYTES, signal } = options
+    if (length > MAX_ANSWER_BYTES)
+      throw new CmdopError('validation', `Expected length to be at most ${MAX_ANSWER_BYTES} bytes, got ${length}.`)
+    const { data, trailer } = await this.#ask({ method: 'session.read', params: { offset, length }, signal })
+    return { data, ...parseAnswer(SessionReadEnd, trailer) }
+  }
+
+  close({ signal }: Cancellable = {}): Promise<SessionInfo> {
+    return this.#askInfo('session.close', signal)
+  }
+
+  async #askInfo(method: 'session.get' | 'session.close', signal: AbortSignal | undefined): Promise<SessionInfo> {
+    const { data } = await this.#ask({ method, params: {}, signal })
+    return parseAnswer(SessionInfo, parseJson(data))
+  }
+
+  #ask({ params, ...call }: MachineCall): Promise<{ data: Uint8Array; trailer: unknown }> {
+    const { machineId: target, id: sessionId } = this
+    return this.#channels.ask({ ...call, target, params: { sessionId, ...params }, callId: newCallId() })
+  }
+}

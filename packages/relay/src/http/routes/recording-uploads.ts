@@ -1,0 +1,109 @@
+import {
+  CmdopError,
+  MAX_RECORDING_CHUNK_BYTES,
+  RecordingAcknowledged,
+  RecordingBatch,
+  RecordingId,
+  RecordingManifest,
+  RecordingSubject,
+} from '@cmdop/protocol'
+import type { FastifyRequest } from 'fastify'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { authenticateMachine } from '../../recordings/machine-request.ts'
+import { RecordingUploads } from '../../recordings/uploads.ts'
+import type { MachineRow } from '../../store/store.ts'
+import type { HttpContext } from '../context.ts'
+
+const RecordingParams = z.object({ recording: RecordingId })
+const Offset = z.object({ offset: z.coerce.number().int().min(0) })
+const response = { 200: RecordingAcknowledged }
+const security = [{ machine: [] }]
+
+/** What machines send of their recordings; each request is signed with the machine's key. */
+export function recordingUploadRoutes(context: HttpContext): FastifyPluginAsyncZod {
+  const uploads = new RecordingUploads(context)
+  return async (app) => {
+    const bodies = new WeakMap<FastifyRequest, Buffer>()
+    const machines = new WeakMap<FastifyRequest, MachineRow>()
+    // What is signed is the body as it came.
+    app.removeContentTypeParser('application/json')
+    app.addContentTypeParser<Buffer>(
+      'application/json',
+      { parseAs: 'buffer' },
+      async (request: FastifyRequest, body: Buffer) => {
+        bodies.set(request, body)
+        return parseJson(body)
+      },
+    )
+    app.addContentTypeParser<Buffer>(
+      'application/octet-stream',
+      { parseAs: 'buffer' },
+      async (request: FastifyRequest, body: Buffer) => {
+        bodies.set(request, body)
+        return body
+      },
+    )
+    app.addHook('preValidation', async (request) => {
+      const { method, url, headers } = request
+      const body = bodies.get(request) ?? Buffer.alloc(0)
+      machines.set(
+        request,
+        await authenticateMachine(context, { method, url, authorization: headers.authorization, body }),
+      )
+    })
+    const machineOf = (request: FastifyRequest) => {
+      const machine = machines.get(request)
+      if (machine === undefined) throw new CmdopError('auth', 'The request is of no machine of this relay.')
+      return machine
+    }
+
+    app.post(
+      '/api/recordings',
+      { schema: { summary: 'A recording begins', security, body: RecordingSubject, response } },
+      async (request) => ({ storedBytes: await uploads.begin(machineOf(request), request.body) }),
+    )
+
+    app.post(
+      '/api/recordings/batch',
+      { schema: { summary: 'Short recordings that are over', security, body: RecordingBatch, response } },
+      async (request) => ({ storedBytes: await uploads.addBatch(machineOf(request), request.body) }),
+    )
+
+    app.put(
+      '/api/recordings/:recording/content',
+      { schema: { summary: 'More of a recording', security, params: RecordingParams, querystring: Offset, response } },
+      async (request) => {
+        const bytes = bodies.get(request) ?? Buffer.alloc(0)
+        if (bytes.length > MAX_RECORDING_CHUNK_BYTES)
+          throw new CmdopError('frame_too_large', `Expected at most ${MAX_RECORDING_CHUNK_BYTES} bytes at once.`)
+        const part = { id: request.params.recording, offset: request.query.offset, bytes }
+        return { storedBytes: await uploads.append(machineOf(request), part) }
+      },
+    )
+
+    app.put(
+      '/api/recordings/:recording/manifest',
+      {
+        schema: {
+          summary: 'A recording is over',
+          security,
+          params: RecordingParams,
+          body: RecordingManifest,
+          response,
+        },
+      },
+      async (request) => ({
+        storedBytes: await uploads.finish(machineOf(request), request.params.recording, request.body),
+      }),
+    )
+  }
+}
+
+function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString())
+  } catch (cause) {
+    throw new CmdopError('validation', 'The request could not be read as JSON.', { cause })
+  }
+}

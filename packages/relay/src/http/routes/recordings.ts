@@ -1,0 +1,140 @@
+import { Readable } from 'node:stream'
+import { CmdopError, RecordingId, RecordingList, RecordingListQuery, RecordingSummary } from '@cmdop/protocol'
+import type { FastifyRequest } from 'fastify'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { Caller } from '../../auth/authenticate.ts'
+import { newId } from '../../auth/secrets.ts'
+import type { Blobs } from '../../recordings/blobs.ts'
+import type { RecordingCursor, RecordingRow } from '../../store/store.ts'
+import type { HttpContext } from '../context.ts'
+import { guard } from '../guard.ts'
+
+/** Bytes that are read at once. */
+const READ_BYTES = 256 * 1024
+
+const RecordingParams = z.object({ recording: RecordingId })
+const Part = z.object({
+  offset: z.coerce.number().int().min(0).default(0),
+  /** Bytes at most; without it, all that there is. */
+  length: z.coerce.number().int().min(0).optional(),
+})
+const Cursor = z.tuple([z.string(), z.string()])
+
+/** Recordings of the caller's fleet. */
+export function recordingRoutes(context: HttpContext): FastifyPluginAsyncZod {
+  const { store, blobs } = context
+  const find = async (request: FastifyRequest, id: string) => {
+    const caller = await guard(store, request, 'recording.read')
+    const row = await store.recordings.get(id)
+    if (row?.fleetId === caller.fleetId) return { caller, row }
+    throw new CmdopError('not_found', 'There is no such recording in your fleet; see: cmdop recordings.')
+  }
+  return async (app) => {
+    app.get(
+      '/api/recordings',
+      {
+        schema: {
+          summary: 'Recordings of your fleet, the newest first',
+          querystring: RecordingListQuery,
+          response: { 200: RecordingList },
+        },
+      },
+      async (request) => {
+        const { fleetId } = await guard(store, request, 'recording.read')
+        const { limit, cursor, machineId, subjectId, kind } = request.query
+        const rows = await store.recordings.list(fleetId, {
+          limit: limit + 1,
+          ...(cursor === undefined ? {} : { after: parseCursor(cursor) }),
+          ...(machineId === undefined ? {} : { machineId }),
+          ...(subjectId === undefined ? {} : { subjectId }),
+          ...(kind === undefined ? {} : { kind }),
+        })
+        const items = await Promise.all(rows.slice(0, limit).map((row) => summary(blobs, row)))
+        const has_more = rows.length > limit
+        return { items, next_cursor: has_more ? formatCursor(items.at(-1)) : null, has_more }
+      },
+    )
+
+    app.get(
+      '/api/recordings/:recording',
+      { schema: { summary: 'One recording', params: RecordingParams, response: { 200: RecordingSummary } } },
+      async (request) => summary(blobs, (await find(request, request.params.recording)).row),
+    )
+
+    app.get(
+      '/api/recordings/:recording/content',
+      {
+        schema: {
+          summary: 'Its asciicast file, or a part of it',
+          params: RecordingParams,
+          querystring: Part,
+          response: { 200: z.string().describe('asciicast v2') },
+        },
+      },
+      async (request, reply) => {
+        const { caller, row } = await find(request, request.params.recording)
+        const { offset, length = Number.POSITIVE_INFINITY } = request.query
+        const bytes = Math.max(0, Math.min(length, (await storedBytes(blobs, row)) - offset))
+        await store.audit.append(readRow(caller, row, request.id))
+        const content = Readable.from(parts(blobs, row, { offset, bytes }), { objectMode: false })
+        return reply
+          .type('application/x-asciicast')
+          .header('content-length', bytes)
+          .send(content as never)
+      },
+    )
+  }
+}
+
+async function* parts(blobs: Blobs, { blob, blobOffset }: RecordingRow, part: { offset: number; bytes: number }) {
+  for (let done = 0; done < part.bytes;) {
+    const data = await blobs.read(blob, blobOffset + part.offset + done, Math.min(READ_BYTES, part.bytes - done))
+    if (data.length === 0) throw new CmdopError('server', 'The content of the recording is shorter than it was.')
+    done += data.length
+    yield data
+  }
+}
+
+async function summary(blobs: Blobs, row: RecordingRow): Promise<RecordingSummary> {
+  return { ...row.subject, state: row.state, storedBytes: await storedBytes(blobs, row), manifest: row.manifest }
+}
+
+async function storedBytes(blobs: Blobs, row: RecordingRow): Promise<number> {
+  return row.bytes ?? blobs.size(row.blob)
+}
+
+/** Who read it. */
+function readRow(caller: Caller, row: RecordingRow, requestId: string) {
+  return {
+    id: newId('aud_'),
+    kind: 'intent' as const,
+    fleetId: caller.fleetId,
+    intentId: null,
+    at: new Date().toISOString(),
+    principalId: caller.principalId,
+    action: 'recording.read',
+    machineId: row.machineId,
+    callId: row.subjectId,
+    digest: null,
+    decision: 'allow' as const,
+    code: null,
+    exitCode: null,
+    durationMs: null,
+    requestId,
+  }
+}
+
+function formatCursor(last: RecordingSummary | undefined): string | null {
+  if (last === undefined) return null
+  return Buffer.from(JSON.stringify([last.startedAt, last.recordingId])).toString('base64url')
+}
+
+function parseCursor(text: string): RecordingCursor {
+  try {
+    const [startedAt, id] = Cursor.parse(JSON.parse(Buffer.from(text, 'base64url').toString()))
+    return { startedAt, id }
+  } catch (cause) {
+    throw new CmdopError('validation', 'Expected cursor to be the next_cursor of an earlier answer.', { cause })
+  }
+}

@@ -1,0 +1,77 @@
+import { createHash, randomUUID, sign } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { formatMachineRequest, machineRequestText, type RecordingSubject, recordingIdOf } from '@cmdop/protocol'
+import type { Store } from '@cmdop/relay'
+import type { World, WorldMachine } from './world.ts'
+
+/** A request as a machine sends it; `change` makes it another one after it was signed. */
+export interface SignedRequest {
+  readonly method: string
+  readonly path: string
+  readonly body?: unknown
+  readonly timestamp?: number
+  readonly change?: { readonly path?: string; readonly body?: Uint8Array; readonly machineId?: string }
+}
+
+/** Sends requests with the key of this machine. Bytes go as they are, everything else as JSON. */
+export async function signedBy(world: World, machine: WorldMachine) {
+  const state = JSON.parse(await readFile(join(machine.dataDir, 'machine.json'), 'utf8')) as Record<string, string>
+  const { relayId = '', machineId = '', privateKey = '' } = state
+  return async ({ method, path, body, timestamp = Date.now(), change = {} }: SignedRequest) => {
+    const bytes = body instanceof Uint8Array ? body : Buffer.from(JSON.stringify(body ?? {}))
+    const bodySha256 = createHash('sha256').update(bytes).digest('hex')
+    const text = machineRequestText({ relayId, machineId, timestamp, method, path, bodySha256 })
+    const signature = sign(null, Buffer.from(text), privateKey).toString('base64url')
+    const authorization = formatMachineRequest({ machineId: change.machineId ?? machineId, timestamp, signature })
+    const type = body instanceof Uint8Array ? 'application/octet-stream' : 'application/json'
+    const answer = await fetch(`${world.relay.url}${change.path ?? path}`, {
+      method,
+      headers: { authorization, 'content-type': type },
+      body: (change.body ?? bytes) as Uint8Array<ArrayBuffer>,
+    })
+    return { status: answer.status, json: (await answer.json()) as { storedBytes: number; error: { code: string } } }
+  }
+}
+
+/** What a machine may record: the store says that it was permitted, though nothing ran. */
+export async function permittedSubject(store: Store, machineId: string): Promise<RecordingSubject> {
+  const machine = await store.machines.get(machineId)
+  const fleetId = machine?.fleetId ?? ''
+  const at = new Date().toISOString()
+  const id = randomUUID().replaceAll('-', '')
+  const row = {
+    kind: 'intent',
+    fleetId,
+    intentId: null,
+    at,
+    principalId: 'prn_test',
+    action: 'exec',
+    machineId,
+  } as const
+  const callId = `call_${id}`
+  const rest = {
+    digest: null,
+    decision: 'allow',
+    code: null,
+    exitCode: null,
+    durationMs: null,
+    requestId: null,
+  } as const
+  await store.audit.append({ ...row, ...rest, id: `aud_${id}`, callId })
+  return {
+    recordingId: recordingIdOf(`aud_${id}`),
+    kind: 'exec',
+    subjectId: callId,
+    machineId,
+    fleetId,
+    principalId: row.principalId,
+    principalKind: 'human',
+    principalName: 'Ada',
+    onBehalfOf: null,
+    intentId: `aud_${id}`,
+    title: 'true',
+    reason: null,
+    startedAt: at,
+  }
+}
