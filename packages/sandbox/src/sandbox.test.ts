@@ -166,6 +166,13 @@ describe('other restrictions', () => {
       })
       expect(signal).toBe('SIGKILL')
     }))
+
+  test('a view that is frozen twice at once answers both', () =>
+    within({ dryRun: true }, async (sandbox) => {
+      await runIn(sandbox, 'setsid -f sleep 1000 > /dev/null 2>&1')
+      const killed = await Promise.all([sandbox.freeze(), sandbox.freeze()])
+      expect(killed.map(({ backgroundKilled }) => backgroundKilled)).toEqual([1, 1])
+    }))
 })
 
 describe('without namespaces', () => {

@@ -162,7 +162,11 @@ class HostSandbox implements Sandbox {
     this.view = parts.plan.isTransaction ? viewOf(parts) : undefined
     const limit = parts.restrictions.limits?.viewBytes
     const uppers = parts.report.layers.map(({ upper }) => upper)
-    if (limit !== undefined) this.#watch = watchSize(uppers, limit, () => void this.freeze())
+    if (limit !== undefined)
+      this.#watch = watchSize(uppers, limit, () => {
+        // Where the host is gone already, there is nothing to end.
+        this.freeze().catch(() => {})
+      })
   }
 
   get id(): string {

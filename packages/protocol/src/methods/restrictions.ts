@@ -20,7 +20,7 @@ export type ResourceLimits = z.infer<typeof ResourceLimits>
  * What a session, run or command may not do; the machine's kernel holds it. Fixed at the start, inherited by everything in
  * it, and never loosened; several together mean all of them.
  */
-export const Restrictions = z.strictObject({
+const RestrictionsObject = z.strictObject({
   /** Nothing reaches the disk: commands see a view in which their own changes are, and the effect can be applied. */
   dryRun: z.boolean().optional(),
   /** A command's effect is applied when it deletes, empties or replaces nothing; otherwise nothing of it is. */
@@ -42,4 +42,57 @@ export const Restrictions = z.strictObject({
     .optional(),
   limits: ResourceLimits.optional(),
 })
-export type Restrictions = z.infer<typeof Restrictions>
+
+/** Names as the original product prints them; `noNetwork` is another word for `network: 'none'`. */
+const aliases: Readonly<Record<string, string>> = {
+  dry_run: 'dryRun',
+  no_delete: 'noDelete',
+  no_overwrite: 'noOverwrite',
+  read_only: 'readOnly',
+  writable_paths: 'writablePaths',
+  no_sudo: 'noSudo',
+  run_as: 'runAs',
+  no_network: 'noNetwork',
+}
+
+/** Accepts the other names, too. A restriction that is given under two names is refused: they might differ. */
+export const Restrictions = z.preprocess(withoutAliases, RestrictionsObject)
+export type Restrictions = z.infer<typeof RestrictionsObject>
+
+/** What callers may write: also the names of the original product. */
+export interface RestrictionsInput extends Restrictions {
+  readonly noNetwork?: boolean | undefined
+  readonly dry_run?: boolean | undefined
+  readonly no_delete?: boolean | undefined
+  readonly no_overwrite?: boolean | undefined
+  readonly read_only?: boolean | undefined
+  readonly writable_paths?: string[] | undefined
+  readonly no_network?: boolean | undefined
+  readonly no_sudo?: boolean | undefined
+  readonly run_as?: string | undefined
+}
+
+function withoutAliases(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  const result: Record<string, unknown> = {}
+  for (const [given, setting] of Object.entries(value)) {
+    const name = aliases[given] ?? given
+    const [known, meaning] =
+      name === 'noNetwork' ? (['network', noNetwork(setting)] as const) : ([name, setting] as const)
+    if (meaning === undefined) continue
+    // Not one or the other: what is left unknown here is refused by the schema.
+    if (Object.hasOwn(result, known)) result[`${known} (given twice)`] = meaning
+    else result[known] = meaning
+  }
+  return result
+}
+
+function noNetwork(setting: unknown): unknown {
+  if (typeof setting !== 'boolean') return setting
+  return setting ? 'none' : undefined
+}
+
+/** Whether there is anything that a kernel has to hold. */
+export function isRestricted(restrictions: Restrictions | undefined): restrictions is Restrictions {
+  return Object.values(restrictions ?? {}).some((value) => value !== undefined && value !== false && value !== 'host')
+}

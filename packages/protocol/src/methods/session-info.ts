@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Restrictions } from './restrictions.ts'
 
 /** Columns and rows of a terminal at most. */
 export const MAX_COLUMNS = 1000
@@ -64,6 +65,8 @@ export const SessionInfo = z.object({
   outputBytes: z.number().int(),
   firstKeptOffset: z.number().int(),
   recordingId: z.string().nullable(),
+  /** What nothing in it may do; null = no restriction. */
+  restrictions: Restrictions.nullable().default(null),
 })
 export type SessionInfo = z.infer<typeof SessionInfo>
 

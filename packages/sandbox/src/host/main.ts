@@ -31,6 +31,8 @@ class Host {
     const isSource = import.meta.url.endsWith('.ts')
     this.#thread = new Worker(new URL(isSource ? './view-thread.ts' : './view-thread.js', import.meta.url), {
       resourceLimits: THREAD_LIMITS,
+      // It closes descriptors that came over the socket; Node would warn of each.
+      trackUnmanagedFds: false,
     })
     this.#reaper = new Reaper((pid, status) => this.#tell({ type: 'exit', pid, status }))
     this.#thread.on('message', (event: FromThread) => this.#heard(event))

@@ -16,6 +16,7 @@ export class Reaper {
   #starting = 0
   #orphans = 0
   #onNone: (() => void) | undefined
+  #killing: Promise<number> | undefined
   #isKilling = false
 
   constructor(onExit: (pid: number, status: number) => void) {
@@ -38,7 +39,12 @@ export class Reaper {
   }
 
   /** Ends every process of the view. Resolves, with how many were not the starter's, when none is left. */
-  async killAll(): Promise<number> {
+  killAll(): Promise<number> {
+    this.#killing ??= this.#killAll().finally(() => (this.#killing = undefined))
+    return this.#killing
+  }
+
+  async #killAll(): Promise<number> {
     this.#orphans = 0
     this.#isKilling = true
     const none = new Promise<void>((resolve) => (this.#onNone = resolve))

@@ -34,7 +34,8 @@ export class HostProcess implements AsyncDisposable {
   readonly #errors: Buffer[] = []
   readonly #exits = new Map<number, PromiseWithResolvers<SandboxExit>>()
   readonly #starts = new Map<number, (event: Extract<HostEvent, { id: number }>) => void>()
-  #answer: ((event: HostEvent | undefined) => void) | undefined
+  /** Of those who wait, in the order in which they asked; the host answers in that order. */
+  readonly #answers: ((event: HostEvent | undefined) => void)[] = []
   #isGone = false
   #nextId = 1
 
@@ -163,7 +164,7 @@ export class HostProcess implements AsyncDisposable {
   async #next(): Promise<HostEvent> {
     const event = this.#isGone
       ? undefined
-      : await new Promise<HostEvent | undefined>((resolve) => (this.#answer = resolve))
+      : await new Promise<HostEvent | undefined>((resolve) => void this.#answers.push(resolve))
     if (event === undefined) throw refusalOf(Buffer.concat(this.#errors).toString())
     return event
   }
@@ -179,7 +180,7 @@ export class HostProcess implements AsyncDisposable {
       if (event.type === 'started') this.#exits.set(event.pid, Promise.withResolvers())
       this.#starts.get(event.id)?.(event)
       this.#starts.delete(event.id)
-    } else this.#answer?.(event)
+    } else this.#answers.shift()?.(event)
   }
 
   #end(error: Error | undefined, resolve: () => void): void {
@@ -189,7 +190,7 @@ export class HostProcess implements AsyncDisposable {
     closeSync(this.#descriptors)
     for (const exit of this.#exits.values()) exit.resolve(KILLED)
     for (const [id, answer] of this.#starts) answer({ type: 'not-started', id, errno: 'ESRCH' })
-    this.#answer?.(undefined)
+    for (const answer of this.#answers.splice(0)) answer(undefined)
     resolve()
   }
 }
