@@ -1,4 +1,4 @@
-import { chmod, lstat, readdir, rmdir, unlink } from 'node:fs/promises'
+import { chmod, lstat, readdir, rename, rmdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /**
@@ -7,20 +7,40 @@ import { join } from 'node:path'
  */
 export async function removeTree(folder: string): Promise<void> {
   const stats = await lstat(folder).catch(() => undefined)
-  if (stats !== undefined) await remove(Buffer.from(folder), stats.dev)
+  if (stats !== undefined) await remove(Buffer.from(folder), { device: stats.dev, folder, moved: 0 })
 }
+
+/** One removal. */
+interface Removal {
+  readonly device: number
+  readonly folder: string
+  /** Directories that were moved up so far. */
+  moved: number
+}
+
+/** Below this a path and one more name are within what the system takes, 4096 bytes. */
+const MAX_PATH_BYTES = 3_000
 
 const SLASH = Buffer.from('/')
 
-async function remove(path: Buffer, device: number): Promise<void> {
+async function remove(path: Buffer, removal: Removal): Promise<void> {
   const stats = await lstat(path)
   // Of a file, an overlay below may give another device; what is mounted on a file cannot be unlinked anyway.
   if (!stats.isDirectory()) return unlink(path)
-  if (stats.dev !== device) throw new Error(`Another file system is mounted at ${path.toString()}; it is not removed.`)
+  if (stats.dev !== removal.device)
+    throw new Error(`Another file system is mounted at ${path.toString()}; it is not removed.`)
   if ((stats.mode & 0o700) !== 0o700) await chmod(path, 0o700)
+  if (path.length > MAX_PATH_BYTES) return remove(await moveUp(path, removal), removal)
   for (const name of await readdir(path, { encoding: 'buffer' }))
-    await remove(Buffer.concat([path, SLASH, name]), device)
+    await remove(Buffer.concat([path, SLASH, name]), removal)
   await rmdir(path)
+}
+
+/** Commands can make paths that are too long to name from outside; what is in one is removed nearer to the top. */
+async function moveUp(path: Buffer, removal: Removal): Promise<Buffer> {
+  const nearer = Buffer.from(join(removal.folder, `deep-${process.pid}-${removal.moved++}`))
+  await rename(path, nearer)
+  return nearer
 }
 
 /**

@@ -9,12 +9,14 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Restrictions } from '@cmdop/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { applyEffect } from './apply/apply-effect.ts'
 import { computeEffects } from './effects/compute-effects.ts'
 import { removeTree, sweep } from './remove-tree.ts'
 import { type Sandbox, type SandboxOptions, openSandbox } from './sandbox.ts'
 import { HostProcess } from './starter/host-process.ts'
 import { runIn } from './testing/run-in.ts'
 import type { SandboxProcessInput } from './testing/sandbox-process.ts'
+import type { View } from './view.ts'
 
 const isRoot = process.getuid?.() === 0
 
@@ -295,6 +297,24 @@ describe('refused before anything runs', () => {
 })
 
 describe('the life of a sandbox', () => {
+  test('paths longer than the system takes are named as not previewed, never applied, and removed in the end', () =>
+    within({ dryRun: true }, async (sandbox, home) => {
+      const name = 'n'.repeat(200)
+      await runIn(sandbox, `for i in $(seq 40); do mkdir ${name} && cd -P ${name} || exit; done; echo x > file`, {
+        cwd: home,
+      })
+      await sandbox.freeze()
+      const view = sandbox.view as View
+      const { effects, hash, unpreviewable } = await computeEffects(view)
+      expect(effects.length).toBeGreaterThan(10)
+      expect(unpreviewable.at(-1)?.why).toContain('longer than the system takes')
+      const applying = applyEffect(view, hash, { journals: join(base, 'journals') })
+      await expect(applying).rejects.toMatchObject({ code: 'effect_conflict' })
+      await sandbox.discard()
+      expect(await readdir(folder)).not.toContain(sandbox.id)
+      expect((await readdir(home)).toSorted()).toEqual(['kept.txt', 'other.txt'])
+    }))
+
   test('its host and its commands end when the daemon is killed, and what is left is swept', async () => {
     if (!hasNamespaces) return
     const place = await mkdtemp(join(base, 'crash-'))

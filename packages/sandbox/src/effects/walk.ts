@@ -18,6 +18,7 @@ export async function walkView(view: View, directories: UpperDirectories, signal
 
 const top = Buffer.alloc(0)
 const MS = 1_000_000n
+const TOO_LONG = 'Its path is longer than the system takes, so what is in it is not known.'
 
 /** `OVERLAYFS_SUPER_MAGIC` of `<linux/magic.h>`. */
 const OVERLAYFS = 0x794c_7630
@@ -70,7 +71,12 @@ class Walk implements Changes {
   async #directory(place: Place, real: EntryState | undefined): Promise<void> {
     const upper = place.upper ? this.#directories.list(place.upper) : []
     for (const name of upper) {
-      await this.#upperEntry(place, name)
+      try {
+        await this.#upperEntry(place, name)
+      } catch (error) {
+        if (codeOf(error) !== 'ENAMETOOLONG') throw error
+        this.unread.push({ path: joinBytes(this.#root, joinBytes(place.path, name)), why: TOO_LONG })
+      }
       await this.#pace()
     }
     if (place.lower?.equals(place.path)) return
@@ -178,8 +184,10 @@ class Walk implements Changes {
     try {
       return readState(full, { xattrs })
     } catch (error) {
-      if (codeOf(error) !== 'EACCES') throw error
-      this.unread.push({ path: full, why: 'It is in a directory that cannot be entered.' })
+      const code = codeOf(error)
+      if (code !== 'EACCES' && code !== 'ENAMETOOLONG') throw error
+      const why = code === 'EACCES' ? 'It is in a directory that cannot be entered.' : TOO_LONG
+      this.unread.push({ path: full, why })
       return undefined
     }
   }
@@ -192,8 +200,9 @@ class Walk implements Changes {
     } catch (error) {
       const code = codeOf(error)
       if (code === 'ENOENT' || code === 'ENOTDIR') return []
-      if (code !== 'EACCES') throw error
-      this.unread.push({ path: full, why: 'The directory cannot be read, so what is in it is not known.' })
+      if (code !== 'EACCES' && code !== 'ENAMETOOLONG') throw error
+      const why = code === 'EACCES' ? 'The directory cannot be read, so what is in it is not known.' : TOO_LONG
+      this.unread.push({ path: full, why })
       return []
     }
   }

@@ -35,6 +35,8 @@ class Host {
       trackUnmanagedFds: false,
     })
     this.#reaper = new Reaper((pid, status) => this.#tell({ type: 'exit', pid, status }))
+    // The one that the thread rehearses with; the starter does not know it, and does not miss its end.
+    this.#reaper.starting()
     this.#thread.on('message', (event: FromThread) => this.#heard(event))
     this.#thread.on('error', (error) => {
       process.stderr.write(String(error))
@@ -64,6 +66,7 @@ class Host {
   #heard(event: FromThread): void {
     if (event.type === 'up') {
       this.#threadId = event.thread
+      this.#reaper.started(event.rehearsed)
       this.#tell({ type: 'up', pid: Number(readlinkSync('/proc/self')) })
     } else if (event.type === 'ready')
       this.#tell({ type: 'ready', report: { ...event.report, thread: this.#threadId } })

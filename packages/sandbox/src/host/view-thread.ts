@@ -15,7 +15,8 @@ export type ToThread =
 
 /** To the main thread. */
 export type FromThread =
-  | { readonly type: 'up'; readonly thread: number }
+  /** `rehearsed`: the program that was started to have it done once. */
+  | { readonly type: 'up'; readonly thread: number; readonly rehearsed: number | undefined }
   | { readonly type: 'ready'; readonly report: Omit<ViewReport, 'thread'> }
   | { readonly type: 'refused'; readonly step: string; readonly errno: string }
   | { readonly type: 'started'; readonly id: number; readonly pid: number; readonly terminal?: Terminal }
@@ -31,9 +32,9 @@ function serve(): void {
   const port = parentPort
   if (port === null) throw new Error('This module is a thread of the sandbox host.')
   const answer = (event: FromThread) => port.postMessage(event)
-  rehearse()
+  const rehearsed = rehearse()
   // This /proc is still the starter's, and so are its ids.
-  answer({ type: 'up', thread: Number(readlinkSync('/proc/thread-self').split('/').at(-1)) })
+  answer({ type: 'up', thread: Number(readlinkSync('/proc/thread-self').split('/').at(-1)), rehearsed })
   port.on('message', (message: ToThread) => {
     if (message.type === 'view') answer(enter(message.plan))
     else answer(start(message.request, message.ends))
@@ -41,15 +42,16 @@ function serve(): void {
 }
 
 /** Loads and compiles now what the first command would wait for. */
-function rehearse(): void {
+function rehearse(): number | undefined {
   dataMounts()
   try {
-    startProgram(
+    return startProgram(
       { id: 0, file: 'true', args: [], cwd: '/', env: { PATH: '/usr/bin:/bin' }, stdin: false },
       [-1, -1, -1],
     )
   } catch {
     // It shows with the first command, if it matters.
+    return undefined
   }
 }
 
