@@ -146,6 +146,16 @@ describe('other restrictions', () => {
       expect(await readdir(home)).toEqual(['other.txt'])
     }))
 
+  test('with the network of the machine the view stays as it is, and what the kernel shows read-only', () =>
+    within({ dryRun: true, network: 'host' }, async (sandbox, home) => {
+      const script =
+        'readlink /proc/self/ns/net; rm kept.txt; touch /sys/x /sys/fs/cgroup/x; mkdir /sys/fs/cgroup/y; ls'
+      const { stdout, stderr } = await runIn(sandbox, script, { cwd: home })
+      expect(stdout).toBe(`${await readlink('/proc/self/ns/net')}\nother.txt\n`)
+      expect(stderr.trim().split('\n')).toHaveLength(3)
+      expect((await readdir(home)).toSorted()).toEqual(['kept.txt', 'other.txt'])
+    }))
+
   test.each([
     ['cpuSeconds', { cpuSeconds: 1 }, 'while :; do :; done', { exitCode: null, signal: 'SIGKILL' }],
     ['openFiles', { openFiles: 16 }, 'ulimit -n', { stdout: '16\n' }],

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { MS, bind, bindReadOnly, makeReadOnly, mount, placeholder, tmpfs } from './mount-calls.ts'
+import { MS, bind, bindReadOnly, bindTreeReadOnly, mount, placeholder, tmpfs } from './mount-calls.ts'
 import type { HostPlan } from './plan.ts'
 
 /** Below /proc: what acts on the whole machine when written. */
@@ -44,8 +44,8 @@ function addSystem(plan: HostPlan, at: string): void {
       // Where the machine's own is partly covered, as in a container, a new one is refused.
     }
   }
-  bind('/sys', at)
-  makeReadOnly(at)
+  if (plan.privilege === 'user') bindTreeReadOnly('/sys', at)
+  else bindReadOnly('/sys', at)
 }
 
 function addDevices(at: string): void {

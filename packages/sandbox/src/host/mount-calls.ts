@@ -18,6 +18,7 @@ export const MS = {
 
 const MNT_DETACH = 2
 const AT_FDCWD = -100
+const AT_RECURSIVE = 0x8000
 
 /** Bits of a bind mount that an unprivileged remount must repeat, since another user set them. */
 const kept: Readonly<Record<string, number>> = {
@@ -45,12 +46,22 @@ export function bindReadOnly(source: string, target: string): void {
   makeReadOnly(target)
 }
 
+/** As {@link bindReadOnly}, with all mounts below: in a user namespace one may not be taken without what covers parts of it. */
+export function bindTreeReadOnly(source: string, target: string): void {
+  bind(source, target, MS.REC)
+  must(`mount_setattr ${target}`, setReadOnly(target, AT_RECURSIVE))
+}
+
 /** Makes a mount read-only here, and leaves its file system as it is. */
 export function makeReadOnly(target: string): void {
-  // struct mount_attr: what to set, what to clear, propagation, a user namespace. Since Linux 5.12.
+  if (setReadOnly(target, 0) !== 0) remountReadOnly(target)
+}
+
+/** Since Linux 5.12. */
+function setReadOnly(target: string, flags: number): number {
+  // struct mount_attr: what to set, what to clear, propagation, a user namespace.
   const attributes = Buffer.from(new BigUint64Array([BigInt(MS.RDONLY), 0n, 0n, 0n]).buffer)
-  const path = Buffer.from(`${target}\0`)
-  if (libc().syscall('mount_setattr', AT_FDCWD, path, 0, attributes, attributes.length) !== 0) remountReadOnly(target)
+  return libc().syscall('mount_setattr', AT_FDCWD, Buffer.from(`${target}\0`), flags, attributes, attributes.length)
 }
 
 function remountReadOnly(target: string): void {
