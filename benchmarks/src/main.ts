@@ -8,6 +8,7 @@ import { copyFigure } from './figures/copy.ts'
 import { execFigure } from './figures/exec.ts'
 import { loopFigure } from './figures/loop.ts'
 import { memoryFigure } from './figures/memory.ts'
+import { sandboxFigure } from './figures/sandbox.ts'
 import { startFigure } from './figures/start.ts'
 import { streamFigure } from './figures/stream.ts'
 import { terminalFigure } from './figures/terminal.ts'
@@ -22,6 +23,7 @@ const figures: readonly Figure[] = [
   copyFigure,
   memoryFigure,
   loopFigure,
+  sandboxFigure,
   startFigure,
 ]
 

@@ -101,6 +101,11 @@ export const errorCodes = {
     retryable: 'never',
     meaning: 'The kernel of the machine cannot hold a restriction; nothing ran. `details` say what is missing.',
   },
+  restriction_violated: {
+    status: 403,
+    retryable: 'never',
+    meaning: 'What was done breaks a restriction; nothing of it was applied. `details.paths` says what.',
+  },
   command_not_found: { status: 422, retryable: 'never', meaning: 'The machine has no such program on its PATH.' },
   exec_failed: {
     status: 422,

@@ -5,7 +5,6 @@ import { expect, test } from 'vitest'
 import { probeCapabilities } from './capabilities.ts'
 import { removeTree } from './remove-tree.ts'
 import { HostProcess } from './starter/host-process.ts'
-import { WarmHosts } from './starter/warm-hosts.ts'
 
 const privilege = process.getuid?.() === 0 ? 'root' : 'user'
 
@@ -29,17 +28,11 @@ test('what is tried out is told as it is, with what is missing, and kept until t
   await removeTree(folder)
 })
 
-test('a warm host is handed out once, and only for what it was started for', async () => {
-  const probe = await HostProcess.start({ privilege, network: 'none' }).catch(() => undefined)
-  await probe?.[Symbol.asyncDispose]()
-  await using warm = new WarmHosts({ privilege, network: 'none' })
-  await warm.ready()
-  expect(await warm.take({ privilege, network: 'host' })).toBeUndefined()
-  const taken = await warm.take({ privilege, network: 'none' })
-  expect(taken !== undefined).toBe(probe !== undefined)
-  await warm.ready()
-  const next = await warm.take({ privilege, network: 'none' })
-  expect(next === undefined ? undefined : next === taken).toBe(probe === undefined ? undefined : false)
-  await taken?.[Symbol.asyncDispose]()
-  await next?.[Symbol.asyncDispose]()
+test('a system that cannot hold any is told as it is', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'cmdop-probe-'))
+  const system = { platform: 'win32', arch: 'x64', hasProcesses: false } as const
+  const { restrictions } = await probeCapabilities(folder, system)
+  for (const one of Object.values(restrictions))
+    expect(one).toMatchObject({ ok: false, step: 'plan', errno: 'win32', fix: expect.stringContaining('Linux') })
+  await removeTree(folder)
 })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { type Restrictions, isCmdopError } from '@cmdop/protocol'
 import { landlockVersion } from './host/landlock.ts'
 import type { Tier } from './restrictions/plan-restrictions.ts'
+import { type System, thisSystem } from './restrictions/system.ts'
 import { openSandbox } from './sandbox.ts'
 
 /** Whether one restriction can be held on this machine. */
@@ -48,33 +49,38 @@ export type ProbedRestriction = keyof typeof probes
  * Tries each restriction out, with a file of its own in `folder` that a command in the sandbox removes. The answer is kept in
  * `folder` until the machine starts again or the daemon runs as another user. Never rejects.
  */
-export async function probeCapabilities(folder: string): Promise<SandboxCapabilities> {
-  const key = bootKey()
+export async function probeCapabilities(folder: string, system: System = thisSystem()): Promise<SandboxCapabilities> {
+  const key = bootKey(system)
   const file = join(folder, 'capabilities.json')
   const kept = await readFile(file, 'utf8').then(JSON.parse, () => undefined)
   if (kept?.key === key) return kept.capabilities as SandboxCapabilities
-  const capabilities = await probe(folder)
+  const capabilities = await probe(folder, system)
   await mkdir(folder, { recursive: true, mode: 0o700 })
   await writeFile(file, JSON.stringify({ key, capabilities }), { mode: 0o600 })
   return capabilities
 }
 
-async function probe(folder: string): Promise<SandboxCapabilities> {
+async function probe(folder: string, system: System): Promise<SandboxCapabilities> {
   const entries: [string, CapabilityOf][] = []
   for (const [name, restrictions] of Object.entries(probes))
-    entries.push([name, await tryOut(name, restrictions, folder)])
+    entries.push([name, await tryOut(name, restrictions, { folder, system })])
   const restrictions = Object.fromEntries(entries) as Record<ProbedRestriction, CapabilityOf>
-  return { system: `${process.platform} ${release()}`, restrictions, landlock: version(), hints: hints() }
+  return { system: `${system.platform} ${release()}`, restrictions, landlock: version(), hints: hints() }
 }
 
-async function tryOut(name: string, probe: Restrictions, folder: string): Promise<CapabilityOf> {
+interface Trial {
+  readonly folder: string
+  readonly system: System
+}
+
+async function tryOut(name: string, probe: Restrictions, { folder, system }: Trial): Promise<CapabilityOf> {
   const isRoot = process.getuid?.() === 0
   const restrictions = { ...probe, ...(name === 'noSudo' && isRoot && { runAs: 'nobody' }) }
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
     const place = await mkdtemp(join(folder, 'probe-'))
     try {
-      return await tryIn(restrictions, join(folder, 'tx'), place)
+      return await tryIn(restrictions, { folder: join(folder, 'tx'), system }, place)
     } finally {
       await rm(place, { recursive: true, force: true })
     }
@@ -93,10 +99,10 @@ async function tryOut(name: string, probe: Restrictions, folder: string): Promis
 }
 
 /** The command removes a file of ours, and the file must be there afterwards, where the restriction is about files. */
-async function tryIn(restrictions: Restrictions, states: string, place: string): Promise<CapabilityOf> {
+async function tryIn(restrictions: Restrictions, trial: Trial, place: string): Promise<CapabilityOf> {
   const canary = join(place, 'canary')
   await writeFile(canary, 'alive')
-  const sandbox = await openSandbox(restrictions, { folder: states, cwd: place })
+  const sandbox = await openSandbox(restrictions, { ...trial, cwd: place })
   try {
     const env = { PATH: '/usr/local/bin:/usr/bin:/bin' }
     const isOfFiles = restrictions.network === undefined && restrictions.noSudo === undefined
@@ -132,11 +138,12 @@ function hints(): readonly string[] {
   ].filter((hint) => hint !== false)
 }
 
-function bootKey(): string {
+function bootKey(system: System): string {
   const boot = '/proc/sys/kernel/random/boot_id'
   return [
     existsSync(boot) ? readFileSync(boot, 'utf8').trim() : release(),
     process.getuid?.() ?? '',
     process.version,
+    system.platform,
   ].join(' ')
 }

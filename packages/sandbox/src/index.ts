@@ -14,7 +14,7 @@ export type { DiffLimits } from './effects/diff.ts'
 export { type Judgement, judge } from './effects/judge.ts'
 export type { ListLimits } from './effects/list-effects.ts'
 export type { View, ViewLayer } from './view.ts'
-export { sweep } from './remove-tree.ts'
+export { removeTree, sweep } from './remove-tree.ts'
 export type { Layer, ProgramLimits } from './host/plan.ts'
 export type { Tier } from './restrictions/plan-restrictions.ts'
 export {

@@ -3,59 +3,24 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, readdir, readlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import type { Restrictions } from '@cmdop/protocol'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { applyEffect } from './apply/apply-effect.ts'
 import { computeEffects } from './effects/compute-effects.ts'
-import { removeTree, sweep } from './remove-tree.ts'
-import { type Sandbox, type SandboxOptions, openSandbox } from './sandbox.ts'
+import { sweep } from './remove-tree.ts'
+import { openSandbox } from './sandbox.ts'
 import { HostProcess } from './starter/host-process.ts'
+import { createPlace } from './testing/place.ts'
 import { runIn } from './testing/run-in.ts'
 import type { SandboxProcessInput } from './testing/sandbox-process.ts'
 import type { View } from './view.ts'
 
 const isRoot = process.getuid?.() === 0
-
-/** Whether this machine has what a view needs. Where it does not, the same tests hold that it says so. */
-let hasNamespaces = false
-let base = ''
-let folder = ''
-
-beforeAll(async () => {
-  base = await mkdtemp(join(tmpdir(), 'cmdop-sandbox-'))
-  folder = join(base, 'state')
-  const host = await HostProcess.start({ privilege: isRoot ? 'root' : 'user', network: 'none' }).catch(() => undefined)
-  hasNamespaces = host !== undefined
-  await host?.[Symbol.asyncDispose]()
-})
-
-afterAll(() => removeTree(base))
-
-/** Runs a test in a sandbox, in a new folder with two files; on a machine without namespaces holds that it is refused. */
-async function within(
-  restrictions: Restrictions,
-  body: (sandbox: Sandbox, home: string) => Promise<void>,
-  options: Partial<SandboxOptions> = {},
-) {
-  const home = await mkdtemp(join(base, 'home-'))
-  await writeFile(join(home, 'kept.txt'), 'kept')
-  await writeFile(join(home, 'other.txt'), 'other')
-  const opening = openSandbox(restrictions, { folder, cwd: home, ...options })
-  if (!hasNamespaces && options.tier === undefined) {
-    await expect(opening).rejects.toMatchObject({ code: 'restriction_unenforceable', details: { executed: false } })
-    return
-  }
-  const sandbox = await opening
-  try {
-    await body(sandbox, home)
-  } finally {
-    await sandbox.discard()
-  }
-}
+const place = await createPlace()
+const { base, folder, hasNamespaces, within } = place
+afterAll(() => place[Symbol.asyncDispose]())
 
 describe('dryRun', () => {
   test('shows a command its own changes, and the disk none', () =>
@@ -86,9 +51,15 @@ describe('dryRun', () => {
   test('counts what ran in the background and what tried the network', () =>
     within({ dryRun: true }, async (sandbox) => {
       await runIn(sandbox, 'setsid -f sleep 1000 > /dev/null 2>&1; (sleep 1000 > /dev/null 2>&1 &)')
-      const probe = `require('dgram').createSocket('udp4').send('x', 9, '192.0.2.1', () => process.exit())`
-      await runIn(sandbox, `'${process.execPath}' -e "${probe}"`)
-      expect(await sandbox.freeze()).toEqual({ backgroundKilled: 2, networkAttempts: expect.any(Number) })
+      const datagrams = [`'192.0.2.1'`, `'127.0.0.1'`].map(
+        (to) => `await new Promise((done) => require('dgram').createSocket('udp4').send('x', 9, ${to}, done))`,
+      )
+      const connections = [`9, '192.0.2.1'`, `9, '127.0.0.1'`].map(
+        (to) => `await new Promise((done) => require('net').connect(${to}).on('error', done))`,
+      )
+      const script = [...datagrams, ...connections].join('; ')
+      await runIn(sandbox, `'${process.execPath}' -e "(async () => { ${script}; process.exit() })()"`)
+      expect(await sandbox.freeze()).toEqual({ backgroundKilled: 2, networkAttempts: 4 })
       expect((await runIn(sandbox, 'ps ax 2> /dev/null | grep -c "[s]leep 1000"')).stdout).toMatch(/^0?\n?$/)
     }))
 })
@@ -156,27 +127,13 @@ describe('other restrictions', () => {
       expect((await readdir(home)).toSorted()).toEqual(['kept.txt', 'other.txt'])
     }))
 
-  test.each([
-    ['cpuSeconds', { cpuSeconds: 1 }, 'while :; do :; done', { exitCode: null, signal: 'SIGKILL' }],
-    ['openFiles', { openFiles: 16 }, 'ulimit -n', { stdout: '16\n' }],
-    [
-      'memoryBytes',
-      { memoryBytes: 64 * 1024 * 1024 },
-      'head -c 200000000 /dev/zero | tail -n 1 > /dev/null',
-      { stderr: expect.stringContaining('memory') },
-    ],
-  ])('the limit %s holds', (_, limits, script, expected) =>
-    within({ dryRun: true, limits }, async (sandbox) => {
-      expect(await runIn(sandbox, script)).toMatchObject(expected)
-    }),
-  )
-
-  test('over viewBytes the processes are ended', () =>
-    within({ dryRun: true, limits: { viewBytes: 4 * 1024 * 1024 } }, async (sandbox, home) => {
-      const { signal } = await runIn(sandbox, 'while :; do head -c 1000000 /dev/zero >> big; sleep 0.05; done', {
-        cwd: home,
-      })
-      expect(signal).toBe('SIGKILL')
+  test('a freeze of a sandbox whose host is gone says so', () =>
+    within({ dryRun: true }, async (sandbox) => {
+      const pid = sandbox.view?.hostPid ?? expect.fail('There is no view.')
+      const threads = await readFile(`/proc/${pid}/status`, 'utf8')
+      process.kill(Number(/^Tgid:\s*(\d+)/m.exec(threads)?.[1]), 'SIGKILL')
+      await sandbox.gone
+      await expect(sandbox.freeze()).rejects.toMatchObject({ code: 'server', message: expect.stringContaining('gone') })
     }))
 
   test('a view that is frozen twice at once answers both', () =>
@@ -273,6 +230,14 @@ describe('refused before anything runs', () => {
   test('a user that the machine does not have', async () => {
     await expect(openSandbox({ runAs: 'cmdop-nobody-x' }, { folder, cwd: '/' })).rejects.toMatchObject({
       code: 'not_found',
+    })
+  })
+
+  test.each(['win32', 'darwin', 'freebsd'] as const)('a system that is no Linux: %s', async (platform) => {
+    const system = { platform, arch: 'x64', hasProcesses: false }
+    await expect(openSandbox({ dryRun: true }, { folder, cwd: '/', system })).rejects.toMatchObject({
+      code: 'restriction_unenforceable',
+      details: { restriction: 'dryRun', step: 'plan', errno: platform, executed: false },
     })
   })
 

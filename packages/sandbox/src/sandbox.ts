@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Restrictions } from '@cmdop/protocol'
-import type { HostPlan, ProgramRequest, ViewReport } from './host/plan.ts'
+import type { HostPlan, ProgramRequest } from './host/plan.ts'
+import { HostSandbox } from './host-sandbox.ts'
 import {
   type SandboxPlan,
   type Tier,
@@ -11,14 +12,16 @@ import {
   planRestrictions,
 } from './restrictions/plan-restrictions.ts'
 import { situationOf, withRealPaths } from './restrictions/situation.ts'
+import { type System, refuseSystem, thisSystem } from './restrictions/system.ts'
 import { explain, unenforceable } from './restrictions/unenforceable.ts'
 import { removeTree } from './remove-tree.ts'
-import { HostProcess } from './starter/host-process.ts'
+import { type HostKind, HostProcess } from './starter/host-process.ts'
+import type { EnteredHost } from './starter/prepared-view.ts'
 import { HostRefusal } from './starter/refusal.ts'
 import type { SandboxProcess, SandboxTerminal } from './starter/sandbox-process.ts'
-import { watchSize } from './view-size.ts'
 import type { WarmHosts } from './starter/warm-hosts.ts'
 import type { View } from './view.ts'
+import { writeMarker } from './view-marker.ts'
 
 /** How a sandbox is opened. */
 export interface SandboxOptions {
@@ -34,6 +37,8 @@ export interface SandboxOptions {
   readonly id?: string
   /** Only this way of holding the restrictions. Default: namespaces, and Landlock where they are missing and it suffices. */
   readonly tier?: Tier
+  /** Default: the one that this runs on. */
+  readonly system?: System
   /** Layers left out, to prove in a test that each is needed. */
   readonly without?: HostPlan['without']
 }
@@ -50,9 +55,17 @@ export type SandboxPtyRequest = Omit<SandboxRequest, 'stdin'> & {
 export interface FrozenView {
   /** Processes that were still there and were not started by `spawn` or `openPty`. */
   readonly backgroundKilled: number
-  /** Packets that found no way out of the view. */
+  /**
+   * Attempts on a network that the view does not have: packets and connections without a route, and those to ports on which in the view
+   * nobody listens (TCP, UDP). Unix sockets are not counted. 0 where the network is the machine's, and without namespaces.
+   */
   readonly networkAttempts: number
+  /** The limit that was reached, for which everything was ended. */
+  readonly exceeded?: ExceededLimit
 }
+
+/** A limit of the sandbox as a whole. */
+export type ExceededLimit = 'viewBytes'
 
 /** A place where commands run under restrictions that the kernel holds. Ends with `close`, or with this process. */
 export interface Sandbox extends AsyncDisposable {
@@ -65,11 +78,16 @@ export interface Sandbox extends AsyncDisposable {
   readonly view: View | undefined
   /** Resolves when the host is gone and everything in it. Never rejects. */
   readonly gone: Promise<void>
-  /** Starts a program over pipes. Rejects with `command_not_found` or `exec_failed`. */
+  /** The limit that was reached. Everything was ended for it, and nothing is started any more. */
+  readonly exceeded: ExceededLimit | undefined
+  /** Starts a program over pipes. Rejects with `command_not_found`, `exec_failed`, or `no_space` when `exceeded`. */
   spawn(request: SandboxRequest): Promise<SandboxProcess>
   /** Starts a program in a pseudo-terminal of the view. Rejects as `spawn` does, and with `unsupported`. */
   openPty(request: SandboxPtyRequest): Promise<SandboxTerminal>
-  /** Ends every process in it, and waits until none is left; the view stays as it is then. */
+  /**
+   * Ends every process in it, and waits until none is left; the view stays as it is then. Rejects with `server` when the host is gone:
+   * then nothing runs either, but what would be counted is not known.
+   */
   freeze(): Promise<FrozenView>
   /** Ends everything. The state folder of a transaction stays, for its effect; any other is removed. Idempotent. */
   close(): Promise<void>
@@ -82,6 +100,7 @@ export interface Sandbox extends AsyncDisposable {
  * one of them; nothing ran then.
  */
 export async function openSandbox(restrictions: Restrictions, options: SandboxOptions): Promise<Sandbox> {
+  refuseSystem(restrictions, options.system ?? thisSystem())
   const wanted = withRealPaths(restrictions)
   const situation = await situationOf(wanted, [options.cwd], [options.folder, ...(options.hidden ?? [])])
   const tiers: readonly Tier[] = options.tier === undefined ? ['namespaces', 'landlock'] : [options.tier]
@@ -118,120 +137,27 @@ function noNamespaces(restriction: string) {
 async function open(restrictions: Restrictions, plan: SandboxPlan, options: SandboxOptions): Promise<Sandbox> {
   const id = options.id ?? randomUUID()
   const folder = join(options.folder, id)
-  await mkdir(folder, { mode: 0o700, recursive: true })
-  const marker = join(folder, 'marker')
-  await writeFile(marker, '')
-  const host = (await options.warm?.take(plan.kind)) ?? (await startOrRemove(plan, folder))
+  const { without } = options
+  const wanted = { ...plan.host, ...(without && { without }) }
+  const entered =
+    options.warm?.takeEntered({ kind: plan.kind, plan: wanted, state: folder, folder: options.folder }) ??
+    (await enterNew(plan.kind, { ...wanted, state: folder }, options.warm))
+  return new HostSandbox({ id, folder, plan, restrictions, ...entered })
+}
+
+async function enterNew(kind: HostKind, plan: HostPlan, warm: WarmHosts | undefined): Promise<EnteredHost> {
   try {
-    const { without } = options
-    const report = await host.enter({ ...plan.host, state: folder, ...(without && { without }) })
-    return new HostSandbox({ id, folder, marker, host, plan, restrictions, report })
+    mkdirSync(plan.state, { mode: 0o700, recursive: true })
+    writeMarker(plan.state)
+    const host = (await warm?.take(kind)) ?? (await HostProcess.start(kind))
+    try {
+      return { host, report: await host.enter(plan) }
+    } catch (error) {
+      await host[Symbol.asyncDispose]()
+      throw error
+    }
   } catch (error) {
-    await host[Symbol.asyncDispose]()
-    await removeTree(folder)
+    await removeTree(plan.state)
     throw error
-  }
-}
-
-async function startOrRemove(plan: SandboxPlan, folder: string): Promise<HostProcess> {
-  try {
-    return await HostProcess.start(plan.kind)
-  } catch (error) {
-    await removeTree(folder)
-    throw error
-  }
-}
-
-interface Parts {
-  readonly id: string
-  readonly folder: string
-  readonly marker: string
-  readonly host: HostProcess
-  readonly plan: SandboxPlan
-  readonly restrictions: Restrictions
-  readonly report: ViewReport
-}
-
-class HostSandbox implements Sandbox {
-  readonly #parts: Parts
-  readonly #watch: Disposable | undefined
-  readonly view: View | undefined
-
-  constructor(parts: Parts) {
-    this.#parts = parts
-    this.view = parts.plan.isTransaction ? viewOf(parts) : undefined
-    const limit = parts.restrictions.limits?.viewBytes
-    const uppers = parts.report.layers.map(({ upper }) => upper)
-    if (limit !== undefined)
-      this.#watch = watchSize(uppers, limit, () => {
-        // Where the host is gone already, there is nothing to end.
-        this.freeze().catch(() => {})
-      })
-  }
-
-  get id(): string {
-    return this.#parts.id
-  }
-
-  get tier(): Tier {
-    return this.#parts.plan.tier
-  }
-
-  get restrictions(): Restrictions {
-    return this.#parts.restrictions
-  }
-
-  get holes(): readonly string[] {
-    return this.#parts.plan.holes
-  }
-
-  get gone(): Promise<void> {
-    return this.#parts.host.gone
-  }
-
-  spawn(request: SandboxRequest): Promise<SandboxProcess> {
-    return this.#parts.host.spawn({ ...request, ...this.#limits() })
-  }
-
-  openPty({ size, ...request }: SandboxPtyRequest): Promise<SandboxTerminal> {
-    return this.#parts.host.openTerminal({ ...request, terminal: size, ...this.#limits() })
-  }
-
-  async freeze(): Promise<FrozenView> {
-    const { killed, networkAttempts } = await this.#parts.host.freeze()
-    return { backgroundKilled: killed, networkAttempts }
-  }
-
-  async close(): Promise<void> {
-    this.#watch?.[Symbol.dispose]()
-    await this.#parts.host[Symbol.asyncDispose]()
-    if (this.view === undefined) await removeTree(this.#parts.folder)
-  }
-
-  async discard(): Promise<void> {
-    await this.close()
-    await removeTree(this.#parts.folder)
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
-  }
-
-  #limits() {
-    const { limits } = this.#parts.restrictions
-    return limits === undefined ? {} : { limits }
-  }
-}
-
-function viewOf({ id, folder, marker, plan, report }: Parts): View {
-  const { layers, unpreviewable, thread } = report
-  return {
-    id,
-    folder,
-    layers,
-    marker,
-    hostPid: thread,
-    unpreviewable,
-    flavour: plan.kind.privilege === 'root' ? 'trusted' : 'user',
   }
 }

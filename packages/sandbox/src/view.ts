@@ -18,7 +18,7 @@ export interface View {
   readonly layers: readonly ViewLayer[]
   /** Where overlayfs keeps its notes: `trusted.overlay.*` of a mount by root, `user.overlay.*` with `userxattr`. */
   readonly flavour: 'trusted' | 'user'
-  /** File made before the overlays were mounted; what changed on the real disk after its ctime is drift. */
+  /** File made before the first command; what changed on the real disk after its ctime is drift. It holds the boot id. */
   readonly marker: string
   /** Process 1 of the view while its host lives; `/proc/<hostPid>/root` is the merged tree. */
   readonly hostPid?: number

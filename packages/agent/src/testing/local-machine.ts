@@ -47,6 +47,7 @@ export function localMachine(facts: Facts): LocalMachine {
     running,
     nextProcess: () => new Promise((resolve) => void waiting.push(resolve)),
     exec: (command, options = {}) => execute(command, options, { running, onSpawn }),
+    capabilities: () => Promise.resolve({ system: process.platform, restrictions: {}, landlock: 0, hints: [] }),
     facts: ({ signal } = {}) => (signal?.aborted ? Promise.reject(cancelled()) : Promise.resolve(facts)),
     files: localFiles,
   }
@@ -130,10 +131,13 @@ function execute(command: string | readonly string[], options: ExecOptions, proc
 
 async function collect(
   command: string | readonly string[],
-  { cwd = homedir(), env = {}, signal, deadlineMs, maxOutputBytes = 1 << 20 }: ExecOptions,
+  { cwd = homedir(), env = {}, signal, deadlineMs, maxOutputBytes = 1 << 20, restrictions }: ExecOptions,
   { running, onSpawn, chunks }: Processes & { chunks: ExecChunk[] },
 ): Promise<ExecResult> {
   if (signal?.aborted) throw cancelled()
+  // A contract that is not kept must not be taken for one that is.
+  if (restrictions !== undefined)
+    throw new CmdopError('restriction_unenforceable', 'The local machine of the tests holds no restrictions.')
   const [program = '', ...args] = typeof command === 'string' ? ['/bin/sh', '-c', command] : command
   const started = performance.now()
   const child = spawn(program, args, { cwd, env: environment(env), detached: true, stdio: ['ignore', 'pipe', 'pipe'] })

@@ -71,9 +71,12 @@ export type EffectList = z.infer<typeof EffectList>
 export const EffectState = z.enum(['open', 'pending', 'applied', 'discarded', 'undone'])
 export type EffectState = z.infer<typeof EffectState>
 
-/** Why the effect of a command was not applied by itself: it breaks the restrictions, or the disk was changed meanwhile. */
+/**
+ * Why the effect of a command was not applied by itself: it breaks the restrictions, the disk was changed meanwhile, or the command
+ * was ended before its end (`cancelled`).
+ */
 export const EffectRefusal = z.object({
-  code: z.enum(['restriction_violated', 'effect_conflict', 'permission', 'no_space', 'server']),
+  code: z.enum(['restriction_violated', 'effect_conflict', 'cancelled', 'permission', 'no_space', 'server']),
   message: z.string(),
   /** The first ones, about 4 KiB at most. */
   paths: z.array(z.string()),

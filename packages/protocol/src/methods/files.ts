@@ -47,7 +47,7 @@ export const FileReadStarted = z.object({
   type: z.literal('started'),
   /** Bytes of the whole file; 0 also where the system does not say (as in `/proc`). */
   size: z.number().int().min(0),
-  /** Changes with the content: device, inode, size and time of the last change. Given as `ifVersion`, a read goes on in the same content. */
+  /** Changes with the content: inode, size and time of the last change. Given as `ifVersion`, a read goes on in the same content. */
   version: z.string(),
 })
 export type FileReadStarted = z.infer<typeof FileReadStarted>

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { CmdopError } from '../errors.ts'
 import { AbsolutePath } from './paths.ts'
 
 /** Bounds of what a restricted command may use. Absent = none of ours. */
@@ -95,4 +96,78 @@ function noNetwork(setting: unknown): unknown {
 /** Whether there is anything that a kernel has to hold. */
 export function isRestricted(restrictions: Restrictions | undefined): restrictions is Restrictions {
   return Object.values(restrictions ?? {}).some((value) => value !== undefined && value !== false && value !== 'host')
+}
+
+/**
+ * What is allowed by both: each may only take away from the other. Paths are compared as text, so links in them must have been
+ * followed. Throws `restriction_unenforceable` for two users: a command runs as one.
+ */
+export function mergeRestrictions(one: Restrictions | undefined, other: Restrictions | undefined): Restrictions {
+  if (one === undefined || other === undefined) return one ?? other ?? {}
+  const merged: Restrictions = {
+    dryRun: one.dryRun === true || other.dryRun === true || undefined,
+    noDelete: one.noDelete === true || other.noDelete === true || undefined,
+    noOverwrite: one.noOverwrite === true || other.noOverwrite === true || undefined,
+    readOnly: one.readOnly === true || other.readOnly === true || undefined,
+    writablePaths: commonPaths(one.writablePaths, other.writablePaths),
+    network: commonNetwork(one, other),
+    noSudo: one.noSudo === true || other.noSudo === true || undefined,
+    runAs: commonUser(one.runAs, other.runAs),
+    limits: smallerLimits(one.limits, other.limits),
+  }
+  return Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== undefined))
+}
+
+function commonPaths(one: string[] | undefined, other: string[] | undefined): string[] | undefined {
+  if (one === undefined || other === undefined) return one ?? other
+  const [ours, theirs] = [one.map(plainPath), other.map(plainPath)]
+  const inBoth = [
+    ...ours.filter((path) => theirs.some((root) => isInside(path, root))),
+    ...theirs.filter((path) => ours.some((root) => isInside(path, root))),
+  ]
+  return [...new Set(inBoth)]
+}
+
+/** Without empty, `.` and `..` parts. */
+function plainPath(path: string): string {
+  const parts: string[] = []
+  for (const part of path.split('/')) {
+    if (part === '..') parts.pop()
+    else if (part !== '' && part !== '.') parts.push(part)
+  }
+  return `/${parts.join('/')}`
+}
+
+function isInside(path: string, root: string): boolean {
+  return root === '/' || path === root || path.startsWith(`${root}/`)
+}
+
+/** One that asks for the network of the machine does not open what the other leaves closed. */
+function commonNetwork(one: Restrictions, other: Restrictions): Restrictions['network'] {
+  if (one.network === undefined && other.network === undefined) return undefined
+  return networkOf(one) === 'none' || networkOf(other) === 'none' ? 'none' : 'host'
+}
+
+/** The default: `none` where there is a view. */
+function networkOf(restrictions: Restrictions): 'none' | 'host' {
+  const { network, dryRun, noDelete, noOverwrite, readOnly, writablePaths } = restrictions
+  const hasView = [dryRun, noDelete, noOverwrite, readOnly].includes(true) || writablePaths !== undefined
+  return network ?? (hasView ? 'none' : 'host')
+}
+
+function commonUser(one: string | undefined, other: string | undefined): string | undefined {
+  if (one === undefined || other === undefined || one === other) return one ?? other
+  throw new CmdopError(
+    'restriction_unenforceable',
+    `runAs cannot be both ${one} and ${other}: a command runs as one user. Nothing ran. Leave one out.`,
+    { details: { restriction: 'runAs', missing: 'one user', step: 'plan', fix: 'Leave one out.', executed: false } },
+  )
+}
+
+function smallerLimits(one: ResourceLimits | undefined, other: ResourceLimits | undefined): ResourceLimits | undefined {
+  if (one === undefined || other === undefined) return one ?? other
+  const smaller: Record<string, number> = {}
+  for (const [name, limit] of [...Object.entries(one), ...Object.entries(other)])
+    if (limit !== undefined) smaller[name] = Math.min(limit, smaller[name] ?? limit)
+  return smaller
 }

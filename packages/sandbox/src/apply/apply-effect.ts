@@ -6,6 +6,7 @@ import { codeOf } from '../disk/system-error.ts'
 import { type ComputedChanges, computeChanges } from '../effects/compute-effects.ts'
 import { createPace } from '../pace.ts'
 import { UpperDirectories } from '../effects/upper-directories.ts'
+import { refuseOtherBoot } from '../view-marker.ts'
 import type { View } from '../view.ts'
 import { writeAfterImage } from './after-image.ts'
 import { buildSteps, isWritten, preImageSlot, slotKey } from './build-steps.ts'
@@ -15,7 +16,6 @@ import { Journal } from './journal.ts'
 import { rollBack } from './roll-back.ts'
 import { copyPreImage, finishStaged, stageEntry } from './stage.ts'
 import type { Step } from './step.ts'
-import { syncFile, syncFiles } from './sync-files.ts'
 import { syncTouched } from './sync-touched.ts'
 import { type Treatment, decideTreatments } from './treatments.ts'
 
@@ -24,6 +24,8 @@ export interface ApplyOptions {
   /** Folder of all journals of the daemon, mode 0700; each applied effect has one of its own name in it. */
   readonly journals: string
   readonly signal?: AbortSignal
+  /** As the list was made with, where it was. */
+  readonly most?: number
   /** Called before each write to the disk. Tests end the process there. */
   readonly onStep?: (step: string) => void
 }
@@ -38,9 +40,10 @@ export async function applyEffect(
   hash: string,
   options: ApplyOptions,
 ): Promise<{ readonly applied: number }> {
+  refuseOtherBoot(view)
   const startedNs = statSync(view.marker, { bigint: true }).ctimeNs
   using directories = new UpperDirectories()
-  const computed = await computeChanges(view, directories, options.signal)
+  const computed = await computeChanges(view, directories, options)
   refuseConflicts(findConflicts(computed, { own: [view.folder, options.journals], startedNs }))
   if (computed.hash !== hash)
     throw new CmdopError(
@@ -50,6 +53,8 @@ export async function applyEffect(
         details: { paths: [], hash: computed.hash },
       },
     )
+  refuseTooLarge(computed)
+  if (computed.changes.length === 0) return { applied: 0 }
   mkdirSync(options.journals, { recursive: true, mode: 0o700 })
   const journal = await Journal.create(join(options.journals, view.id), view, hash).catch((error: unknown) => {
     throw asCmdopError(error)
@@ -65,6 +70,15 @@ export async function applyEffect(
   return { applied: computed.changes.filter(({ kind }) => kind !== 'times').length }
 }
 
+function refuseTooLarge({ folded, changes }: ComputedChanges): void {
+  if (folded.first === undefined) return
+  throw new CmdopError(
+    'unsupported',
+    `Nothing was applied: the effect has more than ${changes.length} changes, which is too many at once. Do it in parts.`,
+    { details: { most: changes.length } },
+  )
+}
+
 interface Work {
   readonly journal: Journal
   readonly view: View
@@ -73,15 +87,17 @@ interface Work {
   readonly options: ApplyOptions
 }
 
-/** Stages new entries, copies what will be written over, and writes the plan. The disk is as it was. */
+/** Stages new entries, copies what will be written over, and writes the plan, all of it through to the disk, which is as it was. */
 async function prepare({ journal, view, computed, startedNs, options }: Work): Promise<Step[]> {
   try {
     const treatments = decideTreatments(computed, view.layers)
-    const inodes = await stageAll({ journal, view, options }, treatments)
+    const { inodes, contents } = await stageAll({ journal, options }, treatments)
     const directory = (layer: number, path: Buffer) => readState(journal.disk(layer).at(path))
     const steps = buildSteps(treatments, { inodes, directory, startedNs })
     options.onStep?.('plan')
-    journal.writePlan(steps)
+    await journal.writePlan(steps, contents)
+    for (const { change, layer, how, slot } of treatments)
+      if (how === 'stage') finishStaged(change, journal.slot(layer, slot))
     return steps
   } catch (error) {
     await journal.remove()
@@ -89,14 +105,14 @@ async function prepare({ journal, view, computed, startedNs, options }: Work): P
   }
 }
 
+/** Gives the inode numbers of staged entries, and the files whose content is not on the disk yet. */
 async function stageAll(
-  work: Pick<Work, 'journal' | 'view' | 'options'>,
+  { journal, options }: Pick<Work, 'journal' | 'options'>,
   treatments: readonly Treatment[],
-): Promise<Map<string, bigint>> {
-  const { journal, view, options } = work
+): Promise<{ inodes: Map<string, bigint>; contents: Buffer[] }> {
   const inodes = new Map<string, bigint>()
   const pace = createPace(options.signal)
-  const contents = view.layers.map((): Buffer[] => [])
+  const contents: Buffer[] = []
   for (const treatment of treatments) {
     const { change, layer, how, slot } = treatment
     await pace()
@@ -104,20 +120,15 @@ async function stageAll(
       options.onStep?.(`stage ${slot}`)
       const to = journal.slot(layer, slot)
       inodes.set(slotKey(layer, slot), await stageEntry(change, to))
-      if (change.after?.type === 'file') contents[layer]?.push(to)
+      if (change.after?.type === 'file') contents.push(to)
     }
     if (!isWritten(treatment)) continue
     options.onStep?.(`copy ${slot}`)
     const to = journal.slot(layer, preImageSlot(treatment))
     await copyPreImage(journal.disk(layer).at((how === 'move' ? change.movedFrom : change)?.path ?? change.path), to)
-    contents[layer]?.push(to)
+    contents.push(to)
   }
-  for (const paths of contents) await syncFiles(paths)
-  for (const { change, layer, how, slot } of treatments)
-    if (how === 'stage') finishStaged(change, journal.slot(layer, slot))
-  if (inodes.size > 0 || contents.some((paths) => paths.length > 0))
-    for (const { stash } of journal.head.layers) syncFile(stash)
-  return inodes
+  return { inodes, contents }
 }
 
 async function carryOut(journal: Journal, steps: readonly Step[], options: ApplyOptions): Promise<void> {
@@ -133,7 +144,7 @@ async function carryOut(journal: Journal, steps: readonly Step[], options: Apply
     options.onStep?.('sync')
     await syncTouched(journal, steps)
     options.onStep?.('applied')
-    journal.mark('applied', writeAfterImage(journal, steps))
+    await journal.mark('applied', writeAfterImage(journal, steps))
   } catch (error) {
     const left = await rollBack(journal, steps, { begun: reached, onStep: options.onStep })
     if (left.length === 0) await journal.remove()

@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { bootId } from '../disk/boot-id.ts'
 import { computeEffects } from '../effects/compute-effects.ts'
 import { type OverlayWorld, overlayKinds, startOverlays } from '../testing/test-view.ts'
 import { treeOf } from '../testing/tree-of.ts'
@@ -250,7 +251,7 @@ describe.each(overlayKinds)('apply, as an ordinary user: $user', ({ user }) => {
     await overlays.ask({ tmpfs: { at: state, bytes: 1_048_576 } })
     await overlays.ask({ shell: 'mkdir u w m; chmod 755 u', directory: state })
     const marker = join(overlays.folder(), 'marker')
-    writeFileSync(marker, '')
+    writeFileSync(marker, bootId())
     const [upper, work, merged] = ['u', 'w', 'm'].map((name) => join(state, name)) as [string, string, string]
     await overlays.ask({ mount: { root: disk, upper, work, merged, user } })
     await overlays.ask({ shell: '! head -c 3000000 /dev/zero > big; echo a2 >> a || true', directory: merged })

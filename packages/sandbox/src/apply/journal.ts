@@ -1,24 +1,26 @@
 import {
   closeSync,
   existsSync,
-  fsyncSync,
   lstatSync,
   mkdirSync,
   openSync,
   readFileSync,
   readdirSync,
   renameSync,
+  rmSync,
   writeSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { CmdopError } from '@cmdop/protocol'
 import { z } from 'zod'
 import { writeOwnMtime } from '../disk/attributes.ts'
+import { bootId } from '../disk/boot-id.ts'
 import { RealDisk } from '../disk/real-disk.ts'
 import { removeTree } from '../remove-tree.ts'
 import type { View } from '../view.ts'
+import { readSealed, writeSealed } from './sealed-file.ts'
 import { type Step, decodeStep, encodeStep } from './step.ts'
-import { syncFile } from './sync-files.ts'
+import { syncTogether } from './sync-files.ts'
 
 /** Of a directory at the root of a layer that is on another mount than the journals. */
 const STASH_PREFIX = '.cmdop-effect-'
@@ -37,7 +39,8 @@ type Head = z.infer<typeof Head>
 
 /**
  * The record of one apply, in a folder of its own: first staged entries, then `plan`, from where on the disk is touched. `applied` says
- * that all is done, `undoing` that it is being taken back. Each file is in place at once, and on the disk before the next step.
+ * that all is done, `undoing` that it is being taken back. Each of them is whole or counts as not there, and is on the disk before the
+ * next step.
  */
 export class Journal implements Disposable {
   readonly folder: string
@@ -66,7 +69,10 @@ export class Journal implements Disposable {
     const head: Head = { version: 1, effectId: view.id, hash, createdAt: Date.now(), bootId: bootId(), layers }
     // A stash elsewhere must be found again whatever happens; one in here goes with the folder.
     const isElsewhere = layers.some(({ stash }) => !stash.startsWith(`${folder}/`))
-    if (isElsewhere) writeDurably(join(folder, 'head'), JSON.stringify(head))
+    if (isElsewhere) {
+      writeSealed(join(folder, 'head'), JSON.stringify(head))
+      await syncTogether([join(folder, 'head'), folder, dirname(folder)])
+    }
     const journal = new Journal(folder, head)
     try {
       for (const layer of layers) await keepTime(layer, () => mkdirSync(layer.stash, { mode: 0o700 }))
@@ -79,9 +85,9 @@ export class Journal implements Disposable {
 
   /** Opens a journal; undefined for a folder that has not even a head: nothing was done, and nothing is outside of it. */
   static open(folder: string): Journal | undefined {
-    const first = ['plan', 'head'].map((name) => join(folder, name)).find((path) => existsSync(path))
-    if (first === undefined) return undefined
-    const [head = ''] = readFileSync(first, 'utf8').split('\n', 1)
+    const text = readSealed(join(folder, 'plan')) ?? readSealed(join(folder, 'head'))
+    if (text === undefined) return undefined
+    const [head = ''] = text.split('\n', 1)
     return new Journal(folder, Head.parse(JSON.parse(head)))
   }
 
@@ -96,31 +102,30 @@ export class Journal implements Disposable {
     return Buffer.from(join(this.head.layers[layer]?.stash ?? '', slot))
   }
 
-  /** From here on the disk may be touched. */
-  writePlan(steps: readonly Step[]): void {
-    writeDurably(join(this.folder, 'plan'), [JSON.stringify(this.head), ...steps.map(encodeStep)].join('\n'))
+  /** Once this, the `contents` in the stashes and the stashes themselves are on the disk, it may be touched. */
+  async writePlan(steps: readonly Step[], contents: readonly Buffer[]): Promise<void> {
+    const plan = join(this.folder, 'plan')
+    writeSealed(plan, [JSON.stringify(this.head), ...steps.map(encodeStep)].join('\n'))
+    const stashes = this.head.layers.map(({ stash }) => stash)
+    await syncTogether([...contents, ...stashes, plan, this.folder, dirname(this.folder)])
   }
 
+  /** The steps; undefined where nothing was begun. */
   readPlan(): Step[] | undefined {
-    const path = join(this.folder, 'plan')
-    if (!existsSync(path)) return undefined
-    return readFileSync(path, 'utf8').split('\n').slice(1).map(decodeStep)
+    return readSealed(join(this.folder, 'plan'))?.split('\n').slice(1).map(decodeStep)
   }
 
-  mark(name: 'applied' | 'undoing', content = ''): void {
-    writeDurably(join(this.folder, name), content)
-  }
-
-  hasPlan(): boolean {
-    return existsSync(join(this.folder, 'plan'))
+  async mark(name: 'applied' | 'undoing', content = ''): Promise<void> {
+    writeSealed(join(this.folder, name), content)
+    await syncTogether([join(this.folder, name), this.folder])
   }
 
   isMarked(name: 'applied' | 'undoing'): boolean {
-    return existsSync(join(this.folder, name))
+    return readSealed(join(this.folder, name)) !== undefined
   }
 
   readMark(name: 'applied' | 'undoing'): string {
-    return readFileSync(join(this.folder, name), 'utf8')
+    return readSealed(join(this.folder, name)) ?? ''
   }
 
   /** Notes that the content of a step is being written from now on. In the page cache is enough: without power, every one may be. */
@@ -140,8 +145,10 @@ export class Journal implements Disposable {
   /** Removes the whole record, the entries in its stashes with it. Idempotent; what a crash leaves over is swept by `recover`. */
   async remove(): Promise<void> {
     this[Symbol.dispose]()
-    // Without a plan there is nothing to take back any more.
-    if (this.hasPlan()) renameSync(join(this.folder, 'plan'), join(this.folder, 'head'))
+    // Without a plan there is nothing to take back any more; its first line is a head.
+    const plan = join(this.folder, 'plan')
+    if (readSealed(plan) !== undefined) renameSync(plan, join(this.folder, 'head'))
+    else rmSync(plan, { force: true })
     for (const layer of this.head.layers) await keepTime(layer, () => removeTree(layer.stash))
     await removeTree(this.folder)
   }
@@ -159,24 +166,6 @@ async function keepTime({ root, stash }: Head['layers'][number], work: () => Pro
   const { mtimeNs } = lstatSync(root, { bigint: true })
   await work()
   if (isOutside) writeOwnMtime(Buffer.from(root), mtimeNs)
-}
-
-function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-}
-
-/** Writes a file that is there whole, or not at all, also after a loss of power. */
-export function writeDurably(path: string, content: string): void {
-  const next = `${path}.next`
-  const descriptor = openSync(next, 'w', 0o600)
-  try {
-    writeSync(descriptor, content)
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
-  }
-  renameSync(next, path)
-  syncFile(join(path, '..'))
 }
 
 /** Journals in a folder of journals, by name. */

@@ -3,6 +3,7 @@ import { removeTree } from '../remove-tree.ts'
 import type { ApplyOptions } from './apply-effect.ts'
 import { Journal, listJournals } from './journal.ts'
 import { rollBack } from './roll-back.ts'
+import type { Step } from './step.ts'
 
 /** What became of an apply or undo that a crash interrupted. */
 export interface Recovery {
@@ -22,15 +23,18 @@ export async function recover({ journals, onStep }: Pick<ApplyOptions, 'journals
   for (const folder of listJournals(journals)) {
     const journal = Journal.open(folder)
     if (!journal) await removeTree(folder)
-    else if (!journal.hasPlan()) await journal.remove()
-    else if (!journal.isMarked('applied') || journal.isMarked('undoing')) recovered.push(await finish(journal, onStep))
+    else if (!journal.isMarked('applied') || journal.isMarked('undoing')) {
+      const steps = journal.readPlan()
+      if (steps === undefined) await journal.remove()
+      else recovered.push(await finish(journal, steps, onStep))
+    }
     journal?.[Symbol.dispose]()
   }
   return recovered
 }
 
-async function finish(journal: Journal, onStep: ApplyOptions['onStep']): Promise<Recovery> {
-  const left = await rollBack(journal, journal.readPlan() ?? [], { onStep })
+async function finish(journal: Journal, steps: readonly Step[], onStep: ApplyOptions['onStep']): Promise<Recovery> {
+  const left = await rollBack(journal, steps, { onStep })
   const outcome = journal.isMarked('undoing') ? 'undone' : 'rolled-back'
   onStep?.('recovered')
   if (left.length === 0) await journal.remove()

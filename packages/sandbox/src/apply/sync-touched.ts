@@ -4,14 +4,14 @@ import { codeOf } from '../disk/system-error.ts'
 import { slotKey } from './build-steps.ts'
 import type { Journal } from './journal.ts'
 import type { Step } from './step.ts'
-import { MANY, syncAside, syncFilesystem } from './sync-files.ts'
+import { MANY, someAtOnce, syncFile, syncFilesystem } from './sync-files.ts'
 
 /** Waits until all that steps wrote, or took back, is on the disk: contents, and directories in which names came or went. */
 export async function syncTouched(journal: Journal, steps: readonly Step[]): Promise<void> {
   for (const [layer] of journal.disks.entries()) {
     const places = touchedPlaces(steps, layer)
     if (places.length > MANY) await syncFilesystem(journal.disk(layer).at(Buffer.alloc(0)))
-    else for (const path of places) await syncPlace(journal, layer, path)
+    else await someAtOnce(places, (path) => syncPlace(journal, layer, path))
   }
 }
 
@@ -27,7 +27,7 @@ function touchedPlaces(steps: readonly Step[], layer: number): Buffer[] {
 
 async function syncPlace(journal: Journal, layer: number, path: Buffer): Promise<void> {
   try {
-    await syncAside(journal.disk(layer).at(path))
+    await syncFile(journal.disk(layer).at(path))
   } catch (error) {
     // Deleted or replaced by this very effect, by a pipe perhaps, or not readable for its owner.
     const code = codeOf(error)

@@ -12,7 +12,8 @@ import { rollBack } from './roll-back.ts'
  */
 export async function undoEffect(effectId: string, options: ApplyOptions): Promise<{ readonly undone: number }> {
   const journal = /^[A-Za-z0-9_-]{1,64}$/.test(effectId) ? Journal.open(join(options.journals, effectId)) : undefined
-  if (!journal?.isMarked('applied') || !journal.hasPlan()) {
+  const steps = journal?.isMarked('applied') === true ? journal.readPlan() : undefined
+  if (journal === undefined || steps === undefined) {
     journal?.[Symbol.dispose]()
     throw new CmdopError(
       'not_found',
@@ -20,10 +21,9 @@ export async function undoEffect(effectId: string, options: ApplyOptions): Promi
     )
   }
   try {
-    const steps = journal.readPlan() ?? []
     refuseConflicts(compareAfterImage(journal, steps, journal.readMark('applied')))
     options.onStep?.('undoing')
-    journal.mark('undoing')
+    await journal.mark('undoing')
     const left = await rollBack(journal, steps, { onStep: options.onStep })
     refuseConflicts(left.map((path) => ({ path, why: 'was changed while it was taken back, and left alone' })))
     options.onStep?.('undone')

@@ -27,6 +27,11 @@ export function nameOf(path: Buffer): Buffer {
   return path.subarray(path.lastIndexOf(SLASH) + 1)
 }
 
+/** Names as every walk takes them, whatever order a directory gives them in. */
+export function inOrder(names: readonly Buffer[]): readonly Buffer[] {
+  return names.toSorted((one, other) => Buffer.compare(one, other))
+}
+
 /** True for the path itself and all below it. */
 export function isWithin(path: Buffer, directory: Buffer): boolean {
   if (directory.length === 0 || (directory.length === 1 && directory[0] === SLASH)) return true

@@ -1,5 +1,6 @@
 import type { EntryState } from '../disk/entry-state.ts'
 import type { ViewLayer } from '../view.ts'
+import type { FoldedChanges } from './folded.ts'
 
 /** Where the content of a file of the view is kept: an upper directory, or the real disk. An absolute path. */
 export interface ContentSource {
@@ -47,6 +48,8 @@ export interface LinkAnchor {
 export interface Changes {
   readonly changes: Change[]
   readonly anchors: ReadonlyMap<string, LinkAnchor>
+  /** Changes beyond those that are kept. */
+  readonly folded: FoldedChanges
   /** What could not be looked into. */
   readonly unread: { readonly path: Buffer; readonly why: string }[]
 }

@@ -6,6 +6,7 @@ import { type DeferredPlaces, createDeferredCheck } from './deferred.ts'
 import { type DiffLimits, createDiffer } from './diff.ts'
 import { findMovedDirectories } from './directories.ts'
 import { effectHash, fullPath, sortChanges } from './effect-hash.ts'
+import { MAX_CHANGES } from './folded.ts'
 import { type ListLimits, listEffects } from './list-effects.ts'
 import { findMoves } from './moves.ts'
 import { UpperDirectories } from './upper-directories.ts'
@@ -19,6 +20,8 @@ export interface EffectOptions {
   readonly limits?: ListLimits
   readonly sideEffects?: EffectList['sideEffects']
   readonly signal?: AbortSignal
+  /** Changes that are kept one by one. Default: {@link MAX_CHANGES}; with another number the hash is another. */
+  readonly most?: number
 }
 
 /** What a view changes and its hash; the material of an effect list and of an apply. */
@@ -28,14 +31,16 @@ export interface ComputedChanges extends Changes {
 
 /**
  * Compares a view with the real disk and gives the list that people and policies look at. Nothing outside of the view's folder is
- * written to. The hash stands for every change and for the disk it was compared with.
+ * written to. The hash stands for every change and for the disk it was compared with. Of more than {@link MAX_CHANGES} changes, those
+ * over it are only counted, the list says `truncated` and a violation `too-large`, and the effect is not applied by anybody.
  */
 export async function computeEffects(view: View, options: EffectOptions = {}): Promise<EffectList> {
   using directories = new UpperDirectories()
-  const computed = await computeChanges(view, directories, options.signal)
+  const computed = await computeChanges(view, directories, options)
   const addedDirectories = new Set(computed.changes.filter(isAddedDirectory).map((change) => keyOf(fullPath(change))))
   const check = createDeferredCheck(options.deferred)
   const listed = listEffects(computed.changes, {
+    folded: computed.folded,
     movedDirectories: findMovedDirectories(computed.changes),
     deferred: (change) => check(change, addedDirectories),
     diff: createDiffer(options.diffs),
@@ -57,12 +62,12 @@ export async function computeEffects(view: View, options: EffectOptions = {}): P
 export async function computeChanges(
   view: View,
   directories: UpperDirectories,
-  signal?: AbortSignal,
+  { signal, most = MAX_CHANGES }: Pick<EffectOptions, 'signal' | 'most'> = {},
 ): Promise<ComputedChanges> {
-  const { changes, anchors, unread } = await walkView(view, directories, signal)
+  const { changes, anchors, unread, folded } = await walkView(view, directories, { signal, most })
   const sorted = sortChanges(changes)
   await findMoves(sorted)
-  return { changes: sorted, anchors, unread, hash: effectHash(sorted) }
+  return { changes: sorted, anchors, unread, folded, hash: effectHash(sorted, folded.hash()) }
 }
 
 function isAddedDirectory(change: Change): boolean {

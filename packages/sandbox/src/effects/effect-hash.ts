@@ -1,35 +1,39 @@
-import { createHash } from 'node:crypto'
+import { type Hash, createHash } from 'node:crypto'
 import type { EntryState } from '../disk/entry-state.ts'
 import { joinBytes } from '../disk/path-bytes.ts'
 import type { Change } from './change.ts'
 
 /**
  * SHA-256 over every change in the order of the paths: what would be written, contents included, and the identity (device, inode,
- * change time, size) of what is there now. Whoever holds the hash holds both the effect and the disk that it was shown for.
+ * change time, size) of what is there now. Whoever holds the hash holds both the effect and the disk that it was shown for. `sorted`
+ * are in that order; `folded` is the hash of those that are not kept.
  */
-export function effectHash(changes: readonly Change[]): string {
+export function effectHash(sorted: readonly Change[], folded?: string): string {
   const sum = createHash('sha256')
   const groups = new Map<string, number>()
-  for (const change of sortChanges(changes)) {
-    const path = fullPath(change)
-    const before = change.before && identity(change.before)
-    const group = change.linkGroup && numbered(groups, change.linkGroup)
-    const head = [
-      change.kind,
-      path.length,
-      before,
-      change.after && wanted(change.after),
-      change.sha256,
-      group,
-      change.sameInode,
-    ]
-    sum.update(`${JSON.stringify(head)}\n`)
-    sum.update(path)
-    if (change.after?.target) sum.update(change.after.target)
-    for (const [name, value] of change.after?.xattrs ?? [])
-      sum.update(`${name.length} ${value.length} ${name}`, 'latin1').update(value)
-  }
+  for (const change of sorted) updateHash(sum, change, change.linkGroup && numbered(groups, change.linkGroup))
+  if (folded !== undefined) sum.update(folded)
   return sum.digest('hex')
+}
+
+/** Adds one change to a hash; `group` tells which names are of one file. */
+export function updateHash(sum: Hash, change: Change, group: number | string | undefined): void {
+  const path = fullPath(change)
+  const before = change.before && identity(change.before)
+  const head = [
+    change.kind,
+    path.length,
+    before,
+    change.after && wanted(change.after),
+    change.sha256,
+    group,
+    change.sameInode,
+  ]
+  sum.update(`${JSON.stringify(head)}\n`)
+  sum.update(path)
+  if (change.after?.target) sum.update(change.after.target)
+  for (const [name, value] of change.after?.xattrs ?? [])
+    sum.update(`${name.length} ${value.length} ${name}`, 'latin1').update(value)
 }
 
 /** By path, so that a directory comes before what is in it. */

@@ -4,6 +4,7 @@ import { isWithin, wirePath } from '../disk/path-bytes.ts'
 import type { Change } from './change.ts'
 import type { MovedDirectories } from './directories.ts'
 import { fullPath } from './effect-hash.ts'
+import type { FoldedChanges } from './folded.ts'
 import { type MovedPaths, type ViolationRule, isEmptied, movedPaths, violationsOf } from './violations.ts'
 
 /** Bounds of an effect list. */
@@ -20,6 +21,8 @@ export interface ListLimits {
 export const listLimits: ListLimits = { effects: 2_000, collapseOver: 100, violations: 200 }
 
 interface ListOptions {
+  /** Changes that are only counted. */
+  readonly folded: Pick<FoldedChanges, 'counts' | 'first'>
   readonly movedDirectories: MovedDirectories
   readonly deferred: (change: Change) => string | undefined
   readonly diff: (change: Change) => string | undefined
@@ -35,8 +38,10 @@ export function listEffects(changes: readonly Change[], options: ListOptions): L
   const collapsed = collapseRows(rows, limits.collapseOver)
   const violations = new Violations(limits.violations)
   const effects: Effect[] = []
-  const counts: Record<string, number> = {}
-  let truncated = false
+  const counts: Record<string, number> = { ...options.folded.counts }
+  delete counts['times']
+  let truncated = options.folded.first !== undefined
+  if (options.folded.first) violations.addTooLarge(options.folded.first)
   for (const row of rows) {
     const owner = collapsed.get(row)
     violations.add(row, owner === row ? undefined : owner)
@@ -163,6 +168,10 @@ class Violations {
 
   constructor(limit: number) {
     this.#limit = limit
+  }
+
+  addTooLarge(first: Buffer): void {
+    this.list.push({ ...wirePath(first), rule: 'too-large' })
   }
 
   /** What the row that stands for this one breaks too is not said again. */

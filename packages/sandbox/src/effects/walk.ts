@@ -1,23 +1,31 @@
 import { readdirSync, statfsSync } from 'node:fs'
 import { type EntryState, readState } from '../disk/entry-state.ts'
-import { isWithin, joinBytes, keyOf } from '../disk/path-bytes.ts'
+import { inOrder, isWithin, joinBytes, keyOf } from '../disk/path-bytes.ts'
 import { codeOf } from '../disk/system-error.ts'
 import type { View, ViewLayer } from '../view.ts'
 import type { Change, Changes, ContentSource, LinkAnchor } from './change.ts'
 import { compareEntry } from './compare.ts'
+import { fullPath } from './effect-hash.ts'
+import { FoldedChanges } from './folded.ts'
 import { type OverlayNotes, isWhiteout, splitNotes } from './overlay-notes.ts'
 import type { UpperDirectories } from './upper-directories.ts'
 import { createPace } from '../pace.ts'
 
 /** Finds all that a view changes: walks the upper directories, and below renamed directories what shows through them. */
-export async function walkView(view: View, directories: UpperDirectories, signal?: AbortSignal): Promise<Changes> {
-  const walk = new Walk(view, directories, createPace(signal))
+export async function walkView(
+  view: View,
+  directories: UpperDirectories,
+  { signal, most }: { signal: AbortSignal | undefined; most: number },
+): Promise<Changes> {
+  const walk = new Walk({ view, directories, most, pace: createPace(signal) })
   for (const layer of view.layers) await walk.layer(layer)
   return walk
 }
 
 const top = Buffer.alloc(0)
 const MS = 1_000_000n
+/** Names in a path, from the root of the disk. */
+const KEPT_DEPTH = 2
 const TOO_LONG = 'Its path is longer than the system takes, so what is in it is not known.'
 
 /** `OVERLAYFS_SUPER_MAGIC` of `<linux/magic.h>`. */
@@ -31,21 +39,32 @@ interface Place {
   readonly lower?: Buffer
 }
 
+interface WalkParts {
+  readonly view: View
+  readonly directories: UpperDirectories
+  /** Changes that are kept one by one. */
+  readonly most: number
+  readonly pace: () => Promise<void> | undefined
+}
+
 class Walk implements Changes {
   readonly changes: Change[] = []
   readonly anchors = new Map<string, LinkAnchor>()
   readonly unread: { path: Buffer; why: string }[] = []
+  readonly folded = new FoldedChanges()
   readonly #view: View
   readonly #directories: UpperDirectories
+  readonly #most: number
   readonly #pace: () => Promise<void> | undefined
   #layer: ViewLayer = { root: '', upper: '' }
   #root = top
   #device = 0n
   #isOnOverlay = false
 
-  constructor(view: View, directories: UpperDirectories, pace: () => Promise<void> | undefined) {
+  constructor({ view, directories, most, pace }: WalkParts) {
     this.#view = view
     this.#directories = directories
+    this.#most = most
     this.#pace = pace
   }
 
@@ -69,7 +88,7 @@ class Walk implements Changes {
 
   /** What is in a directory of the view. */
   async #directory(place: Place, real: EntryState | undefined): Promise<void> {
-    const upper = place.upper ? this.#directories.list(place.upper) : []
+    const upper = place.upper ? inOrder(this.#directories.list(place.upper)) : []
     for (const name of upper) {
       try {
         await this.#upperEntry(place, name)
@@ -148,17 +167,23 @@ class Walk implements Changes {
 
   async #compare(entry: Omit<Parameters<typeof compareEntry>[0], 'layer'>): Promise<boolean> {
     const change = await compareEntry({ ...entry, layer: this.#layer })
-    if (change) this.changes.push(change)
+    if (change) this.#keep(change)
     if (change && entry.before?.type === 'directory' && entry.after.type !== 'directory')
       await this.#deletedBelow(change.path)
     return change !== undefined
+  }
+
+  /** What is near the top is always kept: it stands for what is below. */
+  #keep(change: Change): void {
+    if (this.changes.length < this.#most || partsOf(fullPath(change)) <= KEPT_DEPTH) this.changes.push(change)
+    else this.folded.add(change)
   }
 
   async #deleted(path: Buffer): Promise<void> {
     const before = this.#real(path, false)
     // Never there, or another mount, which the view does not cover.
     if (!before || this.#isElsewhere(before)) return
-    this.changes.push({ kind: 'deleted', layer: this.#layer, path, before })
+    this.#keep({ kind: 'deleted', layer: this.#layer, path, before })
     if (before.type === 'directory') await this.#deletedBelow(path)
     await this.#pace()
   }
@@ -196,7 +221,7 @@ class Walk implements Changes {
     const full = joinBytes(this.#root, path)
     if (isWithin(full, Buffer.from(this.#view.folder))) return []
     try {
-      return readdirSync(full, { encoding: 'buffer' })
+      return inOrder(readdirSync(full, { encoding: 'buffer' }))
     } catch (error) {
       const code = codeOf(error)
       if (code === 'ENOENT' || code === 'ENOTDIR') return []
@@ -206,4 +231,10 @@ class Walk implements Changes {
       return []
     }
   }
+}
+
+function partsOf(path: Buffer): number {
+  let parts = 0
+  for (const byte of path) if (byte === 0x2f) parts += 1
+  return parts
 }

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { addKernelFiles } from './kernel-files.ts'
+import { addKernelFiles, missingDevices } from './kernel-files.ts'
 import { libc, must } from './libc.ts'
 import { MS, detach, tmpfs } from './mount-calls.ts'
 import type { HostPlan, ViewReport } from './plan.ts'
@@ -19,6 +19,7 @@ export function buildView(plan: HostPlan): Pick<ViewReport, 'layers' | 'unprevie
   if (plan.view === 'none') return { layers: [], unpreviewable: showOwnProcesses() }
   mkdirSync(root)
   const tree = buildTree(plan, root)
+  const unpreviewable = [...tree.unpreviewable, ...(plan.view === 'overlay' ? missingDevices() : [])]
   addKernelFiles(plan, root)
   if (!plan.without?.includes('state-mask')) for (const folder of [plan.state, ...plan.hidden]) mask(root, folder)
   sealTree(plan, root)
@@ -26,7 +27,7 @@ export function buildView(plan: HostPlan): Pick<ViewReport, 'layers' | 'unprevie
   must('pivot_root', libc().syscall('pivot_root', Buffer.from('.\0'), Buffer.from('.\0')))
   detach('.')
   must('chdir', libc().chdir('/'))
-  return tree
+  return { ...tree, unpreviewable }
 }
 
 /** Neither seen nor touched: the upper directories themselves, and what else the daemon keeps. */

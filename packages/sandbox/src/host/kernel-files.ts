@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { MS, bind, bindReadOnly, bindTreeReadOnly, mount, placeholder, tmpfs } from './mount-calls.ts'
-import type { HostPlan } from './plan.ts'
+import type { HostPlan, ViewReport } from './plan.ts'
 
 /** Below /proc: what acts on the whole machine when written. */
 const CONTROLS = ['sys', 'sysrq-trigger', 'irq', 'bus', 'acpi', 'scsi', 'mtrr', 'fs']
@@ -10,6 +10,12 @@ const CONTROLS = ['sys', 'sysrq-trigger', 'irq', 'bus', 'acpi', 'scsi', 'mtrr', 
 const MASKED = ['kcore', 'kmsg', 'keys', 'timer_list', 'sched_debug', 'latency_stats']
 
 const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty']
+
+/** With those that the view has in its own way. */
+const HAVE = new Set([...DEVICES, 'ptmx', 'console'])
+
+/** Devices that are named. */
+const MOST_NAMES = 20
 
 const NO_PROGRAMS = MS.NOSUID | MS.NODEV | MS.NOEXEC
 
@@ -46,6 +52,16 @@ function addSystem(plan: HostPlan, at: string): void {
   }
   if (plan.privilege === 'user') bindTreeReadOnly('/sys', at)
   else bindReadOnly('/sys', at)
+}
+
+/** What of the machine's devices no view has, as one line. */
+export function missingDevices(): ViewReport['unpreviewable'] {
+  const names = readdirSync('/dev', { withFileTypes: true }).flatMap((entry) =>
+    (entry.isBlockDevice() || entry.isCharacterDevice()) && !HAVE.has(entry.name) ? [entry.name] : [],
+  )
+  if (names.length === 0) return []
+  const some = names.length > MOST_NAMES ? `${names.slice(0, MOST_NAMES).join(', ')} ...` : names.join(', ')
+  return [{ path: '/dev', why: `${names.length} devices are not in the view: ${some}` }]
 }
 
 function addDevices(at: string): void {

@@ -1,8 +1,9 @@
-import { readFileSync, readlinkSync } from 'node:fs'
+import { readlinkSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { receiveDescriptors, sendDescriptors } from './descriptor-socket.ts'
 import { libc } from './libc.ts'
 import { bringUpLoopback } from './loopback.ts'
+import { networkAttempts } from './network-attempts.ts'
 import type { HostCommand, HostEvent, ProgramRequest } from './plan.ts'
 import { Reaper } from './reaper.ts'
 import type { FromThread, ToThread } from './view-thread.ts'
@@ -21,6 +22,7 @@ class Host {
   readonly #thread: Worker
   readonly #reaper: Reaper
   #threadId = 0
+  #hasOwnNetwork = false
 
   /** One for the whole process. */
   static start(): Host {
@@ -48,7 +50,8 @@ class Host {
 
   #do(command: HostCommand): void {
     if (command.type === 'view') {
-      if (command.plan.network === 'none' && command.plan.privilege !== 'none') bringUpLoopback()
+      this.#hasOwnNetwork = command.plan.network === 'none' && command.plan.privilege !== 'none'
+      if (this.#hasOwnNetwork) bringUpLoopback()
       this.#post(command)
     } else if (command.type === 'start') this.#start(command.request)
     else if (command.type === 'kill') signal(command.pid, command.signal)
@@ -87,9 +90,8 @@ class Host {
   }
 
   async #freeze(): Promise<void> {
-    const networkAttempts = attempts()
     const killed = await this.#reaper.killAll()
-    this.#tell({ type: 'frozen', killed, networkAttempts })
+    this.#tell({ type: 'frozen', killed, networkAttempts: this.#hasOwnNetwork ? networkAttempts() : 0 })
   }
 
   #post(message: ToThread): void {
@@ -109,16 +111,6 @@ function signal(pid: number, name: NodeJS.Signals): void {
     process.kill(-pid, name)
   } catch {
     // It has ended.
-  }
-}
-
-/** Packets that found no way out, as the view's network counted them. */
-function attempts(): number {
-  try {
-    const [, names = '', values = ''] = /^(Ip: .*)\n(Ip: .*)$/m.exec(readFileSync('/proc/self/net/snmp', 'utf8')) ?? []
-    return Number(values.split(' ')[names.split(' ').indexOf('OutNoRoutes')] ?? 0)
-  } catch {
-    return 0
   }
 }
 

@@ -4,7 +4,10 @@ import type { HostKind } from '../starter/host-process.ts'
 import { type Situation, changeableRoots } from './situation.ts'
 import { unenforceable } from './unenforceable.ts'
 
-/** How restrictions are to be held: by namespaces and an overlay, or by Landlock and a filter alone. */
+/**
+ * How restrictions are held: by namespaces and what is mounted in them, or without namespaces, by those of Landlock, a filter of
+ * system calls and fewer rights that they need.
+ */
 export type Tier = 'namespaces' | 'landlock'
 
 /** What is started for restrictions, all but the state folder. */
@@ -105,7 +108,7 @@ function planNamespaces(restrictions: Restrictions, situation: Situation): Sandb
   const isClosed = view === 'readOnly' || view === 'live' || (view === 'overlay' && writable !== undefined)
   const scoped = network === 'host' && view !== 'none' && situation.landlock >= 6
   return {
-    tier: 'namespaces',
+    tier: privilege === 'none' ? 'landlock' : 'namespaces',
     kind: { privilege, network },
     isTransaction: view === 'overlay',
     holes: holesOf(restrictions, { view, network, scoped, situation }),

@@ -140,7 +140,8 @@ export class HostProcess implements AsyncDisposable {
 
   async #start(request: ProgramRequest, ends: readonly number[] | undefined): Promise<number> {
     const answer = new Promise<Extract<HostEvent, { id: number }>>((resolve) => this.#starts.set(request.id, resolve))
-    const isSent = ends === undefined || sendDescriptors(this.#descriptors, request.id, ends)
+    // The descriptor of a host that is gone may be something else's by now.
+    const isSent = !this.#isGone && (ends === undefined || sendDescriptors(this.#descriptors, request.id, ends))
     for (const end of ends ?? []) closeSync(end)
     if (isSent) this.#send({ type: 'start', request })
     else this.#heard({ type: 'not-started', id: request.id, errno: 'EPIPE' })

@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { bootId } from '../disk/boot-id.ts'
 import { createUpper } from './create-upper.ts'
 import type { View } from '../view.ts'
 import type { Operation } from './operations.ts'
@@ -104,7 +105,7 @@ async function makeView({ ask, folder, user, asNobody, seen }: Parts, root: stri
     string,
     string,
   ]
-  writeFileSync(marker, '')
+  writeFileSync(marker, bootId())
   createUpper(real, upper)
   mkdirSync(work)
   mkdirSync(merged)

@@ -12,6 +12,7 @@ import { libc } from '../../host/libc.ts'
 import type { Layer } from '../../host/plan.ts'
 import type { Tier } from '../../restrictions/plan-restrictions.ts'
 import { type Sandbox, openSandbox } from '../../sandbox.ts'
+import { WarmHosts } from '../../starter/warm-hosts.ts'
 import { OUTER_STATE, assertOuterWorld } from '../outer-world.ts'
 import { type Bait, startBait } from './bait.ts'
 import { channelCases } from './channel-cases.ts'
@@ -22,9 +23,14 @@ import { kernelCases } from './kernel-cases.ts'
 import { TOOLS } from './tools.ts'
 import { type Snapshot, harmBetween, machineState, makeTemplate, snapshot } from './victim.ts'
 
+/** What the module does in its world: runs of the corpus, one after the other. */
+export interface CorpusRuns {
+  readonly as: 'root' | 'user'
+  readonly runs: readonly CorpusRun[]
+}
+
 /** What one run of the corpus is about. */
 export interface CorpusRun {
-  readonly as: 'root' | 'user'
   /** `{}` = no sandbox: to see which cases do harm here at all. */
   readonly restrictions: Restrictions
   readonly tier?: Tier
@@ -37,6 +43,8 @@ export interface CorpusRun {
 
 /** What came of one case: letters of the harm, `.` for none, `u` for what undo brought back, or why it was not run. */
 export interface CorpusVerdict {
+  /** Which of the runs. */
+  readonly run: number
   readonly name: string
   readonly harm: string
   readonly missing?: string
@@ -78,34 +86,30 @@ const places = [...shared, ...system.map((name) => join('/etc', name)), '/var/sp
 
 const daemonFolder = join(OUTER_STATE, 'daemon')
 const secret = '/srv/cmdop-secret'
+const template = join(home, 'template')
 
-async function main(run: CorpusRun): Promise<void> {
+async function main({ as, runs }: CorpusRuns): Promise<void> {
   assertOuterWorld()
   mkdirSync(join(daemonFolder, 'other', 'u', '0'), { recursive: true })
   writeFileSync(join(daemonFolder, 'other', 'u', '0', 'file'), 'of the daemon')
   const bait = await startBait(join(home, 'bait'))
-  const template = join(home, 'template')
   makeTemplate(template)
-  const chosen = (run.everyday === true ? everyday : corpus).filter(
-    ({ as }) => (as ?? run.as) === run.as || isRunAs(run, as),
-  )
-  const wanted = chosen.filter(({ name }) => run.only?.some((prefix) => name.startsWith(prefix)) ?? true)
-  const bench = new Bench(run, bait)
-  for (const [at, each] of wanted.entries()) {
-    const missing = (each.needs ?? []).find((need) =>
-      need === 'namespaces' ? run.tier === 'landlock' : !isThere(need),
-    )
-    const victim = join(home, 'v', String(at))
-    if (missing !== undefined) process.send?.({ name: each.name, harm: '', missing } satisfies CorpusVerdict)
-    else {
-      mkdirSync(join(home, 'v'), { recursive: true })
-      execFileSync('cp', ['-a', template, victim])
-      process.send?.(await bench.judge(each, victim))
-    }
+  const warm = new WarmHosts({ privilege: as, network: 'none' })
+  for (const [number, run] of runs.entries()) {
+    const bench = new Bench({ run, number, bait, warm })
+    for (const each of chosenFor(as, run)) process.send?.({ run: number, ...(await bench.judge(each)) })
+    await bench.close()
   }
-  await bench.close()
+  await warm[Symbol.asyncDispose]()
   await bait[Symbol.asyncDispose]()
   process.disconnect()
+}
+
+function chosenFor(user: CorpusRuns['as'], run: CorpusRun): readonly CorpusCase[] {
+  const all = (run.everyday === true ? everyday : corpus).filter(
+    ({ as }) => (as ?? user) === user || isRunAs(run, as),
+  )
+  return all.filter(({ name }) => run.only?.some((prefix) => name.startsWith(prefix)) ?? true)
 }
 
 /** Commands of a root daemon that run as an ordinary user have that user's cases. */
@@ -113,19 +117,45 @@ function isRunAs({ restrictions }: CorpusRun, as: CorpusCase['as']): boolean {
   return restrictions.runAs !== undefined && as === 'user'
 }
 
+interface BenchParts {
+  readonly run: CorpusRun
+  readonly number: number
+  readonly bait: Bait
+  readonly warm: WarmHosts
+}
+
+type Verdict = Omit<CorpusVerdict, 'run'>
+
 class Bench {
   readonly #run: CorpusRun
+  readonly #number: number
   readonly #bait: Bait
+  readonly #warm: WarmHosts
   #sandbox: Sandbox | undefined
+  #cases = 0
   #count = 0
 
-  constructor(run: CorpusRun, bait: Bait) {
+  constructor({ run, number, bait, warm }: BenchParts) {
     this.#run = run
+    this.#number = number
     this.#bait = bait
+    this.#warm = warm
   }
 
-  /** Runs one case and looks at the real disk, the services and the process outside. */
-  async judge(each: CorpusCase, victim: string): Promise<CorpusVerdict> {
+  /** Runs one case, where it can be run here, in a tree of its own. */
+  async judge(each: CorpusCase): Promise<Verdict> {
+    const missing = (each.needs ?? []).find((need) =>
+      need === 'namespaces' ? this.#run.tier === 'landlock' : !isThere(need),
+    )
+    if (missing !== undefined) return { name: each.name, harm: '', missing }
+    const victim = join(home, 'v', `${this.#number}-${this.#cases++}`)
+    mkdirSync(join(home, 'v'), { recursive: true })
+    execFileSync('cp', ['-a', template, victim])
+    return this.#judge(each, victim)
+  }
+
+  /** Runs it and looks at the real disk, the services and the process outside. */
+  async #judge(each: CorpusCase, victim: string): Promise<Verdict> {
     const own = () => snapshot([victim, '/etc/passwd'])
     const shows = () =>
       snapshot([...places, this.#bait.dropFolder, join(daemonFolder, 'other'), secret], { contents: false })
@@ -185,7 +215,9 @@ class Bench {
     this.#sandbox ??= await openSandbox(restrictions, {
       folder: daemonFolder,
       cwd,
-      id: `run-${this.#count++}`,
+      id: `run-${this.#number}-${this.#count++}`,
+      // A host that was started before would not inherit what this process opened since.
+      ...(!isNew && { warm: this.#warm }),
       ...(tier && { tier }),
       ...(without && { without }),
     })
@@ -293,4 +325,4 @@ function isThere(need: string): boolean {
   return PATH.split(':').some((folder) => existsSync(join(folder, need)))
 }
 
-await main(JSON.parse(process.argv.at(-1) ?? '{}') as CorpusRun)
+await main(JSON.parse(process.argv.at(-1) ?? '{}') as CorpusRuns)
