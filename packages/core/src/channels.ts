@@ -21,6 +21,8 @@ export interface MachineCall {
   readonly params: Record<string, unknown>
   readonly callId: string
   readonly deadlineMs?: number | undefined
+  /** The answer of `ask` begins within `timeoutMs`, and may then take its time. */
+  readonly takesTime?: boolean
   readonly signal?: AbortSignal | undefined
 }
 
@@ -63,7 +65,7 @@ export class Channels {
       ...(call.deadlineMs === undefined ? {} : { deadlineMs: call.deadlineMs }),
     })
     prepare?.(channel)
-    await this.#within(channel, channel.accepted, call.signal)
+    await this.#within(channel, channel.accepted, { signal: call.signal })
     return channel
   }
 
@@ -73,7 +75,7 @@ export class Channels {
     for (;;) {
       try {
         const channel = await this.open(call)
-        return await this.#within(channel, readAnswer(channel), call.signal)
+        return await this.#within(channel, readAnswer(channel), call)
       } catch (error) {
         const again = error instanceof CmdopError && error.code === 'connection' && methods[call.method].repeatable
         if (!again || this.#closing.signal.aborted || !this.#wasConnected || Date.now() + RETRY_WAIT_MS > end)
@@ -144,10 +146,14 @@ export class Channels {
     return connection
   }
 
-  /** Bounds a channel's answer by `timeoutMs` and the caller's signal. */
-  async #within<Value>(channel: Channel, answer: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
+  /** Bounds a channel's answer by the caller's signal, and by `timeoutMs` unless it may take its time. */
+  async #within<Value>(
+    channel: Channel,
+    answer: Promise<Value>,
+    { signal, takesTime = false }: Pick<MachineCall, 'signal' | 'takesTime'>,
+  ): Promise<Value> {
     const { timeoutMs } = this.#settings
-    const timer = setTimeout(() => channel.reset(notAnswered(timeoutMs)), timeoutMs)
+    const timer = takesTime ? undefined : setTimeout(() => channel.reset(notAnswered(timeoutMs)), timeoutMs)
     const cancel = () => channel.reset(new CmdopError('cancelled', 'The call was cancelled.'))
     if (signal?.aborted === true) cancel()
     signal?.addEventListener('abort', cancel, { once: true })

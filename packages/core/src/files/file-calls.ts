@@ -11,19 +11,39 @@ export interface FileCall<Schema extends z.ZodType> {
   readonly signal?: AbortSignal | undefined
 }
 
-/** The calls about files of one machine. */
+/** The calls about files of one machine, or of one session there. */
 export class FileCalls {
   readonly channels: Channels
   readonly machineId: string
+  readonly #sessionId: string | undefined
 
-  constructor(channels: Channels, machineId: string) {
+  /** With a session, the files are those that it sees, under its restrictions. */
+  constructor(channels: Channels, machineId: string, sessionId?: string) {
     this.channels = channels
     this.machineId = machineId
+    this.#sessionId = sessionId
+  }
+
+  /** Names the place among all that this client works on. */
+  get place(): string {
+    return this.#sessionId === undefined ? this.machineId : `${this.machineId} ${this.#sessionId}`
+  }
+
+  /** The calls about the files of a session on the same machine. */
+  inSession(sessionId: string): FileCalls {
+    return new FileCalls(this.channels, this.machineId, sessionId)
   }
 
   /** A hash that grows with its content; undefined where the platform has none. */
   createHash(): Sha256Hash | undefined {
     return this.channels.createSha256?.()
+  }
+
+  /** The one JSON answer of a call that only reads, within the client's `timeoutMs`. */
+  async askShort<Schema extends z.ZodType>({ answer, ...call }: FileCall<Schema>): Promise<z.output<Schema>> {
+    const params = this.#inPlace(call.params)
+    const { data } = await this.channels.ask({ ...call, params, target: this.machineId, callId: newCallId() })
+    return parseAnswer(answer, parseJson(data))
   }
 
   /** The one JSON answer of a call. It begins within the client's `timeoutMs`, and may then take its time. */
@@ -64,7 +84,12 @@ export class FileCalls {
     prepare?: (channel: Channel) => void,
   ): Promise<Channel> {
     const { callId = newCallId(), ...rest } = call
-    return this.channels.open({ ...rest, callId, target: this.machineId }, prepare)
+    const params = this.#inPlace(call.params)
+    return this.channels.open({ ...rest, params, callId, target: this.machineId }, prepare)
+  }
+
+  #inPlace(params: Record<string, unknown>): Record<string, unknown> {
+    return this.#sessionId === undefined ? params : { ...params, session: this.#sessionId }
   }
 
   private async receive(

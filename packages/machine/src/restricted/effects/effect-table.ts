@@ -1,0 +1,318 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  CmdopError,
+  type EffectDetails,
+  type EffectInfo,
+  type EffectList,
+  type EffectRefusal,
+  type EffectSummary,
+  type Permit,
+} from '@cmdop/protocol'
+import {
+  applyEffect,
+  computeEffects,
+  judge,
+  pruneJournals,
+  recover,
+  sweep,
+  undoEffect,
+  type View,
+} from '@cmdop/sandbox'
+import type { EffectRecord } from './effect-store.ts'
+import { KnownEffects, type KnownEffectsOptions } from './known-effects.ts'
+import { cancelledRefusal, failedRefusal, violatedRefusal } from './refusal.ts'
+import type { Transaction } from './transaction.ts'
+
+export interface EffectTableOptions extends KnownEffectsOptions {
+  /** Of the old versions, for undo. */
+  readonly journals: string
+  /** Of the views. */
+  readonly states: string
+  /** Paths where a change changes what runs later, beside those that every machine has: the daemon's own. */
+  readonly deferred: readonly string[]
+}
+
+/** Milliseconds after which old versions over their bounds are looked for again. */
+const PRUNE_EVERY_MS = 3_600_000
+
+/** How a transaction ended. */
+export interface Ending {
+  readonly sideEffects: EffectList['sideEffects']
+  /** Why it is not applied whatever it is. */
+  readonly refusal?: EffectRefusal | undefined
+  /** Applied at once when it breaks nothing; otherwise it waits for a decision. */
+  readonly isJudged: boolean
+  /** Resolves when the host of its view is gone; before that, the state folder is not removed. */
+  readonly closed?: Promise<void>
+}
+
+/** The effects of this machine: of what runs, those that wait for a decision, and those that had one. */
+export class EffectTable {
+  readonly #options: EffectTableOptions
+  readonly #known: KnownEffects
+  readonly #open = new Map<string, Transaction>()
+  #prunedAt = Number.NEGATIVE_INFINITY
+  /** The last change of the disk; one at a time. */
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(options: EffectTableOptions) {
+    this.#options = options
+    this.#known = new KnownEffects(options)
+  }
+
+  /** Brings to an end what an earlier daemon left: to be called before anything else. */
+  async start(): Promise<void> {
+    const { journals, states, log } = this.#options
+    const recovered = await recover({ journals })
+    if (recovered.length > 0) log.warn({ recovered }, 'an apply or undo was interrupted, and is brought to an end')
+    const rolledBack = new Set(recovered.map(({ effectId }) => effectId))
+    this.#known.load()
+    for (const record of this.#known.all) await this.#takeOver(record, rolledBack.has(record.view.id))
+    const pending = this.#known.all.filter(({ info }) => info.state === 'pending')
+    await sweep(
+      states,
+      pending.map(({ view }) => view.id),
+    )
+    await this.#prune()
+  }
+
+  /** A transaction has begun. It is noted at once, so that its effect is known should the daemon end. */
+  begin(transaction: Transaction): void {
+    const { origin, view } = transaction
+    this.#known.begin(origin, view)
+    this.#open.set(origin.effectId, transaction)
+  }
+
+  /** A transaction is over, and its processes with it. Gives its effect; undefined when it changed nothing. Never rejects. */
+  async settle({ origin, keptAs }: Transaction, ending: Ending): Promise<EffectSummary | undefined> {
+    const open = this.#known.get(origin.effectId)
+    if (!this.#open.delete(origin.effectId) || open === undefined) return undefined
+    const record = { info: { ...open.info, effectId: keptAs() }, view: open.view }
+    try {
+      if (record.info.effectId !== origin.effectId) this.#known.forget(origin.effectId)
+      return await this.#settle(record, ending)
+    } catch (err) {
+      this.#options.log.error({ err, effectId: origin.effectId }, 'the effect of a command could not be looked at')
+      return summaryOf(this.#known.change(record, { state: 'pending', refusal: failedRefusal(err), hash: NO_HASH }))
+    }
+  }
+
+  /** A transaction is over, and its changes are forgotten. */
+  async drop({ origin }: Transaction): Promise<void> {
+    const record = this.#known.get(origin.effectId)
+    if (this.#open.delete(origin.effectId) && record !== undefined) await this.#known.drop(record)
+  }
+
+  /** The effects that are kept, the newest first. */
+  list(limit: number): EffectInfo[] {
+    const infos = this.#known.all.map(({ info }) => info)
+    return infos.toSorted((one, other) => other.createdAt.localeCompare(one.createdAt)).slice(0, limit)
+  }
+
+  /** One effect with its list; of what still runs, as it is now. Throws `not_found`. */
+  async get(effectId: string, signal?: AbortSignal): Promise<EffectDetails> {
+    const { info, view } = this.#known.find(effectId)
+    const open = this.#open.get(effectId)
+    if (open !== undefined) return { info, list: await this.#compute(open.view, info, { signal }) }
+    const list = this.#known.store.list(effectId)
+    if (list !== null || info.state !== 'pending') return { info, list }
+    return { info, list: await this.#compute(view, info, { signal }) }
+  }
+
+  /**
+   * Applies exactly the effect with this hash. What still runs in its view is ended first. Rejects with `permission` for an AI,
+   * `not_found`, `conflict` for one that is decided already, and `effect_conflict`; nothing is applied then.
+   */
+  apply(effectId: string, hash: string, permit: Pick<Permit, 'principalKind'>): Promise<EffectInfo> {
+    return this.#decide(effectId, permit, {
+      look: async ({ info }, view) => {
+        const { hash: now } = await this.#compute(view, info, {})
+        if (now !== hash) throw otherEffect(now)
+      },
+      act: async ({ info }, view, sideEffects) => {
+        // Where it is of a session that ran, its list was never kept.
+        const list = this.#known.store.list(effectId) ?? (await this.#compute(view, info, { sideEffects }))
+        await applyEffect(view, hash, { journals: this.#options.journals })
+        return { state: 'applied', hash, counts: list.counts, list }
+      },
+    })
+  }
+
+  /** Forgets the changes. What still runs in their view is ended first. Of one that is discarded already, what is known. */
+  async discard(effectId: string, permit: Pick<Permit, 'principalKind'>): Promise<EffectInfo> {
+    refuseAi(permit)
+    const known = this.#known.find(effectId)
+    if (known.info.state === 'discarded') return known.info
+    const act = async ({ info: { hash, counts } }: EffectRecord) => ({ state: 'discarded', hash, counts }) as const
+    return this.#decide(effectId, permit, { act })
+  }
+
+  /** Takes an applied effect back. Rejects with `permission` for an AI, `not_found`, `conflict` and `effect_conflict`. */
+  async undo(effectId: string, permit: Pick<Permit, 'principalKind'>): Promise<EffectInfo> {
+    refuseAi(permit)
+    return this.#alone(async () => {
+      const record = this.#known.find(effectId)
+      if (record.info.state !== 'applied')
+        throw new CmdopError('conflict', `The effect is ${record.info.state}; only one that is applied is taken back.`)
+      await undoEffect(record.view.id, { journals: this.#options.journals })
+      return this.#known.change(record, { state: 'undone' })
+    })
+  }
+
+  /** Resolves when no change of the disk is under way, and nothing is to be removed. */
+  async close(): Promise<void> {
+    await this.#last.catch(() => {})
+    await this.#known.close()
+  }
+
+  async #settle(
+    record: EffectRecord,
+    { sideEffects, refusal, isJudged, closed }: Ending,
+  ): Promise<EffectSummary | undefined> {
+    const { info, view } = record
+    // Most commands only look: then nothing has to be compared.
+    if (this.#known.isUntouched(view)) return this.#known.dropLater(record, closed)
+    const list = await this.#compute(view, info, { sideEffects })
+    const { hash, counts } = list
+    const isEmpty = Object.keys(counts).length === 0
+    const refused = refusal ?? (isJudged ? await this.#judgeAndApply(record, list) : undefined)
+    // Of what only looked, or changed times, there is nothing to decide on.
+    if (isEmpty) return this.#known.dropLater(record, closed)
+    const state = isJudged && refused === undefined ? 'applied' : 'pending'
+    const changed = this.#known.change(
+      record,
+      { state, hash, counts, refusal: refused },
+      { ...list, effectId: info.effectId },
+    )
+    if (state === 'applied') this.#known.removeLater(record, closed)
+    await this.#prune()
+    return summaryOf(changed)
+  }
+
+  async #judgeAndApply({ info, view }: EffectRecord, list: EffectList): Promise<EffectRefusal | undefined> {
+    const judgement = judge(list, info.restrictions)
+    if (judgement.verdict === 'refuse') return violatedRefusal(judgement.violations)
+    try {
+      await this.#alone(() => applyEffect(view, list.hash, { journals: this.#options.journals }))
+      return undefined
+    } catch (err) {
+      const refusal = failedRefusal(err)
+      if (refusal.code === 'server')
+        this.#options.log.error({ err, effectId: info.effectId }, 'an effect was not applied')
+      return refusal
+    }
+  }
+
+  #decide(effectId: string, permit: Pick<Permit, 'principalKind'>, { look, act }: Decide): Promise<EffectInfo> {
+    refuseAi(permit)
+    return this.#alone(async () => {
+      const record = this.#known.find(effectId)
+      const { state } = record.info
+      if (state !== 'open' && state !== 'pending') throw new CmdopError('conflict', `The effect is ${state} already.`)
+      const open = this.#open.get(effectId)
+      if (open === undefined) {
+        const { list, ...decision } = await act(record, record.view, undefined)
+        const info = this.#known.change(record, { ...decision, refusal: undefined }, list)
+        await this.#known.removeState(record)
+        return info
+      }
+      const { running } = open
+      if (running === undefined)
+        throw new CmdopError('conflict', 'The command still runs; wait for its end, or cancel it.')
+      await look?.(record, open.view)
+      const sideEffects = await running.freeze()
+      try {
+        const { list, ...decision } = await act(record, open.view, sideEffects)
+        const keptAs = open.keptAs()
+        this.#open.delete(effectId)
+        if (keptAs !== effectId) this.#known.forget(effectId)
+        const decided = { ...record, info: { ...record.info, effectId: keptAs } }
+        const info = this.#known.change(decided, decision, list && { ...list, effectId: keptAs })
+        await running.decided('gone')
+        return info
+      } catch (error) {
+        await running.decided('kept')
+        throw error
+      }
+    })
+  }
+
+  /** What an earlier daemon knew: a transaction that ran waits to be decided on, if it changed anything. */
+  async #takeOver(record: EffectRecord, isRolledBack: boolean): Promise<void> {
+    const { info, view } = record
+    const hasJournal = existsSync(join(this.#options.journals, view.id))
+    if (info.state === 'applied' && !hasJournal && isRolledBack) this.#known.change(record, { state: 'undone' })
+    if (info.state !== 'open' && info.state !== 'pending') return
+    // Applied to its end, but not noted.
+    if (hasJournal && !isRolledBack) this.#known.change(record, { state: 'applied' })
+    else if (!existsSync(view.folder)) this.#known.forget(info.effectId)
+    else if (info.state === 'open') {
+      const network = info.restrictions.network ?? 'none'
+      const isSession = info.kind === 'session'
+      const refusal = isSession ? undefined : cancelledRefusal('lost')
+      const sideEffects = { network, networkAttempts: 0, backgroundKilled: 0 }
+      await this.#settle(record, { sideEffects, refusal, isJudged: false }).catch((err: unknown) => {
+        this.#options.log.error({ err, effectId: info.effectId }, 'what an earlier daemon left could not be looked at')
+        this.#known.forget(info.effectId)
+      })
+    }
+  }
+
+  async #prune(): Promise<void> {
+    await this.#known.prune()
+    if (performance.now() - this.#prunedAt < PRUNE_EVERY_MS) return
+    this.#prunedAt = performance.now()
+    await this.#alone(() => pruneJournals(this.#options.journals))
+  }
+
+  #compute(
+    view: View,
+    { restrictions }: Pick<EffectInfo, 'restrictions'>,
+    { sideEffects, signal }: { sideEffects?: EffectList['sideEffects'] | undefined; signal?: AbortSignal | undefined },
+  ): Promise<EffectList> {
+    const network = restrictions.network ?? 'none'
+    return computeEffects(view, {
+      deferred: { extra: this.#options.deferred },
+      sideEffects: sideEffects ?? { network, networkAttempts: 0, backgroundKilled: 0 },
+      ...(signal && { signal }),
+    })
+  }
+
+  #alone<Result>(work: () => Promise<Result>): Promise<Result> {
+    const done = this.#last.then(work, work)
+    this.#last = done.catch(() => {})
+    return done
+  }
+}
+
+interface Decide {
+  /** Before what still runs is ended. */
+  readonly look?: (record: EffectRecord, view: View) => Promise<void>
+  /** Once nothing changes any more. */
+  readonly act: (
+    record: EffectRecord,
+    view: View,
+    sideEffects: EffectList['sideEffects'] | undefined,
+  ) => Promise<Pick<EffectInfo, 'state' | 'hash' | 'counts'> & { readonly list?: EffectList }>
+}
+
+/** Of an effect that cannot be computed: nothing has it. */
+const NO_HASH = '0'.repeat(64)
+
+function refuseAi({ principalKind }: Pick<Permit, 'principalKind'>): void {
+  if (principalKind === 'ai')
+    throw new CmdopError('permission', 'An AI does not decide on effects; a person looks at them and does.')
+}
+
+function otherEffect(hash: string): CmdopError {
+  return new CmdopError(
+    'effect_conflict',
+    'Nothing was applied: the effect is not the one that was shown. Look at it again.',
+    { details: { paths: [], hash } },
+  )
+}
+
+function summaryOf({ effectId, state, hash, counts, refusal }: EffectInfo): EffectSummary {
+  return { effectId, state, hash: hash ?? NO_HASH, counts, ...(refusal && { refusal }) }
+}

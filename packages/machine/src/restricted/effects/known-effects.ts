@@ -1,0 +1,153 @@
+import { lstatSync } from 'node:fs'
+import { CmdopError, type EffectInfo, type EffectList } from '@cmdop/protocol'
+import { removeTree, type View } from '@cmdop/sandbox'
+import type { Logger } from 'pino'
+import { type EffectRecord, EffectStore } from './effect-store.ts'
+
+/** Effects that are kept at most; the oldest that nobody has to decide on go first. */
+export const MAX_EFFECTS = 200
+
+/** Milliseconds in which an effect can be decided on. */
+export const PENDING_MS = 7 * 24 * 3_600_000
+
+export interface KnownEffectsOptions {
+  /** Of the records. */
+  readonly folder: string
+  readonly log: Logger
+  /** Milliseconds since 1970. */
+  readonly now?: () => number
+}
+
+/** What is known of each effect, here and in files, and the changes of those that wait. */
+export class KnownEffects {
+  readonly store: EffectStore
+  readonly #options: KnownEffectsOptions
+  readonly #records = new Map<string, EffectRecord>()
+  /** Of the views of what runs: their upper directories as they were at first. */
+  readonly #beganWith = new Map<string, string>()
+  readonly #removing = new Set<Promise<void>>()
+
+  constructor(options: KnownEffectsOptions) {
+    this.#options = options
+    this.store = new EffectStore(options.folder)
+  }
+
+  get all(): readonly EffectRecord[] {
+    return [...this.#records.values()]
+  }
+
+  /** Reads what an earlier daemon kept. */
+  load(): void {
+    for (const record of this.store.load()) this.#records.set(record.info.effectId, record)
+  }
+
+  get(effectId: string): EffectRecord | undefined {
+    return this.#records.get(effectId)
+  }
+
+  /** Notes the effect of what begins now. */
+  begin(origin: Omit<EffectInfo, 'state' | 'hash' | 'counts' | 'createdAt' | 'changedAt'>, view: View): void {
+    const now = this.#now()
+    const info: EffectInfo = { ...origin, state: 'open', hash: null, counts: {}, createdAt: now, changedAt: now }
+    this.#beganWith.set(view.id, changeTimes(view))
+    this.keep({ info, view: keptView(view) })
+  }
+
+  /** Most commands only look: then nothing has to be compared. */
+  isUntouched(view: View): boolean {
+    return this.#beganWith.get(view.id) === changeTimes(view)
+  }
+
+  find(effectId: string): EffectRecord {
+    const record = this.#records.get(effectId)
+    if (record !== undefined) return record
+    throw new CmdopError('not_found', 'This machine knows no such effect; one that changed nothing is not kept.')
+  }
+
+  /** Says something new of an effect, and keeps it. `refusal: undefined` takes that away. */
+  change(record: EffectRecord, change: Partial<EffectInfo>, list?: EffectList): EffectInfo {
+    const { refusal, ...info } = { ...record.info, ...change, changedAt: this.#now() }
+    const changed = { ...record, info: { ...info, ...(refusal && { refusal }) } }
+    this.keep(changed, list)
+    return changed.info
+  }
+
+  keep(record: EffectRecord, list?: EffectList): void {
+    this.#records.set(record.info.effectId, record)
+    this.store.save(record, list)
+  }
+
+  /** Keeps nothing of it but its state folder. */
+  forget(effectId: string): void {
+    this.#records.delete(effectId)
+    this.store.remove(effectId)
+  }
+
+  /** Forgets it, and its changes. */
+  async drop(record: EffectRecord): Promise<void> {
+    this.forget(record.info.effectId)
+    await this.removeState(record)
+  }
+
+  /** As {@link KnownEffects.drop}; nobody waits for it. */
+  dropLater(record: EffectRecord, closed: Promise<void> | undefined): undefined {
+    this.forget(record.info.effectId)
+    this.removeLater(record, closed)
+  }
+
+  /** Nobody has to wait for it; what is left should the daemon end is swept at its next start. */
+  removeLater(record: EffectRecord, closed: Promise<void> = Promise.resolve()): void {
+    const removed = closed
+      .then(() => this.removeState(record))
+      .catch((err: unknown) => this.#options.log.warn({ err }, 'the state of a view could not be removed'))
+      .finally(() => this.#removing.delete(removed))
+    this.#removing.add(removed)
+  }
+
+  /** Its changes are on the disk, or forgotten. */
+  async removeState({ view }: EffectRecord): Promise<void> {
+    this.#beganWith.delete(view.id)
+    await removeTree(view.folder)
+  }
+
+  /** Forgets what is over the bounds. */
+  async prune(): Promise<void> {
+    const now = (this.#options.now ?? Date.now)()
+    const over = [...this.#records.values()].filter(({ info }) => info.state !== 'open')
+    const oldestFirst = over.toSorted((one, other) => one.info.changedAt.localeCompare(other.info.changedAt))
+    for (const record of oldestFirst)
+      if (record.info.state === 'pending' && now - Date.parse(record.info.changedAt) > PENDING_MS)
+        await this.drop(record)
+    const decided = oldestFirst.filter(({ info }) => info.state !== 'pending')
+    const waiting = oldestFirst.filter(({ info }) => info.state === 'pending')
+    for (const record of [...decided, ...waiting]) {
+      if (this.#records.size <= MAX_EFFECTS) return
+      await this.drop(record)
+    }
+  }
+
+  /** Resolves when nothing is to be removed. */
+  async close(): Promise<void> {
+    await Promise.all(this.#removing)
+  }
+
+  #now(): string {
+    return new Date((this.#options.now ?? Date.now)()).toISOString()
+  }
+}
+
+/** When the upper directories themselves were changed last: the first change in a view needs an entry in one of them. */
+function changeTimes({ layers }: Pick<View, 'layers'>): string {
+  return layers.map(({ upper }) => lstatSync(upper, { bigint: true }).ctimeNs).join()
+}
+
+function keptView({ id, folder, layers, flavour, marker, unpreviewable = [] }: View): EffectRecord['view'] {
+  return {
+    id,
+    folder,
+    layers: layers.map(({ root, upper }) => ({ root, upper })),
+    flavour,
+    marker,
+    unpreviewable: unpreviewable.map(({ path, why }) => ({ path, why })),
+  }
+}

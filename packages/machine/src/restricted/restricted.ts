@@ -1,0 +1,50 @@
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import { EffectTable } from './effects/effect-table.ts'
+import type { EffectOrigin } from './effects/transaction.ts'
+import { OwnTransaction } from './own-transaction.ts'
+import { Sandboxes } from './sandboxes.ts'
+import { SessionPlace, type SessionPlaceOptions } from './session-place.ts'
+
+export interface RestrictedOptions {
+  /** Of the daemon: nothing restricted sees it. */
+  readonly dataDir: string
+  readonly log: Logger
+}
+
+/** All that runs under restrictions on this machine, and its effects. */
+export class Restricted implements AsyncDisposable {
+  readonly sandboxes: Sandboxes
+  readonly effects: EffectTable
+  /** Ends what else works on the files of a view, before its changes are looked at. */
+  leave: (viewId: string) => Promise<void> = async () => {}
+
+  constructor({ dataDir, log }: RestrictedOptions) {
+    const folder = join(dataDir, 'restricted')
+    this.sandboxes = new Sandboxes(folder, [dataDir])
+    this.effects = new EffectTable({
+      folder: join(folder, 'effects'),
+      journals: join(folder, 'journals'),
+      states: this.sandboxes.states,
+      deferred: [dataDir],
+      log,
+    })
+  }
+
+  /** A sandbox for one command or file operation. Rejects with `restriction_unenforceable`; nothing ran then. */
+  async begin(origin: EffectOrigin, cwd: string): Promise<OwnTransaction> {
+    const sandbox = await this.sandboxes.open(origin.restrictions, { id: origin.effectId, cwd })
+    return new OwnTransaction(sandbox, this, origin)
+  }
+
+  /** Where a session lives; its view is opened with the first that runs in it. */
+  newPlace(options: Omit<SessionPlaceOptions, 'sandboxes' | 'effects' | 'leave'>): SessionPlace {
+    const { sandboxes, effects } = this
+    return new SessionPlace({ ...options, sandboxes, effects, leave: (viewId) => this.leave(viewId) })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.sandboxes[Symbol.asyncDispose]()
+    await this.effects.close()
+  }
+}

@@ -1,0 +1,57 @@
+import { join } from 'node:path'
+import type { MachineCapabilities, Restrictions } from '@cmdop/protocol'
+import { openSandbox, probeCapabilities, type Sandbox, WarmHosts } from '@cmdop/sandbox'
+
+/** Opens the sandboxes of this machine. One host is kept ready, from the first that is asked for on. */
+export class Sandboxes implements AsyncDisposable {
+  /** Of the state folders. */
+  readonly states: string
+  readonly #folder: string
+  readonly #hidden: readonly string[]
+  readonly #closing = new Set<Promise<void>>()
+  #warm: WarmHosts | undefined
+
+  /** `folder` is for the state of the sandboxes; nothing in one sees it, or what is `hidden`. */
+  constructor(folder: string, hidden: readonly string[]) {
+    this.#folder = folder
+    this.#hidden = hidden
+    this.states = join(folder, 'views')
+  }
+
+  /** Rejects with `restriction_unenforceable` where this machine cannot hold them; nothing ran then. */
+  open(restrictions: Restrictions, { id, cwd }: { id: string; cwd: string }): Promise<Sandbox> {
+    // What has a view is the common case, and has no network but where that is asked for.
+    this.#warm ??= new WarmHosts({ privilege: process.getuid?.() === 0 ? 'root' : 'user', network: 'none' })
+    return openSandbox(restrictions, { folder: this.states, hidden: this.#hidden, id, cwd, warm: this.#warm })
+  }
+
+  /** Closes one; nobody has to wait for the end of its host. Never rejects. */
+  close(sandbox: Pick<Sandbox, 'close'>): Promise<void> {
+    const closed = sandbox
+      .close()
+      .catch(() => {})
+      .finally(() => this.#closing.delete(closed))
+    this.#closing.add(closed)
+    return closed
+  }
+
+  /** What this machine can hold, found out by doing it. */
+  async capabilities(): Promise<MachineCapabilities> {
+    const { restrictions, hints, ...rest } = await probeCapabilities(this.#folder)
+    const entries = Object.entries(restrictions).map(([name, { limits, ...one }]) => [
+      name,
+      { ...one, limits: [...limits] },
+    ])
+    return { ...rest, restrictions: Object.fromEntries(entries), hints: [...hints] }
+  }
+
+  /** Resolves when a host is ready; for measurements. */
+  async ready(): Promise<void> {
+    await this.#warm?.ready()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#closing)
+    await this.#warm?.[Symbol.asyncDispose]()
+  }
+}

@@ -1,0 +1,328 @@
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readFile, readdir, readlink, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterAll, describe, expect, test } from 'vitest'
+import { applyEffect } from './apply/apply-effect.ts'
+import { computeEffects } from './effects/compute-effects.ts'
+import { sweep } from './remove-tree.ts'
+import { openSandbox } from './sandbox.ts'
+import { HostProcess } from './starter/host-process.ts'
+import { createPlace } from './testing/place.ts'
+import { runIn } from './testing/run-in.ts'
+import type { SandboxProcessInput } from './testing/sandbox-process.ts'
+import type { View } from './view.ts'
+
+const isRoot = process.getuid?.() === 0
+const place = await createPlace()
+const { base, folder, hasNamespaces, within } = place
+afterAll(() => place[Symbol.asyncDispose]())
+
+describe('dryRun', () => {
+  test('shows a command its own changes, and the disk none', () =>
+    within({ dryRun: true }, async (sandbox, home) => {
+      const first = await runIn(sandbox, 'rm kept.txt; echo new > new.txt; ls', { cwd: home })
+      expect(first).toMatchObject({ exitCode: 0, stdout: 'new.txt\nother.txt\n', stderr: '' })
+      expect((await runIn(sandbox, 'cat new.txt; cat kept.txt', { cwd: home })).stdout).toBe('new\n')
+      expect((await readdir(home)).toSorted()).toEqual(['kept.txt', 'other.txt'])
+      await sandbox.freeze()
+      const { effects } = await computeEffects(sandbox.view ?? expect.fail('There is no view.'))
+      const own = effects
+        .filter(({ path }) => path.startsWith(home))
+        .map(({ kind, path }) => `${kind} ${path.slice(home.length)}`)
+      expect(new Set(own)).toEqual(new Set(['added /new.txt', 'deleted /kept.txt']))
+    }))
+
+  test('hides the state folder, and has no network but a loopback of its own', () =>
+    within({ dryRun: true }, async (sandbox, home) => {
+      const server = createServer().listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      const { port } = server.address() as { port: number }
+      const probe = `const s = require('net').connect(${port}, '127.0.0.1').on('error', (e) => console.log(e.code)).on('connect', () => console.log('reached'))`
+      const { stdout } = await runIn(sandbox, `ls -A '${folder}'; '${process.execPath}' -e "${probe}"`, { cwd: home })
+      expect(stdout).toBe('ECONNREFUSED\n')
+      server.close()
+    }))
+
+  test('counts what ran in the background and what tried the network', () =>
+    within({ dryRun: true }, async (sandbox) => {
+      await runIn(sandbox, 'setsid -f sleep 1000 > /dev/null 2>&1; (sleep 1000 > /dev/null 2>&1 &)')
+      const datagrams = [`'192.0.2.1'`, `'127.0.0.1'`].map(
+        (to) => `await new Promise((done) => require('dgram').createSocket('udp4').send('x', 9, ${to}, done))`,
+      )
+      const connections = [`9, '192.0.2.1'`, `9, '127.0.0.1'`].map(
+        (to) => `await new Promise((done) => require('net').connect(${to}).on('error', done))`,
+      )
+      const script = [...datagrams, ...connections].join('; ')
+      await runIn(sandbox, `'${process.execPath}' -e "(async () => { ${script}; process.exit() })()"`)
+      expect(await sandbox.freeze()).toEqual({ backgroundKilled: 2, networkAttempts: 4 })
+      expect((await runIn(sandbox, 'ps ax 2> /dev/null | grep -c "[s]leep 1000"')).stdout).toMatch(/^0?\n?$/)
+    }))
+})
+
+describe('other restrictions', () => {
+  test('readOnly lets nothing be written but temporary files that vanish', () =>
+    within({ readOnly: true }, async (sandbox) => {
+      const { stdout } = await runIn(
+        sandbox,
+        'touch /etc/cmdop-x 2>&1; touch /var/tmp/cmdop-scratch && ls /var/tmp/cmdop-scratch',
+      )
+      expect(stdout).toContain('Read-only file system')
+      expect(stdout).toContain('/var/tmp/cmdop-scratch\n')
+      expect(existsSync('/var/tmp/cmdop-scratch')).toBe(false)
+      expect(sandbox.view).toBeUndefined()
+    }))
+
+  test('below writablePaths the disk is written to, elsewhere it is not', async () => {
+    const place = await mkdtemp(join(base, 'writable-'))
+    await within({ writablePaths: [place] }, async (sandbox, home) => {
+      await runIn(sandbox, `echo real > '${place}/new.txt'; rm -f kept.txt; echo x > '${home}/other.txt'`, {
+        cwd: home,
+      })
+      expect(await readFile(join(place, 'new.txt'), 'utf8')).toBe('real\n')
+      expect(await readFile(join(home, 'kept.txt'), 'utf8')).toBe('kept')
+      expect(await readFile(join(home, 'other.txt'), 'utf8')).toBe('other')
+      expect(sandbox.holes.join()).toContain(place)
+    })
+  })
+
+  test('writablePaths in a dry run leave one place to change, and that only in the view', async () => {
+    const place = await mkdtemp(join(base, 'writable-'))
+    await within({ dryRun: true, writablePaths: [place] }, async (sandbox) => {
+      const { stdout } = await runIn(sandbox, `echo x > '${place}/new.txt' && ls '${place}'; touch /etc/cmdop-x 2>&1`)
+      expect(stdout).toMatch(/^new\.txt\n.*Read-only file system/)
+      expect(await readdir(place)).toEqual([])
+      expect(sandbox.view?.layers.map(({ root }) => root)).toEqual([place])
+    })
+  })
+
+  test('the intersection of readOnly and writablePaths has nothing to write', async () => {
+    const place = await mkdtemp(join(base, 'writable-'))
+    await within({ readOnly: true, writablePaths: [place] }, async (sandbox) => {
+      await runIn(sandbox, `echo x > '${place}/new.txt'`)
+      expect(await readdir(place)).toEqual([])
+    })
+  })
+
+  test('network none alone leaves the files as they are', () =>
+    within({ network: 'none' }, async (sandbox, home) => {
+      const { stdout } = await runIn(sandbox, `rm kept.txt; cat /proc/net/dev | tail -n +3 | cut -d: -f1`, {
+        cwd: home,
+      })
+      expect(stdout.trim()).toBe('lo')
+      expect(await readdir(home)).toEqual(['other.txt'])
+    }))
+
+  test('with the network of the machine the view stays as it is, and what the kernel shows read-only', () =>
+    within({ dryRun: true, network: 'host' }, async (sandbox, home) => {
+      const script =
+        'readlink /proc/self/ns/net; rm kept.txt; touch /sys/x /sys/fs/cgroup/x; mkdir /sys/fs/cgroup/y; ls'
+      const { stdout, stderr } = await runIn(sandbox, script, { cwd: home })
+      expect(stdout).toBe(`${await readlink('/proc/self/ns/net')}\nother.txt\n`)
+      expect(stderr.trim().split('\n')).toHaveLength(3)
+      expect((await readdir(home)).toSorted()).toEqual(['kept.txt', 'other.txt'])
+    }))
+
+  test('a freeze of a sandbox whose host is gone says so', () =>
+    within({ dryRun: true }, async (sandbox) => {
+      const pid = sandbox.view?.hostPid ?? expect.fail('There is no view.')
+      const threads = await readFile(`/proc/${pid}/status`, 'utf8')
+      process.kill(Number(/^Tgid:\s*(\d+)/m.exec(threads)?.[1]), 'SIGKILL')
+      await sandbox.gone
+      await expect(sandbox.freeze()).rejects.toMatchObject({ code: 'server', message: expect.stringContaining('gone') })
+    }))
+
+  test('a view that is frozen twice at once answers both', () =>
+    within({ dryRun: true }, async (sandbox) => {
+      await runIn(sandbox, 'setsid -f sleep 1000 > /dev/null 2>&1')
+      const killed = await Promise.all([sandbox.freeze(), sandbox.freeze()])
+      expect(killed.map(({ backgroundKilled }) => backgroundKilled)).toEqual([1, 1])
+    }))
+})
+
+describe('without namespaces', () => {
+  test('Landlock and a filter hold readOnly', () =>
+    within(
+      { readOnly: true },
+      async (sandbox, home) => {
+        const { stdout } = await runIn(sandbox, 'rm -f kept.txt; chmod 000 other.txt; echo x > new.txt; echo fine', {
+          cwd: home,
+        })
+        expect(stdout).toBe('fine\n')
+        expect((await readdir(home)).toSorted()).toEqual(['kept.txt', 'other.txt'])
+        expect(await readFile(join(home, 'other.txt'), 'utf8')).toBe('other')
+        expect(sandbox.tier).toBe('landlock')
+      },
+      { tier: 'landlock' },
+    ))
+
+  test('what was left in the background is ended too', () =>
+    within(
+      { readOnly: true },
+      async (sandbox) => {
+        await runIn(sandbox, 'setsid -f sleep 1000 > /dev/null 2>&1; (sleep 1000 > /dev/null 2>&1 &)')
+        expect((await sandbox.freeze()).backgroundKilled).toBe(2)
+      },
+      { tier: 'landlock' },
+    ))
+
+  test.each([{ dryRun: true }, { noDelete: true }, { noOverwrite: true }])('%o is refused', async (restrictions) => {
+    await expect(openSandbox(restrictions, { folder, cwd: '/', tier: 'landlock' })).rejects.toMatchObject({
+      code: 'restriction_unenforceable',
+    })
+  })
+
+  test('an ordinary user of a machine that has no user namespaces is told so, and readOnly still holds', async () => {
+    // A user namespace in which no further one can be made, with another user than root in it.
+    const none = ['--user', '--map-user=1000', '--map-group=1000', '--keep-caps', '--', 'sh', '-c']
+    const forbid =
+      'echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --ambient-caps=-all --inh-caps=-all -- "$@"'
+    const ask = async (input: SandboxProcessInput) => {
+      const program = [
+        process.execPath,
+        '--conditions=@cmdop/source',
+        fileURLToPath(new URL('testing/sandbox-process.ts', import.meta.url)),
+      ]
+      const { stdout } = await promisify(execFile)('unshare', [
+        ...none,
+        forbid,
+        'sh',
+        ...program,
+        JSON.stringify(input),
+      ])
+      return JSON.parse(stdout) as unknown
+    }
+    const place = await mkdtemp(join(base, 'none-'))
+    expect(await ask({ restrictions: { dryRun: true }, folder: join(place, 'state'), script: 'true' })).toMatchObject({
+      code: 'restriction_unenforceable',
+      details: { restriction: 'dryRun', missing: 'user namespaces', step: 'unshare', errno: 'ENOSPC', executed: false },
+    })
+    expect(
+      await ask({
+        restrictions: { readOnly: true },
+        folder: join(place, 'state'),
+        script: `touch '${place}/x'; echo $?`,
+      }),
+    ).toMatchObject({ tier: 'landlock', stdout: '1\n' })
+    expect(await readdir(join(place, 'state'))).toEqual([])
+  })
+})
+
+describe('refused before anything runs', () => {
+  test('noSudo of a root daemon that does not say whom commands run as; an ordinary user cannot become another', async () => {
+    const [restrictions, restriction] = isRoot ? [{ noSudo: true }, 'noSudo'] : [{ runAs: 'root' }, 'runAs']
+    await expect(openSandbox(restrictions, { folder, cwd: '/' })).rejects.toMatchObject({
+      code: 'restriction_unenforceable',
+      details: { restriction, step: 'plan', executed: false },
+    })
+  })
+
+  test('a limit on the processes of root, which the kernel does not count', async () => {
+    const opening = openSandbox({ limits: { processes: 64 } }, { folder, cwd: '/' })
+    if (isRoot) await expect(opening).rejects.toMatchObject({ details: { restriction: 'limits.processes' } })
+    else await (await opening).discard()
+  })
+
+  test('a user that the machine does not have', async () => {
+    await expect(openSandbox({ runAs: 'cmdop-nobody-x' }, { folder, cwd: '/' })).rejects.toMatchObject({
+      code: 'not_found',
+    })
+  })
+
+  test.each(['win32', 'darwin', 'freebsd'] as const)('a system that is no Linux: %s', async (platform) => {
+    const system = { platform, arch: 'x64', hasProcesses: false }
+    await expect(openSandbox({ dryRun: true }, { folder, cwd: '/', system })).rejects.toMatchObject({
+      code: 'restriction_unenforceable',
+      details: { restriction: 'dryRun', step: 'plan', errno: platform, executed: false },
+    })
+  })
+
+  test('a writable path that is no directory', async () => {
+    await expect(openSandbox({ writablePaths: [join(base, 'none')] }, { folder, cwd: '/' })).rejects.toMatchObject({
+      code: 'validation',
+    })
+  })
+
+  test('a host that cannot prove itself', async () => {
+    if (!hasNamespaces) return
+    const privilege = isRoot ? 'root' : 'user'
+    await using host = await HostProcess.start({ privilege, network: 'host' })
+    const state = await mkdtemp(join(base, 'unproven-'))
+    const shape = { view: 'readOnly', privilege, state, hidden: [], roots: [], scratch: [] } as const
+    // It was started in the network of the machine, and the plan says that it was not.
+    const plan = {
+      ...shape,
+      network: 'none',
+      outerNetwork: await readlink('/proc/self/ns/net'),
+      noNewPrivileges: true,
+      capabilities: [],
+      deny: [],
+    } as const
+    await expect(host.enter(plan)).rejects.toMatchObject({
+      name: 'HostRefusal',
+      step: 'self-test',
+      errno: expect.stringContaining('network'),
+    })
+    await host.gone
+  })
+})
+
+describe('the life of a sandbox', () => {
+  test('paths longer than the system takes are named as not previewed, never applied, and removed in the end', () =>
+    within({ dryRun: true }, async (sandbox, home) => {
+      const name = 'n'.repeat(200)
+      await runIn(sandbox, `for i in $(seq 40); do mkdir ${name} && cd -P ${name} || exit; done; echo x > file`, {
+        cwd: home,
+      })
+      await sandbox.freeze()
+      const view = sandbox.view as View
+      const { effects, hash, unpreviewable } = await computeEffects(view)
+      expect(effects.length).toBeGreaterThan(10)
+      expect(unpreviewable.at(-1)?.why).toContain('longer than the system takes')
+      const applying = applyEffect(view, hash, { journals: join(base, 'journals') })
+      await expect(applying).rejects.toMatchObject({ code: 'effect_conflict' })
+      await sandbox.discard()
+      expect(await readdir(folder)).not.toContain(sandbox.id)
+      expect((await readdir(home)).toSorted()).toEqual(['kept.txt', 'other.txt'])
+    }))
+
+  test('its host and its commands end when the daemon is killed, and what is left is swept', async () => {
+    if (!hasNamespaces) return
+    const place = await mkdtemp(join(base, 'crash-'))
+    const states = join(place, 'state')
+    await mkdir(join(states, 'wanted'), { recursive: true })
+    const input: SandboxProcessInput = {
+      restrictions: { dryRun: true },
+      folder: states,
+      script: `exec sleep 7654321`,
+      stay: true,
+    }
+    const program = fileURLToPath(new URL('testing/sandbox-process.ts', import.meta.url))
+    const daemon = spawn(process.execPath, ['--conditions=@cmdop/source', program, JSON.stringify(input)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await once(daemon.stdout, 'data')
+    const left = (await readdir(states)).find((name) => name !== 'wanted') ?? ''
+    expect(await processesWith(left)).toBe(0)
+    daemon.kill('SIGKILL')
+    await expect.poll(() => processesWith('sleep\u{0}7654321'), { timeout: 10_000 }).toBe(0)
+    expect(await sweep(states, ['wanted'])).toEqual([left])
+    expect(await readdir(states)).toEqual(['wanted'])
+  })
+
+  test('nothing of it is left when it is closed', async () => {
+    const place = await mkdtemp(join(base, 'closed-'))
+    await within({ readOnly: true }, (sandbox) => sandbox.close(), { folder: place })
+    expect(await readdir(place)).toEqual([])
+  })
+})
+
+async function processesWith(text: string): Promise<number> {
+  const ids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
+  const lines = await Promise.all(ids.map((id) => readFile(`/proc/${id}/cmdline`, 'utf8').catch(() => '')))
+  return lines.filter((line) => line.includes(text)).length
+}
