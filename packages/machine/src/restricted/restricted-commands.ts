@@ -1,6 +1,5 @@
-import { CmdopError, type ExecParams, isRestricted, mergeRestrictions, type Permit } from '@cmdop/protocol'
+import { CmdopError, commandText, type ExecParams, isRestricted, mergeRestrictions, type Permit } from '@cmdop/protocol'
 import { argvOf, environmentOf, type ProcessGroup } from '../exec/process-group.ts'
-import { titleOf } from '../recordings/recorder.ts'
 import type { SessionTable } from '../sessions/session-table.ts'
 import { heldRestrictions, permitRestrictions } from './held-restrictions.ts'
 import type { Restricted } from './restricted.ts'
@@ -57,7 +56,7 @@ export class RestrictedCommands {
     const marked = requestOf(command, settings)
     const { principalId, principalKind, principalName: name } = permit
     const createdBy = { principalId, principalKind, name }
-    const origin = { effectId: callId, kind: 'exec', title: titleOf(params.command), restrictions, createdBy } as const
+    const origin = { effectId: callId, kind: 'exec', title: commandText(params.command), restrictions, createdBy } as const
     return runAlone(await this.#options.restricted.begin(origin, marked.request.cwd), marked)
   }
 }

@@ -72,9 +72,10 @@ test('the times of the roots of layers stay when their effect is applied', async
   await utimes(root, new Date(), new Date()).catch(() => {})
   await using sandbox = await openSandbox({ noDelete: true }, { ...options, id: 'times' })
   await sandbox.freeze()
-  const { hash, counts } = await computeEffects(sandbox.view ?? expect.fail('There is no view.'))
+  const view = sandbox.view ?? expect.fail('There is no view.')
+  const { hash, counts } = await computeEffects(view)
   expect(counts).toEqual({})
-  expect(hash).toBe((await computeEffects({ ...sandbox.view, layers: [] })).hash)
+  expect(hash).toBe((await computeEffects({ ...view, layers: [] })).hash)
   await sandbox.discard()
 })
 
