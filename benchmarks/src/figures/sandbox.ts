@@ -37,20 +37,23 @@ export const sandboxFigure: Figure = {
 
 async function measureAlone(folder: string, progress: (message: string) => void): Promise<Row[]> {
   await using bench = await Bench.open(folder)
-  progress('commands in sandboxes that run')
-  const running = await bench.measureRunning()
-  progress('one-shots')
-  const oneShots = await bench.measureOneShots()
+  // At first, while there is one host.
   progress('memory')
   const memory = await measureHostMemory(bench)
+  progress('commands in sandboxes that run')
+  const running = await bench.measureRunning()
+  progress('one-shots that write')
+  const writing = await bench.measureWriting()
+  progress('one-shots that look')
+  const looking = await bench.measureLooking()
   progress(`${CHANGED_FILES} changed files`)
   const effect = await measureLargeEffect(bench, 7)
   return [
     added('`true` in a sandbox that runs, `dryRun`', running.dryRun, running.plain, ADDED_MS.running),
     added('`true` in a sandbox that runs, `readOnly`', running.readOnly, running.plain, ADDED_MS.running),
-    ...commandRows('sandbox', oneShots),
-    within('one-shot, `readOnly`', oneShots.readOnly, ONE_SHOT_MS),
-    againstBubblewrap(oneShots),
+    ...commandRows('sandbox', writing),
+    within('one-shot, `readOnly`', looking.readOnly, ONE_SHOT_MS),
+    againstBubblewrap(looking),
     within(`effect list of ${CHANGED_FILES} changed files`, effect, LARGE_EFFECT_MS),
     ...memoryRows(memory),
   ]
@@ -92,7 +95,7 @@ function within(what: string, times: readonly number[], atMost: number): Row {
   return { what: `${what}, p50`, ours: inMilliseconds(p50), peer: '', ratio: '', bound, met: p50 <= atMost }
 }
 
-function againstBubblewrap({ readOnly, bwrap }: Awaited<ReturnType<Bench['measureOneShots']>>): Row {
+function againstBubblewrap({ readOnly, bwrap }: Awaited<ReturnType<Bench['measureLooking']>>): Row {
   const what = 'one-shot, `readOnly`, against bwrap with the same isolation, p50'
   if (missingPackages(['bwrap']).length > 0) return notMeasured(what, '', 'bubblewrap is missing')
   const [own, other] = [medianOf(readOnly), medianOf(bwrap)]
@@ -115,7 +118,7 @@ function memoryRows({ waiting, standing }: HostMemory): Row[] {
 const notes = [
   `As ${process.getuid?.() === 0 ? 'root' : 'an ordinary user'}. Over plain: the same command in the same run without restrictions.`,
   'The first rows are of `@cmdop/sandbox` in the process of the benchmark; plain is `child_process.spawn`, to the end of its output. 500 of each in alternating rounds, one-shots 60 of each with 50 ms between them.',
-  'One-shot: from opening the sandbox, with a host that waits, to the end of the command and, with a view, to its effect list. Under `noDelete` also judged and applied, with what is written to the disk synchronised.',
+  'One-shot: from opening the sandbox, with hosts that were started before and the view of the last one built ahead, to the end of the command and, with a view, to its effect list. Under `noDelete` also judged and applied, with what is written to the disk synchronised.',
   'bwrap: `--unshare-all --ro-bind / / --dev /dev --proc /proc --tmpfs /tmp`; it shows no effect, leaves inherited descriptors open and, as root, settings of the kernel writable.',
   '`machine.exec`: client, relay and machine are separate processes; permit, audit rows, recording and journal included on both sides. 500 of each; commands of their own 50 of each with 700 ms between them, in which the daemon starts the next host.',
   'The effect list is that of 10,000 files that each got another line, 7 times, diffs and hash included.',

@@ -67,22 +67,22 @@ export class Bench implements AsyncDisposable {
     }
   }
 
-  /** A command that writes a file: as it is, shown, and applied; and one that only looks: as it is, alone, and in bubblewrap. */
-  measureOneShots(): Promise<Record<'plain' | 'dryRun' | 'noDelete' | 'looking' | 'readOnly' | 'bwrap', number[]>> {
-    const bwrap = findProgram('bwrap')
-    const actions: Record<string, Action> = {
+  /** A command that writes a file: as it is, shown, and applied. */
+  measureWriting(): Promise<Record<'plain' | 'dryRun' | 'noDelete', number[]>> {
+    return this.#measureOneShots({
       plain: () => this.#plain(this.#writing()),
       dryRun: () => this.#alone({ dryRun: true }, this.#writing()),
       noDelete: () => this.#alone({ noDelete: true }, this.#writing()),
-      looking: () => this.#plain(['true']),
+    })
+  }
+
+  /** A command that only looks, where it can write nothing; in bubblewrap where that is installed. */
+  measureLooking(): Promise<Record<'readOnly' | 'bwrap', number[]>> {
+    const bwrap = findProgram('bwrap')
+    return this.#measureOneShots({
       readOnly: () => this.#alone({ readOnly: true }, ['true']),
       bwrap: bwrap === undefined ? () => Promise.resolve() : () => this.#plain([bwrap, ...BWRAP, 'true']),
-    }
-    const rest = async () => {
-      await this.warm.ready()
-      await sleep(PAUSE_MS)
-    }
-    return alternate(actions, { rounds: 60, perRound: 1, warmUp: 5, rest })
+    })
   }
 
   /** Runs a command in a sandbox to its end and that of its output. */
@@ -94,6 +94,14 @@ export class Bench implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.warm[Symbol.asyncDispose]()
+  }
+
+  #measureOneShots<Name extends string>(actions: Readonly<Record<Name, Action>>): Promise<Record<Name, number[]>> {
+    const rest = async () => {
+      await this.warm.ready()
+      await sleep(PAUSE_MS)
+    }
+    return alternate(actions, { rounds: 60, perRound: 1, warmUp: 5, rest })
   }
 
   async #plain([file, ...args]: Argv): Promise<void> {

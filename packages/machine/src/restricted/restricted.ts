@@ -34,7 +34,13 @@ export class Restricted implements AsyncDisposable {
   /** A sandbox for one command or file operation. Rejects with `restriction_unenforceable`; nothing ran then. */
   async begin(origin: EffectOrigin, cwd: string): Promise<OwnTransaction> {
     const sandbox = await this.sandboxes.open(origin.restrictions, { id: origin.effectId, cwd })
-    return new OwnTransaction(sandbox, this, origin)
+    try {
+      return new OwnTransaction(sandbox, this, origin)
+    } catch (error) {
+      // Its effect could not be noted.
+      await sandbox.discard()
+      throw error
+    }
   }
 
   /** Where a session lives; its view is opened with the first that runs in it. */

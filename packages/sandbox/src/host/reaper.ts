@@ -38,13 +38,15 @@ export class Reaper {
     if (this.#starting === 0) this.#early.clear()
   }
 
-  /** Ends every process of the view. Resolves, with how many were not the starter's, when none is left. */
+  /** Ends every process of the view. Resolves, with how many lived that were not the starter's, when none is left. */
   killAll(): Promise<number> {
     this.#killing ??= this.#killAll().finally(() => (this.#killing = undefined))
     return this.#killing
   }
 
   async #killAll(): Promise<number> {
+    // What ended by itself, and was not waited for yet, is not ended by this.
+    this.#reap()
     this.#orphans = 0
     this.#isKilling = true
     const none = new Promise<void>((resolve) => (this.#onNone = resolve))

@@ -263,7 +263,10 @@ export class EffectTable {
     await this.#known.prune()
     if (performance.now() - this.#prunedAt < PRUNE_EVERY_MS) return
     this.#prunedAt = performance.now()
-    await this.#alone(() => pruneJournals(this.#options.journals))
+    // Not waited for: who settles may be within an apply, after which its turn comes.
+    this.#alone(() => pruneJournals(this.#options.journals)).catch((err: unknown) => {
+      this.#options.log.error({ err }, 'old versions over their bounds could not be removed')
+    })
   }
 
   #compute(

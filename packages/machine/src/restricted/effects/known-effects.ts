@@ -64,11 +64,18 @@ export class KnownEffects {
     throw new CmdopError('not_found', 'This machine knows no such effect; one that changed nothing is not kept.')
   }
 
-  /** Says something new of an effect, and keeps it. `refusal: undefined` takes that away. */
+  /**
+   * Says something new of an effect, and keeps it. `refusal: undefined` takes that away. Where it cannot be written, it is known
+   * until the daemon ends: what happened has happened.
+   */
   change(record: EffectRecord, change: Partial<EffectInfo>, list?: EffectList): EffectInfo {
     const { refusal, ...info } = { ...record.info, ...change, changedAt: this.#now() }
     const changed = { ...record, info: { ...info, ...(refusal && { refusal }) } }
-    this.keep(changed, list)
+    try {
+      this.keep(changed, list)
+    } catch (err) {
+      this.#options.log.error({ err, effectId: info.effectId }, 'the record of an effect could not be written')
+    }
     return changed.info
   }
 
