@@ -49,7 +49,7 @@ describe('a deadline', () => {
     expect(await withMark(mark)).toEqual([])
     const tookMs = performance.now() - startedAt
     expect(tookMs).toBeGreaterThan(KILL_GRACE_MS)
-    expect(tookMs).toBeLessThan(KILL_GRACE_MS + 3000)
+    expect(tookMs).toBeLessThan(KILL_GRACE_MS + 20_000)
   })
 
   test('ends what moved to a session of its own', async () => {

@@ -20,7 +20,7 @@ import { wait } from './wait.ts'
 export const DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024
 
 /** Milliseconds a cancelled command may take to be gone before that is given up on: SIGTERM, 2 s, SIGKILL, and the way. */
-const CANCEL_CONFIRM_MS = 5000
+const CANCEL_CONFIRM_MS = 10_000
 
 export interface ExecutionStart {
   readonly channels: Channels

@@ -120,9 +120,9 @@ describe('a session', () => {
 
   test('ends when it is idle: neither typed in nor putting out', async () => {
     await using world = await startSessionWorld()
-    const { sessionId } = await world.open({ idleTimeoutMs: 1000 })
+    const { sessionId } = await world.open({ idleTimeoutMs: 3000 })
     const operator = await world.attach(sessionId)
-    await operator.type('for i in 1 2 3 4 5 6 7; do sleep 0.3; echo "$i"; done\n')
+    await operator.type('for i in 1 2 3 4 5 6 7; do sleep 0.5; echo "$i"; done\n')
     await operator.shows('7\r\n')
     expect(await operator.end()).toMatchObject({ state: 'ended', endReason: 'idle' })
   })
