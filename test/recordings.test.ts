@@ -31,7 +31,7 @@ describe('the recording of a command', () => {
       fleetId: me.fleet_id,
       principalId: me.principal_id,
       principalKind: 'human',
-      title: 'sh -c echo out; echo err >&2; exit 3',
+      title: "sh -c 'echo out; echo err >&2; exit 3'",
       state: 'complete',
       manifest: { exitCode: 3, integrity: 'complete' },
     })
