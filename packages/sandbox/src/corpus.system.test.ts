@@ -68,7 +68,7 @@ const mutations: Readonly<Record<'root' | 'user', readonly CorpusRun[]>> = {
 /** Worlds of both users at once: most of a case is waiting. Without a sandbox there is harm, so that is a world of its own. */
 function startWorlds(as: 'root' | 'user') {
   const runs = [...harmless, withNetwork, noDelete, ...everyday]
-  const whole = mutations[as].map(({ without: _, ...rest }) => rest)
+  const whole = mutations[as].map(wholeOf)
   const all = [...runs, ...whole, ...mutations[as]]
   const [bare, restricted] = [inOneWorld({ as, runs: [{ restrictions: {} }] }), inOneWorld({ as, runs: all })]
   // Whoever asks is told; who does not must not bring the others down.
@@ -81,6 +81,11 @@ function startWorlds(as: 'root' | 'user') {
       return { whole: outcome(outcomes, runs.length + at), without: outcome(outcomes, runs.length + whole.length + at) }
     },
   }
+}
+
+/** The same cases with every layer. */
+function wholeOf({ restrictions, tier, only }: CorpusRun): CorpusRun {
+  return { restrictions, ...(tier && { tier }), ...(only && { only }) }
 }
 
 function outcome(outcomes: readonly Outcome[], at: number): Outcome {

@@ -19,5 +19,8 @@ test('rm -rf of everything as root, in a dry run, says what it would delete, in 
   expect(rules).toContain('deleted')
   expect(paths).toEqual(expect.arrayContaining(['/etc', '/usr']))
   expect(grewBytes).toBeLessThan(MOST_BYTES)
-  writeSync(2, `rm -rf /: ${counts['deleted']} deletions listed in ${Math.round(tookMs)} ms and ${Math.round(grewBytes / 1e6)} MB\n`)
+  writeSync(
+    2,
+    `rm -rf /: ${counts['deleted']} deletions listed in ${Math.round(tookMs)} ms and ${Math.round(grewBytes / 1e6)} MB\n`,
+  )
 }, 900_000)

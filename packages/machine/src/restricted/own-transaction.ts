@@ -44,7 +44,9 @@ export class OwnTransaction {
     // Nobody waits for the end of the host: its processes are gone.
     const closed = this.#owner.sandboxes.close(this.sandbox)
     const isJudged = this.sandbox.restrictions.dryRun !== true
-    return this.#transaction && this.#owner.effects.settle(this.#transaction, { sideEffects, refusal, isJudged, closed })
+    return (
+      this.#transaction && this.#owner.effects.settle(this.#transaction, { sideEffects, refusal, isJudged, closed })
+    )
   }
 
   /** It is over, and none of its changes count. */

@@ -56,7 +56,13 @@ export class RestrictedCommands {
     const marked = requestOf(command, settings)
     const { principalId, principalKind, principalName: name } = permit
     const createdBy = { principalId, principalKind, name }
-    const origin = { effectId: callId, kind: 'exec', title: commandText(params.command), restrictions, createdBy } as const
+    const origin = {
+      effectId: callId,
+      kind: 'exec',
+      title: commandText(params.command),
+      restrictions,
+      createdBy,
+    } as const
     return runAlone(await this.#options.restricted.begin(origin, marked.request.cwd), marked)
   }
 }
@@ -75,7 +81,11 @@ function refuseMore(place: SessionPlace, { params, permit }: CommandRequest): vo
 
 function sorted(restrictions: SessionPlace['restrictions']): unknown[] {
   const { limits = {}, writablePaths, ...rest } = restrictions
-  return [Object.entries(rest).toSorted(), Object.entries(limits).toSorted(), writablePaths?.toSorted() ?? null]
+  return [byName(rest), byName(limits), writablePaths?.toSorted() ?? null]
+}
+
+function byName(values: object): unknown[] {
+  return Object.entries(values).toSorted(([one], [other]) => one.localeCompare(other))
 }
 
 function requestOf({ params, marker }: CommandRequest, { environment, home }: UserSettings): MarkedRequest {

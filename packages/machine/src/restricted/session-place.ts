@@ -18,9 +18,9 @@ export interface SessionPlaceOptions {
   /** Where its commands start. */
   readonly cwd: string
   /** Nothing else works on the files of this view any more. */
-  leave(viewId: string): Promise<void>
+  readonly leave: (viewId: string) => Promise<void>
   /** Ends the session; its shell first. */
-  endSession(): Promise<unknown>
+  readonly endSession: () => Promise<unknown>
   readonly log: Logger
 }
 

@@ -322,7 +322,7 @@ export class SessionTable {
 interface NewPlace extends Pick<ShellRequest, 'environment' | 'change'> {
   readonly shell: string
   readonly cwd: string
-  endSession(): Promise<unknown>
+  readonly endSession: () => Promise<unknown>
 }
 
 function wait(ms: number): Promise<void> {

@@ -22,7 +22,7 @@ export interface ShellPlace {
 /** A shell to be prepared, its private folder apart. */
 export type ShellRequest = Omit<ShellStartOptions, 'files'> & {
   /** A folder for a shell, not made yet; another one each time. */
-  newFolder(): string
+  readonly newFolder: () => string
 }
 
 /** The machine itself. */

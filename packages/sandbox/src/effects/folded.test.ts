@@ -15,7 +15,9 @@ describe.each(overlayKinds)('as an ordinary user: $user', ({ user }) => {
     const { view, shell } = await overlays.view(disk)
     await shell('rm -rf t')
     const { effects, counts, truncated } = await computeEffects(view)
-    expect(effects.filter(({ kind }) => kind === 'deleted')).toMatchObject([{ path: join(disk, 't'), collapsed: 20_100 }])
+    expect(effects.filter(({ kind }) => kind === 'deleted')).toMatchObject([
+      { path: join(disk, 't'), collapsed: 20_100 },
+    ])
     expect({ counts, truncated }).toEqual({ counts: { deleted: 20_101 }, truncated: false })
     expect(readdirSync(join(disk, 't', '100'))).toHaveLength(200)
   }, 120_000)

@@ -28,5 +28,9 @@ export function refuseSystem(restrictions: Restrictions, { platform, arch, hasPr
   if (arch !== 'x64' && arch !== 'arm64')
     throw refused('rules for its processor', arch, 'Run the command on a machine with an x64 or arm64 processor.')
   if (!hasProcesses)
-    throw refused('/proc of Linux 3.8 or later', 'ENOENT', 'Mount it: mount -t proc proc /proc. The kernel must be 5.11 or later.')
+    throw refused(
+      '/proc of Linux 3.8 or later',
+      'ENOENT',
+      'Mount it: mount -t proc proc /proc. The kernel must be 5.11 or later.',
+    )
 }

@@ -31,7 +31,13 @@ export class PreparedView implements AsyncDisposable {
   readonly #plan: PlanOfView
   readonly #machine: string
 
-  private constructor(parts: { host: HostProcess; report: ViewReport; state: string; plan: PlanOfView; machine: string }) {
+  private constructor(parts: {
+    host: HostProcess
+    report: ViewReport
+    state: string
+    plan: PlanOfView
+    machine: string
+  }) {
     this.#host = parts.host
     this.#report = parts.report
     this.#state = parts.state

@@ -15,11 +15,11 @@ export interface Place extends AsyncDisposable {
   /** Whether this machine has what a view needs. Where it does not, the same tests hold that it says so. */
   readonly hasNamespaces: boolean
   /** Runs a test in a sandbox, in a new folder with two files; on a machine without namespaces holds that it is refused. */
-  within(
+  readonly within: (
     restrictions: Restrictions,
     body: (sandbox: Sandbox, home: string) => Promise<void>,
     options?: Partial<SandboxOptions>,
-  ): Promise<void>
+  ) => Promise<void>
 }
 
 /** Makes a temporary folder, and finds out what the machine has. */

@@ -32,7 +32,10 @@ function look(): ReadonlyMap<string, string> {
       const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false })
       if (stats === undefined || OWN.has(path)) continue
       if (depth <= 3 || seen++ % 20 === 0)
-        found.set(path, `${stats.ino} ${stats.isDirectory() ? '' : stats.size} ${stats.mode} ${stats.mtimeNs} ${stats.ctimeNs}`)
+        found.set(
+          path,
+          `${stats.ino} ${stats.isDirectory() ? '' : stats.size} ${stats.mode} ${stats.mtimeNs} ${stats.ctimeNs}`,
+        )
       if (stats.isDirectory()) visit(path, depth + 1)
     }
   }

@@ -27,7 +27,7 @@ export interface StartedTerminal {
   /** Signals the program's process group. */
   kill(signal: NodeJS.Signals): void
   /** Output as it comes. The bytes are the caller's only until it returns. */
-  onData(data: Uint8Array): void
+  readonly onData: (data: Uint8Array) => void
 }
 
 /** Reads and writes a terminal by its descriptors, wherever its program runs. */

@@ -106,9 +106,7 @@ async function main({ as, runs }: CorpusRuns): Promise<void> {
 }
 
 function chosenFor(user: CorpusRuns['as'], run: CorpusRun): readonly CorpusCase[] {
-  const all = (run.everyday === true ? everyday : corpus).filter(
-    ({ as }) => (as ?? user) === user || isRunAs(run, as),
-  )
+  const all = (run.everyday === true ? everyday : corpus).filter(({ as }) => (as ?? user) === user || isRunAs(run, as))
   return all.filter(({ name }) => run.only?.some((prefix) => name.startsWith(prefix)) ?? true)
 }
 
