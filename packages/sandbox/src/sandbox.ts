@@ -44,10 +44,10 @@ export interface SandboxOptions {
 }
 
 /** A program for {@link Sandbox.spawn}. */
-export type SandboxRequest = Pick<ProgramRequest, 'file' | 'args' | 'cwd' | 'env' | 'stdin'>
+export type SandboxRequest = Pick<ProgramRequest, 'file' | 'args' | 'cwd' | 'env' | 'stdin' | 'freezeAtEnd'>
 
 /** A program for {@link Sandbox.openPty}. */
-export type SandboxPtyRequest = Omit<SandboxRequest, 'stdin'> & {
+export type SandboxPtyRequest = Omit<SandboxRequest, 'stdin' | 'freezeAtEnd'> & {
   readonly size: { readonly columns: number; readonly rows: number }
 }
 

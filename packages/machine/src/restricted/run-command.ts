@@ -14,14 +14,14 @@ export interface MarkedRequest {
 /** Runs a command in a sandbox of its own; both end together. */
 export async function runAlone(transaction: OwnTransaction, { request, marker }: MarkedRequest): Promise<ProcessGroup> {
   const { sandbox, hasView } = transaction
-  const process = await sandbox.spawn(request).catch(async (error: unknown) => {
+  const process = await sandbox.spawn({ ...request, freezeAtEnd: hasView }).catch(async (error: unknown) => {
     await transaction.discard()
     throw error
   })
   let exit: ProcessExit | undefined
   const ended = process.exit.then(async (how) => {
     exit = how
-    // What it left in the background may hold its output open, and change files: its effect is what it is now.
+    // What it left in the background might have held its output open, and changed files: with its end that was ended too.
     if (hasView) await transaction.freeze()
     return how
   })

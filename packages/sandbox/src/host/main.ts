@@ -4,7 +4,7 @@ import { receiveDescriptors, sendDescriptors } from './descriptor-socket.ts'
 import { libc } from './libc.ts'
 import { bringUpLoopback } from './loopback.ts'
 import { networkAttempts } from './network-attempts.ts'
-import type { HostCommand, HostEvent, ProgramRequest } from './plan.ts'
+import type { Frozen, HostCommand, HostEvent, ProgramRequest } from './plan.ts'
 import { Reaper } from './reaper.ts'
 import type { FromThread, ToThread } from './view-thread.ts'
 
@@ -21,6 +21,9 @@ const THREAD_LIMITS = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32,
 class Host {
   readonly #thread: Worker
   readonly #reaper: Reaper
+  /** Requests of programs with whose end everything ends, and then the programs. */
+  readonly #lastRequests = new Set<number>()
+  readonly #lastPrograms = new Set<number>()
   #threadId = 0
   #hasOwnNetwork = false
 
@@ -36,7 +39,7 @@ class Host {
       // It closes descriptors that came over the socket; Node would warn of each.
       trackUnmanagedFds: false,
     })
-    this.#reaper = new Reaper((pid, status) => this.#tell({ type: 'exit', pid, status }))
+    this.#reaper = new Reaper((pid, status) => void this.#exited(pid, status))
     // The one that the thread rehearses with; the starter does not know it, and does not miss its end.
     this.#reaper.starting()
     this.#thread.on('message', (event: FromThread) => this.#heard(event))
@@ -55,7 +58,7 @@ class Host {
       this.#post(command)
     } else if (command.type === 'start') this.#start(command.request)
     else if (command.type === 'kill') signal(command.pid, command.signal)
-    else void this.#freeze()
+    else void this.#freeze().then((frozen) => this.#tell({ type: 'frozen', frozen }))
   }
 
   #start(request: ProgramRequest): void {
@@ -63,6 +66,7 @@ class Host {
       request.terminal === undefined ? receiveDescriptors(DESCRIPTORS) : { id: request.id, descriptors: [] }
     if (received?.id !== request.id) return this.#tell({ type: 'not-started', id: request.id, errno: 'EBADF' })
     this.#reaper.starting()
+    if (request.freezeAtEnd === true) this.#lastRequests.add(request.id)
     this.#post({ type: 'start', request, ends: received.descriptors })
   }
 
@@ -75,7 +79,10 @@ class Host {
       this.#tell({ type: 'ready', report: { ...event.report, thread: this.#threadId } })
     else if (event.type === 'started') this.#started(event)
     else {
-      if (event.type === 'not-started') this.#reaper.started(undefined)
+      if (event.type === 'not-started') {
+        this.#lastRequests.delete(event.id)
+        this.#reaper.started(undefined)
+      }
       this.#tell(event)
     }
   }
@@ -86,12 +93,18 @@ class Host {
       for (const end of [terminal.master, terminal.slave]) libc().close(end)
     }
     this.#tell({ type: 'started', id, pid })
+    if (this.#lastRequests.delete(id)) this.#lastPrograms.add(pid)
     this.#reaper.started(pid)
   }
 
-  async #freeze(): Promise<void> {
+  async #exited(pid: number, status: number): Promise<void> {
+    const frozen = this.#lastPrograms.delete(pid) ? await this.#freeze() : undefined
+    this.#tell({ type: 'exit', pid, status, ...(frozen && { frozen }) })
+  }
+
+  async #freeze(): Promise<Frozen> {
     const killed = await this.#reaper.killAll()
-    this.#tell({ type: 'frozen', killed, networkAttempts: this.#hasOwnNetwork ? networkAttempts() : 0 })
+    return { killed, networkAttempts: this.#hasOwnNetwork ? networkAttempts() : 0 }
   }
 
   #post(message: ToThread): void {

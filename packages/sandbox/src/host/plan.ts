@@ -75,6 +75,8 @@ export interface ProgramRequest {
   /** Of pipes: whether there is one for the input. */
   readonly stdin: boolean
   readonly limits?: ProgramLimits
+  /** Its end is that of everything in the view: what lives then is ended before its own end is told. */
+  readonly freezeAtEnd?: boolean
 }
 
 /** See `ResourceLimits` of the protocol. */
@@ -92,6 +94,13 @@ export type HostCommand =
   | { readonly type: 'kill'; readonly pid: number; readonly signal: NodeJS.Signals }
   | { readonly type: 'freeze' }
 
+/** What there was when everything in the view was ended. */
+export interface Frozen {
+  /** Processes that lived and were not the starter's. */
+  readonly killed: number
+  readonly networkAttempts: number
+}
+
 /** From the host to its starter. */
 export type HostEvent =
   | { readonly type: 'up'; readonly pid: number }
@@ -99,5 +108,5 @@ export type HostEvent =
   | { readonly type: 'refused'; readonly step: string; readonly errno: string }
   | { readonly type: 'started'; readonly id: number; readonly pid: number }
   | { readonly type: 'not-started'; readonly id: number; readonly errno: string }
-  | { readonly type: 'exit'; readonly pid: number; readonly status: number }
-  | { readonly type: 'frozen'; readonly killed: number; readonly networkAttempts: number }
+  | { readonly type: 'exit'; readonly pid: number; readonly status: number; readonly frozen?: Frozen }
+  | { readonly type: 'frozen'; readonly frozen: Frozen }

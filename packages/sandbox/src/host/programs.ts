@@ -42,10 +42,10 @@ export class NotStarted extends Error {
  * descriptors 0, 1 and 2, or a terminal; a first end of -1 is `/dev/null`. Gives its id in the view.
  */
 export function startProgram(asked: ProgramRequest, ends: readonly number[] | Terminal): number {
-  if (resolveProgram(asked) === undefined) throw new NotStarted('ENOENT')
+  const own = resolveProgram(asked)
   const request = withLimits(asked)
-  const path = resolveProgram(request)
-  if (path === undefined) throw new NotStarted('ENOENT')
+  const path = request === asked ? own : resolveProgram(request)
+  if (own === undefined || path === undefined) throw new NotStarted('ENOENT')
   const actions = Buffer.alloc(STRUCT_BYTES)
   libc().posix_spawn_file_actions_init(actions)
   try {

@@ -5,7 +5,7 @@ import { constants } from 'node:os'
 import { CmdopError } from '@cmdop/protocol'
 import { descriptorPair, receiveDescriptors, sendDescriptors } from '../host/descriptor-socket.ts'
 import { libc } from '../host/libc.ts'
-import type { HostCommand, HostEvent, HostPlan, ProgramRequest, ViewReport } from '../host/plan.ts'
+import type { Frozen, HostCommand, HostEvent, HostPlan, ProgramRequest, ViewReport } from '../host/plan.ts'
 import type { SandboxExit, SandboxProcess, SandboxTerminal } from './sandbox-process.ts'
 import { hostProgram } from './host-program.ts'
 import { HostRefusal, refusalOf } from './refusal.ts'
@@ -37,6 +37,8 @@ export class HostProcess implements AsyncDisposable {
   /** Of those who wait, in the order in which they asked; the host answers in that order. */
   readonly #answers: ((event: HostEvent | undefined) => void)[] = []
   #isGone = false
+  /** When everything was ended, until a program is started. */
+  #frozen: Promise<Frozen> | undefined
   #nextId = 1
 
   private constructor(kind: HostKind) {
@@ -45,7 +47,11 @@ export class HostProcess implements AsyncDisposable {
     this.#descriptors = ours
     const [command, ...args] = commandLine(kind)
     // Its environment has nothing of the daemon's: commands could read what it has.
-    const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' }
+    const env = {
+      PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      LC_ALL: 'C',
+      MALLOC_ARENA_MAX: '1',
+    }
     this.#child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe', 'ipc', theirs], env, cwd: '/' })
     closeSync(theirs)
     this.#child.stderr?.on('data', (data: Buffer) => this.#errors.push(data))
@@ -109,10 +115,12 @@ export class HostProcess implements AsyncDisposable {
     return { ...this.#process(pid), master, slave }
   }
 
-  /** Ends every process of the view, and waits until none is left. */
-  async freeze(): Promise<{ killed: number; networkAttempts: number }> {
-    const event = await this.#ask({ type: 'freeze' })
-    return event.type === 'frozen' ? event : { killed: 0, networkAttempts: 0 }
+  /** Ends every process of the view, and waits until none is left. Once more before anything else is started, the same answer. */
+  freeze(): Promise<Frozen> {
+    this.#frozen ??= this.#ask({ type: 'freeze' }).then((event) =>
+      event.type === 'frozen' ? event.frozen : { killed: 0, networkAttempts: 0 },
+    )
+    return this.#frozen
   }
 
   /** Ends the host at once, and with it its view. */
@@ -139,6 +147,7 @@ export class HostProcess implements AsyncDisposable {
   }
 
   async #start(request: ProgramRequest, ends: readonly number[] | undefined): Promise<number> {
+    this.#frozen = undefined
     const answer = new Promise<Extract<HostEvent, { id: number }>>((resolve) => this.#starts.set(request.id, resolve))
     // The descriptor of a host that is gone may be something else's by now.
     const isSent = !this.#isGone && (ends === undefined || sendDescriptors(this.#descriptors, request.id, ends))
@@ -175,8 +184,10 @@ export class HostProcess implements AsyncDisposable {
   }
 
   #heard(event: HostEvent): void {
-    if (event.type === 'exit') this.#exits.get(event.pid)?.resolve(decode(event.status))
-    else if ('id' in event) {
+    if (event.type === 'exit') {
+      if (event.frozen !== undefined) this.#frozen = Promise.resolve(event.frozen)
+      this.#exits.get(event.pid)?.resolve(decode(event.status))
+    } else if ('id' in event) {
       // Its end may come with the next message, before the caller has a turn.
       if (event.type === 'started') this.#exits.set(event.pid, Promise.withResolvers())
       this.#starts.get(event.id)?.(event)
@@ -200,7 +211,7 @@ const KILLED: SandboxExit = { exitCode: null, signal: 'SIGKILL' }
 
 /** Flags of unshare(1) of util-linux. */
 function commandLine({ privilege, network }: HostKind): [string, ...string[]] {
-  const node = [process.execPath, '--max-semi-space-size=1', '--v8-pool-size=0', hostProgram()]
+  const node = [process.execPath, '--max-semi-space-size=1', '--v8-pool-size=0', '--no-node-snapshot', hostProgram()]
   if (privilege === 'none') return node as [string, ...string[]]
   const user = privilege === 'user' ? ['--user', '--map-current-user', '--keep-caps'] : []
   const net = network === 'none' ? ['--net'] : []

@@ -14,7 +14,7 @@ import type { HostProcess } from './host-process.ts'
 /** A plan without the state folder, which is another one each time. */
 export type PlanOfView = Omit<HostPlan, 'state'>
 
-/** A host in its view, in which nothing has run. */
+/** A host in its view, in which nothing has run but a rehearsal. */
 export interface EnteredHost {
   readonly host: HostProcess
   readonly report: ViewReport
@@ -52,6 +52,7 @@ export class PreparedView implements AsyncDisposable {
     try {
       mkdirSync(state, { mode: 0o700, recursive: true })
       const report = await host.enter({ ...plan, state })
+      await rehearse(host)
       return new PreparedView({ host, report, state, plan, machine })
     } catch (error) {
       await host[Symbol.asyncDispose]()
@@ -81,6 +82,17 @@ export class PreparedView implements AsyncDisposable {
     const flavour = plan.privilege === 'root' ? 'trusted' : 'user'
     return this.#report.layers.every((layer) => renewRoot(layer, flavour))
   }
+}
+
+/** Has the view's kernel, and the host's code, go once the way that the first command would wait for. It changes nothing. */
+async function rehearse(host: HostProcess): Promise<void> {
+  const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' }
+  const shell = { file: 'sh', args: ['-c', ':'], cwd: '/', env, stdin: false, freezeAtEnd: true }
+  // Where it cannot be started the first command is slower, or is told.
+  const started = await host.spawn(shell).catch(() => undefined)
+  started?.stdout.destroy()
+  started?.stderr.destroy()
+  await started?.exit
 }
 
 /**
