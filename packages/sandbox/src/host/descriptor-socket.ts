@@ -25,7 +25,7 @@ export function descriptorPair(): readonly [ours: number, theirs: number] {
 
 /** Sends open descriptors under an id. They stay open here too. False when the other side is gone or does not read. */
 export function sendDescriptors(socket: number, id: number, descriptors: readonly number[]): boolean {
-  const { header, payload, control } = message(16 + 4 * descriptors.length)
+  prepare(16 + 4 * descriptors.length)
   payload.writeUInt32LE(id)
   control.writeBigUInt64LE(BigInt(16 + 4 * descriptors.length))
   control.writeInt32LE(SOL_SOCKET, 8)
@@ -36,7 +36,7 @@ export function sendDescriptors(socket: number, id: number, descriptors: readonl
 
 /** Takes the next message, which has arrived already. Undefined when there is none. */
 export function receiveDescriptors(socket: number): { id: number; descriptors: readonly number[] } | undefined {
-  const { header, payload, control } = message(CONTROL_BYTES)
+  prepare(CONTROL_BYTES)
   if (libc().recvmsg(socket, header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) <= 0) return undefined
   const length = Number(header.readBigUInt64LE(40))
   const count = length < 16 ? 0 : (Number(control.readBigUInt64LE()) - 16) / 4
@@ -44,17 +44,21 @@ export function receiveDescriptors(socket: number): { id: number; descriptors: r
   return { id: payload.readUInt32LE(), descriptors }
 }
 
-function message(controlBytes: number) {
-  const header = Buffer.alloc(HEADER_BYTES)
-  const vector = Buffer.alloc(16)
-  const payload = Buffer.alloc(8)
-  const control = Buffer.alloc(CONTROL_BYTES + 8)
+/**
+ * One message at a time. The parts are kept, as the header has them by their addresses: what nothing refers to may be gone before the
+ * call is.
+ */
+const header = Buffer.alloc(HEADER_BYTES)
+const vector = Buffer.alloc(16)
+const payload = Buffer.alloc(8)
+const control = Buffer.alloc(CONTROL_BYTES + 8)
+
+function prepare(controlBytes: number): void {
+  for (const part of [header, payload, control]) part.fill(0)
   vector.writeBigUInt64LE(libc().address(payload))
   vector.writeBigUInt64LE(8n, 8)
   header.writeBigUInt64LE(libc().address(vector), 16)
   header.writeBigUInt64LE(1n, 24)
   header.writeBigUInt64LE(libc().address(control), 32)
   header.writeBigUInt64LE(BigInt(controlBytes), 40)
-  // The header refers to the others, which must live as long.
-  return { header, payload, control, vector }
 }

@@ -27,7 +27,7 @@ export interface HostPlan {
   /** Rules of Landlock; absent = none. */
   readonly landlock?: LandlockPlan
   /** System calls that are refused beside those that always are. */
-  readonly deny: readonly ('virtual-machine-sockets' | 'unix-sockets' | 'all-sockets' | 'metadata' | 'truncate')[]
+  readonly deny: readonly ('unix-sockets' | 'all-sockets' | 'metadata' | 'truncate')[]
   /** Layers that are left out, to prove in a test that each is needed. */
   readonly without?: readonly Layer[]
 }

@@ -71,9 +71,11 @@ function installFilter(plan: HostPlan): void {
   if (architecture === undefined) throw new StepError('seccomp', `no rules for ${process.arch}`)
   const rules = seccompRules(plan)
   const program = assemble(architecture, rules, plan.without?.includes('wrong-abi') ? allow : undefined)
-  // struct sock_fprog: a count, then on a 64-bit machine at offset 8 the address of the program.
-  const header = Buffer.alloc(16)
-  header.writeUInt16LE(program.length / 8)
-  header.writeBigUInt64LE(libc().address(program), 8)
-  must('seccomp', libc().syscall('seccomp', SECCOMP_SET_MODE_FILTER, 0, header))
+  // struct sock_fprog: a count, then on a 64-bit machine at offset 8 the address of the program. In one piece of memory, as what
+  // only an address refers to may be gone before the call is.
+  const memory = Buffer.alloc(16 + program.length)
+  memory.writeUInt16LE(program.length / 8)
+  memory.writeBigUInt64LE(libc().address(memory) + 16n, 8)
+  program.copy(memory, 16)
+  must('seccomp', libc().syscall('seccomp', SECCOMP_SET_MODE_FILTER, 0, memory))
 }

@@ -121,7 +121,7 @@ type Call = keyof (typeof calls)['x64'] | keyof typeof later
 
 const CLONE_NEWUSER = 0x1000_0000
 const AF_UNIX = 1
-/** To the machine that this one is a guest of; no network namespace holds it. */
+/** To the machine that this one is a guest of; it is no network, and no network namespace holds it. */
 const AF_VSOCK = 40
 const O_TRUNC = 0o1000
 
@@ -210,7 +210,7 @@ export function seccompRules(plan: Pick<HostPlan, 'deny' | 'without'>, architect
         ]),
     ...kernelCalls.flatMap((name) => rule(name, refused)),
     ...TERMINAL_INPUT.flatMap((request) => rule('ioctl', refused, { argument: 1, equals: request })),
-    ...(has.has('virtual-machine-sockets') ? rule('socket', refused, { argument: 0, equals: AF_VSOCK }) : []),
+    ...rule('socket', refused, { argument: 0, equals: AF_VSOCK }),
     ...(has.has('all-sockets') ? rule('socket', refused) : []),
     ...(has.has('unix-sockets') && !without.has('unix-sockets')
       ? rule('socket', refused, { argument: 0, equals: AF_UNIX })

@@ -119,7 +119,7 @@ function planNamespaces(restrictions: Restrictions, situation: Situation): Sandb
       roots,
       network,
       scratch: isClosed ? SCRATCH.filter((path) => !writable?.includes(path)) : [],
-      deny: network === 'none' ? ['virtual-machine-sockets'] : [],
+      deny: [],
       ...(writable !== undefined && { writable }),
       ...(scoped && { landlock: { abi: situation.landlock, scoped } }),
     },
