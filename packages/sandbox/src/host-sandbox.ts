@@ -2,6 +2,7 @@ import { CmdopError, type Restrictions } from '@cmdop/protocol'
 import type { SandboxPlan, Tier } from './restrictions/plan-restrictions.ts'
 import { removeTree } from './remove-tree.ts'
 import type { ExceededLimit, FrozenView, Sandbox, SandboxPtyRequest, SandboxRequest } from './sandbox.ts'
+import type { ControlGroup } from './starter/control-group.ts'
 import type { EnteredHost } from './starter/prepared-view.ts'
 import { HostRefusal } from './starter/refusal.ts'
 import type { SandboxProcess, SandboxTerminal } from './starter/sandbox-process.ts'
@@ -15,6 +16,8 @@ interface Parts extends EnteredHost {
   readonly folder: string
   readonly plan: SandboxPlan
   readonly restrictions: Restrictions
+  /** For bounds that hold for everything in it together. */
+  readonly group: ControlGroup | undefined
 }
 
 /** A sandbox that is held by a host process. */
@@ -84,6 +87,7 @@ export class HostSandbox implements Sandbox {
   async close(): Promise<void> {
     this.#watch?.[Symbol.dispose]()
     await this.#parts.host[Symbol.asyncDispose]()
+    this.#parts.group?.[Symbol.dispose]()
     if (this.view === undefined) await removeTree(this.#parts.folder)
   }
 

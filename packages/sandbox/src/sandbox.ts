@@ -15,6 +15,7 @@ import { situationOf, withRealPaths } from './restrictions/situation.ts'
 import { type System, refuseSystem, thisSystem } from './restrictions/system.ts'
 import { explain, unenforceable } from './restrictions/unenforceable.ts'
 import { removeTree } from './remove-tree.ts'
+import { ControlGroup } from './starter/control-group.ts'
 import { type HostKind, HostProcess } from './starter/host-process.ts'
 import type { EnteredHost } from './starter/prepared-view.ts'
 import { HostRefusal } from './starter/refusal.ts'
@@ -139,10 +140,17 @@ async function open(restrictions: Restrictions, plan: SandboxPlan, options: Sand
   const folder = join(options.folder, id)
   const { without } = options
   const wanted = { ...plan.host, ...(without && { without }) }
+  await using undo = new AsyncDisposableStack()
+  const group = ControlGroup.forLimits(id, restrictions.limits)
+  if (group !== undefined) undo.use(group)
   const entered =
     options.warm?.takeEntered({ kind: plan.kind, plan: wanted, state: folder, folder: options.folder }) ??
     (await enterNew(plan.kind, { ...wanted, state: folder }, options.warm))
-  return new HostSandbox({ id, folder, plan, restrictions, ...entered })
+  undo.defer(() => removeTree(folder))
+  undo.use(entered.host)
+  group?.add(entered.host.pid)
+  undo.move()
+  return new HostSandbox({ id, folder, plan, restrictions, group, ...entered })
 }
 
 async function enterNew(kind: HostKind, plan: HostPlan, warm: WarmHosts | undefined): Promise<EnteredHost> {

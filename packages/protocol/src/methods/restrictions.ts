@@ -12,6 +12,10 @@ export const ResourceLimits = z.strictObject({
   processes: z.number().int().min(1).optional(),
   /** Open files of each process. */
   openFiles: z.number().int().min(8).optional(),
+  /** Processes and threads of everything together, by cgroup v2. */
+  tasksMax: z.number().int().min(1).optional(),
+  /** Bytes of memory of everything together, by cgroup v2; over it the largest process is ended. */
+  memoryMaxBytes: z.number().int().min(1_048_576).optional(),
   /** Bytes that the view may hold beside the real disk; over it the processes are ended. */
   viewBytes: z.number().int().min(1_048_576).optional(),
 })

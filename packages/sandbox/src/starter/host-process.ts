@@ -36,6 +36,7 @@ export class HostProcess implements AsyncDisposable {
   readonly #starts = new Map<number, (event: Extract<HostEvent, { id: number }>) => void>()
   /** Of those who wait, in the order in which they asked; the host answers in that order. */
   readonly #answers: ((event: HostEvent | undefined) => void)[] = []
+  #pid = 0
   #isGone = false
   /** When everything was ended, until a program is started. */
   #frozen: Promise<Frozen> | undefined
@@ -67,11 +68,17 @@ export class HostProcess implements AsyncDisposable {
     const host = new HostProcess(kind)
     const timer = setTimeout(() => host.kill(), START_MS)
     try {
-      await host.#next()
+      const event = await host.#next()
+      if (event.type === 'up') host.#pid = event.pid
       return host
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  /** Its id here. */
+  get pid(): number {
+    return this.#pid
   }
 
   get isGone(): boolean {
