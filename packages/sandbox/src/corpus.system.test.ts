@@ -1,5 +1,5 @@
 import { writeSync } from 'node:fs'
-import { describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { inOuterWorld } from './testing/outer-world.ts'
 import type { CorpusRun, CorpusRuns, CorpusVerdict } from './testing/corpus/run-corpus.ts'
 import { prepareTools } from './testing/corpus/tools.ts'
@@ -74,6 +74,7 @@ function startWorlds(as: 'root' | 'user') {
   // Whoever asks is told; who does not must not bring the others down.
   for (const world of [bare, restricted]) world.catch(() => {})
   return {
+    over: Promise.allSettled([bare, restricted]),
     bare: async () => outcome(await bare, 0),
     of: async (run: CorpusRun) => outcome(await restricted, all.indexOf(run)),
     ofMutation: async (at: number) => {
@@ -93,6 +94,10 @@ function outcome(outcomes: readonly Outcome[], at: number): Outcome {
 }
 
 const worlds = { root: startWorlds('root'), user: startWorlds('user') }
+
+/** Milliseconds for all of it; alone on a machine it takes some minutes. */
+const MOST_MS = 1_800_000
+beforeAll(() => Promise.all([worlds.root.over, worlds.user.over]), MOST_MS)
 
 describe.each(['root', 'user'] as const)('%s', (as) => {
   const { bare, of, ofMutation } = worlds[as]
