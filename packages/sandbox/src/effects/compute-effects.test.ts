@@ -106,6 +106,9 @@ describe.each(overlayKinds)('the effect of commands, as an ordinary user: $user'
     expect(second).not.toBe(list.hash)
     writeFileSync(join(disk, 'b'), 'other')
     expect(await hash()).toBe(second)
+    // Neither is a file that others make beside them, although the time of their directory is another then.
+    writeFileSync(join(disk, 'theirs'), '')
+    expect(await hash()).toBe(second)
     chmodSync(join(disk, 'a'), 0o600)
     expect(await hash()).not.toBe(second)
   })
