@@ -9,18 +9,15 @@ import { startWorld, type World } from './world.ts'
 let world: World
 /** Whether this machine can make a view. Where it cannot, the same tests hold that it says so before anything runs. */
 let hasViews = false
+/** It may hold this without one. */
+let hasReadOnly = false
 /** A folder with a file `kept`. */
 let folder = ''
 
 beforeAll(async () => {
   world = await startWorld()
-  hasViews = await world.handle.exec('true', { restrictions: { dryRun: true } }).then(
-    () => true,
-    (error: unknown) => {
-      if (isCmdopError(error) && error.code === 'restriction_unenforceable') return false
-      throw error
-    },
-  )
+  hasViews = await holds({ dryRun: true })
+  hasReadOnly = await holds({ readOnly: true })
 })
 afterAll(() => world[Symbol.asyncDispose]())
 
@@ -29,9 +26,18 @@ beforeEach(async () => {
   await writeFile(join(folder, 'kept'), 'kept\n')
 })
 
+const holds = (restrictions: Restrictions) =>
+  world.handle.exec('true', { restrictions }).then(
+    () => true,
+    (error: unknown) => {
+      if (isCmdopError(error) && error.code === 'restriction_unenforceable') return false
+      throw error
+    },
+  )
+
 /** The body where the machine has views; elsewhere that it refuses these restrictions. */
 async function whereHeld(restrictions: Restrictions, body: () => Promise<void>): Promise<void> {
-  if (hasViews) return body()
+  if (hasViews || (hasReadOnly && restrictions.readOnly === true)) return body()
   const refused = { code: 'restriction_unenforceable', details: { restriction: expect.any(String) } }
   await expect(world.handle.exec('rm kept', { cwd: folder, restrictions })).rejects.toMatchObject(refused)
   await expect(world.handle.sessions.open({ shell: 'sh', restrictions })).rejects.toMatchObject(refused)

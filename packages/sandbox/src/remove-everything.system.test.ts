@@ -1,4 +1,4 @@
-import { writeSync } from 'node:fs'
+import { lstatSync, writeSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { inOuterWorld } from './testing/outer-world.ts'
 import type { RemovedEverything } from './testing/remove-everything.ts'
@@ -10,10 +10,11 @@ const MOST_BYTES = 400_000_000
 
 test('rm -rf of everything as root, in a dry run, says what it would delete, in bounded memory, and touches nothing', async () => {
   let report: RemovedEverything | undefined
+  const startedMs = Date.now()
   // In a throw-away copy of the machine, so that a fault of ours could not hurt it either.
   await inOuterWorld(program, {}, { onReport: (sent) => (report = sent as RemovedEverything) })
   const { counts, rules, paths, looked, different, grewBytes, tookMs } = report ?? expect.fail('No report came.')
-  expect(different).toEqual([])
+  expect(different.filter((path) => !isChangedSince(path, startedMs))).toEqual([])
   expect(looked).toBeGreaterThan(1_000)
   expect(counts['deleted']).toBeGreaterThan(looked)
   expect(rules).toContain('deleted')
@@ -24,3 +25,9 @@ test('rm -rf of everything as root, in a dry run, says what it would delete, in 
     `rm -rf /: ${counts['deleted']} deletions listed in ${Math.round(tookMs)} ms and ${Math.round(grewBytes / 1e6)} MB\n`,
   )
 }, 900_000)
+
+/** Whether the machine itself changed it meanwhile, which shows in the copy; what is done in the copy does not show here. */
+function isChangedSince(path: string, ms: number): boolean {
+  const stats = lstatSync(path, { throwIfNoEntry: false })
+  return stats === undefined || stats.ctimeMs >= ms
+}
