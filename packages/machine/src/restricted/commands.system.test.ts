@@ -1,9 +1,11 @@
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EffectDetails, EffectInfo, EffectPage } from '@cmdop/protocol'
+import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { runExec, startExec } from '../testing/run-exec.ts'
 import { type SessionWorld, startSessionWorld } from '../testing/session-world.ts'
+import { Restricted } from './restricted.ts'
 
 const isRoot = process.getuid?.() === 0
 const ai = { principalId: 'prn_ai', principalKind: 'ai', principalName: 'Robot' } as const
@@ -25,8 +27,9 @@ beforeEach(() => {
 const run = (command: string, restrictions: Record<string, unknown>) => runExec(world, { command, restrictions })
 const apply = (effectId: string, hash: string, caller = {}) => world.ask('effect.apply', { effectId, hash }, caller)
 const info = async (effectId: string) => EffectDetails.parse(await world.ask('effect.get', { effectId }))
-/** State folders that are there still. */
-const views = () => readdirSync(join(world.dataDir, 'restricted', 'views'))
+/** State folders that are there still, but for one that is built ahead. */
+const views = () =>
+  readdirSync(join(world.dataDir, 'restricted', 'views')).filter((name) => !name.startsWith('prepared-'))
 
 describe('a command under dryRun', () => {
   test('changes nothing, and its effect can be looked at, applied and taken back', async () => {
@@ -95,6 +98,35 @@ describe('a command under dryRun', () => {
   test('sees nothing of the daemon', async () => {
     const { stdout } = await run(`ls -A '${world.dataDir}' | wc -l`, { dryRun: true })
     expect(stdout.trim()).toBe('0')
+  })
+
+  test('sees nothing of the daemon, or of what else is hidden, where these were named by a link', async () => {
+    const [daemon, other, link] = ['linked-daemon', 'linked-other', 'link'].map((name) => join(world.folder, name)) as [
+      string,
+      string,
+      string,
+    ]
+    mkdirSync(other)
+    writeFileSync(join(other, 'secret'), 'secret')
+    symlinkSync(world.folder, link)
+    const hidden = [join(link, 'linked-other'), join(link, 'none')]
+    const log = pino({ level: 'silent' })
+    await using restricted = new Restricted({ dataDir: join(link, 'linked-daemon'), hidden, log })
+    const createdBy = { principalId: 'prn_one', principalKind: 'human', name: 'One' } as const
+    const origin = {
+      effectId: 'call_linked',
+      kind: 'exec',
+      title: '',
+      restrictions: { dryRun: true },
+      createdBy,
+    } as const
+    const transaction = await restricted.begin(origin, '/')
+    const script = `cat '${daemon}'/restricted/effects/* '${other}/secret' '${link}/linked-other/secret'; echo over`
+    const env = { PATH: '/usr/bin:/bin' }
+    const program = await transaction.sandbox.spawn({ file: 'sh', args: ['-c', script], cwd: '/', env, stdin: false })
+    expect(Buffer.concat(await Array.fromAsync(program.stdout)).toString()).toBe('over\n')
+    await transaction.discard()
+    for (const path of [daemon, other, link]) rmSync(path, { recursive: true })
   })
 })
 

@@ -1,3 +1,4 @@
+import { existsSync, mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { EffectTable } from './effects/effect-table.ts'
@@ -7,8 +8,10 @@ import { Sandboxes } from './sandboxes.ts'
 import { SessionPlace, type SessionPlaceOptions } from './session-place.ts'
 
 export interface RestrictedOptions {
-  /** Of the daemon: nothing restricted sees it. */
+  /** Of the daemon: nothing restricted sees it. Made where it is missing. */
   readonly dataDir: string
+  /** Other folders that nothing restricted sees. One that is missing is left out. */
+  readonly hidden?: readonly string[] | undefined
   readonly log: Logger
 }
 
@@ -19,9 +22,13 @@ export class Restricted implements AsyncDisposable {
   /** Ends what else works on the files of a view, before its changes are looked at. */
   leave: (viewId: string) => Promise<void> = async () => {}
 
-  constructor({ dataDir, log }: RestrictedOptions) {
+  constructor({ dataDir: given, hidden = [], log }: RestrictedOptions) {
+    mkdirSync(given, { recursive: true, mode: 0o700 })
+    // What is hidden is a place on the disk, whatever it is called.
+    const dataDir = realpathSync(given)
     const folder = join(dataDir, 'restricted')
-    this.sandboxes = new Sandboxes(folder, [dataDir])
+    const others = hidden.filter((path) => existsSync(path)).map((path) => realpathSync(path))
+    this.sandboxes = new Sandboxes(folder, [...new Set([dataDir, ...others])])
     this.effects = new EffectTable({
       folder: join(folder, 'effects'),
       journals: join(folder, 'journals'),
