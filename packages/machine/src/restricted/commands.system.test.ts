@@ -293,3 +293,23 @@ describe('other restrictions of a command', () => {
     })
   })
 })
+
+test('effects that wait take no more of the disk than they may: then nothing more is begun that could wait', async () => {
+  await using small = await startSessionWorld({}, { maxPendingBytes: 1_000_000 })
+  const write = { command: 'head -c 900000 /dev/urandom > large', restrictions: { dryRun: true } }
+  const [first, second] = [await runExec(small, write), await runExec(small, write)]
+  const refused = { code: 'no_space', details: { mostBytes: 1_000_000, waiting: 2 } }
+  await expect(runExec(small, write)).rejects.toMatchObject(refused)
+  await expect(small.open({ kind: 'run', restrictions: { noDelete: true } })).rejects.toMatchObject(refused)
+  expect(await small.ask('session.list', { ended: true })).toEqual({ items: [] })
+  expect((await runExec(small, { command: 'echo looks', restrictions: { readOnly: true } })).stdout).toBe('looks\n')
+  // A later daemon knows it too.
+  const log = pino({ level: 'silent' })
+  await using later = new Restricted({ dataDir: small.dataDir, maxPendingBytes: 1_000_000, log })
+  await later.effects.start()
+  expect(() => later.effects.refuseWhenFull()).toThrow(expect.objectContaining({ code: 'no_space' }))
+  await small.ask('effect.discard', { effectId: first.end.effect?.effectId })
+  expect((await runExec(small, { ...write, command: 'true' })).end.reason).toBe('exited')
+  await small.ask('effect.apply', { effectId: second.end.effect?.effectId, hash: second.end.effect?.hash })
+  expect(statSync(join(small.folder, 'large')).size).toBe(900_000)
+})
