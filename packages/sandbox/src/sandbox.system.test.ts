@@ -66,24 +66,10 @@ test.runIf(hasNamespaces)(
   'an ordinary user of a machine that has no user namespaces is told so, and readOnly still holds',
   async () => {
     // A user namespace in which no further one can be made, with another user than root in it.
-    const none = ['--user', '--map-user=1000', '--map-group=1000', '--keep-caps', '--', 'sh', '-c']
+    const none = ['--user', '--map-user=1000', '--map-group=1000', '--keep-caps']
     const forbid =
       'echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --ambient-caps=-all --inh-caps=-all -- "$@"'
-    const ask = async (input: SandboxProcessInput) => {
-      const program = [
-        process.execPath,
-        '--conditions=@cmdop/source',
-        fileURLToPath(new URL('testing/sandbox-process.ts', import.meta.url)),
-      ]
-      const { stdout } = await promisify(execFile)('unshare', [
-        ...none,
-        forbid,
-        'sh',
-        ...program,
-        JSON.stringify(input),
-      ])
-      return JSON.parse(stdout) as unknown
-    }
+    const ask = (input: SandboxProcessInput) => askIn(none, forbid, input)
     const place = await mkdtemp(join(base, 'none-'))
     expect(await ask({ restrictions: { dryRun: true }, folder: join(place, 'state'), script: 'true' })).toMatchObject({
       code: 'restriction_unenforceable',
@@ -99,6 +85,35 @@ test.runIf(hasNamespaces)(
     expect(await readdir(join(place, 'state'))).toEqual([])
   },
 )
+
+test.runIf(hasNamespaces)(
+  'where there is no room for a view that is said, nothing runs, and nothing is left',
+  async () => {
+    const full = await mkdtemp(join(base, 'full-'))
+    const fill = `mount -t tmpfs -o size=64k,mode=0700 none '${full}' && { cat /dev/zero > '${full}/large' || true; } 2> /dev/null && "$@" && ls '${full}'`
+    const user = privilege === 'user' ? ['--user', '--map-root-user'] : []
+    const input = { restrictions: { dryRun: true }, folder: full, script: 'true' }
+    const [answer, left] = await linesIn([...user, '--mount', '--propagation', 'private'], fill, input)
+    expect(JSON.parse(answer ?? '')).toMatchObject({
+      code: 'no_space',
+      message: expect.stringContaining('nothing ran'),
+    })
+    expect(left).toBe('large')
+  },
+)
+
+/** What a sandbox process says that a shell starts in other namespaces, as its arguments. */
+async function askIn(namespaces: readonly string[], script: string, input: SandboxProcessInput): Promise<unknown> {
+  const [answer = ''] = await linesIn(namespaces, script, input)
+  return JSON.parse(answer)
+}
+
+async function linesIn(namespaces: readonly string[], script: string, input: SandboxProcessInput): Promise<string[]> {
+  const program = fileURLToPath(new URL('testing/sandbox-process.ts', import.meta.url))
+  const daemon = [process.execPath, '--conditions=@cmdop/source', program, JSON.stringify(input)]
+  const { stdout } = await promisify(execFile)('unshare', [...namespaces, '--', 'sh', '-c', script, 'sh', ...daemon])
+  return stdout.trim().split('\n')
+}
 
 async function processesWith(text: string): Promise<number> {
   const ids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
