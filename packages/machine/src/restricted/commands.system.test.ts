@@ -1,8 +1,20 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { EffectDetails, EffectInfo, EffectPage } from '@cmdop/protocol'
 import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { hasProgram } from '../testing/has-program.ts'
+import { hostOf } from '../testing/host-of.ts'
 import { runExec, startExec } from '../testing/run-exec.ts'
 import { type SessionWorld, startSessionWorld } from '../testing/session-world.ts'
 import { Restricted } from './restricted.ts'
@@ -214,6 +226,60 @@ describe('a command under noDelete', () => {
     expect((await info(running.callId)).info.refusal).toMatchObject({ code: 'cancelled' })
     expect(existsSync(made)).toBe(false)
   })
+
+  test('whose sandbox is killed with it has changed nothing, and a person may apply what it had done', async () => {
+    const command = 'echo x > made.txt; echo ready; sleep 1000.75'
+    const running = await startExec(world, { command, restrictions: { noDelete: true } })
+    await running.shows('ready')
+    process.kill(await hostOf('1000.75'), 'SIGKILL')
+    const { end } = await running.result
+    expect(end).toMatchObject({ signal: 'SIGKILL', effect: { state: 'pending', refusal: { code: 'cancelled' } } })
+    expect(existsSync(made)).toBe(false)
+    expect(await apply(end.effect?.effectId ?? '', end.effect?.hash ?? '')).toMatchObject({ state: 'applied' })
+    expect(readFileSync(made, 'utf8')).toBe('x\n')
+  })
+
+  test('of two at once on one file one is applied, and the other waits with the path that was changed', async () => {
+    const start = (line: string) =>
+      startExec(world, {
+        command: `echo ${line} >> kept.txt; echo ready; cat`,
+        stdin: true,
+        restrictions: { noDelete: true },
+      })
+    const both = [await start('one'), await start('two')]
+    for (const each of both) await each.shows('ready')
+    for (const each of both) await each.write('over\n')
+    const effects = (await Promise.all(both.map((each) => each.result))).map(({ end }) => end.effect)
+    expect(effects.map((effect) => effect?.state).toSorted()).toEqual(['applied', 'pending'])
+    const refused = effects.find((effect) => effect?.state === 'pending')
+    expect(refused).toMatchObject({ refusal: { code: 'effect_conflict', paths: [kept] } })
+    expect(readFileSync(kept, 'utf8')).toMatch(/^kept(one|two)\n$/)
+    await expect(apply(refused?.effectId ?? '', refused?.hash ?? '')).rejects.toMatchObject({ code: 'effect_conflict' })
+  })
+
+  test.runIf(isRoot && ['setfacl', 'getfacl', 'setcap', 'getcap'].every(hasProgram))(
+    'access lists, capabilities, holes and names that are one file are as the view showed them, once applied and once undone',
+    async () => {
+      const tool = join(world.folder, 'tool')
+      copyFileSync('/bin/true', tool)
+      const look =
+        'getfacl -cp kept.txt tool; getcap tool; stat -c "%n %s %h %a" *.txt tool large name 2>&1; du -k large 2>/dev/null | cut -f1'
+      const before = (await runExec(world, { command: look })).stdout
+      const change =
+        'setfacl -m u:nobody:r kept.txt; setcap cap_net_raw+ep tool; truncate -s 1G large; echo end >> large; ln kept.txt name'
+      const { end } = await run(`${change}; ${look} > /tmp/cmdop-seen; cat /tmp/cmdop-seen; rm /tmp/cmdop-seen`, {
+        dryRun: true,
+      })
+      const shown = await run(`${change}; ${look}`, { dryRun: true })
+      expect((await runExec(world, { command: look })).stdout).toBe(before)
+      await apply(end.effect?.effectId ?? '', end.effect?.hash ?? '')
+      expect((await runExec(world, { command: look })).stdout).toBe(shown.stdout)
+      expect(shown.stdout).toMatch(/user:nobody:r--[\s\S]*cap_net_raw/)
+      await world.ask('effect.undo', { effectId: end.effect?.effectId })
+      expect((await runExec(world, { command: look })).stdout).toBe(before)
+      rmSync(tool)
+    },
+  )
 
   test('that runs still is looked at as it is, and not decided on', async () => {
     const running = await startExec(world, {

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EffectDetails, SessionExecuteEnd } from '@cmdop/protocol'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { hostOf } from '../testing/host-of.ts'
 import { runExec, startExec } from '../testing/run-exec.ts'
 import { type CallOptions, type SessionWorld, startSessionWorld } from '../testing/session-world.ts'
 
@@ -178,6 +179,20 @@ describe('a run under dryRun', () => {
     expect((await running.result).end).toMatchObject({ reason: 'exited', signal: 'SIGKILL' })
     const { stdout } = await runExec(world, { command: 'ls made.txt || echo none', showIn: sessionId }, ai)
     expect(stdout).toBe('none\n')
+    await world.ask('session.close', { sessionId })
+  })
+
+  test('whose host is killed keeps what it had changed for a decision, and starts anew', async () => {
+    const { sessionId } = await world.open({ kind: 'run', restrictions: { dryRun: true } }, ai)
+    const command = 'echo one > made.txt; echo ready; sleep 1000.25'
+    const running = await startExec(world, { command, showIn: sessionId }, ai)
+    await running.shows('ready')
+    process.kill(await hostOf('1000.25'), 'SIGKILL')
+    expect((await running.result).end).toMatchObject({ signal: 'SIGKILL' })
+    const listed = async () => ((await world.ask('effect.list', { limit: 1 })) as { items: unknown[] }).items
+    await expect.poll(listed).toMatchObject([{ kind: 'session', state: 'pending', counts: { added: 1 } }])
+    expect(existsSync(made)).toBe(false)
+    expect((await runExec(world, { command: 'ls', showIn: sessionId }, ai)).stdout).not.toContain('made.txt')
     await world.ask('session.close', { sessionId })
   })
 
