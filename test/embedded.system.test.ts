@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { embedded } from 'cmdop'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { hasViews } from '../packages/machine/src/testing/has-views.ts'
 import { startWorld, type World } from './world.ts'
 
 let world: World
@@ -10,7 +11,7 @@ beforeAll(async () => {
 })
 afterAll(() => world[Symbol.asyncDispose]())
 
-test.each([{ dryRun: true }, { readOnly: true }])(
+test.runIf(hasViews).each([{ dryRun: true }, { readOnly: true }])(
   'a command under %o sees neither the relay that is on the same machine nor the owner’s key',
   async (restrictions) => {
     const data = join(await world.folder(), 'state')

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EffectDetails, SessionExecuteEnd } from '@cmdop/protocol'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { hasViews } from '../testing/has-views.ts'
 import { hostOf } from '../testing/host-of.ts'
 import { runExec, startExec } from '../testing/run-exec.ts'
 import { type CallOptions, type SessionWorld, startSessionWorld } from '../testing/session-world.ts'
@@ -36,7 +37,7 @@ async function execute(sessionId: string, command: string, options: CallOptions 
   return { text: Buffer.concat(parts).toString(), end }
 }
 
-describe('a terminal under dryRun', () => {
+describe.runIf(hasViews)('a terminal under dryRun', () => {
   test.each(['bash', 'sh'])(
     'in %s is one: size, name, job control, interrupts, and commands that are given to it',
     async (shell) => {
@@ -126,7 +127,7 @@ describe('a terminal under dryRun', () => {
   })
 })
 
-describe('a terminal under other restrictions', () => {
+describe.runIf(hasViews)('a terminal under other restrictions', () => {
   test.each([
     [{ readOnly: true }, 'touch /etc/cmdop-x', 'Read-only'],
     [{ network: 'none' as const }, 'tail -n +3 /proc/net/dev | wc -l', '1\r\n'],
@@ -145,7 +146,7 @@ describe('a terminal under other restrictions', () => {
   })
 })
 
-describe('a run under dryRun', () => {
+describe.runIf(hasViews)('a run under dryRun', () => {
   test('shows its later steps its earlier ones, and goes on with a fresh view once it is applied', async () => {
     const { sessionId } = await world.open({ kind: 'run', restrictions: { dryRun: true } }, ai)
     const run = (command: string) => runExec(world, { command, showIn: sessionId }, ai)
@@ -226,7 +227,7 @@ describe('a run under dryRun', () => {
   })
 })
 
-describe('a run under noDelete', () => {
+describe.runIf(hasViews)('a run under noDelete', () => {
   test('applies each command by itself, and refuses the one that deletes', async () => {
     const { sessionId } = await world.open({ kind: 'run', restrictions: { noDelete: true } }, ai)
     const run = (command: string) => runExec(world, { command, showIn: sessionId }, ai)
@@ -257,7 +258,7 @@ describe('a run under noDelete', () => {
   })
 })
 
-describe('restrictions', () => {
+describe.runIf(hasViews)('restrictions', () => {
   test('of a session are fixed: a command in it gives none', async () => {
     const { sessionId } = await world.open({ kind: 'run', restrictions: { dryRun: true } }, ai)
     const params = { command: 'touch made.txt', showIn: sessionId, restrictions: { readOnly: true } }
