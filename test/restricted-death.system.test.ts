@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { hasViews } from '../packages/machine/src/testing/has-views.ts'
 import { newMark, whenGone, whenRunning } from './marked.ts'
 import { startWorld, type World } from './world.ts'
 
@@ -25,7 +26,7 @@ const restart = async () => {
 }
 const views = () => readdirSync(join(world.machine.dataDir, 'restricted', 'views'))
 
-describe('a daemon that is killed', () => {
+describe.runIf(hasViews)('a daemon that is killed', () => {
   test('in the middle of a command that may not delete leaves nothing of it, and says what it had done', async () => {
     const running = world.handle.exec('rm kept; touch made; echo begun; sleep 1000', {
       cwd: folder,

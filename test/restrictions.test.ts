@@ -1,26 +1,24 @@
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { ExecError, type Restrictions, type RestrictionsInput } from '@cmdop/core'
 import { isCmdopError } from '@cmdop/protocol'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { waitFor } from './wait-for.ts'
 import { startWorld, type World } from './world.ts'
 
 let world: World
 /** Whether this machine can make a view. Where it cannot, the same tests hold that it says so before anything runs. */
 let hasViews = false
+/** It may hold this without one. */
+let hasReadOnly = false
 /** A folder with a file `kept`. */
 let folder = ''
 
 beforeAll(async () => {
   world = await startWorld()
-  hasViews = await world.handle.exec('true', { restrictions: { dryRun: true } }).then(
-    () => true,
-    (error: unknown) => {
-      if (isCmdopError(error) && error.code === 'restriction_unenforceable') return false
-      throw error
-    },
-  )
+  hasViews = await holds({ dryRun: true })
+  hasReadOnly = await holds({ readOnly: true })
 })
 afterAll(() => world[Symbol.asyncDispose]())
 
@@ -29,9 +27,18 @@ beforeEach(async () => {
   await writeFile(join(folder, 'kept'), 'kept\n')
 })
 
+const holds = (restrictions: Restrictions) =>
+  world.handle.exec('true', { restrictions }).then(
+    () => true,
+    (error: unknown) => {
+      if (isCmdopError(error) && error.code === 'restriction_unenforceable') return false
+      throw error
+    },
+  )
+
 /** The body where the machine has views; elsewhere that it refuses these restrictions. */
 async function whereHeld(restrictions: Restrictions, body: () => Promise<void>): Promise<void> {
-  if (hasViews) return body()
+  if (hasViews || (hasReadOnly && restrictions.readOnly === true)) return body()
   const refused = { code: 'restriction_unenforceable', details: { restriction: expect.any(String) } }
   await expect(world.handle.exec('rm kept', { cwd: folder, restrictions })).rejects.toMatchObject(refused)
   await expect(world.handle.sessions.open({ shell: 'sh', restrictions })).rejects.toMatchObject(refused)
@@ -165,6 +172,29 @@ test('a restriction that nobody knows is refused before anything is sent', async
   await expect(world.handle.exec('rm kept', { cwd: folder, restrictions })).rejects.toMatchObject(refused)
   await expect(world.handle.sessions.open({ shell: 'sh', restrictions })).rejects.toMatchObject(refused)
   expect(await readdir(folder)).toEqual(['kept'])
+})
+
+test('a machine that is slow to start a sandbox is waited for longer than for another answer', async () => {
+  // It asks id(1) for the user that commands run as, before anything else.
+  const slow = await world.folder()
+  await writeFile(join(slow, 'id'), `#!/bin/sh\nPATH='${process.env['PATH']}'\nsleep 2\nexec id "$@"\n`, {
+    mode: 0o755,
+  })
+  const client = world.connect({ timeoutMs: 1_000 })
+  const machine = await vi.waitFor(() => client.machine(world.machine.id), { timeout: 20_000 })
+  await vi.waitFor(() => machine.exec('true'), { timeout: 20_000 })
+  vi.stubEnv('PATH', `${slow}:${process.env['PATH']}`)
+  try {
+    const restrictions = { runAs: process.getuid?.() === 0 ? 'nobody' : userInfo().username }
+    const [result, session] = await Promise.all([
+      machine.exec('id -un', { cwd: '/', restrictions }),
+      machine.sessions.open({ kind: 'run', cwd: '/', restrictions }),
+    ])
+    expect(result.stdout.trim()).toBe(restrictions.runAs)
+    expect(session.id).not.toBe('')
+  } finally {
+    vi.unstubAllEnvs()
+  }
 })
 
 test('what a machine says it can hold is what it holds', async () => {

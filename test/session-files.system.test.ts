@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { hasViews } from '../packages/machine/src/testing/has-views.ts'
 import { startWorld, type World } from './world.ts'
 
 let world: World
@@ -26,7 +27,7 @@ async function tree(): Promise<string> {
   return join(root, 'tree')
 }
 
-describe('the files of a session', () => {
+describe.runIf(hasViews)('the files of a session', () => {
   test('in a dry run are those that its commands see, and are on the disk once its effect is applied', async () => {
     const session = await world.handle.sessions.open({ shell: 'sh', cwd: folder, restrictions: { dryRun: true } })
     const { files } = session

@@ -206,7 +206,8 @@ export class RemoteExecution implements Execution {
       ...(this.#stdin === undefined ? {} : { stdin: true }),
       ...(restrictions === undefined ? {} : { restrictions }),
     }
-    return this.#openCall(this.#call('exec', params))
+    const mayStartSandbox = restrictions !== undefined || options.showIn !== undefined
+    return this.#openCall({ ...this.#call('exec', params), mayStartSandbox })
   }
 
   async #openCall(call: MachineCall): Promise<Channel> {

@@ -23,6 +23,8 @@ export interface MachineOptions {
   dataDir: string
   /** Where the relay is now; by default where it was when the machine enrolled. Its key stays pinned. */
   relayUrl?: string
+  /** Folders that nothing restricted sees, beside `dataDir`: such as those of a relay on the same machine. */
+  hidden?: readonly string[]
   /** Default `info`. */
   logLevel?: 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace'
 }
@@ -56,7 +58,7 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
   opened.defer(() => recorder.close().finally(() => requests.close()))
   const folder = join(options.dataDir, 'calls')
   const shared = { machineId: state.machineId, recorder, log, ...readProcessSettings() }
-  const restricted = opened.use(new Restricted({ dataDir: options.dataDir, log }))
+  const restricted = opened.use(new Restricted({ dataDir: options.dataDir, hidden: options.hidden, log }))
   const sessionsFolder = join(options.dataDir, 'sessions')
   const sessions = new SessionTable({ ...shared, folder: sessionsFolder, ptys: nodePtyHost, restricted })
   const commands = new RestrictedCommands({ restricted, sessions, settings: shared })

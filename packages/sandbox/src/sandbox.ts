@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Restrictions } from '@cmdop/protocol'
+import { CmdopError, type Restrictions } from '@cmdop/protocol'
+import { codeOf } from './disk/system-error.ts'
 import type { HostPlan, ProgramRequest } from './host/plan.ts'
 import { HostSandbox } from './host-sandbox.ts'
 import {
@@ -98,7 +99,7 @@ export interface Sandbox extends AsyncDisposable {
 
 /**
  * Opens a place for commands under restrictions. Rejects with `restriction_unenforceable` where this machine cannot hold
- * one of them; nothing ran then.
+ * one of them, with `no_space` where its folder has no room; nothing ran then.
  */
 export async function openSandbox(restrictions: Restrictions, options: SandboxOptions): Promise<Sandbox> {
   refuseSystem(restrictions, options.system ?? thisSystem())
@@ -123,6 +124,13 @@ export async function openSandbox(restrictions: Restrictions, options: SandboxOp
 }
 
 function refused(error: unknown, restrictions: Restrictions): unknown {
+  const code = codeOf(error)
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new CmdopError(
+      'no_space',
+      'There is no room for the changes of a sandbox in the folder of the daemon; nothing ran. Make room on its disk.',
+      { cause: error },
+    )
   return error instanceof HostRefusal ? unenforceable(explain(mainRestriction(restrictions), error), error) : error
 }
 

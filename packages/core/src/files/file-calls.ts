@@ -1,7 +1,7 @@
 import { ANSWER_LANE, type Channel, CmdopError, MAX_ANSWER_BYTES, type MethodName } from '@cmdop/protocol'
 import type { z } from 'zod'
 import { newCallId, parseAnswer, parseJson } from '../answers.ts'
-import { type Channels, concat } from '../channels.ts'
+import { type Channels, concat, type MachineCall } from '../channels.ts'
 import type { Sha256Hash } from '../platform.ts'
 
 export interface FileCall<Schema extends z.ZodType> {
@@ -41,8 +41,7 @@ export class FileCalls {
 
   /** The one JSON answer of a call that only reads, within the client's `timeoutMs`. */
   async askShort<Schema extends z.ZodType>({ answer, ...call }: FileCall<Schema>): Promise<z.output<Schema>> {
-    const params = this.#inPlace(call.params)
-    const { data } = await this.channels.ask({ ...call, params, target: this.machineId, callId: newCallId() })
+    const { data } = await this.channels.ask({ ...call, ...this.#inPlace(call.params), callId: newCallId() })
     return parseAnswer(answer, parseJson(data))
   }
 
@@ -84,12 +83,15 @@ export class FileCalls {
     prepare?: (channel: Channel) => void,
   ): Promise<Channel> {
     const { callId = newCallId(), ...rest } = call
-    const params = this.#inPlace(call.params)
-    return this.channels.open({ ...rest, params, callId, target: this.machineId }, prepare)
+    return this.channels.open({ ...rest, ...this.#inPlace(call.params), callId }, prepare)
   }
 
-  #inPlace(params: Record<string, unknown>): Record<string, unknown> {
-    return this.#sessionId === undefined ? params : { ...params, session: this.#sessionId }
+  #inPlace(params: Record<string, unknown>): Pick<MachineCall, 'target' | 'params' | 'mayStartSandbox'> {
+    const target = this.machineId
+    const session = this.#sessionId
+    return session === undefined
+      ? { target, params }
+      : { target, params: { ...params, session }, mayStartSandbox: true }
   }
 
   private async receive(

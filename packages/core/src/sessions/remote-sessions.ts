@@ -36,6 +36,7 @@ interface Cancellable {
 interface MachineCall extends Cancellable {
   readonly method: MethodName
   readonly params: Record<string, unknown>
+  readonly mayStartSandbox?: boolean
 }
 
 /** The sessions of one machine over the relay. */
@@ -54,7 +55,8 @@ export class RemoteSessions implements MachineSessions<RemoteFiles> {
   async open({ signal, restrictions: given, ...rest }: SessionOpenOptions = {}): Promise<Session<RemoteFiles>> {
     const restrictions = knownRestrictions(given)
     const params = { ...rest, ...(restrictions === undefined ? {} : { restrictions }) }
-    const { data } = await this.#ask({ method: 'session.open', params, signal })
+    const mayStartSandbox = restrictions !== undefined
+    const { data } = await this.#ask({ method: 'session.open', params, signal, mayStartSandbox })
     return this.#handle(data)
   }
 

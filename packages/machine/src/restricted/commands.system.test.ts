@@ -1,9 +1,24 @@
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { EffectDetails, EffectInfo, EffectPage } from '@cmdop/protocol'
+import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { hasViews } from '../testing/has-views.ts'
+import { hasProgram } from '../testing/has-program.ts'
+import { hostOf } from '../testing/host-of.ts'
 import { runExec, startExec } from '../testing/run-exec.ts'
 import { type SessionWorld, startSessionWorld } from '../testing/session-world.ts'
+import { Restricted } from './restricted.ts'
 
 const isRoot = process.getuid?.() === 0
 const ai = { principalId: 'prn_ai', principalKind: 'ai', principalName: 'Robot' } as const
@@ -25,10 +40,11 @@ beforeEach(() => {
 const run = (command: string, restrictions: Record<string, unknown>) => runExec(world, { command, restrictions })
 const apply = (effectId: string, hash: string, caller = {}) => world.ask('effect.apply', { effectId, hash }, caller)
 const info = async (effectId: string) => EffectDetails.parse(await world.ask('effect.get', { effectId }))
-/** State folders that are there still. */
-const views = () => readdirSync(join(world.dataDir, 'restricted', 'views'))
+/** State folders that are there still, but for one that is built ahead. */
+const views = () =>
+  readdirSync(join(world.dataDir, 'restricted', 'views')).filter((name) => !name.startsWith('prepared-'))
 
-describe('a command under dryRun', () => {
+describe.runIf(hasViews)('a command under dryRun', () => {
   test('changes nothing, and its effect can be looked at, applied and taken back', async () => {
     const { stdout, stderr, end } = await run('rm kept.txt; echo new > made.txt; ls; echo oops >&2; exit 3', {
       dryRun: true,
@@ -96,9 +112,38 @@ describe('a command under dryRun', () => {
     const { stdout } = await run(`ls -A '${world.dataDir}' | wc -l`, { dryRun: true })
     expect(stdout.trim()).toBe('0')
   })
+
+  test('sees nothing of the daemon, or of what else is hidden, where these were named by a link', async () => {
+    const [daemon, other, link] = ['linked-daemon', 'linked-other', 'link'].map((name) => join(world.folder, name)) as [
+      string,
+      string,
+      string,
+    ]
+    mkdirSync(other)
+    writeFileSync(join(other, 'secret'), 'secret')
+    symlinkSync(world.folder, link)
+    const hidden = [join(link, 'linked-other'), join(link, 'none')]
+    const log = pino({ level: 'silent' })
+    await using restricted = new Restricted({ dataDir: join(link, 'linked-daemon'), hidden, log })
+    const createdBy = { principalId: 'prn_one', principalKind: 'human', name: 'One' } as const
+    const origin = {
+      effectId: 'call_linked',
+      kind: 'exec',
+      title: '',
+      restrictions: { dryRun: true },
+      createdBy,
+    } as const
+    const transaction = await restricted.begin(origin, '/')
+    const script = `cat '${daemon}'/restricted/effects/* '${other}/secret' '${link}/linked-other/secret'; echo over`
+    const env = { PATH: '/usr/bin:/bin' }
+    const program = await transaction.sandbox.spawn({ file: 'sh', args: ['-c', script], cwd: '/', env, stdin: false })
+    expect(Buffer.concat(await Array.fromAsync(program.stdout)).toString()).toBe('over\n')
+    await transaction.discard()
+    for (const path of [daemon, other, link]) rmSync(path, { recursive: true })
+  })
 })
 
-describe('a command under noDelete', () => {
+describe.runIf(hasViews)('a command under noDelete', () => {
   test('is applied at once when it deletes nothing, and can be taken back', async () => {
     const { end } = await run('echo more >> kept.txt; echo new > made.txt; rm -f nothing; touch x && rm x', {
       noDelete: true,
@@ -183,6 +228,60 @@ describe('a command under noDelete', () => {
     expect(existsSync(made)).toBe(false)
   })
 
+  test('whose sandbox is killed with it has changed nothing, and a person may apply what it had done', async () => {
+    const command = 'echo x > made.txt; echo ready; sleep 1000.75'
+    const running = await startExec(world, { command, restrictions: { noDelete: true } })
+    await running.shows('ready')
+    process.kill(await hostOf('1000.75'), 'SIGKILL')
+    const { end } = await running.result
+    expect(end).toMatchObject({ signal: 'SIGKILL', effect: { state: 'pending', refusal: { code: 'cancelled' } } })
+    expect(existsSync(made)).toBe(false)
+    expect(await apply(end.effect?.effectId ?? '', end.effect?.hash ?? '')).toMatchObject({ state: 'applied' })
+    expect(readFileSync(made, 'utf8')).toBe('x\n')
+  })
+
+  test('of two at once on one file one is applied, and the other waits with the path that was changed', async () => {
+    const start = (line: string) =>
+      startExec(world, {
+        command: `echo ${line} >> kept.txt; echo ready; cat`,
+        stdin: true,
+        restrictions: { noDelete: true },
+      })
+    const both = [await start('one'), await start('two')]
+    for (const each of both) await each.shows('ready')
+    for (const each of both) await each.write('over\n')
+    const effects = (await Promise.all(both.map((each) => each.result))).map(({ end }) => end.effect)
+    expect(new Set(effects.map((effect) => effect?.state))).toEqual(new Set(['applied', 'pending']))
+    const refused = effects.find((effect) => effect?.state === 'pending')
+    expect(refused).toMatchObject({ refusal: { code: 'effect_conflict', paths: [kept] } })
+    expect(readFileSync(kept, 'utf8')).toMatch(/^kept(one|two)\n$/)
+    await expect(apply(refused?.effectId ?? '', refused?.hash ?? '')).rejects.toMatchObject({ code: 'effect_conflict' })
+  })
+
+  test.runIf(isRoot && ['setfacl', 'getfacl', 'setcap', 'getcap'].every(hasProgram))(
+    'access lists, capabilities, holes and names that are one file are as the view showed them, once applied and once undone',
+    async () => {
+      const tool = join(world.folder, 'tool')
+      copyFileSync('/bin/true', tool)
+      const look =
+        'getfacl -cp kept.txt tool; getcap tool; stat -c "%n %s %h %a" *.txt tool large name 2>&1; du -k large 2>/dev/null | cut -f1'
+      const before = (await runExec(world, { command: look })).stdout
+      const change =
+        'setfacl -m u:nobody:r kept.txt; setcap cap_net_raw+ep tool; truncate -s 1G large; echo end >> large; ln kept.txt name'
+      const { end } = await run(`${change}; ${look} > /tmp/cmdop-seen; cat /tmp/cmdop-seen; rm /tmp/cmdop-seen`, {
+        dryRun: true,
+      })
+      const shown = await run(`${change}; ${look}`, { dryRun: true })
+      expect((await runExec(world, { command: look })).stdout).toBe(before)
+      await apply(end.effect?.effectId ?? '', end.effect?.hash ?? '')
+      expect((await runExec(world, { command: look })).stdout).toBe(shown.stdout)
+      expect(shown.stdout).toMatch(/user:nobody:r--[\s\S]*cap_net_raw/)
+      await world.ask('effect.undo', { effectId: end.effect?.effectId })
+      expect((await runExec(world, { command: look })).stdout).toBe(before)
+      rmSync(tool)
+    },
+  )
+
   test('that runs still is looked at as it is, and not decided on', async () => {
     const running = await startExec(world, {
       command: 'echo x > made.txt; echo ready; sleep 1000',
@@ -198,7 +297,7 @@ describe('a command under noDelete', () => {
   })
 })
 
-describe('other restrictions of a command', () => {
+describe.runIf(hasViews)('other restrictions of a command', () => {
   test('readOnly and writablePaths hold, and have no effect', async () => {
     const { stdout, end } = await run('touch /etc/cmdop-x 2>&1', { readOnly: true })
     expect(stdout).toContain('Read-only')
@@ -261,3 +360,21 @@ describe('other restrictions of a command', () => {
     })
   })
 })
+
+test.runIf(hasViews)(
+  'effects that wait take no more of the disk than they may: then nothing more is begun that could wait',
+  async () => {
+    await using small = await startSessionWorld({}, { maxPendingBytes: 1_000_000 })
+    const write = { command: 'head -c 900000 /dev/urandom > large', restrictions: { dryRun: true } }
+    const [first, second] = [await runExec(small, write), await runExec(small, write)]
+    const refused = { code: 'no_space', details: { mostBytes: 1_000_000, waiting: 2 } }
+    await expect(runExec(small, write)).rejects.toMatchObject(refused)
+    await expect(small.open({ kind: 'run', restrictions: { noDelete: true } })).rejects.toMatchObject(refused)
+    expect(await small.ask('session.list', { ended: true })).toEqual({ items: [] })
+    expect((await runExec(small, { command: 'echo looks', restrictions: { readOnly: true } })).stdout).toBe('looks\n')
+    await small.ask('effect.discard', { effectId: first.end.effect?.effectId })
+    expect((await runExec(small, { ...write, command: 'true' })).end.reason).toBe('exited')
+    await small.ask('effect.apply', { effectId: second.end.effect?.effectId, hash: second.end.effect?.hash })
+    expect(statSync(join(small.folder, 'large')).size).toBe(900_000)
+  },
+)

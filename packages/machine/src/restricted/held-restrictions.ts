@@ -19,6 +19,11 @@ export function permitRestrictions({ restrictions }: Pick<Permit, 'restrictions'
   return isRestricted(parsed) ? parsed : undefined
 }
 
+/** Whether changes are kept in a view, as an effect. */
+export function keepsChanges({ readOnly, dryRun, noDelete, noOverwrite }: Restrictions): boolean {
+  return readOnly !== true && (dryRun === true || noDelete === true || noOverwrite === true)
+}
+
 function withRealPaths(restrictions: Restrictions): Restrictions {
   const { writablePaths } = restrictions
   return writablePaths === undefined ? restrictions : { ...restrictions, writablePaths: writablePaths.map(realPath) }

@@ -1,14 +1,20 @@
+import { existsSync, mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { EffectTable } from './effects/effect-table.ts'
 import type { EffectOrigin } from './effects/transaction.ts'
+import { keepsChanges } from './held-restrictions.ts'
 import { OwnTransaction } from './own-transaction.ts'
 import { Sandboxes } from './sandboxes.ts'
 import { SessionPlace, type SessionPlaceOptions } from './session-place.ts'
 
 export interface RestrictedOptions {
-  /** Of the daemon: nothing restricted sees it. */
+  /** Of the daemon: nothing restricted sees it. Made where it is missing. */
   readonly dataDir: string
+  /** Other folders that nothing restricted sees. One that is missing is left out. */
+  readonly hidden?: readonly string[] | undefined
+  /** Bytes that the changes of all that waits may take together. */
+  readonly maxPendingBytes?: number
   readonly log: Logger
 }
 
@@ -19,20 +25,26 @@ export class Restricted implements AsyncDisposable {
   /** Ends what else works on the files of a view, before its changes are looked at. */
   leave: (viewId: string) => Promise<void> = async () => {}
 
-  constructor({ dataDir, log }: RestrictedOptions) {
+  constructor({ dataDir: given, hidden = [], maxPendingBytes, log }: RestrictedOptions) {
+    mkdirSync(given, { recursive: true, mode: 0o700 })
+    // What is hidden is a place on the disk, whatever it is called.
+    const dataDir = realpathSync(given)
     const folder = join(dataDir, 'restricted')
-    this.sandboxes = new Sandboxes(folder, [dataDir])
+    const others = hidden.filter((path) => existsSync(path)).map((path) => realpathSync(path))
+    this.sandboxes = new Sandboxes(folder, [...new Set([dataDir, ...others])])
     this.effects = new EffectTable({
       folder: join(folder, 'effects'),
       journals: join(folder, 'journals'),
       states: this.sandboxes.states,
       deferred: [dataDir],
+      maxPendingBytes,
       log,
     })
   }
 
-  /** A sandbox for one command or file operation. Rejects with `restriction_unenforceable`; nothing ran then. */
+  /** A sandbox for one command or file operation. Rejects with `restriction_unenforceable` or `no_space`; nothing ran then. */
   async begin(origin: EffectOrigin, cwd: string): Promise<OwnTransaction> {
+    if (keepsChanges(origin.restrictions)) this.effects.refuseWhenFull()
     const sandbox = await this.sandboxes.open(origin.restrictions, { id: origin.effectId, cwd })
     try {
       return new OwnTransaction(sandbox, this, origin)

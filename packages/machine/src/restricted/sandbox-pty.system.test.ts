@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openSandbox, type Sandbox } from '@cmdop/sandbox'
 import { afterAll, beforeAll, describe } from 'vitest'
+import { hasViews } from '../testing/has-views.ts'
 import type { PtyHost } from '../sessions/pty/pty.ts'
 import { testPty } from '../sessions/pty/pty-suite.ts'
 import { sandboxPtyHost } from './sandbox-pty.ts'
@@ -20,4 +21,4 @@ afterAll(async () => {
 
 const host: PtyHost = { spawn: (request) => sandboxPtyHost(sandbox).spawn(request) }
 
-describe('a pseudo-terminal of a sandbox', () => testPty(host, { largeRuns: 1, smallRuns: 20 }))
+describe.runIf(hasViews)('a pseudo-terminal of a sandbox', () => testPty(host, { largeRuns: 1, smallRuns: 20 }))

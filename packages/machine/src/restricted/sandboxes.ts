@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { MachineCapabilities, Restrictions } from '@cmdop/protocol'
-import { openSandbox, probeCapabilities, type Sandbox, WarmHosts } from '@cmdop/sandbox'
+import { openSandbox, probeCapabilities, type Sandbox, type SandboxCapabilities, WarmHosts } from '@cmdop/sandbox'
 
 /** Opens the sandboxes of this machine. One host is kept ready, from the first that is asked for on. */
 export class Sandboxes implements AsyncDisposable {
@@ -10,6 +10,7 @@ export class Sandboxes implements AsyncDisposable {
   readonly #hidden: readonly string[]
   readonly #closing = new Set<Promise<void>>()
   #warm: WarmHosts | undefined
+  #probing: Promise<SandboxCapabilities> | undefined
 
   /** `folder` is for the state of the sandboxes; nothing in one sees it, or what is `hidden`. */
   constructor(folder: string, hidden: readonly string[]) {
@@ -35,9 +36,10 @@ export class Sandboxes implements AsyncDisposable {
     return closed
   }
 
-  /** What this machine can hold, found out by doing it. */
+  /** What this machine can hold, found out by doing it, once for all who ask meanwhile. */
   async capabilities(): Promise<MachineCapabilities> {
-    const { restrictions, hints, ...rest } = await probeCapabilities(this.#folder)
+    this.#probing ??= probeCapabilities(this.#folder).finally(() => (this.#probing = undefined))
+    const { restrictions, hints, ...rest } = await this.#probing
     const entries = Object.entries(restrictions).map(([name, { limits, ...one }]) => [
       name,
       { ...one, limits: [...limits] },
@@ -51,6 +53,8 @@ export class Sandboxes implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // It works in files of ours, which may be removed next.
+    await this.#probing?.catch(() => {})
     await Promise.all(this.#closing)
     await this.#warm?.[Symbol.asyncDispose]()
   }

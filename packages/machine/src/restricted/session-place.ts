@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import type { EffectTable } from './effects/effect-table.ts'
 import type { EffectOrigin, RunningTransaction, Transaction } from './effects/transaction.ts'
 import { freezeSandbox } from './freeze-sandbox.ts'
+import { keepsChanges } from './held-restrictions.ts'
 import type { Sandboxes } from './sandboxes.ts'
 
 /** Characters of a session's id in that of a view or effect after its first; an id has 64. */
@@ -61,7 +62,7 @@ export class SessionPlace {
     return this.#deciding !== undefined
   }
 
-  /** The sandbox of now. Rejects with `restriction_unenforceable`, and `session_ended` where the session is over. */
+  /** The sandbox of now. Rejects with `restriction_unenforceable` or `no_space`, and `session_ended` where the session is over. */
   async enter(): Promise<Sandbox> {
     while (this.#deciding !== undefined) await this.#deciding
     if (this.#isOver) throw new CmdopError('session_ended', 'The session is over; nothing ran.')
@@ -105,6 +106,7 @@ export class SessionPlace {
   async #open(): Promise<SessionView> {
     const { sandboxes, effects, session, cwd } = this.#options
     const { sessionId, name: title, createdBy, restrictions } = session
+    if (keepsChanges(restrictions)) effects.refuseWhenFull()
     this.#count += 1
     const number = this.#count
     const id = number === 1 ? sessionId : this.#numbered(number)

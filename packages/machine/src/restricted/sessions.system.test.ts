@@ -2,6 +2,8 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EffectDetails, SessionExecuteEnd } from '@cmdop/protocol'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { hasViews } from '../testing/has-views.ts'
+import { hostOf } from '../testing/host-of.ts'
 import { runExec, startExec } from '../testing/run-exec.ts'
 import { type CallOptions, type SessionWorld, startSessionWorld } from '../testing/session-world.ts'
 
@@ -35,12 +37,13 @@ async function execute(sessionId: string, command: string, options: CallOptions 
   return { text: Buffer.concat(parts).toString(), end }
 }
 
-describe('a terminal under dryRun', () => {
+describe.runIf(hasViews)('a terminal under dryRun', () => {
   test.each(['bash', 'sh'])(
     'in %s is one: size, name, job control, interrupts, and commands that are given to it',
     async (shell) => {
       const { sessionId, restrictions, pid } = await world.open({ shell, restrictions: { dryRun: true } })
       expect(restrictions).toEqual({ dryRun: true })
+      // It has its name a moment after it was started.
       await expect.poll(() => readFileSync(`/proc/${pid}/comm`, 'utf8')).toContain(shell === 'bash' ? 'bash' : 'sh')
       expect(await execute(sessionId, 'cd /; X=1; echo one; (exit 7)')).toMatchObject({
         text: 'one\r\n',
@@ -125,7 +128,7 @@ describe('a terminal under dryRun', () => {
   })
 })
 
-describe('a terminal under other restrictions', () => {
+describe.runIf(hasViews)('a terminal under other restrictions', () => {
   test.each([
     [{ readOnly: true }, 'touch /etc/cmdop-x', 'Read-only'],
     [{ network: 'none' as const }, 'tail -n +3 /proc/net/dev | wc -l', '1\r\n'],
@@ -137,15 +140,14 @@ describe('a terminal under other restrictions', () => {
     await expect(effectOf(sessionId)).rejects.toMatchObject({ code: 'not_found' })
   })
 
-  test('as another user has that one’s rights, and takes commands', async () => {
-    if (process.getuid?.() !== 0) return
+  test.runIf(process.getuid?.() === 0)('as another user has that one’s rights, and takes commands', async () => {
     const { sessionId } = await world.open({ cwd: '/', restrictions: { runAs: 'nobody', noSudo: true } })
     expect((await execute(sessionId, 'id -un; touch /etc/cmdop-x')).text).toMatch(/^nobody\r\n.*denied/)
     await world.ask('session.close', { sessionId })
   })
 })
 
-describe('a run under dryRun', () => {
+describe.runIf(hasViews)('a run under dryRun', () => {
   test('shows its later steps its earlier ones, and goes on with a fresh view once it is applied', async () => {
     const { sessionId } = await world.open({ kind: 'run', restrictions: { dryRun: true } }, ai)
     const run = (command: string) => runExec(world, { command, showIn: sessionId }, ai)
@@ -182,6 +184,20 @@ describe('a run under dryRun', () => {
     await world.ask('session.close', { sessionId })
   })
 
+  test('whose host is killed keeps what it had changed for a decision, and starts anew', async () => {
+    const { sessionId } = await world.open({ kind: 'run', restrictions: { dryRun: true } }, ai)
+    const command = 'echo one > made.txt; echo ready; sleep 1000.25'
+    const running = await startExec(world, { command, showIn: sessionId }, ai)
+    await running.shows('ready')
+    process.kill(await hostOf('1000.25'), 'SIGKILL')
+    expect((await running.result).end).toMatchObject({ signal: 'SIGKILL' })
+    const listed = async () => ((await world.ask('effect.list', { limit: 1 })) as { items: unknown[] }).items
+    await expect.poll(listed).toMatchObject([{ kind: 'session', state: 'pending', counts: { added: 1 } }])
+    expect(existsSync(made)).toBe(false)
+    expect((await runExec(world, { command: 'ls', showIn: sessionId }, ai)).stdout).not.toContain('made.txt')
+    await world.ask('session.close', { sessionId })
+  })
+
   test('cancels a command without ending what runs beside it', async () => {
     const { sessionId } = await world.open({ kind: 'run', restrictions: { dryRun: true } }, ai)
     const start = (command: string) => startExec(world, { command, showIn: sessionId }, ai)
@@ -212,7 +228,7 @@ describe('a run under dryRun', () => {
   })
 })
 
-describe('a run under noDelete', () => {
+describe.runIf(hasViews)('a run under noDelete', () => {
   test('applies each command by itself, and refuses the one that deletes', async () => {
     const { sessionId } = await world.open({ kind: 'run', restrictions: { noDelete: true } }, ai)
     const run = (command: string) => runExec(world, { command, showIn: sessionId }, ai)
@@ -231,7 +247,7 @@ describe('a run under noDelete', () => {
   test('keeps what a person did in a shell of it for a decision', async () => {
     const { sessionId } = await world.open({ kind: 'run', restrictions: { noDelete: true } }, ai)
     const person = await world.attach(sessionId, {}, ada)
-    await person.type('rm kept.txt; echo remo""ved\n')
+    await person.type('rm kept.txt; echo "re""moved"\n')
     await person.shows('removed\r\n')
     expect((await effectOf(sessionId)).list?.counts).toEqual({ deleted: 1 })
     await person.type('exit\n')
@@ -243,7 +259,7 @@ describe('a run under noDelete', () => {
   })
 })
 
-describe('restrictions', () => {
+describe.runIf(hasViews)('restrictions', () => {
   test('of a session are fixed: a command in it gives none', async () => {
     const { sessionId } = await world.open({ kind: 'run', restrictions: { dryRun: true } }, ai)
     const params = { command: 'touch made.txt', showIn: sessionId, restrictions: { readOnly: true } }

@@ -14,7 +14,7 @@ import { pino } from 'pino'
 import { CallTable } from '../exec/call-table.ts'
 import { createFileService } from '../files/file-handlers.ts'
 import { PermitChecker } from '../permit-checker.ts'
-import { Restricted } from '../restricted/restricted.ts'
+import { Restricted, type RestrictedOptions } from '../restricted/restricted.ts'
 import { RestrictedCommands } from '../restricted/restricted-commands.ts'
 import { createFilePlaces } from '../restricted/session-file-places.ts'
 import { createChannelServer } from '../serve-channel.ts'
@@ -54,8 +54,11 @@ export interface SessionWorld extends AsyncDisposable {
   observe(sessionId: string, params?: Record<string, unknown>, options?: CallOptions): Promise<TestParticipant>
 }
 
-/** `environment` is that of the shells, beside PATH and a home. */
-export async function startSessionWorld(environment: Record<string, string> = {}): Promise<SessionWorld> {
+/** `environment` is that of the shells, beside PATH and a home; `maxPendingBytes` see `Restricted`. */
+export async function startSessionWorld(
+  environment: Record<string, string> = {},
+  { maxPendingBytes }: Pick<RestrictedOptions, 'maxPendingBytes'> = {},
+): Promise<SessionWorld> {
   await using opening = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'cmdop-sessions-'))
   opening.defer(() => rm(folder, { recursive: true, force: true }))
@@ -71,7 +74,9 @@ export async function startSessionWorld(environment: Record<string, string> = {}
     log,
   }
   const dataDir = join(folder, 'daemon')
-  const restricted = opening.use(new Restricted({ dataDir, log }))
+  const restricted = opening.use(
+    new Restricted({ dataDir, log, ...(maxPendingBytes !== undefined && { maxPendingBytes }) }),
+  )
   const another = () => new SessionTable({ ...shared, folder: join(folder, 'sessions'), ptys: nodePtyHost, restricted })
   const sessions = another()
   opening.defer(() => sessions.close())

@@ -4,14 +4,14 @@ import { describe, expect, test } from 'vitest'
 import { computeEffects } from '../effects/compute-effects.ts'
 import { killAtSteps } from '../testing/crashes.ts'
 import { checkApplyEqualsRealRun, checkApplyEqualsView, checkApplyRefusesOrIsExact } from '../testing/properties.ts'
-import { overlayKinds, startOverlays } from '../testing/test-view.ts'
+import { hasOverlays, overlayKinds, startOverlays } from '../testing/test-view.ts'
 import { treeOf } from '../testing/tree-of.ts'
 import { applyEffect } from './apply-effect.ts'
 import { undoEffect } from './undo-effect.ts'
 
 const RUNS = Number(process.env['CMDOP_PROPERTY_RUNS'] ?? 250)
 
-describe.each(overlayKinds)('in full, as an ordinary user: $user', ({ user }) => {
+describe.runIf(hasOverlays).each(overlayKinds)('in full, as an ordinary user: $user', ({ user }) => {
   test(`${RUNS} random scripts: the disk after an apply is what a real run makes of a copy, and undo gives back the original`, async () => {
     await using overlays = await startOverlays({ user })
     await checkApplyEqualsRealRun(overlays, RUNS)

@@ -10,7 +10,8 @@ export interface ContentSource {
 
 /**
  * How one path of the view differs from the real disk. `times` is a directory of which only the modification time differs: it is
- * applied and in the hash, but not listed, since every entry that comes or goes changes it.
+ * applied where nobody else changed that directory, but neither listed nor in the hash, since every entry that comes or goes
+ * changes it.
  */
 export interface Change {
   readonly kind: 'added' | 'deleted' | 'modified' | 'replaced' | 'metadata' | 'times'

@@ -6,12 +6,14 @@ import type { Change } from './change.ts'
 /**
  * SHA-256 over every change in the order of the paths: what would be written, contents included, and the identity (device, inode,
  * change time, size) of what is there now. Whoever holds the hash holds both the effect and the disk that it was shown for. `sorted`
- * are in that order; `folded` is the hash of those that are not kept.
+ * are in that order; `folded` is the hash of those that are not kept. Times of directories are in no hash: they move with every
+ * entry that others make beside what is changed.
  */
 export function effectHash(sorted: readonly Change[], folded?: string): string {
   const sum = createHash('sha256')
   const groups = new Map<string, number>()
-  for (const change of sorted) updateHash(sum, change, change.linkGroup && numbered(groups, change.linkGroup))
+  for (const change of sorted)
+    if (change.kind !== 'times') updateHash(sum, change, change.linkGroup && numbered(groups, change.linkGroup))
   if (folded !== undefined) sum.update(folded)
   return sum.digest('hex')
 }

@@ -15,8 +15,9 @@ export class FoldedChanges {
   first: Buffer | undefined
   readonly #sum = createHash('sha256')
 
-  /** To be called in the order of the walk, which is that of the names. */
+  /** To be called in the order of the walk, which is that of the names. Times of directories count nothing. */
   add(change: Change): void {
+    if (change.kind === 'times') return
     this.first ??= fullPath(change)
     this.counts[change.kind] = (this.counts[change.kind] ?? 0) + 1
     updateHash(this.#sum, change, change.linkGroup)

@@ -19,12 +19,3 @@ test.each(['deleted', 'replaced', 'emptied', 'moved-away', 'deferred:cron'])(
     expect(judge(of(rule), { noOverwrite: true })).toMatchObject({ verdict: 'refuse' })
   },
 )
-
-test('what runs later can be approved by its rule, or all of it; a deletion cannot', () => {
-  expect(judge(of('deferred:cron'), { noDelete: true }, ['cron'])).toEqual({ verdict: 'apply' })
-  expect(judge(of('deferred:cron'), { noDelete: true }, ['ssh'])).toMatchObject({ verdict: 'refuse' })
-  expect(judge(of('deferred:cron', 'deleted'), { noDelete: true }, true)).toEqual({
-    verdict: 'refuse',
-    violations: [{ path: '/p', rule: 'deleted' }],
-  })
-})

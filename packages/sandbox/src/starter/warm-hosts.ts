@@ -43,10 +43,14 @@ export class WarmHosts implements AsyncDisposable {
     const prepared = this.#prepared
     this.#prepared = undefined
     this.#refillSoon()
-    const entered = prepared?.take(plan, state)
-    // What it is not good for now, it will hardly be later.
-    if (entered === undefined && prepared !== undefined) this.#retired = retire(prepared)
-    return entered
+    let entered: EnteredHost | undefined
+    try {
+      entered = prepared?.take(plan, state)
+      return entered
+    } finally {
+      // What it is not good for now, it will hardly be later.
+      if (entered === undefined && prepared !== undefined) this.#retired = retire(prepared)
+    }
   }
 
   /** A host of this kind that waits for its plan, or undefined: another kind, none has been started yet, or it was refused. */

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chmodSync,
@@ -43,20 +43,31 @@ export interface TestView {
   readonly tree: () => Promise<string>
 }
 
-/** Overlays that can be tried here: by root, and by an ordinary user. */
+/** The user nobody, of every system. */
+const nobody = 65_534
+
+/** Overlays that are tried: by root, and by an ordinary user. */
 export const overlayKinds = process.getuid?.() === 0 ? [{ user: false }, { user: true }] : [{ user: true }]
+
+/** Whether this machine has the namespaces for them. Tests that need them are shown as not run where it has not. */
+export const hasOverlays = overlayKinds.every(({ user }) => {
+  const { namespaces, owner } = worldOf(user)
+  return spawnSync('unshare', [...namespaces, 'true'], { cwd: '/', ...owner }).status === 0
+})
+
+/** Flags of unshare(1), and whom it runs as where that is another user than this one. */
+function worldOf(user: boolean): { namespaces: readonly string[]; owner?: { uid: number; gid: number } } {
+  const namespaces = [...(user ? ['-U', '--map-current-user', '--keep-caps'] : []), '-m', '--propagation', 'private']
+  return { namespaces, ...(user && process.getuid?.() === 0 && { owner: { uid: nobody, gid: nobody } }) }
+}
 
 /** Starts the process; `user: true` as an ordinary user in a user namespace, by an ordinary overlay of theirs. */
 export async function startOverlays({ user = process.getuid?.() !== 0 } = {}): Promise<OverlayWorld> {
-  const asNobody = user && process.getuid?.() === 0
-  const namespaces = user ? ['-U', '--map-current-user', '--keep-caps', '-m'] : ['-m']
+  const { namespaces, owner } = worldOf(user)
+  const asNobody = owner !== undefined
   const script = fileURLToPath(new URL('overlay-process.ts', import.meta.url))
-  const args = [...namespaces, '--propagation', 'private', process.execPath, '--conditions=@cmdop/source', script]
-  const child = spawn('unshare', args, {
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    cwd: '/',
-    ...(asNobody && { uid: nobody, gid: nobody }),
-  })
+  const args = [...namespaces, process.execPath, '--conditions=@cmdop/source', script]
+  const child = spawn('unshare', args, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], cwd: '/', ...owner })
   const folders: string[] = []
   const ask = createAsk(child)
   const folder = () => {
@@ -81,9 +92,6 @@ export async function startOverlays({ user = process.getuid?.() !== 0 } = {}): P
     },
   }
 }
-
-/** The user nobody, of every system. */
-export const nobody = 65_534
 
 interface Parts {
   readonly ask: OverlayWorld['ask']

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { CmdopError, type Restrictions } from '@cmdop/protocol'
 import { applyEffect, computeEffects, judge, openSandbox, type Sandbox } from '@cmdop/sandbox'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { hasViews } from '../../testing/has-views.ts'
 import type { FilePlaces } from '../../restricted/file-places.ts'
 import { type FileWorld, startFileWorld } from '../../testing/file-calls.ts'
 
@@ -92,7 +93,7 @@ const codeOf = (asked: Promise<unknown>) =>
     ({ code }: CmdopError) => code,
   )
 
-describe('files of a dry run', () => {
+describe.runIf(hasViews)('files of a dry run', () => {
   test('are those of its view: commands there see what is written, and the disk has none of it', async () => {
     await using own = await open({ dryRun: true })
     const { sandbox, world } = own
@@ -150,7 +151,7 @@ describe('files of a dry run', () => {
   })
 })
 
-test('files of a read-only session are read, and not changed', async () => {
+test.runIf(hasViews)('files of a read-only session are read, and not changed', async () => {
   await using own = await open({ readOnly: true })
   await writeFile(join(home, 'kept'), 'on the disk')
   const { data } = await own.world.read(own.world.open('file.read', { session, path: join(home, 'kept') }))
@@ -161,20 +162,23 @@ test('files of a read-only session are read, and not changed', async () => {
   await expect(own.world.ask('file.mkdir', { session, path: outside })).rejects.toMatchObject(refusal)
 })
 
-test('without deletions a call that deletes is refused and one that adds is on the disk when it is answered', async () => {
-  await using world = await startFileWorld(transactions({ noDelete: true }))
-  const [kept, added] = [join(home, 'kept'), join(home, 'added')]
-  await writeFile(kept, 'on the disk')
-  expect(await codeOf(world.ask('file.delete', { session, path: kept }))).toBe('restriction_violated')
-  expect(await codeOf(world.ask('file.move', { session, from: kept, to: `${kept}-2` }))).toBe('done')
-  expect(await readFile(`${kept}-2`, 'utf8')).toBe('on the disk')
-  await write(world, added, 'new')
-  expect(await readFile(added, 'utf8')).toBe('new')
-  await write(world, added, 'newer')
-  expect(await readFile(added, 'utf8')).toBe('newer')
-})
+test.runIf(hasViews)(
+  'without deletions a call that deletes is refused and one that adds is on the disk when it is answered',
+  async () => {
+    await using world = await startFileWorld(transactions({ noDelete: true }))
+    const [kept, added] = [join(home, 'kept'), join(home, 'added')]
+    await writeFile(kept, 'on the disk')
+    expect(await codeOf(world.ask('file.delete', { session, path: kept }))).toBe('restriction_violated')
+    expect(await codeOf(world.ask('file.move', { session, from: kept, to: `${kept}-2` }))).toBe('done')
+    expect(await readFile(`${kept}-2`, 'utf8')).toBe('on the disk')
+    await write(world, added, 'new')
+    expect(await readFile(added, 'utf8')).toBe('new')
+    await write(world, added, 'newer')
+    expect(await readFile(added, 'utf8')).toBe('newer')
+  },
+)
 
-test('without deletions a file has the same version in each call', async () => {
+test.runIf(hasViews)('without deletions a file has the same version in each call', async () => {
   await using world = await startFileWorld(transactions({ noDelete: true }))
   const path = join(home, 'versioned')
   await writeFile(path, 'content')

@@ -16,7 +16,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(base, { recursive: true }))
 
-const newTable = (now: () => number = Date.now) =>
+const newTable = (now: () => number = Date.now, maxPendingBytes?: number) =>
   new EffectTable({
     folder: join(base, 'effects'),
     journals: join(base, 'journals'),
@@ -24,12 +24,14 @@ const newTable = (now: () => number = Date.now) =>
     deferred: [],
     log: pino({ level: 'silent' }),
     now,
+    maxPendingBytes,
   })
 
 /** An effect that an earlier daemon kept, with its state folder. */
 function keep(effectId: string, change: Partial<EffectInfo> = {}): void {
   const folder = join(base, 'views', effectId)
-  mkdirSync(folder, { recursive: true })
+  const layers = [{ root: '/', upper: join(folder, 'u') }]
+  mkdirSync(join(folder, 'u'), { recursive: true })
   const at = new Date().toISOString()
   new EffectStore(join(base, 'effects')).save({
     info: {
@@ -45,7 +47,7 @@ function keep(effectId: string, change: Partial<EffectInfo> = {}): void {
       changedAt: at,
       ...change,
     },
-    view: { id: effectId, folder, layers: [], flavour: 'trusted', marker: join(folder, 'marker'), unpreviewable: [] },
+    view: { id: effectId, folder, layers, flavour: 'trusted', marker: join(folder, 'marker'), unpreviewable: [] },
   })
 }
 
@@ -94,6 +96,17 @@ describe('the table of effects', () => {
     await later.start()
     expect(later.list(1000).filter(({ state }) => state === 'pending')).toEqual([])
     expect(existsSync(join(base, 'views', 'call_wait_0'))).toBe(false)
+  })
+
+  test('begins nothing while what waits takes more of the disk than it may, also of an earlier daemon', async () => {
+    keep('call_large')
+    writeFileSync(join(base, 'views', 'call_large', 'u', 'file'), Buffer.alloc(200_000, 'x'))
+    const table = newTable(Date.now, 100_000)
+    await table.start()
+    const full = expect.objectContaining({ code: 'no_space', details: expect.objectContaining({ waiting: 1 }) })
+    expect(() => table.refuseWhenFull()).toThrow(full)
+    await table.discard('call_large', human)
+    table.refuseWhenFull()
   })
 
   test('lets an AI decide on nothing, and decides once', async () => {

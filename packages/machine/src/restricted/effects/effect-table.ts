@@ -74,7 +74,13 @@ export class EffectTable {
       states,
       pending.map(({ view }) => view.id),
     )
+    for (const { view } of pending) await this.#known.weigh(view)
     await this.#prune()
+  }
+
+  /** Throws `no_space` while the effects that wait take more of the disk than they may: nothing is to be begun that could wait too. */
+  refuseWhenFull(): void {
+    this.#known.refuseWhenFull()
   }
 
   /** A transaction has begun. It is noted at once, so that its effect is known should the daemon end. */
@@ -89,13 +95,13 @@ export class EffectTable {
     const open = this.#known.get(origin.effectId)
     if (!this.#open.delete(origin.effectId) || open === undefined) return undefined
     const record = { info: { ...open.info, effectId: keptAs() }, view: open.view }
-    try {
-      if (record.info.effectId !== origin.effectId) this.#known.forget(origin.effectId)
-      return await this.#settle(record, ending)
-    } catch (err) {
+    if (record.info.effectId !== origin.effectId) this.#known.forget(origin.effectId)
+    const summary = await this.#settle(record, ending).catch((err: unknown) => {
       this.#options.log.error({ err, effectId: origin.effectId }, 'the effect of a command could not be looked at')
       return summaryOf(this.#known.change(record, { state: 'pending', refusal: failedRefusal(err), hash: NO_HASH }))
-    }
+    })
+    if (summary?.state === 'pending') await this.#known.weigh(record.view)
+    return summary
   }
 
   /** A transaction is over, and its changes are forgotten. */

@@ -1,6 +1,6 @@
 import { lstatSync } from 'node:fs'
 import { CmdopError, type EffectInfo, type EffectList } from '@cmdop/protocol'
-import { removeTree, type View } from '@cmdop/sandbox'
+import { removeTree, type View, viewSize } from '@cmdop/sandbox'
 import type { Logger } from 'pino'
 import { type EffectRecord, EffectStore } from './effect-store.ts'
 
@@ -10,12 +10,17 @@ export const MAX_EFFECTS = 200
 /** Milliseconds in which an effect can be decided on. */
 export const PENDING_MS = 7 * 24 * 3_600_000
 
+/** Bytes that the changes of all that waits may take together on the disk; over it nothing more is begun that could wait. */
+export const MAX_PENDING_BYTES = 4 * 1024 ** 3
+
 export interface KnownEffectsOptions {
   /** Of the records. */
   readonly folder: string
   readonly log: Logger
   /** Milliseconds since 1970. */
   readonly now?: () => number
+  /** Default: {@link MAX_PENDING_BYTES}. */
+  readonly maxPendingBytes?: number | undefined
 }
 
 /** What is known of each effect, here and in files, and the changes of those that wait. */
@@ -25,6 +30,8 @@ export class KnownEffects {
   readonly #records = new Map<string, EffectRecord>()
   /** Of the views of what runs: their upper directories as they were at first. */
   readonly #beganWith = new Map<string, string>()
+  /** Bytes on the disk of the views that wait. */
+  readonly #bytes = new Map<string, number>()
   readonly #removing = new Set<Promise<void>>()
 
   constructor(options: KnownEffectsOptions) {
@@ -56,6 +63,24 @@ export class KnownEffects {
   /** Most commands only look: then nothing has to be compared. */
   isUntouched(view: View): boolean {
     return this.#beganWith.get(view.id) === changeTimes(view)
+  }
+
+  /** Finds out how much a view takes that is kept for a decision. */
+  async weigh(view: EffectRecord['view']): Promise<void> {
+    this.#bytes.set(view.id, await viewSize(view))
+  }
+
+  /** Throws `no_space` while what waits takes more than it may. */
+  refuseWhenFull(): void {
+    const most = this.#options.maxPendingBytes ?? MAX_PENDING_BYTES
+    const waiting = this.all.filter(({ info }) => info.state === 'pending')
+    const bytes = waiting.reduce((sum, { view }) => sum + (this.#bytes.get(view.id) ?? 0), 0)
+    if (bytes <= most) return
+    throw new CmdopError(
+      'no_space',
+      `The ${waiting.length} effects that wait on this machine take ${bytes} bytes, and may take ${most}; nothing ran. Apply or discard some of them: cmdop effects list.`,
+      { details: { bytes, mostBytes: most, waiting: waiting.length } },
+    )
   }
 
   find(effectId: string): EffectRecord {
@@ -114,6 +139,7 @@ export class KnownEffects {
   /** Its changes are on the disk, or forgotten. */
   async removeState({ view }: EffectRecord): Promise<void> {
     this.#beganWith.delete(view.id)
+    this.#bytes.delete(view.id)
     await removeTree(view.folder)
   }
 

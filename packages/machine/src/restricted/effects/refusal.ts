@@ -19,6 +19,11 @@ export function cancelledRefusal(reason: Exclude<ExecEnd['reason'], 'exited'>): 
   return refusal('cancelled', `Nothing was applied: the command was ended before its end, ${why}.`)
 }
 
+/** Its sandbox was ended from outside, and the command with it: that it had come to its end is not known. */
+export function lostRefusal(): EffectRefusal {
+  return refusal('cancelled', 'Nothing was applied: the sandbox of the command was ended from outside.')
+}
+
 /** Its view held more than it may. */
 export function tooLargeRefusal(): EffectRefusal {
   return refusal('no_space', 'Nothing was applied: the command was ended because its view grew over limits.viewBytes.')

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { killAtSteps } from '../testing/crashes.ts'
-import { startOverlays } from '../testing/test-view.ts'
+import { hasOverlays, startOverlays } from '../testing/test-view.ts'
 
-test.each(['apply', 'undo', 'recover'] as const)(
+test.runIf(hasOverlays).each(['apply', 'undo', 'recover'] as const)(
   'a process killed in the middle of %s leaves all or nothing after the next start',
   async (action) => {
     await using overlays = await startOverlays()

@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { computeEffects } from '../effects/compute-effects.ts'
-import { overlayKinds, startOverlays } from '../testing/test-view.ts'
+import { hasOverlays, overlayKinds, startOverlays } from '../testing/test-view.ts'
 import { treeOf } from '../testing/tree-of.ts'
 import { applyEffect } from './apply-effect.ts'
 import { undoEffect } from './undo-effect.ts'
 
-describe.each(overlayKinds)('as an ordinary user: $user', ({ user }) => {
+describe.runIf(hasOverlays).each(overlayKinds)('as an ordinary user: $user', ({ user }) => {
   test('what is applied is what the view showed, and undo gives back what was', async () => {
     await using overlays = await startOverlays({ user })
     const disk = overlays.folder()

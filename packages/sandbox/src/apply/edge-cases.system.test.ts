@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { bootId } from '../disk/boot-id.ts'
 import { computeEffects } from '../effects/compute-effects.ts'
-import { type OverlayWorld, overlayKinds, startOverlays } from '../testing/test-view.ts'
+import { type OverlayWorld, hasOverlays, overlayKinds, startOverlays } from '../testing/test-view.ts'
 import { treeOf } from '../testing/tree-of.ts'
 import { applyEffect } from './apply-effect.ts'
 import { pruneJournals } from './prune-journals.ts'
@@ -49,7 +49,7 @@ const make = {
 }
 const matrix = kinds.flatMap((from) => kinds.filter((to) => to !== from).map((to) => ({ from, to })))
 
-describe.each(overlayKinds)('apply, as an ordinary user: $user', ({ user }) => {
+describe.runIf(hasOverlays).each(overlayKinds)('apply, as an ordinary user: $user', ({ user }) => {
   test('every type of entry is replaced by every other, and comes back', async () => {
     await using overlays = await startOverlays({ user })
     const { disk, run, all } = await prepare(
@@ -312,30 +312,33 @@ describe.each(overlayKinds)('apply, as an ordinary user: $user', ({ user }) => {
   })
 })
 
-test('when the disk has no room left, nothing is applied; old versions are kept on the mount they come from', async () => {
-  await using overlays = await startOverlays()
-  const place = overlays.folder()
-  await overlays.ask({ tmpfs: { at: place, bytes: 1_048_576 } })
-  await overlays.ask({ shell: 'mkdir disk; echo a > disk/a; echo b > disk/b', directory: place })
-  const disk = join(place, 'disk')
-  const seen = overlays.seen(disk)
-  const journals = join(overlays.folder(), 'journals')
-  const all = () => treeOf(seen, { times: 'all', inodes: true })
-  const before = all()
-  const run = async (commands: string) => {
-    const { view, shell } = await overlays.view(disk)
-    await shell(commands)
-    return { view, hash: (await computeEffects(view)).hash }
-  }
-  const large = await run('head -c 3000000 /dev/zero > big; rm a; echo more >> b')
-  await expect(applyEffect(large.view, large.hash, { journals })).rejects.toMatchObject({ code: 'no_space' })
-  expect(all()).toEqual(before)
-  const small = await run('rm a; echo more >> b; echo n > n')
-  await applyEffect(small.view, small.hash, { journals })
-  expect(readdirSync(seen).sort()).toEqual([`.cmdop-effect-${small.view.id}-0`, 'b', 'n'])
-  await undoEffect(small.view.id, { journals })
-  expect(all()).toEqual(before)
-})
+test.runIf(hasOverlays)(
+  'when the disk has no room left, nothing is applied; old versions are kept on the mount they come from',
+  async () => {
+    await using overlays = await startOverlays()
+    const place = overlays.folder()
+    await overlays.ask({ tmpfs: { at: place, bytes: 1_048_576 } })
+    await overlays.ask({ shell: 'mkdir disk; echo a > disk/a; echo b > disk/b', directory: place })
+    const disk = join(place, 'disk')
+    const seen = overlays.seen(disk)
+    const journals = join(overlays.folder(), 'journals')
+    const all = () => treeOf(seen, { times: 'all', inodes: true })
+    const before = all()
+    const run = async (commands: string) => {
+      const { view, shell } = await overlays.view(disk)
+      await shell(commands)
+      return { view, hash: (await computeEffects(view)).hash }
+    }
+    const large = await run('head -c 3000000 /dev/zero > big; rm a; echo more >> b')
+    await expect(applyEffect(large.view, large.hash, { journals })).rejects.toMatchObject({ code: 'no_space' })
+    expect(all()).toEqual(before)
+    const small = await run('rm a; echo more >> b; echo n > n')
+    await applyEffect(small.view, small.hash, { journals })
+    expect(readdirSync(seen).sort()).toEqual([`.cmdop-effect-${small.view.id}-0`, 'b', 'n'])
+    await undoEffect(small.view.id, { journals })
+    expect(all()).toEqual(before)
+  },
+)
 
 function replaceFile(path: string): void {
   writeFileSync(`${path}.next`, 'theirs')

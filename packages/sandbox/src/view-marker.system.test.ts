@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { applyEffect } from './apply/apply-effect.ts'
 import { computeEffects } from './effects/compute-effects.ts'
-import { startOverlays } from './testing/test-view.ts'
+import { hasOverlays, startOverlays } from './testing/test-view.ts'
 
-test('a view of an earlier boot is shown and not applied', async () => {
+test.runIf(hasOverlays)('a view of an earlier boot is shown and not applied', async () => {
   await using overlays = await startOverlays()
   const disk = overlays.folder()
   const { view, shell } = await overlays.view(disk)

@@ -2,11 +2,11 @@ import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { applyEffect } from '../apply/apply-effect.ts'
-import { overlayKinds, startOverlays } from '../testing/test-view.ts'
+import { hasOverlays, overlayKinds, startOverlays } from '../testing/test-view.ts'
 import { computeEffects } from './compute-effects.ts'
 import { judge } from './judge.ts'
 
-describe.each(overlayKinds)('as an ordinary user: $user', ({ user }) => {
+describe.runIf(hasOverlays).each(overlayKinds)('as an ordinary user: $user', ({ user }) => {
   test('a deleted tree of 20,000 files is one line, and complete', async () => {
     await using overlays = await startOverlays({ user })
     const disk = overlays.folder()
