@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { EffectTable } from './effects/effect-table.ts'
 import type { EffectOrigin } from './effects/transaction.ts'
 import { OwnTransaction } from './own-transaction.ts'
-import { Sandboxes } from './sandboxes.ts'
+import { type PlaceOfWork, Sandboxes } from './sandboxes.ts'
 import { SessionPlace, type SessionPlaceOptions } from './session-place.ts'
 
 export interface RestrictedOptions {
@@ -32,8 +32,8 @@ export class Restricted implements AsyncDisposable {
   }
 
   /** A sandbox for one command or file operation. Rejects with `restriction_unenforceable`; nothing ran then. */
-  async begin(origin: EffectOrigin, cwd: string): Promise<OwnTransaction> {
-    const sandbox = await this.sandboxes.open(origin.restrictions, { id: origin.effectId, cwd })
+  async begin(origin: EffectOrigin, place: PlaceOfWork): Promise<OwnTransaction> {
+    const sandbox = await this.sandboxes.open(origin.restrictions, { ...place, id: origin.effectId })
     try {
       return new OwnTransaction(sandbox, this, origin)
     } catch (error) {

@@ -21,12 +21,12 @@ export function createFilePlaces(restricted: Restricted, sessions: Pick<SessionT
 
 function begin(
   restricted: Restricted,
-  { restrictions, cwd }: SessionPlace,
+  { restrictions, cwd, shared }: SessionPlace,
   { permit, callId }: { permit: Permit; callId: string },
 ): Promise<OwnTransaction> {
   const { principalId, principalKind, principalName: name, action } = permit
   const createdBy = { principalId, principalKind, name }
-  return restricted.begin({ effectId: callId, kind: 'file', title: action, restrictions, createdBy }, cwd)
+  return restricted.begin({ effectId: callId, kind: 'file', title: action, restrictions, createdBy }, { cwd, shared })
 }
 
 async function useAlone<Result>(
