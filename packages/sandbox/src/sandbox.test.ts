@@ -97,6 +97,9 @@ describe('other restrictions', () => {
       expect(stdout).toMatch(/^new\.txt\n.*Read-only file system/)
       expect(await readdir(place)).toEqual([])
       expect(sandbox.view?.layers.map(({ root }) => root)).toEqual([place])
+      await sandbox.freeze()
+      const { effects } = await computeEffects(sandbox.view ?? expect.fail('There is no view.'))
+      expect(effects.map(({ kind, path }) => [kind, path])).toEqual([['added', join(place, 'new.txt')]])
     })
   })
 

@@ -230,7 +230,7 @@ describe('a run under noDelete', () => {
   test('keeps what a person did in a shell of it for a decision', async () => {
     const { sessionId } = await world.open({ kind: 'run', restrictions: { noDelete: true } }, ai)
     const person = await world.attach(sessionId, {}, ada)
-    await person.type('rm kept.txt; echo removed\n')
+    await person.type('rm kept.txt; echo "remo""ved"\n')
     await person.shows('removed\r\n')
     expect((await effectOf(sessionId)).list?.counts).toEqual({ deleted: 1 })
     await person.type('exit\n')

@@ -30,8 +30,9 @@ export function buildTree(plan: HostPlan, at: string): Tree {
   const site: Site = { plan, at, overlays, mounts, unpreviewable: [] }
   if (plan.privilege === 'root') coverAll(site)
   else coverByDirectory(site)
-  for (const path of changeableRoots(site)) coverChangeable(site, path)
+  // What may be changed can be below a directory for temporary files, and is not covered by that.
   for (const path of plan.scratch) coverScratch(site, path)
+  for (const path of changeableRoots(site)) coverChangeable(site, path)
   if (plan.view === 'live') for (const path of plan.writable ?? []) bind(path, join(at, path), MS.REC)
   return { layers: overlays.layers, unpreviewable: site.unpreviewable }
 }
