@@ -6,7 +6,10 @@ import type { SessionPlace } from './session-place.ts'
 import { createViewShellFiles, isDirectoryIn } from './view-shell-files.ts'
 
 /** The view of a restricted session, for its shells. */
-export function restrictedShellPlace(place: SessionPlace, { newFolder, ownFolder, ...request }: ShellRequest): ShellPlace {
+export function restrictedShellPlace(
+  place: SessionPlace,
+  { newFolder, ownFolder, ...request }: ShellRequest,
+): ShellPlace {
   return {
     get folder() {
       return place.folder

@@ -264,7 +264,10 @@ export class SessionTable {
     return session
   }
 
-  #newPlace(session: SessionIdentity, { shell, cwd, environment, change, ownFolder, endSession }: NewPlace): ShellPlace {
+  #newPlace(
+    session: SessionIdentity,
+    { shell, cwd, environment, change, ownFolder, endSession }: NewPlace,
+  ): ShellPlace {
     const { ptys, restricted, log } = this.#options
     const { sessionId, restrictions } = session
     const request = {

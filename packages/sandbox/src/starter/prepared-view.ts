@@ -92,7 +92,9 @@ function stateOfMachine({ privilege, hidden, roots, writable = [], scratch, shar
   const listed = privilege === 'root' ? [] : ['/', ...dataMounts(mounts).flatMap(({ path }) => ancestors(path))]
   return JSON.stringify([
     mounts,
-    [...hidden, ...roots, ...writable, ...scratch, ...(shared === undefined ? [] : [shared])].map((path) => identity(path)),
+    [...hidden, ...roots, ...writable, ...scratch, ...(shared === undefined ? [] : [shared])].map((path) =>
+      identity(path),
+    ),
     [...new Set(listed)].map((path) => identity(path, true)),
   ])
 }
