@@ -72,7 +72,8 @@ export async function startSessionWorld(environment: Record<string, string> = {}
   }
   const dataDir = join(folder, 'daemon')
   const restricted = opening.use(new Restricted({ dataDir, log }))
-  const another = () => new SessionTable({ ...shared, folder: join(folder, 'sessions'), ptys: nodePtyHost, restricted })
+  const another = () =>
+    new SessionTable({ ...shared, folder: join(dataDir, 'sessions'), ptys: nodePtyHost, restricted })
   const sessions = another()
   opening.defer(() => sessions.close())
   const commands = new RestrictedCommands({ restricted, sessions, settings: shared })
