@@ -144,8 +144,7 @@ function addWorkCommands(program: Command, done: Done, signal: AbortSignal): voi
         (await import('./commands/exec.ts')).execCommand(machine, argv, { ...flags, signal }),
       ),
     )
-  program
-    .command('run')
+  withRestrictionOptions(program.command('run'))
     .description('give an AI operator a goal on a machine; it answers with a typed value')
     .argument('<prompt>', 'the goal')
     .requiredOption('--machine <machine>', 'id, hostname, name or unique prefix; local where no relay is configured')

@@ -1,4 +1,4 @@
-import { CmdopError, isRestricted, type Restrictions } from '@cmdop/protocol'
+import { CmdopError, isRestricted, type ResourceLimits, type Restrictions } from '@cmdop/protocol'
 import type { Command } from 'commander'
 
 /** What {@link withRestrictionOptions} adds; `--no-delete` makes `delete` false, which is true without it. */
@@ -12,6 +12,7 @@ export interface RestrictionFlags {
   sudo?: boolean
   runAs?: string
   write?: string[]
+  limit?: string[]
 }
 
 /** Adds the options that restrict what a command or session may do. */
@@ -26,9 +27,14 @@ export function withRestrictionOptions(command: Command): Command {
     .option('--with-network', 'give it the network of the machine also where its changes are held back')
     .option('--no-sudo', 'let it gain no rights, not by sudo either')
     .option('--run-as <user>', 'run it as this user')
+    .option(
+      '--limit <name=number>',
+      `bound what it uses: ${Object.keys(limitNames).join(', ')}; bytes as 512M or 2G (repeatable)`,
+      collect,
+    )
 }
 
-/** The restrictions that were asked for; undefined for none. Throws `config` for two that contradict each other. */
+/** The restrictions that were asked for; undefined for none. Throws `config` for two that contradict each other, and a limit that is none. */
 export function restrictionsOf(flags: RestrictionFlags): Restrictions | undefined {
   if (flags.network === false && flags.withNetwork === true)
     throw new CmdopError('config', 'Expected --no-network or --with-network, got both.')
@@ -42,6 +48,7 @@ export function restrictionsOf(flags: RestrictionFlags): Restrictions | undefine
     ...(flags.withNetwork === true && { network: 'host' }),
     ...(flags.sudo === false && { noSudo: true }),
     ...(flags.runAs !== undefined && { runAs: flags.runAs }),
+    ...(flags.limit !== undefined && { limits: limitsOf(flags.limit) }),
   }
   return isRestricted(restrictions) ? restrictions : undefined
 }
@@ -53,6 +60,37 @@ export function namesOf(restrictions: Restrictions | null): string {
     return value === false || value === undefined ? [] : [name]
   })
   return names.length === 0 ? '-' : names.join(', ')
+}
+
+/** Limits by their names here, and whether they are of bytes. */
+const limitNames: Readonly<Record<string, { readonly as: keyof ResourceLimits; readonly isBytes?: true }>> = {
+  'cpu-seconds': { as: 'cpuSeconds' },
+  memory: { as: 'memoryBytes', isBytes: true },
+  processes: { as: 'processes' },
+  'open-files': { as: 'openFiles' },
+  view: { as: 'viewBytes', isBytes: true },
+}
+
+const factors: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 }
+
+function limitsOf(given: readonly string[]): ResourceLimits {
+  const limits: ResourceLimits = {}
+  for (const text of given) {
+    const [, name = '', number = '', unit = ''] = /^([^=]*)=(\d+)([kmgt]?)$/i.exec(text) ?? []
+    const limit = Object.hasOwn(limitNames, name) ? limitNames[name] : undefined
+    if (limit === undefined || (unit !== '' && limit.isBytes !== true)) throw notALimit(text)
+    if (limits[limit.as] !== undefined) throw new CmdopError('config', `Expected --limit ${name} once, got it twice.`)
+    limits[limit.as] = Number(number) * (factors[unit.toLowerCase()] ?? 1)
+  }
+  return limits
+}
+
+function notALimit(text: string): CmdopError {
+  const names = Object.entries(limitNames).map(([name, { isBytes }]) => `${name}=${isBytes === true ? '512M' : '100'}`)
+  return new CmdopError(
+    'config',
+    `Expected --limit to be one of ${names.join(', ')} with a number of yours, got "${text}".`,
+  )
 }
 
 function collect(value: string, before: string[] = []): string[] {

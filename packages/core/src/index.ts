@@ -16,6 +16,7 @@ export type {
   RestrictionsInput,
 } from './effects.ts'
 export { ExecError } from './exec-error.ts'
+export { knownRestrictions } from './restrictions.ts'
 export { DEFAULT_MAX_OUTPUT_BYTES } from './execution.ts'
 export type {
   ExecChunk,

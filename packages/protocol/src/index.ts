@@ -61,6 +61,7 @@ export { PERMIT_TTL_MS, Permit, SignedPermit, actionText, permitText } from './m
 export * from './methods/effects.ts'
 export * from './methods/exec.ts'
 export * from './methods/files.ts'
+export * from './methods/sha256.ts'
 export * from './methods/limits.ts'
 export * from './methods/methods.ts'
 export { AbsolutePath, EnvironmentChange, FilePath } from './methods/paths.ts'

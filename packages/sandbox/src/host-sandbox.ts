@@ -31,8 +31,9 @@ export class HostSandbox implements Sandbox {
     this.#parts = parts
     this.view = parts.plan.isTransaction ? viewOf(parts) : undefined
     const limit = parts.restrictions.limits?.viewBytes
-    const uppers = parts.report.layers.map(({ upper }) => upper)
-    if (limit !== undefined) this.#watch = watchSize(uppers, limit, () => this.#exceed('viewBytes'))
+    const { shared } = parts.plan.host
+    const held = [...parts.report.layers.map(({ upper }) => upper), ...(shared === undefined ? [] : [shared])]
+    if (limit !== undefined) this.#watch = watchSize(held, limit, () => this.#exceed('viewBytes'))
   }
 
   get id(): string {
@@ -49,6 +50,10 @@ export class HostSandbox implements Sandbox {
 
   get holes(): readonly string[] {
     return this.#parts.plan.holes
+  }
+
+  get shared(): string | undefined {
+    return this.#parts.plan.shared
   }
 
   get gone(): Promise<void> {

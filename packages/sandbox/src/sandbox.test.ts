@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { mkdtemp, readFile, readdir, readlink } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, readdir, readlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -153,6 +153,71 @@ describe('other restrictions', () => {
       const killed = await Promise.all([sandbox.freeze(), sandbox.freeze()])
       expect(killed.map(({ backgroundKilled }) => backgroundKilled)).toEqual([1, 1])
     }))
+})
+
+describe('a shared directory', () => {
+  /** In a directory that is hidden, beside a file that nobody may see. */
+  const shared = async () => {
+    const hidden = await mkdtemp(join(base, 'hidden-'))
+    await mkdir(join(hidden, 'mine'), { mode: 0o700 })
+    await mkdir(join(hidden, 'other'))
+    return { hidden, mine: join(hidden, 'mine') }
+  }
+
+  test.each([{ dryRun: true }, { noDelete: true }, { readOnly: true }, { writablePaths: [base] }])(
+    'under %o is written to, is the same in the next view, is no change, and nothing beside it is seen',
+    async (restrictions) => {
+      const { hidden, mine } = await shared()
+      const options = { hidden: [hidden], shared: mine }
+      await within(
+        restrictions,
+        async (sandbox) => {
+          const at = sandbox.shared ?? expect.fail('It has none.')
+          const script = `umask 077; echo one > ${at}/file; ls -A '${hidden}' ${at}/..; cat ${at}/../other`
+          expect((await runIn(sandbox, script)).stdout).not.toMatch(/mine|other/)
+          expect((await runIn(sandbox, `cp /bin/true ${at}/program; ${at}/program`)).exitCode).toBe(126)
+          await sandbox.freeze()
+          if (sandbox.view !== undefined) expect((await computeEffects(sandbox.view)).effects).toEqual([])
+        },
+        options,
+      )
+      await within(
+        restrictions,
+        async (sandbox) => {
+          expect((await runIn(sandbox, `cat ${sandbox.shared}/file; rm ${sandbox.shared}/*`)).stdout).toBe('one\n')
+          expect(await readdir(mine)).toEqual([])
+        },
+        options,
+      )
+    },
+  )
+
+  test('is where it is, and the only one that can be written to, where Landlock holds readOnly', async () => {
+    const { mine } = await shared()
+    await within(
+      { readOnly: true },
+      async (sandbox, home) => {
+        expect(sandbox.shared).toBe(mine)
+        await runIn(sandbox, `echo one > '${mine}/file'; echo two > '${home}/file'; echo two > '${mine}/../file'`)
+        expect([await readdir(mine), (await readdir(home)).toSorted()]).toEqual([['file'], ['kept.txt', 'other.txt']])
+        expect((await readdir(join(mine, '..'))).toSorted()).toEqual(['mine', 'other'])
+      },
+      { tier: 'landlock', shared: mine },
+    )
+  })
+
+  test('becomes that of the user whom commands run as', async () => {
+    if (!isRoot) return
+    const { hidden, mine } = await shared()
+    await within(
+      { dryRun: true, runAs: 'nobody' },
+      async (sandbox) => {
+        expect((await runIn(sandbox, `cd / && echo mine > ${sandbox.shared}/file && id -un`)).stdout).toBe('nobody\n')
+        expect(await readFile(join(mine, 'file'), 'utf8')).toBe('mine\n')
+      },
+      { hidden: [hidden], shared: mine, cwd: '/' },
+    )
+  })
 })
 
 describe('without namespaces', () => {

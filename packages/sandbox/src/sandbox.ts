@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
+import { chownSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { CmdopError, type Restrictions } from '@cmdop/protocol'
 import { codeOf } from './disk/system-error.ts'
@@ -33,6 +33,11 @@ export interface SandboxOptions {
   readonly cwd: string
   /** Directories that commands must not see, such as the daemon's own. */
   readonly hidden?: readonly string[]
+  /**
+   * A directory that commands may write to whatever the restrictions are, at {@link Sandbox.shared}: for what has to outlive a
+   * view and is no change of the machine. It becomes that of the user whom they run as.
+   */
+  readonly shared?: string
   /** Hosts that were started before. */
   readonly warm?: WarmHosts
   /** Id of the transaction: `[A-Za-z0-9_-]{1,64}`. Default: a random one. */
@@ -78,6 +83,8 @@ export interface Sandbox extends AsyncDisposable {
   readonly holes: readonly string[]
   /** The changes of a transaction; undefined where the restrictions keep none. */
   readonly view: View | undefined
+  /** Where commands have the directory of `SandboxOptions.shared`; undefined where it is not within their reach. */
+  readonly shared: string | undefined
   /** Resolves when the host is gone and everything in it. Never rejects. */
   readonly gone: Promise<void>
   /** The limit that was reached. Everything was ended for it, and nothing is started any more. */
@@ -104,7 +111,12 @@ export interface Sandbox extends AsyncDisposable {
 export async function openSandbox(restrictions: Restrictions, options: SandboxOptions): Promise<Sandbox> {
   refuseSystem(restrictions, options.system ?? thisSystem())
   const wanted = withRealPaths(restrictions)
-  const situation = await situationOf(wanted, [options.cwd], [options.folder, ...(options.hidden ?? [])])
+  const { cwd, shared } = options
+  const situation = await situationOf(wanted, {
+    folders: [cwd],
+    hidden: [options.folder, ...(options.hidden ?? [])],
+    shared,
+  })
   const tiers: readonly Tier[] = options.tier === undefined ? ['namespaces', 'landlock'] : [options.tier]
   let refusal: HostRefusal | undefined
   for (const tier of tiers) {
@@ -148,6 +160,8 @@ async function open(restrictions: Restrictions, plan: SandboxPlan, options: Sand
   const folder = join(options.folder, id)
   const { without } = options
   const wanted = { ...plan.host, ...(without && { without }) }
+  const { shared, user } = wanted
+  if (shared !== undefined && user !== undefined) chownSync(shared, user.uid, user.gid)
   await using undo = new AsyncDisposableStack()
   const group = ControlGroup.forLimits(id, restrictions.limits)
   if (group !== undefined) undo.use(group)

@@ -133,7 +133,7 @@ describe.runIf(hasViews)('a command under dryRun', () => {
       restrictions: { dryRun: true },
       createdBy,
     } as const
-    const transaction = await restricted.begin(origin, '/')
+    const transaction = await restricted.begin(origin, { cwd: '/' })
     const script = `cat '${daemon}'/restricted/effects/* '${other}/secret' '${link}/linked-other/secret'; echo over`
     const env = { PATH: '/usr/bin:/bin' }
     const program = await transaction.sandbox.spawn({ file: 'sh', args: ['-c', script], cwd: '/', env, stdin: false })

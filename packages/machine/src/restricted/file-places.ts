@@ -1,4 +1,4 @@
-import type { Permit } from '@cmdop/protocol'
+import type { EffectSummary, Permit } from '@cmdop/protocol'
 import type { SandboxProcess, SandboxRequest } from '@cmdop/sandbox'
 
 /** Where a file operation works. */
@@ -18,11 +18,12 @@ export type FilePlace =
 export interface FilePlaces {
   /**
    * Gives `use` a place under the restrictions of this session: its view, or a transaction of its own that is judged and
-   * applied when `use` resolves, discarded when it rejects (`restriction_violated` rejects). Rejects with `not_found` unless
+   * applied when `use` resolves, discarded when it rejects (`restriction_violated` rejects). `effect` is what that transaction
+   * changed; undefined without one, and when it changed nothing. Rejects with `not_found` unless
    * it is a running session of this principal.
    */
   enter<Result>(
     request: { readonly sessionId: string; readonly permit: Permit; readonly callId: string },
     use: (place: FilePlace) => Promise<Result>,
-  ): Promise<Result>
+  ): Promise<{ readonly result: Result; readonly effect: EffectSummary | undefined }>
 }

@@ -40,17 +40,20 @@ export class RestrictedCommands {
     const place = params.showIn === undefined ? undefined : this.#options.sessions.place(params.showIn, permit)
     if (place !== undefined) return this.#startIn(place, command)
     const restrictions = heldRestrictions(params.restrictions, permit)
-    return restrictions === undefined ? undefined : this.#startAlone(restrictions, command)
+    return restrictions === undefined ? undefined : this.#startAlone({ restrictions }, command)
   }
 
   async #startIn(place: SessionPlace, command: CommandRequest): Promise<ProcessGroup> {
     refuseMore(place, command)
-    if (place.isPerCommand) return this.#startAlone(place.restrictions, command)
+    if (place.isPerCommand) return this.#startAlone(place, command)
     const settings = await settingsOf(place.restrictions, this.#options.settings)
     return runAmong(await place.enter(), requestOf(command, settings))
   }
 
-  async #startAlone(restrictions: SessionPlace['restrictions'], command: CommandRequest): Promise<ProcessGroup> {
+  async #startAlone(
+    { restrictions, shared }: Pick<SessionPlace, 'restrictions'> & Partial<Pick<SessionPlace, 'shared'>>,
+    command: CommandRequest,
+  ): Promise<ProcessGroup> {
     const { callId, params, permit } = command
     const settings = await settingsOf(restrictions, this.#options.settings)
     const marked = requestOf(command, settings)
@@ -63,7 +66,7 @@ export class RestrictedCommands {
       restrictions,
       createdBy,
     } as const
-    return runAlone(await this.#options.restricted.begin(origin, marked.request.cwd), marked)
+    return runAlone(await this.#options.restricted.begin(origin, { cwd: marked.request.cwd, shared }), marked)
   }
 }
 

@@ -1,13 +1,19 @@
 import { endProcesses } from '../sessions/end-processes.ts'
 import { createShellStart } from '../sessions/session-shell.ts'
-import type { ShellPlace, ShellRequest } from '../sessions/shell-place.ts'
+import { removeOwnFolder, type ShellPlace, type ShellRequest } from '../sessions/shell-place.ts'
 import { sandboxPtyHost } from './sandbox-pty.ts'
 import type { SessionPlace } from './session-place.ts'
 import { createViewShellFiles, isDirectoryIn } from './view-shell-files.ts'
 
 /** The view of a restricted session, for its shells. */
-export function restrictedShellPlace(place: SessionPlace, { newFolder, ...request }: ShellRequest): ShellPlace {
+export function restrictedShellPlace(
+  place: SessionPlace,
+  { newFolder, ownFolder, ...request }: ShellRequest,
+): ShellPlace {
   return {
+    get folder() {
+      return place.folder
+    },
     ptys: { spawn: async (pty) => sandboxPtyHost(await place.enter()).spawn(pty) },
     prepareShell: async () => {
       const files = await createViewShellFiles(await place.enter(), newFolder())
@@ -22,6 +28,9 @@ export function restrictedShellPlace(place: SessionPlace, { newFolder, ...reques
     shellEnded: async () => {
       if (place.isPerCommand) await place.leave()
     },
-    close: () => place.close(),
+    close: async () => {
+      await place.close()
+      await removeOwnFolder(ownFolder)
+    },
   }
 }

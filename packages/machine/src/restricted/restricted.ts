@@ -5,7 +5,7 @@ import { EffectTable } from './effects/effect-table.ts'
 import type { EffectOrigin } from './effects/transaction.ts'
 import { keepsChanges } from './held-restrictions.ts'
 import { OwnTransaction } from './own-transaction.ts'
-import { Sandboxes } from './sandboxes.ts'
+import { type PlaceOfWork, Sandboxes } from './sandboxes.ts'
 import { SessionPlace, type SessionPlaceOptions } from './session-place.ts'
 
 export interface RestrictedOptions {
@@ -43,9 +43,9 @@ export class Restricted implements AsyncDisposable {
   }
 
   /** A sandbox for one command or file operation. Rejects with `restriction_unenforceable` or `no_space`; nothing ran then. */
-  async begin(origin: EffectOrigin, cwd: string): Promise<OwnTransaction> {
+  async begin(origin: EffectOrigin, place: PlaceOfWork): Promise<OwnTransaction> {
     if (keepsChanges(origin.restrictions)) this.effects.refuseWhenFull()
-    const sandbox = await this.sandboxes.open(origin.restrictions, { id: origin.effectId, cwd })
+    const sandbox = await this.sandboxes.open(origin.restrictions, { ...place, id: origin.effectId })
     try {
       return new OwnTransaction(sandbox, this, origin)
     } catch (error) {

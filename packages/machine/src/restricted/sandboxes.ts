@@ -2,6 +2,14 @@ import { join } from 'node:path'
 import type { MachineCapabilities, Restrictions } from '@cmdop/protocol'
 import { openSandbox, probeCapabilities, type Sandbox, type SandboxCapabilities, WarmHosts } from '@cmdop/sandbox'
 
+/** Where commands work. */
+export interface PlaceOfWork {
+  /** Where they start. */
+  readonly cwd: string
+  /** A folder of the machine that they write to whatever the restrictions are. */
+  readonly shared?: string | undefined
+}
+
 /** Opens the sandboxes of this machine. One host is kept ready, from the first that is asked for on. */
 export class Sandboxes implements AsyncDisposable {
   /** Of the state folders. */
@@ -20,10 +28,11 @@ export class Sandboxes implements AsyncDisposable {
   }
 
   /** Rejects with `restriction_unenforceable` where this machine cannot hold them; nothing ran then. */
-  open(restrictions: Restrictions, { id, cwd }: { id: string; cwd: string }): Promise<Sandbox> {
+  open(restrictions: Restrictions, { id, cwd, shared }: PlaceOfWork & { id: string }): Promise<Sandbox> {
     // What has a view is the common case, and has no network but where that is asked for.
     this.#warm ??= new WarmHosts({ privilege: process.getuid?.() === 0 ? 'root' : 'user', network: 'none' })
-    return openSandbox(restrictions, { folder: this.states, hidden: this.#hidden, id, cwd, warm: this.#warm })
+    const options = { folder: this.states, hidden: this.#hidden, id, cwd, warm: this.#warm }
+    return openSandbox(restrictions, { ...options, ...(shared !== undefined && { shared }) })
   }
 
   /** Closes one; nobody has to wait for the end of its host. Never rejects. */

@@ -1,4 +1,4 @@
-import { CmdopError, type Permit } from '@cmdop/protocol'
+import { CmdopError, type EffectSummary, type Permit } from '@cmdop/protocol'
 import type { SessionTable } from '../sessions/session-table.ts'
 import type { FilePlace, FilePlaces } from './file-places.ts'
 import type { OwnTransaction } from './own-transaction.ts'
@@ -10,29 +10,29 @@ export function createFilePlaces(restricted: Restricted, sessions: Pick<SessionT
   return {
     enter: async ({ sessionId, permit, callId }, use) => {
       const place = sessions.place(sessionId, permit)
-      if (place === undefined) return use({ kind: 'real' })
+      if (place === undefined) return { result: await use({ kind: 'real' }), effect: undefined }
       if (place.isPerCommand) return useAlone(await begin(restricted, place, { permit, callId }), use)
       const sandbox = await place.enter()
       const spawn = sandbox.spawn.bind(sandbox)
-      return use({ kind: 'sandbox', id: sandbox.id, lasting: true, spawn })
+      return { result: await use({ kind: 'sandbox', id: sandbox.id, lasting: true, spawn }), effect: undefined }
     },
   }
 }
 
 function begin(
   restricted: Restricted,
-  { restrictions, cwd }: SessionPlace,
+  { restrictions, cwd, shared }: SessionPlace,
   { permit, callId }: { permit: Permit; callId: string },
 ): Promise<OwnTransaction> {
   const { principalId, principalKind, principalName: name, action } = permit
   const createdBy = { principalId, principalKind, name }
-  return restricted.begin({ effectId: callId, kind: 'file', title: action, restrictions, createdBy }, cwd)
+  return restricted.begin({ effectId: callId, kind: 'file', title: action, restrictions, createdBy }, { cwd, shared })
 }
 
 async function useAlone<Result>(
   transaction: OwnTransaction,
   use: (place: FilePlace) => Promise<Result>,
-): Promise<Result> {
+): Promise<{ result: Result; effect: EffectSummary | undefined }> {
   const { sandbox } = transaction
   const result = await use({
     kind: 'sandbox',
@@ -44,7 +44,7 @@ async function useAlone<Result>(
     throw error
   })
   const effect = await transaction.settle()
-  if (effect?.refusal === undefined) return result
+  if (effect?.refusal === undefined) return { result, effect }
   const { effectId, hash, refusal } = effect
   const { code, message, paths, pathCount } = refusal
   throw new CmdopError(code, message, { details: { paths, pathCount, effectId, hash } })

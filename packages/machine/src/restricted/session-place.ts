@@ -18,6 +18,8 @@ export interface SessionPlaceOptions {
   }
   /** Where its commands start. */
   readonly cwd: string
+  /** Of the machine, for what belongs to the session: the one folder that all its views share. */
+  readonly shared: string | undefined
   /** Nothing else works on the files of this view any more. */
   readonly leave: (viewId: string) => Promise<void>
   /** Ends the session; its shell first. */
@@ -36,6 +38,7 @@ export class SessionPlace {
   /** While its changes are decided on, nothing starts. */
   #deciding: Promise<void> | undefined
   #isOver = false
+  #folder: string | null = null
 
   constructor(options: SessionPlaceOptions) {
     this.#options = options
@@ -48,6 +51,16 @@ export class SessionPlace {
   /** Where its commands start. */
   get cwd(): string {
     return this.#options.cwd
+  }
+
+  /** The folder that its views share, of the machine; undefined: they share none. */
+  get shared(): string | undefined {
+    return this.#options.shared
+  }
+
+  /** The same as commands have it, once a view was opened; null where they do not reach it. */
+  get folder(): string | null {
+    return this.#folder
   }
 
   /** Whether each command is a transaction of its own, applied when it breaks nothing; else they share a view. */
@@ -104,13 +117,14 @@ export class SessionPlace {
   }
 
   async #open(): Promise<SessionView> {
-    const { sandboxes, effects, session, cwd } = this.#options
+    const { sandboxes, effects, session, cwd, shared } = this.#options
     const { sessionId, name: title, createdBy, restrictions } = session
     if (keepsChanges(restrictions)) effects.refuseWhenFull()
     this.#count += 1
     const number = this.#count
     const id = number === 1 ? sessionId : this.#numbered(number)
-    const sandbox = await sandboxes.open(restrictions, { id, cwd })
+    const sandbox = await sandboxes.open(restrictions, { id, cwd, shared })
+    this.#folder = sandbox.shared ?? null
     const origin: EffectOrigin = { effectId: sessionId, kind: 'session', title, restrictions, createdBy }
     const keptAs = () => (this.#isOver || session.kind === 'terminal' ? sessionId : this.#numbered(number))
     const view = new SessionView(sandbox, { origin, keptAs, running: this.#running(() => view) })

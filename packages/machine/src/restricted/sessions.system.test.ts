@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EffectDetails, SessionExecuteEnd } from '@cmdop/protocol'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -257,6 +257,32 @@ describe.runIf(hasViews)('a run under noDelete', () => {
     const { items } = (await world.ask('effect.list', { limit: 1 })) as { items: unknown[] }
     expect(items).toMatchObject([{ kind: 'session', state: 'pending', counts: { deleted: 1 } }])
   })
+})
+
+describe.runIf(hasViews)('the folder of a run', () => {
+  test.each([{ dryRun: true }, { noDelete: true }, { readOnly: true }])(
+    'under %o is the same for all its commands, of no effect, seen by no other session, and gone with it',
+    async (restrictions) => {
+      const { sessionId, folder } = await world.open({ kind: 'run', restrictions }, ai)
+      const other = await world.open({ kind: 'run', restrictions }, ai)
+      const run = (command: string, showIn = sessionId) => runExec(world, { command, showIn }, ai)
+      const path = folder ?? expect.fail('It has none.')
+      expect((await run(`echo mine > '${path}/file'`)).end).toMatchObject({ exitCode: 0 })
+      expect((await run(`cat '${path}/file'; ls -A '${path}' '${path}/..' '${world.dataDir}'`)).stdout).toMatch(
+        /^mine\n/,
+      )
+      const seen = await run(
+        `ls -A '${other.folder}' /dev/shm; find '${world.folder}' /dev/shm -name '${sessionId}*'`,
+        other.sessionId,
+      )
+      expect(seen.stdout).not.toMatch(/file|call_/)
+      for (const id of [sessionId, other.sessionId]) {
+        await world.ask('session.close', { sessionId: id })
+        await expect(effectOf(id)).rejects.toMatchObject({ code: 'not_found' })
+      }
+      expect(readdirSync(join(world.dataDir, 'sessions', 'own'))).toEqual([])
+    },
+  )
 })
 
 describe.runIf(hasViews)('restrictions', () => {

@@ -16,7 +16,7 @@ import type { PtyHost } from './pty/pty.ts'
 import { ScreenThread } from './screen/screen-thread.ts'
 import { endedError, Session, type SessionIdentity } from './session.ts'
 import { SessionJournal } from './session-journal.ts'
-import { realPlace, type ShellPlace, type ShellRequest } from './shell-place.ts'
+import { realPlace, removeOwnFolder, type ShellPlace, type ShellRequest } from './shell-place.ts'
 
 /** Sessions that run on a machine at once. */
 export const MAX_SESSIONS = 64
@@ -80,7 +80,7 @@ export class SessionTable {
       else this.#journal.end(lostInfo(info))
     }
     rmSync(this.#shellFolder, { recursive: true, force: true })
-    rmSync(this.#ownFolders, { recursive: true, force: true })
+    await removeOwnFolder(this.#ownFolders)
     if (left.length === 0) return
     const processes = ended.reduce((sum, count) => sum + count, 0)
     const sessions = left.map(({ sessionId }) => sessionId)
@@ -197,6 +197,11 @@ export class SessionTable {
     return resolve(this.#options.folder, 'own')
   }
 
+  /** For what belongs to a session; a `terminal` has none. */
+  #ownFolder(sessionId: string, { kind }: Pick<SessionOpenParams, 'kind'>): string | null {
+    return kind === 'run' ? join(this.#ownFolders, sessionId) : null
+  }
+
   /** Marks everything that a session starts. */
   #marker(sessionId: string): string {
     return `${this.#options.machineId}:${sessionId}`
@@ -207,14 +212,13 @@ export class SessionTable {
     try {
       this.#record(session, params, permit)
       this.#journal.begin(session.info)
-      const { folder } = session.info
+      const folder = this.#ownFolder(callId, params)
       if (folder !== null) mkdirSync(folder, { recursive: true, mode: 0o700 })
       if (params.kind === 'terminal') await session.openShell()
       else await this.#places.get(callId)?.prove()
     } catch (error) {
       this.#journal.forget(callId)
       await session.close('closed')
-      this.#removeOwnFolder(callId)
       await session.dispose()
       this.#places.delete(callId)
       throw error
@@ -247,20 +251,23 @@ export class SessionTable {
       size: params.size,
       idleTimeoutMs: params.idleTimeoutMs,
       folder: this.#outputFolder,
-      ownFolder: params.kind === 'run' ? join(this.#ownFolders, callId) : null,
       screens: this.#screens,
       place: this.#newPlace(identity, {
         shell,
         cwd,
         environment: settings.environment,
         change: params.env,
+        ownFolder: this.#ownFolder(callId, params),
         endSession: () => session.close('closed'),
       }),
     })
     return session
   }
 
-  #newPlace(session: SessionIdentity, { shell, cwd, environment, change, endSession }: NewPlace): ShellPlace {
+  #newPlace(
+    session: SessionIdentity,
+    { shell, cwd, environment, change, ownFolder, endSession }: NewPlace,
+  ): ShellPlace {
     const { ptys, restricted, log } = this.#options
     const { sessionId, restrictions } = session
     const request = {
@@ -270,9 +277,11 @@ export class SessionTable {
       marker: this.#marker(sessionId),
       // Of its own for each shell: a run may have one after the other.
       newFolder: () => join(this.#shellFolder, `${sessionId}.${randomBytes(4).toString('hex')}`),
+      ownFolder,
     }
     if (restrictions === null) return realPlace(ptys, request)
-    const place = restricted.newPlace({ session: { ...session, restrictions }, cwd, endSession, log })
+    const shared = ownFolder ?? undefined
+    const place = restricted.newPlace({ session: { ...session, restrictions }, cwd, shared, endSession, log })
     this.#places.set(sessionId, place)
     return restrictedShellPlace(place, request)
   }
@@ -295,7 +304,6 @@ export class SessionTable {
   #ended(session: Session, info: SessionInfo): void {
     this.#places.delete(session.id)
     try {
-      this.#removeOwnFolder(session.id)
       this.#journal.end(info)
     } catch (err) {
       this.#options.log.error({ err, sessionId: session.id }, 'the session journal could not be written')
@@ -304,10 +312,6 @@ export class SessionTable {
     this.#forgetting.set(session, setTimeout(() => this.#forget(session), keptMs).unref())
     const [oldest] = this.#forgetting.keys()
     if (oldest !== undefined && this.#forgetting.size > MAX_ENDED_KEPT) this.#forget(oldest)
-  }
-
-  #removeOwnFolder(sessionId: string): void {
-    rmSync(join(this.#ownFolders, sessionId), { recursive: true, force: true })
   }
 
   /** What is left of it is what the journal has. */
@@ -319,7 +323,7 @@ export class SessionTable {
   }
 }
 
-interface NewPlace extends Pick<ShellRequest, 'environment' | 'change'> {
+interface NewPlace extends Pick<ShellRequest, 'environment' | 'change' | 'ownFolder'> {
   readonly shell: string
   readonly cwd: string
   readonly endSession: () => Promise<unknown>

@@ -45,8 +45,6 @@ export interface SessionOptions {
   readonly idleTimeoutMs: number | undefined
   /** Of its older output. */
   readonly folder: string
-  /** For what belongs to it while it runs; a `terminal` has none. */
-  readonly ownFolder: string | null
   readonly screens: ScreenThread
   /** Of its shell. A `terminal` starts it at once, a `run` when somebody takes over. */
   readonly place: ShellPlace
@@ -156,7 +154,7 @@ export class Session {
       outputBytes: scrollback.end,
       firstKeptOffset: scrollback.start,
       recordingId: this.#recording?.id ?? null,
-      folder: this.isRunning ? this.#options.ownFolder : null,
+      folder: this.isRunning ? this.#options.place.folder : null,
     }
   }
 

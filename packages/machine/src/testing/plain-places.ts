@@ -36,7 +36,7 @@ export function createPlainPlaces({ lasting, judge, change = (request) => reques
       entered += 1
       const result = await use({ kind: 'sandbox', id: lasting ? 'view' : `view ${entered}`, lasting, spawn: start })
       await judge?.()
-      return result
+      return { result, effect: undefined }
     },
   }
 }

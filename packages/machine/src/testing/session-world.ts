@@ -77,7 +77,8 @@ export async function startSessionWorld(
   const restricted = opening.use(
     new Restricted({ dataDir, log, ...(maxPendingBytes !== undefined && { maxPendingBytes }) }),
   )
-  const another = () => new SessionTable({ ...shared, folder: join(folder, 'sessions'), ptys: nodePtyHost, restricted })
+  const another = () =>
+    new SessionTable({ ...shared, folder: join(dataDir, 'sessions'), ptys: nodePtyHost, restricted })
   const sessions = another()
   opening.defer(() => sessions.close())
   const commands = new RestrictedCommands({ restricted, sessions, settings: shared })

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { Sha256 } from './files.ts'
 import { Restrictions } from './restrictions.ts'
 import { Participant, SessionId } from './session-info.ts'
+import { Sha256 } from './sha256.ts'
 
 /** A path as text, and its bytes where they are not UTF-8. */
 const EffectPath = z.object({ path: z.string(), pathBase64: z.string().optional() })

@@ -1,13 +1,12 @@
 import { z } from 'zod'
+import { EffectSummary } from './effects.ts'
 import { FilePath, LinkTarget } from './paths.ts'
 import { MAX_ANSWER_BYTES } from './limits.ts'
 import { SessionId } from './session-info.ts'
+import { Sha256 } from './sha256.ts'
 
 /** Bytes of one read that is answered whole; a streamed read has no bound. */
 export const MAX_READ_BYTES = MAX_ANSWER_BYTES
-
-/** SHA-256 in hex. */
-export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 
 /** Permission bits as in `chmod`. */
 const Mode = z.number().int().min(0).max(0o7777)
@@ -110,6 +109,8 @@ export const FileWritten = z.object({
   version: z.string(),
   /** Whether a file was there before. */
   replaced: z.boolean(),
+  /** What it changed as a transaction of its own, in a session where each call is one. */
+  effect: EffectSummary.optional(),
 })
 export type FileWritten = z.infer<typeof FileWritten>
 

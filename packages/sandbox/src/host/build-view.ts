@@ -2,8 +2,8 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { addKernelFiles, missingDevices } from './kernel-files.ts'
 import { libc, must } from './libc.ts'
-import { MS, detach, tmpfs } from './mount-calls.ts'
-import type { HostPlan, ViewReport } from './plan.ts'
+import { MS, bindData, detach, tmpfs } from './mount-calls.ts'
+import { type HostPlan, SHARED_FOLDER, type ViewReport } from './plan.ts'
 import { buildTree, sealTree } from './tree.ts'
 
 const CLONE_FS_AND_MOUNTS = 0x200 | 0x20000
@@ -22,6 +22,7 @@ export function buildView(plan: HostPlan): Pick<ViewReport, 'layers' | 'unprevie
   const unpreviewable = [...tree.unpreviewable, ...(plan.view === 'overlay' ? missingDevices() : [])]
   addKernelFiles(plan, root)
   if (!plan.without?.includes('state-mask')) for (const folder of [plan.state, ...plan.hidden]) mask(root, folder)
+  if (plan.shared !== undefined) share(root, plan.shared)
   sealTree(plan, root)
   must('chdir', libc().chdir(root))
   must('pivot_root', libc().syscall('pivot_root', Buffer.from('.\0'), Buffer.from('.\0')))
@@ -34,6 +35,13 @@ export function buildView(plan: HostPlan): Pick<ViewReport, 'layers' | 'unprevie
 function mask(root: string, folder: string): void {
   const path = join(root, folder)
   if (existsSync(path)) tmpfs(path, 'mode=0,size=4k', MS.RDONLY | MS.NOSUID | MS.NODEV | MS.NOEXEC)
+}
+
+/** The one directory outside that is seen where it is hidden, and no more of its surroundings. */
+function share(root: string, folder: string): void {
+  const path = join(root, SHARED_FOLDER)
+  mkdirSync(path, { mode: 0o700 })
+  bindData(folder, path)
 }
 
 /** The machine's files as they are, but for processes: those of other namespaces mean nothing to the commands. */

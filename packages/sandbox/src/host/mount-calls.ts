@@ -40,6 +40,12 @@ export function bind(source: string, target: string, flags = 0): void {
   must(`bind ${source}`, libc().mount(source, target, null, MS.BIND | flags, null))
 }
 
+/** As {@link bind}, for data: what is in it is no program, gives no rights, and is no device. */
+export function bindData(source: string, target: string): void {
+  bind(source, target)
+  must(`mount_setattr ${target}`, setAttributes(target, MS.NOSUID | MS.NODEV | MS.NOEXEC, 0))
+}
+
 /** As {@link bind}, and nothing can be changed through it; not even the mode of a device node. */
 export function bindReadOnly(source: string, target: string): void {
   bind(source, target)
@@ -49,18 +55,18 @@ export function bindReadOnly(source: string, target: string): void {
 /** As {@link bindReadOnly}, with all mounts below: in a user namespace one may not be taken without what covers parts of it. */
 export function bindTreeReadOnly(source: string, target: string): void {
   bind(source, target, MS.REC)
-  must(`mount_setattr ${target}`, setReadOnly(target, AT_RECURSIVE))
+  must(`mount_setattr ${target}`, setAttributes(target, MS.RDONLY, AT_RECURSIVE))
 }
 
 /** Makes a mount read-only here, and leaves its file system as it is. */
 export function makeReadOnly(target: string): void {
-  if (setReadOnly(target, 0) !== 0) remountReadOnly(target)
+  if (setAttributes(target, MS.RDONLY, 0) !== 0) remountReadOnly(target)
 }
 
-/** Since Linux 5.12. */
-function setReadOnly(target: string, flags: number): number {
+/** Since Linux 5.12. The bits of {@link MS} that are set here are the same as those of mount(2). */
+function setAttributes(target: string, set: number, flags: number): number {
   // struct mount_attr: what to set, what to clear, propagation, a user namespace.
-  const attributes = Buffer.from(new BigUint64Array([BigInt(MS.RDONLY), 0n, 0n, 0n]).buffer)
+  const attributes = Buffer.from(new BigUint64Array([BigInt(set), 0n, 0n, 0n]).buffer)
   return libc().syscall('mount_setattr', AT_FDCWD, Buffer.from(`${target}\0`), flags, attributes, attributes.length)
 }
 

@@ -1,3 +1,6 @@
+/** Where a view has the directory that it shares with others. What is in /dev is of the view alone, and never an effect. */
+export const SHARED_FOLDER = '/dev/shm/cmdop'
+
 /** What a host is told to build, once, before anything runs in it. Sent as JSON over the IPC channel, never as arguments. */
 export interface HostPlan {
   /**
@@ -17,6 +20,11 @@ export interface HostPlan {
   readonly roots: readonly string[]
   /** Directories whose changes vanish with the view, whatever it is. */
   readonly scratch: readonly string[]
+  /**
+   * A directory outside that commands write to at {@link SHARED_FOLDER}, whatever else is read-only, and that is no part of the
+   * changes: every view that is given it has the same one. With the view `none` it is where it is.
+   */
+  readonly shared?: string
   readonly network: 'none' | 'host'
   /** The starter's network namespace, as `readlink /proc/self/ns/net` gives it. */
   readonly outerNetwork: string

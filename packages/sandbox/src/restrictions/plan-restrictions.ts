@@ -1,5 +1,5 @@
 import type { Restrictions } from '@cmdop/protocol'
-import type { HostPlan } from '../host/plan.ts'
+import { type HostPlan, SHARED_FOLDER } from '../host/plan.ts'
 import type { HostKind } from '../starter/host-process.ts'
 import { type Situation, changeableRoots } from './situation.ts'
 import { unenforceable } from './unenforceable.ts'
@@ -17,6 +17,8 @@ export interface SandboxPlan {
   readonly host: Omit<HostPlan, 'state'>
   /** Changes are kept, to be shown and applied. */
   readonly isTransaction: boolean
+  /** Where commands have the directory that is shared; undefined where there is none for them. */
+  readonly shared: string | undefined
   /** What of the machine stays within reach, in words for a person. */
   readonly holes: readonly string[]
 }
@@ -111,6 +113,7 @@ function planNamespaces(restrictions: Restrictions, situation: Situation): Sandb
     tier: privilege === 'none' ? 'landlock' : 'namespaces',
     kind: { privilege, network },
     isTransaction: view === 'overlay',
+    shared: view === 'none' ? ownShared(situation) : situation.shared && SHARED_FOLDER,
     holes: holesOf(restrictions, { view, network, scoped, situation }),
     host: {
       ...base(restrictions, situation, { network, view }),
@@ -121,6 +124,7 @@ function planNamespaces(restrictions: Restrictions, situation: Situation): Sandb
       scratch: isClosed ? SCRATCH.filter((path) => !writable?.includes(path)) : [],
       deny: [],
       ...(writable !== undefined && { writable }),
+      ...(view !== 'none' && situation.shared !== undefined && { shared: situation.shared }),
       ...(scoped && { landlock: { abi: situation.landlock, scoped } }),
     },
   }
@@ -144,10 +148,13 @@ function planLandlock(restrictions: Restrictions, situation: Situation): Sandbox
     ...(situation.landlock < 3 ? (['truncate'] as const) : []),
   ]
   const scoped = situation.landlock >= 6 && isClosed
+  const shared = ownShared(situation)
+  const writable = [...paths, ...DEVICES, ...(shared === undefined ? [] : [shared])]
   return {
     tier: 'landlock',
     kind: { privilege: 'none', network },
     isTransaction: false,
+    shared,
     holes: holesOf(restrictions, { view: isClosed ? 'readOnly' : 'none', network, scoped, situation }),
     host: {
       ...base(restrictions, situation, { network, view: isClosed ? 'readOnly' : 'none' }),
@@ -158,9 +165,14 @@ function planLandlock(restrictions: Restrictions, situation: Situation): Sandbox
       scratch: [],
       noNewPrivileges: true,
       deny: [...(isClosed ? closed : []), ...(network === 'none' ? (['all-sockets'] as const) : [])],
-      ...(isClosed && { landlock: { abi: situation.landlock, scoped, writable: [...paths, ...DEVICES] } }),
+      ...(isClosed && { landlock: { abi: situation.landlock, scoped, writable } }),
     },
   }
+}
+
+/** Where it is on the machine: another user does not get there. */
+function ownShared({ shared, uid, user }: Situation): string | undefined {
+  return user === undefined || user.uid === uid ? shared : undefined
 }
 
 function base(

@@ -15,6 +15,8 @@ export interface Situation {
   /** Where commands start, and what else should be changeable for an ordinary user. */
   readonly folders: readonly string[]
   readonly hidden: readonly string[]
+  /** What commands may write to whatever the restrictions are. */
+  readonly shared?: string | undefined
   readonly networkId: string
   /** Version of Landlock; 0 = none. */
   readonly landlock: number
@@ -25,14 +27,14 @@ const run = promisify(execFile)
 /** Looks at the machine. Rejects with `not_found` for a user that it does not have. */
 export async function situationOf(
   restrictions: Restrictions,
-  folders: readonly string[],
-  hidden: readonly string[],
+  { folders, hidden, shared }: Pick<Situation, 'folders' | 'hidden' | 'shared'>,
 ): Promise<Situation> {
   const { runAs } = restrictions
   return {
     uid: process.getuid?.() ?? -1,
     folders,
     hidden,
+    shared,
     networkId: readlinkSync('/proc/self/ns/net'),
     landlock: landlockVersion(),
     ...(runAs !== undefined && { user: await userOf(runAs) }),

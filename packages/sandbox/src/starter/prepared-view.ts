@@ -99,12 +99,14 @@ async function rehearse(host: HostProcess): Promise<void> {
  * What a view is built from, beside its plan: the mounts, and which directories the paths of the plan are. For an ordinary user
  * also the entries of directories that are covered one by one.
  */
-function stateOfMachine({ privilege, hidden, roots, writable = [], scratch }: PlanOfView): string {
+function stateOfMachine({ privilege, hidden, roots, writable = [], scratch, shared }: PlanOfView): string {
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
   const listed = privilege === 'root' ? [] : ['/', ...dataMounts(mounts).flatMap(({ path }) => ancestors(path))]
   return JSON.stringify([
     mounts,
-    [...hidden, ...roots, ...writable, ...scratch].map((path) => identity(path)),
+    [...hidden, ...roots, ...writable, ...scratch, ...(shared === undefined ? [] : [shared])].map((path) =>
+      identity(path),
+    ),
     [...new Set(listed)].map((path) => identity(path, true)),
   ])
 }

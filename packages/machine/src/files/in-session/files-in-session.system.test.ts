@@ -26,8 +26,10 @@ afterAll(() => rm(base, { recursive: true }))
 async function open(restrictions: Restrictions): Promise<{ sandbox: Sandbox; world: FileWorld } & AsyncDisposable> {
   const sandbox = await openSandbox(restrictions, { folder: join(base, 'state'), cwd: home })
   const places: FilePlaces = {
-    enter: (_, use) =>
-      use({ kind: 'sandbox', id: sandbox.id, lasting: true, spawn: (request) => sandbox.spawn(request) }),
+    enter: async (_, use) => {
+      const spawn = sandbox.spawn.bind(sandbox)
+      return { result: await use({ kind: 'sandbox', id: sandbox.id, lasting: true, spawn }), effect: undefined }
+    },
   }
   const world = await startFileWorld(places)
   return {
@@ -50,7 +52,7 @@ function transactions(restrictions: Restrictions): FilePlaces {
         const result = await use({ kind: 'sandbox', id, lasting: false, spawn: (request) => sandbox.spawn(request) })
         await sandbox.freeze()
         await applyIfAllowed(sandbox)
-        return result
+        return { result, effect: undefined }
       } finally {
         await sandbox.discard()
       }

@@ -50,14 +50,23 @@ async function serveInSession(call: SessionCall, onDisk: AnyHandler, options: In
   const { channel, sessionId, params, permit } = call
   if (places === undefined) throw new CmdopError('unsupported', 'This daemon serves no files of sessions.')
   const gone = abandoned(channel)
-  const answer = await places.enter({ sessionId, permit, callId: ownId(permit.callId) }, async (place) => {
-    gone.throwIfAborted()
-    if (place.kind === 'sandbox') return processes.use(place, (process) => process.serve(channel, params))
-    await onDisk(channel, params, permit)
-    return undefined
-  })
+  const { result: answer, effect } = await places.enter(
+    { sessionId, permit, callId: ownId(permit.callId) },
+    async (place) => {
+      gone.throwIfAborted()
+      if (place.kind === 'sandbox') return processes.use(place, (process) => process.serve(channel, params))
+      await onDisk(channel, params, permit)
+      return undefined
+    },
+  )
   // A refusal of the effect comes before this.
-  if (answer !== undefined) await channel.end(answer.trailer)
+  if (answer === undefined) return
+  const { trailer } = answer
+  await channel.end(effect === undefined || !isObject(trailer) ? trailer : { ...trailer, effect })
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
 }
 
 /** A call that is repeated after a lost connection has its id again, and is another transaction. */
