@@ -76,13 +76,13 @@ describe.runIf(hasOverlays).each(overlayKinds)('the effect of commands, as an or
   test('a large directory that came or went is one line with the number of entries in it', async () => {
     await using overlays = await startOverlays({ user })
     const { lines, list } = await effectOf(overlays, {
-      disk: 'mkdir -p old/deep; for i in $(seq 60); do echo $i > old/$i; echo $i > old/deep/$i; done',
+      disk: 'mkdir -p old/deep old/.git/hooks; echo old > old/.git/hooks/pre-commit; for i in $(seq 60); do echo $i > old/$i; echo $i > old/deep/$i; done',
       commands:
         'rm -r old; mkdir new; for i in $(seq 150); do echo new $i > new/$i; done; mkdir new/.git new/.git/hooks; echo x > new/.git/hooks/pre-commit',
     })
     expect(lines).toEqual(['added new', 'added new/.git/hooks/pre-commit', 'deleted old'])
-    expect(list.effects.map(({ collapsed }) => collapsed)).toEqual([153, undefined, 121])
-    expect(list.counts).toEqual({ added: 154, deleted: 122 })
+    expect(list.effects.map(({ collapsed }) => collapsed)).toEqual([153, undefined, 124])
+    expect(list.counts).toEqual({ added: 154, deleted: 125 })
     expect(list.violations.map(({ rule }) => rule)).toEqual(['deferred:git-hook', 'deleted'])
   })
 

@@ -47,7 +47,9 @@ export function listEffects(changes: readonly Change[], options: ListOptions): L
     violations.add(row, owner === row ? undefined : owner)
     if (row.kind === undefined) continue
     counts[row.kind] = (counts[row.kind] ?? 0) + 1
-    if (owner !== undefined && owner !== row && row.deferred === undefined) continue
+    // What runs later no more is nothing to look out for.
+    const isNamed = row.deferred !== undefined && row.kind !== 'deleted'
+    if (owner !== undefined && owner !== row && !isNamed) continue
     if (effects.length < limits.effects)
       effects.push(toEffect(row, { entries: entriesOf(collapsed, row), diff: options.diff }))
     else truncated = true

@@ -11,6 +11,7 @@ export interface RemovedEverything {
   /** Of the effect list. */
   readonly counts: Readonly<Record<string, number>>
   readonly rules: readonly string[]
+  /** Of the topmost level. */
   readonly paths: readonly string[]
   /** Milliseconds, and bytes of memory more than before, at the most. */
   readonly tookMs: number
@@ -61,7 +62,7 @@ async function main(): Promise<void> {
     exitCode,
     counts: list.counts,
     rules: [...new Set(list.violations.map(({ rule }) => rule))],
-    paths: list.effects.slice(0, 100).map(({ path }) => path),
+    paths: list.effects.map(({ path }) => path).filter((path) => path.lastIndexOf('/') === 0),
     tookMs: performance.now() - started,
     grewBytes: Math.max(most, process.memoryUsage().rss) - rss,
     looked: before.size,
