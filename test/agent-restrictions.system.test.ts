@@ -4,9 +4,10 @@ import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createAgent, type MachineTools, machineTools, type RunError } from '@cmdop/agent'
-import { scriptedModel, type ScriptedCall, type ScriptedStep } from '@cmdop/agent/testing'
+import { startModelServer, scriptedModel, type ScriptedCall, type ScriptedStep } from '@cmdop/agent/testing'
 import type { EffectSummary, RestrictionsInput } from '@cmdop/core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { runCli } from './processes/cli.ts'
 import { startWorld, type World } from './world.ts'
 
 let world: World
@@ -304,6 +305,61 @@ describe('restrictions', () => {
     expect(model.seen[0]?.tools).not.toContain('ask_machine')
     const named = { restrictions: { dryRun: true }, builtInTools: ['ask_machine'] } as const
     await expect(agent.run('Look', named)).rejects.toMatchObject({ code: 'restriction_unenforceable' })
+  })
+})
+
+describe('cmdop run', () => {
+  /** `cmdop run` with a model that makes this call, then answers. */
+  async function run(command: string, ...options: string[]) {
+    await using server = await startModelServer(({ toolResults }) =>
+      toolResults.length === 0 ? { calls: [shell(command)] } : { text: `It said: ${toolResults[0]}` },
+    )
+    const { name } = world.machine
+    return await cmdop(server.env('openai-compatible'), 'run', 'Do it', '--machine', name, ...options)
+  }
+  const cmdop = (env: Record<string, string | undefined>, ...argv: string[]) => {
+    const set = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined)
+    return runCli(argv, {
+      CMDOP_BASE_URL: world.relay.url,
+      CMDOP_TOKEN: world.relay.firstKey,
+      ...Object.fromEntries(set),
+    })
+  }
+
+  test('--dry-run answers, shows what would change, and the command that applies exactly that', async () => {
+    const dry = await run(`cd '${folder}'; rm kept; echo new > new; ls`, '--dry-run')
+    expect([dry.code, dry.stdout]).toEqual([0, expect.stringContaining('new\n')])
+    expect(dry.stderr).toMatch(/- kept {2}5 B\n[^]*\+ new {2}4 B\n/)
+    expect(await names()).toEqual(['kept'])
+    const [, words = ''] = /cmdop (effects apply .*)/.exec(dry.stderr) ?? []
+    expect(await cmdop({}, ...words.split(' '))).toMatchObject({ code: 0, stderr: expect.stringMatching(/^applied: /) })
+    expect(await names()).toEqual(['new'])
+  })
+
+  test('--dry-run says where nothing would change', async () => {
+    const { code, stderr } = await run('ls /', '--dry-run')
+    expect([code, stderr]).toEqual([0, expect.stringContaining('cmdop: nothing would change')])
+  })
+
+  test('--no-delete shows what was refused, and in --json both are the effects of the record', async () => {
+    const remove = `cd '${folder}'; rm kept`
+    const { code, stderr } = await run(remove, '--no-delete')
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/- kept .*\[deleted\]/)])
+    const json = JSON.parse((await run(remove, '--no-delete', '--json')).stdout)
+    expect(json).toMatchObject({ status: 'completed', effects: [{ state: 'pending', counts: { deleted: 1 } }] })
+    expect(await names()).toEqual(['kept'])
+  })
+
+  test('exits with 8 before the model is asked where the machine cannot hold it', async () => {
+    const { code, stderr } = await run(`rm '${folder}/kept'`, '--no-sudo')
+    expect([code, stderr]).toEqual([8, expect.stringContaining('restriction_unenforceable')])
+    expect(stderr).not.toContain('run_command')
+    expect(await names()).toEqual(['kept'])
+  })
+
+  test('--limit is held', async () => {
+    const { stdout } = await run('ulimit -n; ulimit -t', '--limit', 'open-files=33', '--limit', 'cpu-seconds=7')
+    expect(stdout).toContain('33\n7\n')
   })
 })
 

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { CmdopError } from '@cmdop/protocol'
 import { readState } from '../disk/entry-state.ts'
 import { codeOf } from '../disk/system-error.ts'
+import type { Change } from '../effects/change.ts'
 import { type ComputedChanges, computeChanges } from '../effects/compute-effects.ts'
 import { createPace } from '../pace.ts'
 import { UpperDirectories } from '../effects/upper-directories.ts'
@@ -43,7 +44,7 @@ export async function applyEffect(
   refuseOtherBoot(view)
   const startedNs = statSync(view.marker, { bigint: true }).ctimeNs
   using directories = new UpperDirectories()
-  const computed = await computeChanges(view, directories, options)
+  const computed = withoutOthersTimes(await computeChanges(view, directories, options), startedNs)
   refuseConflicts(findConflicts(computed, { own: [view.folder, options.journals], startedNs }))
   if (computed.hash !== hash)
     throw new CmdopError(
@@ -68,6 +69,12 @@ export async function applyEffect(
     journal[Symbol.dispose]()
   }
   return { applied: computed.changes.filter(({ kind }) => kind !== 'times').length }
+}
+
+/** A directory in which others made something since has the time of that. */
+function withoutOthersTimes(computed: ComputedChanges, startedNs: bigint): ComputedChanges {
+  const isTheirs = ({ kind, before }: Change) => kind === 'times' && before !== undefined && before.ctimeNs > startedNs
+  return { ...computed, changes: computed.changes.filter((change) => !isTheirs(change)) }
 }
 
 function refuseTooLarge({ folded, changes }: ComputedChanges): void {

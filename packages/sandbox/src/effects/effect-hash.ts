@@ -18,8 +18,12 @@ export function effectHash(sorted: readonly Change[], folded?: string): string {
   return sum.digest('hex')
 }
 
-/** Adds one change to a hash; `group` tells which names are of one file. */
+/**
+ * Adds one change to a hash; `group` tells which names are of one file. The times of a directory are not in it: they move with every
+ * entry that others make in it.
+ */
 export function updateHash(sum: Hash, change: Change, group: number | string | undefined): void {
+  if (change.kind === 'times') return
   const path = fullPath(change)
   const before = change.before && identity(change.before)
   const head = [
