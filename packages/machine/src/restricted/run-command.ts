@@ -1,6 +1,5 @@
-import { type EffectRefusal, type ExecEnd, KILL_GRACE_MS, type Restrictions } from '@cmdop/protocol'
+import { type EffectRefusal, type ExecEnd, KILL_GRACE_MS } from '@cmdop/protocol'
 import type { Sandbox, SandboxProcess, SandboxRequest } from '@cmdop/sandbox'
-import type { ProcessExit } from '../exec/spawn/spawned-process.ts'
 import { type GroupEnd, killMarked, type ProcessGroup, signalMarked } from '../exec/process-group.ts'
 import { cancelledRefusal, tooLargeRefusal } from './effects/refusal.ts'
 import type { OwnTransaction } from './own-transaction.ts'
@@ -18,9 +17,7 @@ export async function runAlone(transaction: OwnTransaction, { request, marker }:
     await transaction.discard()
     throw error
   })
-  let exit: ProcessExit | undefined
   const ended = process.exit.then(async (how) => {
-    exit = how
     // What it left in the background might have held its output open, and changed files: with its end that was ended too.
     if (hasView) await transaction.freeze()
     return how
@@ -28,7 +25,7 @@ export async function runAlone(transaction: OwnTransaction, { request, marker }:
   return {
     process: { ...process, exit: ended },
     end: () => endGently(process, marker, () => transaction.freeze()),
-    settle: (reason) => transaction.settle(refusalOf({ reason, exit, restrictions: sandbox.restrictions })),
+    settle: (reason) => transaction.settle(refusalOf(reason, sandbox)),
   }
 }
 
@@ -57,17 +54,13 @@ function endGently(process: SandboxProcess, marker: string, killAll: () => Promi
   }
 }
 
-interface Ended {
-  readonly reason: ExecEnd['reason']
-  readonly exit: ProcessExit | undefined
-  readonly restrictions: Restrictions
-}
-
 /** A command that did not get to its end has left what nobody wanted. */
-function refusalOf({ reason, exit, restrictions }: Ended): EffectRefusal | undefined {
+function refusalOf(
+  reason: ExecEnd['reason'],
+  { restrictions, exceeded }: Pick<Sandbox, 'restrictions' | 'exceeded'>,
+): EffectRefusal | undefined {
   // Of a dry run it is kept anyway, and nothing is refused.
   if (restrictions.dryRun === true) return undefined
   if (reason !== 'exited') return cancelledRefusal(reason)
-  const isKilled = exit?.signal === 'SIGKILL'
-  return isKilled && restrictions.limits?.viewBytes !== undefined ? tooLargeRefusal() : undefined
+  return exceeded === undefined ? undefined : tooLargeRefusal()
 }

@@ -1,4 +1,4 @@
-import { lstatSync } from 'node:fs'
+import { lstatSync, readdirSync } from 'node:fs'
 import { CmdopError, type EffectInfo, type EffectList } from '@cmdop/protocol'
 import { removeTree, type View, viewSize } from '@cmdop/sandbox'
 import type { Logger } from 'pino'
@@ -56,13 +56,13 @@ export class KnownEffects {
   begin(origin: Omit<EffectInfo, 'state' | 'hash' | 'counts' | 'createdAt' | 'changedAt'>, view: View): void {
     const now = this.#now()
     const info: EffectInfo = { ...origin, state: 'open', hash: null, counts: {}, createdAt: now, changedAt: now }
-    this.#beganWith.set(view.id, changeTimes(view))
+    this.#beganWith.set(view.id, stateOf(view))
     this.keep({ info, view: keptView(view) })
   }
 
   /** Most commands only look: then nothing has to be compared. */
   isUntouched(view: View): boolean {
-    return this.#beganWith.get(view.id) === changeTimes(view)
+    return this.#beganWith.get(view.id) === stateOf(view)
   }
 
   /** Finds out how much a view takes that is kept for a decision. */
@@ -169,9 +169,14 @@ export class KnownEffects {
   }
 }
 
-/** When the upper directories themselves were changed last: the first change in a view needs an entry in one of them. */
-function changeTimes({ layers }: Pick<View, 'layers'>): string {
-  return layers.map(({ upper }) => lstatSync(upper, { bigint: true }).ctimeNs).join()
+/**
+ * What is in the upper directories, and when they themselves were changed last: the first change in a view needs an entry in one of
+ * them, or is one of its own. The time alone has the tick of the kernel's clock.
+ */
+function stateOf({ layers }: Pick<View, 'layers'>): string {
+  return JSON.stringify(
+    layers.map(({ upper }) => [String(lstatSync(upper, { bigint: true }).ctimeNs), readdirSync(upper).toSorted()]),
+  )
 }
 
 function keptView({ id, folder, layers, flavour, marker, unpreviewable = [] }: View): EffectRecord['view'] {
