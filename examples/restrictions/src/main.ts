@@ -53,7 +53,7 @@ async function withViews(): Promise<void> {
   const session = await machine.sessions.open({ shell: 'sh', cwd, restrictions: { dryRun: true } })
   await session.execute('rm kept')
   await session.files.write(join(cwd, 'notes'), 'from outside')
-  assert.equal((await session.execute('ls')).output, 'new\nnotes\n')
+  assert.equal((await session.execute('ls -1')).output, 'new\nnotes\n')
   const shown = await session.effects()
   assert.deepEqual(shown.list?.counts, { added: 1, deleted: 1 })
   await session.discard()
