@@ -68,8 +68,7 @@ describe('a run under dryRun', () => {
     expect(script.model.seen[0]?.instructions).toContain('{"dryRun":true}')
     expect(await names()).toEqual(['kept'])
     expect(effects).toMatchObject([{ effectId: sessionId, state: 'pending', counts: { added: 2, deleted: 1 } }])
-    const [effect] = effects
-    if (effect === undefined) return expect.fail('It has no effect.')
+    const [effect = expect.fail('It has no effect.')] = effects
     expect(await changes(effect)).toEqual(['added one', 'added two', 'deleted kept'])
     await world.handle.effects.apply(effect.effectId, effect.hash)
     expect([await names(), await content('one')]).toEqual([['one', 'two'], 'changed\n'])
