@@ -7,6 +7,7 @@ export default defineConfig({
   test: {
     include: ['packages/*/src/**/*.test.ts', 'test/**/*.test.ts'],
     exclude: ['**/*.system.test.ts', '**/*.full.test.ts', '**/node_modules/**', '**/dist/**'],
+    globalSetup: ['./test/own-home.ts'],
     pool: 'forks',
     maxWorkers: 2,
     // A machine may be busy: what hangs is found all the same, and nothing waits so long that works.

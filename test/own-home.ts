@@ -1,0 +1,10 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** A home of its own for each run of the tests: their shells read no start files of whoever runs them, and leave nothing there. */
+export default function ownHome(): () => void {
+  const home = mkdtempSync(join(tmpdir(), 'cmdop-home-'))
+  process.env['HOME'] = home
+  return () => rmSync(home, { recursive: true, force: true })
+}
