@@ -89,6 +89,10 @@ export class HostSandbox implements Sandbox {
     }
   }
 
+  thaw(): void {
+    if (this.#exceeded === undefined) this.#parts.host.thaw()
+  }
+
   async close(): Promise<void> {
     this.#watch?.[Symbol.dispose]()
     await this.#parts.host[Symbol.asyncDispose]()

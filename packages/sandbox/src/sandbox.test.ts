@@ -68,6 +68,7 @@ describe('dryRun', () => {
       const script = [...datagrams, ...connections].join('; ')
       await runIn(sandbox, `'${process.execPath}' -e "(async () => { ${script}; process.exit() })()"`)
       expect(await sandbox.freeze()).toEqual({ backgroundKilled: 2, networkAttempts: 4 })
+      sandbox.thaw()
       expect((await runIn(sandbox, 'ps ax 2> /dev/null | grep -c "[s]leep 1000"')).stdout).toMatch(/^0?\n?$/)
     }))
 })
@@ -145,6 +146,34 @@ describe('other restrictions', () => {
       process.kill(Number(/^Tgid:\s*(\d+)/m.exec(threads)?.[1]), 'SIGKILL')
       await sandbox.gone
       await expect(sandbox.freeze()).rejects.toMatchObject({ code: 'server', message: expect.stringContaining('gone') })
+    }))
+
+  test('a view that is frozen ends what is just being started, and starts nothing until it is thawed', () =>
+    within({ dryRun: true }, async (sandbox) => {
+      const start = (script: string) =>
+        sandbox.spawn({ file: 'sh', args: ['-c', script], cwd: '/', env: { PATH: '/usr/bin:/bin' }, stdin: false })
+      const early = [start('sleep 1000'), start('sleep 1001')]
+      await sandbox.freeze()
+      for (const process of early) expect((await (await process).exit).signal).toBe('SIGKILL')
+      await expect(start('exit 0')).rejects.toMatchObject({ code: 'conflict' })
+      await sandbox.freeze()
+      sandbox.thaw()
+      expect((await (await start('exit 7')).exit).exitCode).toBe(7)
+    }))
+
+  test('no command opens the debugger of the host', () =>
+    within({ readOnly: true }, async (sandbox) => {
+      const script = [
+        "const signalled = [1, process.ppid].map((pid) => { try { return process.kill(pid, 'SIGUSR1') } catch { return false } })",
+        "const socket = require('node:net').connect(9229, '127.0.0.1')",
+        "socket.on('connect', () => { console.log('open'); process.exit(1) })",
+        'let left = 20',
+        "socket.on('error', ({ code }) => { if (left-- === 0) { console.log(signalled.join(), code); process.exit(0) } setTimeout(() => socket.connect(9229, '127.0.0.1'), 50) })",
+      ].join('\n')
+      const program = { file: process.execPath, args: ['-e', script], cwd: '/', env: {}, stdin: false }
+      const { stdout, exit } = await sandbox.spawn(program)
+      const said = Buffer.concat(await Array.fromAsync(stdout)).toString()
+      expect({ said, ...(await exit) }).toEqual({ said: 'true,true ECONNREFUSED\n', exitCode: 0, signal: null })
     }))
 
   test('a view that is frozen twice at once answers both', () =>

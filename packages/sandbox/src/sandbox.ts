@@ -94,10 +94,13 @@ export interface Sandbox extends AsyncDisposable {
   /** Starts a program in a pseudo-terminal of the view. Rejects as `spawn` does, and with `unsupported`. */
   openPty(request: SandboxPtyRequest): Promise<SandboxTerminal>
   /**
-   * Ends every process in it, and waits until none is left; the view stays as it is then. Rejects with `server` when the host is gone:
+   * Ends every process in it, and waits until none is left; the view stays as it is then, and nothing is started in it until `thaw`:
+   * that rejects with `conflict`. Rejects with `server` when the host is gone:
    * then nothing runs either, but what would be counted is not known.
    */
   freeze(): Promise<FrozenView>
+  /** After `freeze`: programs may be started again. Nothing where a limit was exceeded. */
+  thaw(): void
   /** Ends everything. The state folder of a transaction stays, for its effect; any other is removed. Idempotent. */
   close(): Promise<void>
   /** Ends everything, and forgets the changes. */

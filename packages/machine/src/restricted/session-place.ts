@@ -155,7 +155,7 @@ export class SessionPlace {
           view.isOver = true
           this.#current = undefined
           await view.sandbox.discard()
-        }
+        } else view.sandbox.thaw()
         this.#deciding = undefined
         decided.resolve()
         await decided.ended

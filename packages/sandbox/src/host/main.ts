@@ -4,7 +4,7 @@ import { receiveDescriptors, sendDescriptors } from './descriptor-socket.ts'
 import { libc } from './libc.ts'
 import { bringUpLoopback } from './loopback.ts'
 import { networkAttempts } from './network-attempts.ts'
-import type { Frozen, HostCommand, HostEvent, ProgramRequest } from './plan.ts'
+import { FROZEN, type Frozen, type HostCommand, type HostEvent, type ProgramRequest } from './plan.ts'
 import { Reaper } from './reaper.ts'
 import type { FromThread, ToThread } from './view-thread.ts'
 
@@ -26,6 +26,8 @@ class Host {
   readonly #lastPrograms = new Set<number>()
   #threadId = 0
   #hasOwnNetwork = false
+  /** From when everything was ended on, nothing is started until the starter says so: the changes are being looked at. */
+  #isFrozen = false
 
   /** One for the whole process. */
   static start(): Host {
@@ -49,6 +51,8 @@ class Host {
     })
     process.on('message', (command: HostCommand) => this.#do(command))
     process.on('disconnect', () => process.exit(0))
+    // Node opens its debugger for whoever sends this signal, and commands may: they have the same user, and its network.
+    process.on('SIGUSR1', () => {})
   }
 
   #do(command: HostCommand): void {
@@ -58,13 +62,18 @@ class Host {
       this.#post(command)
     } else if (command.type === 'start') this.#start(command.request)
     else if (command.type === 'kill') signal(command.pid, command.signal)
+    else if (command.type === 'thaw') this.#isFrozen = false
     else void this.#freeze().then((frozen) => this.#tell({ type: 'frozen', frozen }))
   }
 
   #start(request: ProgramRequest): void {
     const received =
       request.terminal === undefined ? receiveDescriptors(DESCRIPTORS) : { id: request.id, descriptors: [] }
-    if (received?.id !== request.id) return this.#tell({ type: 'not-started', id: request.id, errno: 'EBADF' })
+    const errno = this.#isFrozen ? FROZEN : received?.id === request.id ? undefined : 'EBADF'
+    if (received === undefined || errno !== undefined) {
+      for (const end of received?.descriptors ?? []) libc().close(end)
+      return this.#tell({ type: 'not-started', id: request.id, errno: errno ?? 'EBADF' })
+    }
     this.#reaper.starting()
     if (request.freezeAtEnd === true) this.#lastRequests.add(request.id)
     this.#post({ type: 'start', request, ends: received.descriptors })
@@ -89,7 +98,9 @@ class Host {
 
   #started({ id, pid, terminal }: Extract<FromThread, { type: 'started' }>): void {
     if (terminal !== undefined) {
-      sendDescriptors(DESCRIPTORS, id, [terminal.master, terminal.slave])
+      const isSent = sendDescriptors(DESCRIPTORS, id, [terminal.master, terminal.slave])
+      // The starter says that the terminal did not arrive.
+      if (!isSent) signal(pid, 'SIGKILL')
       for (const end of [terminal.master, terminal.slave]) libc().close(end)
     }
     this.#tell({ type: 'started', id, pid })
@@ -103,6 +114,7 @@ class Host {
   }
 
   async #freeze(): Promise<Frozen> {
+    this.#isFrozen = true
     const killed = await this.#reaper.killAll()
     return { killed, networkAttempts: this.#hasOwnNetwork ? networkAttempts() : 0 }
   }

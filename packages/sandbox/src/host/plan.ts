@@ -100,7 +100,13 @@ export type HostCommand =
   | { readonly type: 'view'; readonly plan: HostPlan }
   | { readonly type: 'start'; readonly request: ProgramRequest }
   | { readonly type: 'kill'; readonly pid: number; readonly signal: NodeJS.Signals }
+  /** Ends everything; from then on nothing is started. */
   | { readonly type: 'freeze' }
+  /** Programs may be started again. */
+  | { readonly type: 'thaw' }
+
+/** In the place of an errno: nothing is started while the changes are looked at. */
+export const FROZEN = 'frozen'
 
 /** What there was when everything in the view was ended. */
 export interface Frozen {

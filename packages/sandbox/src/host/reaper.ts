@@ -36,9 +36,14 @@ export class Reaper {
     if (pid !== undefined && status !== undefined) this.#onExit(pid, status)
     else if (pid !== undefined) this.#started.add(pid)
     if (this.#starting === 0) this.#early.clear()
+    // It was on its way when all were ended.
+    if (this.#isKilling) {
+      killEveryone()
+      this.#reap()
+    }
   }
 
-  /** Ends every process of the view. Resolves, with how many lived that were not the starter's, when none is left. */
+  /** Ends every process of the view, those that are being started too. Resolves, with how many lived that were not the starter's, when none is left. */
   killAll(): Promise<number> {
     this.#killing ??= this.#killAll().finally(() => (this.#killing = undefined))
     return this.#killing
@@ -60,7 +65,7 @@ export class Reaper {
   #reap(): void {
     for (;;) {
       const pid = libc().waitpid(-1, this.#status, WNOHANG)
-      if (pid === -1) this.#onNone?.()
+      if (pid === -1 && this.#starting === 0) this.#onNone?.()
       if (pid <= 0) return
       this.#ended(pid, this.#status[0] ?? 0)
     }

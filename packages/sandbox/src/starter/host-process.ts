@@ -5,7 +5,15 @@ import { constants } from 'node:os'
 import { CmdopError } from '@cmdop/protocol'
 import { descriptorPair, receiveDescriptors, sendDescriptors } from '../host/descriptor-socket.ts'
 import { libc } from '../host/libc.ts'
-import type { Frozen, HostCommand, HostEvent, HostPlan, ProgramRequest, ViewReport } from '../host/plan.ts'
+import {
+  FROZEN,
+  type Frozen,
+  type HostCommand,
+  type HostEvent,
+  type HostPlan,
+  type ProgramRequest,
+  type ViewReport,
+} from '../host/plan.ts'
 import type { SandboxExit, SandboxProcess, SandboxTerminal } from './sandbox-process.ts'
 import { hostProgram } from './host-program.ts'
 import { HostRefusal, refusalOf } from './refusal.ts'
@@ -31,14 +39,14 @@ export class HostProcess implements AsyncDisposable {
   readonly gone: Promise<void>
   readonly #child: ChildProcess
   readonly #descriptors: number
-  readonly #errors: Buffer[] = []
+  #errors = ''
   readonly #exits = new Map<number, PromiseWithResolvers<SandboxExit>>()
   readonly #starts = new Map<number, (event: Extract<HostEvent, { id: number }>) => void>()
   /** Of those who wait, in the order in which they asked; the host answers in that order. */
   readonly #answers: ((event: HostEvent | undefined) => void)[] = []
   #pid = 0
   #isGone = false
-  /** When everything was ended, until a program is started. */
+  /** When everything was ended, until the thaw. */
   #frozen: Promise<Frozen> | undefined
   #nextId = 1
 
@@ -55,7 +63,7 @@ export class HostProcess implements AsyncDisposable {
     }
     this.#child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe', 'ipc', theirs], env, cwd: '/' })
     closeSync(theirs)
-    this.#child.stderr?.on('data', (data: Buffer) => this.#errors.push(data))
+    this.#child.stderr?.on('data', (data: Buffer) => (this.#errors = lastOf(this.#errors + data.toString())))
     this.#child.on('message', (event: HostEvent) => this.#heard(event))
     this.gone = new Promise((resolve) => {
       this.#child.once('error', (error) => this.#end(error, resolve))
@@ -95,7 +103,7 @@ export class HostProcess implements AsyncDisposable {
 
   /** Starts a program over pipes. Rejects with `command_not_found` or `exec_failed`. */
   async spawn(request: Omit<ProgramRequest, 'id' | 'terminal'>): Promise<SandboxProcess> {
-    const pipes = [...(request.stdin ? [pipe()] : []), pipe(), pipe()]
+    const pipes = openPipes(request.stdin ? 3 : 2)
     const theirs = pipes.map((ends, at) => (request.stdin && at === 0 ? ends.reading : ends.writing))
     const ours = pipes.map((ends, at) => (request.stdin && at === 0 ? ends.writing : ends.reading))
     try {
@@ -117,17 +125,26 @@ export class HostProcess implements AsyncDisposable {
     const pid = await this.#start({ ...request, id, stdin: true }, undefined)
     const received = receiveDescriptors(this.#descriptors)
     const [master, slave] = received?.id === id ? received.descriptors : []
-    if (master === undefined || slave === undefined)
+    if (master === undefined || slave === undefined) {
+      for (const end of received?.descriptors ?? []) closeSync(end)
+      this.#process(pid).kill('SIGKILL')
       throw new CmdopError('exec_failed', 'The terminal of the program did not arrive.')
+    }
     return { ...this.#process(pid), master, slave }
   }
 
-  /** Ends every process of the view, and waits until none is left. Once more before anything else is started, the same answer. */
+  /** Ends every process of the view, and waits until none is left. From then on none is started; once more, the same answer. */
   freeze(): Promise<Frozen> {
     this.#frozen ??= this.#ask({ type: 'freeze' }).then((event) =>
       event.type === 'frozen' ? event.frozen : { killed: 0, networkAttempts: 0 },
     )
     return this.#frozen
+  }
+
+  /** After `freeze`: programs may be started again. */
+  thaw(): void {
+    this.#frozen = undefined
+    this.#send({ type: 'thaw' })
   }
 
   /** Ends the host at once, and with it its view. */
@@ -154,7 +171,6 @@ export class HostProcess implements AsyncDisposable {
   }
 
   async #start(request: ProgramRequest, ends: readonly number[] | undefined): Promise<number> {
-    this.#frozen = undefined
     const answer = new Promise<Extract<HostEvent, { id: number }>>((resolve) => this.#starts.set(request.id, resolve))
     // The descriptor of a host that is gone may be something else's by now.
     const isSent = !this.#isGone && (ends === undefined || sendDescriptors(this.#descriptors, request.id, ends))
@@ -167,6 +183,11 @@ export class HostProcess implements AsyncDisposable {
       throw new CmdopError(
         'command_not_found',
         `There is no program ${request.file} in the view, or no directory ${request.cwd}.`,
+      )
+    if (event.errno === FROZEN)
+      throw new CmdopError(
+        'conflict',
+        'Nothing was started: the changes of the view are being decided on. Try again when that is over.',
       )
     throw new CmdopError('exec_failed', `The program ${request.file} could not be started: ${event.errno}.`, {
       details: { errno: event.errno },
@@ -182,7 +203,7 @@ export class HostProcess implements AsyncDisposable {
     const event = this.#isGone
       ? undefined
       : await new Promise<HostEvent | undefined>((resolve) => void this.#answers.push(resolve))
-    if (event === undefined) throw refusalOf(Buffer.concat(this.#errors).toString())
+    if (event === undefined) throw refusalOf(this.#errors)
     return event
   }
 
@@ -192,7 +213,7 @@ export class HostProcess implements AsyncDisposable {
 
   #heard(event: HostEvent): void {
     if (event.type === 'exit') {
-      if (event.frozen !== undefined) this.#frozen = Promise.resolve(event.frozen)
+      if (event.frozen !== undefined) this.#frozen ??= Promise.resolve(event.frozen)
       this.#exits.get(event.pid)?.resolve(decode(event.status))
     } else if ('id' in event) {
       // Its end may come with the next message, before the caller has a turn.
@@ -205,7 +226,7 @@ export class HostProcess implements AsyncDisposable {
   #end(error: Error | undefined, resolve: () => void): void {
     if (this.#isGone) return
     this.#isGone = true
-    if (error !== undefined) this.#errors.push(Buffer.from(error.message))
+    if (error !== undefined) this.#errors += error.message
     closeSync(this.#descriptors)
     for (const exit of this.#exits.values()) exit.resolve(KILLED)
     for (const [id, answer] of this.#starts) answer({ type: 'not-started', id, errno: 'ESRCH' })
@@ -237,6 +258,23 @@ function commandLine({ privilege, network }: HostKind): [string, ...string[]] {
     '--',
     ...node,
   ]
+}
+
+/** All of them, or none. */
+function openPipes(count: number): ReturnType<typeof pipe>[] {
+  const pipes: ReturnType<typeof pipe>[] = []
+  try {
+    while (pipes.length < count) pipes.push(pipe())
+    return pipes
+  } catch (error) {
+    for (const { reading, writing } of pipes) for (const end of [reading, writing]) closeSync(end)
+    throw error
+  }
+}
+
+/** What a host says of itself is short; what it says last says why it ended. */
+function lastOf(text: string): string {
+  return text.slice(-4096)
 }
 
 function pipe(): { reading: number; writing: number } {

@@ -14,7 +14,7 @@ import type { HostProcess } from './host-process.ts'
 /** A plan without the state folder, which is another one each time. */
 export type PlanOfView = Omit<HostPlan, 'state'>
 
-/** A host in its view, in which nothing has run but a rehearsal. */
+/** A host in its view, in which nothing has run. */
 export interface EnteredHost {
   readonly host: HostProcess
   readonly report: ViewReport
@@ -84,15 +84,15 @@ export class PreparedView implements AsyncDisposable {
   }
 }
 
-/** Has the view's kernel, and the host's code, go once the way that the first command would wait for. It changes nothing. */
+/**
+ * Has the host's code go once the way that the first command would wait for, with a program that is nowhere: one that is there would
+ * be looked up in the view, and what was looked up is not looked up again.
+ */
 async function rehearse(host: HostProcess): Promise<void> {
-  const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' }
-  const shell = { file: 'sh', args: ['-c', ':'], cwd: '/', env, stdin: false, freezeAtEnd: true }
-  // Where it cannot be started the first command is slower, or is told.
-  const started = await host.spawn(shell).catch(() => undefined)
-  started?.stdout.destroy()
-  started?.stderr.destroy()
-  await started?.exit
+  const nothing = { file: `/cmdop-${randomUUID()}`, args: [], cwd: '/', env: {}, stdin: false }
+  await host.spawn(nothing).catch(() => {})
+  await host.freeze()
+  host.thaw()
 }
 
 /**
