@@ -81,7 +81,7 @@ async function write({ journal, known, index }: StepPlace, step: StepOf<'write'>
   const full = journal.disk(layer).full(step.path)
   const marks = readState(path, { xattrs: false })
   if (!marks || !known.isSame(layer, marks, before)) throw conflictAt(full, WRITTEN)
-  const source = openContent({ where: 'upper', path: step.from })
+  const source = openContent(step.from)
   try {
     const target = openForWriting(path, ino)
     try {

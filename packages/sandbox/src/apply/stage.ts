@@ -56,7 +56,7 @@ export async function copyPreImage(
 async function stageContent(source: ContentSource, to: Buffer): Promise<void> {
   const descriptor = openContent(source)
   try {
-    await copyContent({ descriptor, path: source.path }, to)
+    await copyContent({ descriptor, path: Buffer.from(`/proc/self/fd/${descriptor}`) }, to)
     // The copy of an unreadable file is one too.
     chmodSync(to, 0o600)
   } finally {
