@@ -72,6 +72,14 @@ export class RealDisk implements Disposable {
     }
   }
 
+  /** Whether something is mounted at a path: another device alone does not say so, a subvolume has one of its own. */
+  isMount(path: Buffer): boolean {
+    const descriptor = this.#beneath(path, O_PATH | constants.O_NOFOLLOW)
+    if (descriptor < 0) return this.#libc.errno() === errno.EXDEV
+    closeSync(descriptor)
+    return false
+  }
+
   [Symbol.dispose](): void {
     if (this.#closed) return
     this.#closed = true

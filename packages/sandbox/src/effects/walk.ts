@@ -30,6 +30,8 @@ const MS = 1_000_000n
 /** Names in a path, from the root of the disk. */
 const KEPT_DEPTH = 2
 const TOO_LONG = 'Its path is longer than the system takes, so what is in it is not known.'
+const SUBVOLUME =
+  'It is a filesystem of its own without being mounted, as a subvolume is, so what changes in it is not known.'
 
 /** `OVERLAYFS_SUPER_MAGIC` of `<linux/magic.h>`. */
 const OVERLAYFS = 0x794c_7630
@@ -131,7 +133,7 @@ class Walk implements Changes {
     const lower = this.#lowerOf(directory, name, notes)
     const before = this.#real(path)
     // Another mount is there by now, which this layer does not cover.
-    if (before && this.#isElsewhere(before)) return undefined
+    if (before && this.#isElsewhere(path, before)) return undefined
     const after = { ...state, xattrs: own }
     if (state.type !== 'directory') return this.#file({ path, ...(lower && { lower }) }, after, { before, notes })
     await this.#compare({ path, after, before, ...(notes.originIno !== undefined && { originIno: notes.originIno }) })
@@ -142,7 +144,7 @@ class Walk implements Changes {
   /** An entry that is only in the directory that shows through a renamed one. */
   async #lowerEntry(place: { path: Buffer; lower: Buffer }): Promise<void> {
     const after = this.#real(place.lower)
-    if (!after || this.#isElsewhere(after)) return
+    if (!after || this.#isElsewhere(place.lower, after)) return
     const before = this.#real(place.path)
     const source = realSource({ layer: this.#layer, path: place.lower })
     await this.#compare({ path: place.path, after, before, source, originIno: after.ino })
@@ -186,15 +188,20 @@ class Walk implements Changes {
   async #deleted(path: Buffer): Promise<void> {
     const before = this.#real(path, false)
     // Never there, or another mount, which the view does not cover.
-    if (!before || this.#isElsewhere(before)) return
+    if (!before || this.#isElsewhere(path, before)) return
     this.#keep({ kind: 'deleted', layer: this.#layer, path, before })
     if (before.type === 'directory') await this.#deletedBelow(path)
     await this.#pace()
   }
 
-  /** On another mount. On an overlay, as the root of a container is, files have other devices than the directories they are in. */
-  #isElsewhere(state: EntryState): boolean {
-    return state.dev !== this.#device && (state.type === 'directory' || !this.#isOnOverlay)
+  /**
+   * On another mount, which the view does not cover. On an overlay, as the root of a container is, files have other devices than the
+   * directories they are in. What has another device for no such reason, as a subvolume, is not known to be comparable.
+   */
+  #isElsewhere(path: Buffer, state: EntryState): boolean {
+    if (state.dev === this.#device || (state.type !== 'directory' && this.#isOnOverlay)) return false
+    if (this.#disk?.isMount(path) !== true) this.unread.push({ path: joinBytes(this.#root, path), why: SUBVOLUME })
+    return true
   }
 
   async #deletedBelow(path: Buffer): Promise<void> {
