@@ -4,6 +4,7 @@ import { codeOf } from '../disk/system-error.ts'
 import type { Conflict } from './conflicts.ts'
 import { slotKey } from './build-steps.ts'
 import type { Journal } from './journal.ts'
+import { KnownEntries } from './known-entries.ts'
 import type { Step } from './step.ts'
 import { listDirectory, withParent } from './with-parent.ts'
 import { joinBytes, keyOf } from '../disk/path-bytes.ts'
@@ -11,13 +12,14 @@ import { joinBytes, keyOf } from '../disk/path-bytes.ts'
 /** One path as an apply left it: layer, path (base64), then inode, change time and size, or nothing where nothing is. */
 type Line = [layer: number, path: string, ino?: string, ctimeNs?: string, size?: number]
 
-/** What every path of an apply is after it, one JSON line each, for the conflict check of an undo. */
-export function writeAfterImage(journal: Journal, steps: readonly Step[]): string {
+/** What every path of an apply is after it, one JSON line each, for the conflict check of an undo: as its steps left it. */
+export function writeAfterImage(journal: Journal, steps: readonly Step[], known: KnownEntries): string {
   const lines = new Map<string, Line>()
   for (const { do: what, layer, path } of steps) {
     const key = slotKey(layer, keyOf(path))
     if (what === 'times' || lines.has(key)) continue
-    const state = stateAt(journal, layer, path)
+    const present = stateAt(journal, layer, path)
+    const state = present && { ...present, ...known.find(layer, present.ino) }
     // A directory that only got other attributes changes with every entry in it.
     const ctimeNs = state?.type === 'directory' ? '' : String(state?.ctimeNs)
     lines.set(
@@ -54,6 +56,17 @@ export function compareAfterImage(journal: Journal, steps: readonly Step[], imag
     }
   }
   return conflicts
+}
+
+/** What an undo finds on the disk, once it was compared with the image. */
+export function knownFromImage(image: string): KnownEntries {
+  const known = new KnownEntries()
+  for (const text of image.split('\n').filter(Boolean)) {
+    const [layer, , ino, ctimeNs, size] = JSON.parse(text) as Line
+    if (ino !== undefined && ctimeNs && size !== undefined)
+      known.written(layer, { ino: BigInt(ino), ctimeNs: BigInt(ctimeNs), size })
+  }
+  return known
 }
 
 function stateAt(journal: Journal, layer: number, path: Buffer): ReturnType<typeof readState> {

@@ -14,6 +14,7 @@ import { buildSteps, isWritten, preImageSlot, slotKey } from './build-steps.ts'
 import { findConflicts, refuseConflicts } from './conflicts.ts'
 import { doStep } from './do-step.ts'
 import { Journal } from './journal.ts'
+import { KnownEntries } from './known-entries.ts'
 import { rollBack } from './roll-back.ts'
 import { copyPreImage, finishStaged, stageEntry } from './stage.ts'
 import type { Step } from './step.ts'
@@ -132,7 +133,9 @@ async function stageAll(
     if (!isWritten(treatment)) continue
     options.onStep?.(`copy ${slot}`)
     const to = journal.slot(layer, preImageSlot(treatment))
-    await copyPreImage(journal.disk(layer).at((how === 'move' ? change.movedFrom : change)?.path ?? change.path), to)
+    const old = how === 'move' ? change.movedFrom : change
+    if (!old?.before) throw new Error('Nothing to copy: the entry is new.')
+    await copyPreImage(journal.disk(layer), { path: old.path, before: old.before }, to)
     contents.push(to)
   }
   return { inodes, contents }
@@ -140,21 +143,29 @@ async function stageAll(
 
 async function carryOut(journal: Journal, steps: readonly Step[], options: ApplyOptions): Promise<void> {
   let reached = 0
+  const known = new KnownEntries()
   const pace = createPace()
   try {
     for (const [index, step] of steps.entries()) {
       reached = index + 1
       options.onStep?.(`${step.do} ${index}`)
-      await doStep(journal, step, index)
+      await doStep({ journal, known, index }, step)
       await pace()
     }
     options.onStep?.('sync')
     await syncTouched(journal, steps)
     options.onStep?.('applied')
-    await journal.mark('applied', writeAfterImage(journal, steps))
+    await journal.mark('applied', writeAfterImage(journal, steps, known))
   } catch (error) {
-    const left = await rollBack(journal, steps, { begun: reached, onStep: options.onStep })
+    const left = await rollBack(journal, steps, { begun: reached, onStep: options.onStep, known })
     if (left.length === 0) await journal.remove()
+    else
+      refuseConflicts(
+        left.map((path) => ({
+          path,
+          why: `was changed in the middle and is left as it is; what it was is in ${journal.folder}`,
+        })),
+      )
     throw error
   }
 }

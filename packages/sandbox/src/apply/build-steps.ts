@@ -98,7 +98,7 @@ function writeStep(treatment: Treatment, { ino, before }: { ino: bigint; before:
     path,
     slot: preImageSlot(treatment),
     ino,
-    from: source.path,
+    from: source,
     before: stepState(before),
   }
   return [{ phase: 'write', step }]

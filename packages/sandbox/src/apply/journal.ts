@@ -37,6 +37,9 @@ const Head = z.object({
 })
 type Head = z.infer<typeof Head>
 
+/** `left`: entries that others wrote to in the middle. */
+type Mark = 'applied' | 'undoing' | 'left'
+
 /**
  * The record of one apply, in a folder of its own: first staged entries, then `plan`, from where on the disk is touched. `applied` says
  * that all is done, `undoing` that it is being taken back. Each of them is whole or counts as not there, and is on the disk before the
@@ -47,6 +50,7 @@ export class Journal implements Disposable {
   readonly head: Head
   readonly disks: readonly RealDisk[]
   #progress: number | undefined
+  #left: Set<string> | undefined
 
   constructor(folder: string, head: Head) {
     this.folder = folder
@@ -115,16 +119,16 @@ export class Journal implements Disposable {
     return readSealed(join(this.folder, 'plan'))?.split('\n').slice(1).map(decodeStep)
   }
 
-  async mark(name: 'applied' | 'undoing', content = ''): Promise<void> {
+  async mark(name: Mark, content = ''): Promise<void> {
     writeSealed(join(this.folder, name), content)
     await syncTogether([join(this.folder, name), this.folder])
   }
 
-  isMarked(name: 'applied' | 'undoing'): boolean {
+  isMarked(name: Mark): boolean {
     return readSealed(join(this.folder, name)) !== undefined
   }
 
-  readMark(name: 'applied' | 'undoing'): string {
+  readMark(name: Mark): string {
     return readSealed(join(this.folder, name)) ?? ''
   }
 
@@ -140,6 +144,21 @@ export class Journal implements Disposable {
     const path = join(this.folder, 'progress')
     const begun = new Set(existsSync(path) ? readFileSync(path, 'utf8').split('\n').slice(0, -1).map(Number) : [])
     return (index) => begun.has(index)
+  }
+
+  /** Leaves an entry to others for good: a roll back that is begun again does not write to it either. See `keyOfEntry`. */
+  async leave(entry: string): Promise<void> {
+    this.#left = new Set([...this.#leftEntries(), entry])
+    await this.mark('left', [...this.#left].join('\n'))
+  }
+
+  isLeft(entry: string): boolean {
+    return this.#leftEntries().has(entry)
+  }
+
+  #leftEntries(): ReadonlySet<string> {
+    this.#left ??= new Set(this.readMark('left').split('\n').filter(Boolean))
+    return this.#left
   }
 
   /** Removes the whole record, the entries in its stashes with it. Idempotent; what a crash leaves over is swept by `recover`. */

@@ -1,5 +1,7 @@
+import { keyOf } from '../disk/path-bytes.ts'
 import { createPace } from '../pace.ts'
 import type { Journal } from './journal.ts'
+import type { KnownEntries } from './known-entries.ts'
 import type { Step } from './step.ts'
 import { syncTouched } from './sync-touched.ts'
 import { isTakenBack, undoStep } from './undo-step.ts'
@@ -8,6 +10,8 @@ import { isTakenBack, undoStep } from './undo-step.ts'
 interface RollBackOptions {
   /** Steps that were begun, where that is known. Default: all. */
   readonly begun?: number
+  /** What the steps left. After a crash that is not known: then what may have been written to is taken back. */
+  readonly known?: KnownEntries
   readonly onStep?: ((step: string) => void) | undefined
 }
 
@@ -15,7 +19,7 @@ interface RollBackOptions {
 export async function rollBack(
   journal: Journal,
   all: readonly Step[],
-  { begun = all.length, onStep }: RollBackOptions = {},
+  { begun = all.length, onStep, known }: RollBackOptions = {},
 ): Promise<Buffer[]> {
   // Every step moved times of directories, also of those whose own step was not reached.
   const steps = all.filter((step, index) => index < begun || isOfDirectory(step))
@@ -23,7 +27,7 @@ export async function rollBack(
   const mayBeWritten = journal.mayBeWritten()
   const undo = async (step: Step, index: number) => {
     onStep?.(`undo ${step.do} ${index}`)
-    await undoStep(journal, step)
+    await undoStep(journal, step, known)
     await pace()
   }
   for (const [index, step] of [...steps.entries()].toReversed()) {
@@ -34,7 +38,10 @@ export async function rollBack(
   for (const [index, step] of steps.entries()) if (isOfDirectory(step)) await undo(step, index)
   for (const step of steps) if (step.do === 'take' && step.before.type === 'directory') await undo(timesOf(step), -1)
   await syncTouched(journal, steps)
-  return steps.filter((step) => !isTakenBack(journal, step)).map(({ layer, path }) => journal.disk(layer).full(path))
+  const left = steps
+    .filter((step) => !isTakenBack(journal, step))
+    .map(({ layer, path }) => journal.disk(layer).full(path))
+  return [...new Map(left.map((path) => [keyOf(path), path])).values()]
 }
 
 function isOfDirectory(step: Step): boolean {

@@ -3,10 +3,12 @@ import { writeAttributes, writeMtime } from '../disk/attributes.ts'
 import { copyContent } from '../disk/copy-content.ts'
 import { type EntryState, readState } from '../disk/entry-state.ts'
 import { diskLibc } from '../disk/libc.ts'
+import { type RealDisk, conflictAt } from '../disk/real-disk.ts'
 import { zeroEnded } from '../disk/path-bytes.ts'
 import { systemError } from '../disk/system-error.ts'
 import type { Change, ContentSource } from '../effects/change.ts'
 import { openContent } from '../effects/content.ts'
+import { marksOf } from './known-entries.ts'
 
 const kinds = { file: constants.S_IFREG, fifo: constants.S_IFIFO, socket: constants.S_IFSOCK }
 
@@ -28,11 +30,24 @@ export function finishStaged({ after }: Change, to: Buffer): void {
   writeMtime(to, after.mtimeNs)
 }
 
-/** Copies the content that a step will write over. */
-export async function copyPreImage(from: Buffer, to: Buffer): Promise<void> {
-  const descriptor = openSync(from, constants.O_RDONLY | constants.O_NOFOLLOW)
+/** Copies the content that a step will write over: that of the entry which was compared, or `effect_conflict`. */
+export async function copyPreImage(
+  disk: RealDisk,
+  { path, before }: { path: Buffer; before: EntryState },
+  to: Buffer,
+): Promise<void> {
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+  const descriptor = openSync(disk.at(path), flags)
+  const expectSame = () => {
+    const { ino, size, mtimeNs, ctimeNs } = marksOf(descriptor)
+    const isSame =
+      ino === before.ino && size === before.size && mtimeNs === before.mtimeNs && ctimeNs === before.ctimeNs
+    if (!isSame) throw conflictAt(disk.full(path), 'was changed meanwhile')
+  }
   try {
+    expectSame()
     await copyContent({ descriptor, path: Buffer.from(`/proc/self/fd/${descriptor}`) }, to)
+    expectSame()
   } finally {
     closeSync(descriptor)
   }
@@ -41,7 +56,7 @@ export async function copyPreImage(from: Buffer, to: Buffer): Promise<void> {
 async function stageContent(source: ContentSource, to: Buffer): Promise<void> {
   const descriptor = openContent(source)
   try {
-    await copyContent({ descriptor, path: source.path }, to)
+    await copyContent({ descriptor, path: Buffer.from(`/proc/self/fd/${descriptor}`) }, to)
     // The copy of an unreadable file is one too.
     chmodSync(to, 0o600)
   } finally {

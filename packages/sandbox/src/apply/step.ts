@@ -1,4 +1,5 @@
 import type { EntryState } from '../disk/entry-state.ts'
+import type { ContentSource } from '../effects/change.ts'
 
 /** What an entry was or becomes, as far as undoing needs it. */
 export type StepState = Pick<
@@ -31,7 +32,7 @@ export type Step = { readonly layer: number; readonly path: Buffer } & (
       readonly do: 'write'
       readonly slot: string
       readonly ino: bigint
-      readonly from: Buffer
+      readonly from: ContentSource
       readonly before: StepState
     }
   | { readonly do: 'attributes'; readonly ino: bigint; readonly before?: StepState; readonly after: StepState }

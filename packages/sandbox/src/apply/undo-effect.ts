@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { CmdopError } from '@cmdop/protocol'
-import { compareAfterImage } from './after-image.ts'
+import { compareAfterImage, knownFromImage } from './after-image.ts'
 import type { ApplyOptions } from './apply-effect.ts'
 import { refuseConflicts } from './conflicts.ts'
 import { Journal } from './journal.ts'
@@ -21,10 +21,11 @@ export async function undoEffect(effectId: string, options: ApplyOptions): Promi
     )
   }
   try {
-    refuseConflicts(compareAfterImage(journal, steps, journal.readMark('applied')))
+    const image = journal.readMark('applied')
+    refuseConflicts(compareAfterImage(journal, steps, image))
     options.onStep?.('undoing')
     await journal.mark('undoing')
-    const left = await rollBack(journal, steps, { onStep: options.onStep })
+    const left = await rollBack(journal, steps, { onStep: options.onStep, known: knownFromImage(image) })
     refuseConflicts(left.map((path) => ({ path, why: 'was changed while it was taken back, and left alone' })))
     options.onStep?.('undone')
     await journal.remove()

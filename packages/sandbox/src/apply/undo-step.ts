@@ -2,11 +2,12 @@ import { closeSync, constants, fstatSync, lstatSync, openSync, renameSync } from
 import { isCmdopError } from '@cmdop/protocol'
 import { chmodEntry, writeAttributes, writeMtime, writeOwnMtime } from '../disk/attributes.ts'
 import { writeContent } from '../disk/copy-content.ts'
-import { readState } from '../disk/entry-state.ts'
+import { type EntryState, readState } from '../disk/entry-state.ts'
 import { renameNew } from '../disk/rename.ts'
 import { codeOf } from '../disk/system-error.ts'
 import { asideOf, changePlaces, openForWriting, renameDirectory } from './do-step.ts'
 import type { Journal } from './journal.ts'
+import { type KnownEntries, keyOfEntry, marksOf } from './known-entries.ts'
 import type { Step } from './step.ts'
 import { listDirectory, withParent } from './with-parent.ts'
 
@@ -14,9 +15,9 @@ import { listDirectory, withParent } from './with-parent.ts'
  * Takes one step back, whether it was done, half done or not begun; doing it twice does no harm. An entry that is neither what it was
  * nor what the step made is somebody else's and is left alone; `isTakenBack` tells.
  */
-export async function undoStep(journal: Journal, step: Step): Promise<void> {
+export async function undoStep(journal: Journal, step: Step, known?: KnownEntries): Promise<void> {
   try {
-    await undo(journal, step)
+    await undo({ journal, known }, step)
   } catch (error) {
     // A directory on the way is gone, not there yet, or something else by now.
     const code = codeOf(error)
@@ -30,7 +31,7 @@ export function isTakenBack(journal: Journal, step: Step): boolean {
   if (step.do === 'take') return present === step.before.ino
   if (step.do === 'put' || step.do === 'link')
     return step.replaces ? present === step.replaces.ino : present !== step.ino
-  return true
+  return step.do === 'times' || !journal.isLeft(keyOfEntry(step.layer, step.ino))
 }
 
 function inodeOf(journal: Journal, { layer, path }: Step): bigint | undefined {
@@ -41,7 +42,13 @@ function inodeOf(journal: Journal, { layer, path }: Step): bigint | undefined {
   }
 }
 
-async function undo(journal: Journal, step: Step): Promise<void> {
+interface UndoPlace {
+  readonly journal: Journal
+  readonly known: KnownEntries | undefined
+}
+
+async function undo(place: UndoPlace, step: Step): Promise<void> {
+  const { journal } = place
   const disk = journal.disk(step.layer)
   const at = disk.at(step.path)
   switch (step.do) {
@@ -51,14 +58,9 @@ async function undo(journal: Journal, step: Step): Promise<void> {
     case 'link':
       return withParent(disk, step.path, () => unput(journal, step))
     case 'write':
-      return unwrite(journal, step)
-    case 'attributes': {
-      const present = readState(at)
-      if (present?.ino !== step.ino || !step.before) return
-      writeAttributes(at, step.before, present)
-      if (step.before.type !== 'directory') writeMtime(at, step.before.mtimeNs)
-      return
-    }
+      return unwrite(place, step)
+    case 'attributes':
+      return restoreAttributes(place, step)
     case 'times':
       if (step.before === undefined || inodeAt(at) !== step.ino) return
       if (step.mode !== undefined) restoreMode(at, step.mode)
@@ -107,19 +109,44 @@ function backFromAside(slot: Buffer, at: Buffer): void {
   renameSync(asideOf(slot), at)
 }
 
-async function unwrite(journal: Journal, { layer, path, slot, ino, before }: StepOf<'write'>): Promise<void> {
+async function restoreAttributes(place: UndoPlace, { layer, path, ino, before }: StepOf<'attributes'>): Promise<void> {
+  const at = place.journal.disk(layer).at(path)
+  const present = readState(at)
+  if (present?.ino !== ino || !before) return
+  if (before.type === 'directory') return writeAttributes(at, before, present)
+  if (!(await mayTakeBack(place, layer, present))) return
+  place.known?.writing(layer, ino)
+  writeAttributes(at, before, present)
+  writeMtime(at, before.mtimeNs)
+  const done = readState(at, { xattrs: false })
+  if (done) place.known?.written(layer, { ...done, size: present.size })
+}
+
+/** Whether own steps wrote to an entry, and nobody else since. What others wrote to is theirs from then on. */
+async function mayTakeBack({ journal, known }: UndoPlace, layer: number, present: EntryState): Promise<boolean> {
+  const entry = keyOfEntry(layer, present.ino)
+  const own = journal.isLeft(entry) ? 'no' : (known?.isOwn(layer, present) ?? 'yes')
+  if (own === 'changed') await journal.leave(entry)
+  return own === 'yes'
+}
+
+async function unwrite(place: UndoPlace, { layer, path, slot, ino, before }: StepOf<'write'>): Promise<void> {
+  const { journal, known } = place
   const at = journal.disk(layer).at(path)
-  if (inodeAt(at) !== ino) return
+  const marks = readState(at, { xattrs: false })
+  if (marks?.ino !== ino || !(await mayTakeBack(place, layer, marks))) return
   const source = openSync(journal.slot(layer, slot), constants.O_RDONLY | constants.O_NOFOLLOW)
   try {
     const target = openForWriting(at, ino)
     try {
+      known?.writing(layer, ino)
       await writeContent(source, target)
       const present = readState(at)
       if (present?.ino === ino && fstatSync(target).nlink > 0) {
         writeAttributes(at, before, present)
         writeMtime(at, before.mtimeNs)
       }
+      known?.written(layer, marksOf(target))
     } finally {
       closeSync(target)
     }

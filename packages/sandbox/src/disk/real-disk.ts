@@ -1,8 +1,8 @@
-import { closeSync, constants, lstatSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync } from 'node:fs'
 import { CmdopError } from '@cmdop/protocol'
 import { type DiskLibc, diskLibc, errno } from './libc.ts'
 import { joinBytes, keyOf, nameOf, parentOf, zeroEnded } from './path-bytes.ts'
-import { systemError } from './system-error.ts'
+import { codeOf, systemError } from './system-error.ts'
 
 const RESOLVE_NO_XDEV = 0x01n
 const RESOLVE_NO_MAGICLINKS = 0x02n
@@ -46,6 +46,11 @@ export class RealDisk implements Disposable {
     return joinBytes(Buffer.from(`/proc/self/fd/${this.#directory(parentOf(path))}`), name)
   }
 
+  /** A path that stands for a directory itself, to list it; good until the next call. Throws as `at`. */
+  folder(path: Buffer): Buffer {
+    return Buffer.from(`/proc/self/fd/${this.#directory(path)}`)
+  }
+
   /** The absolute path, for messages and journals. */
   full(path: Buffer): Buffer {
     return joinBytes(Buffer.from(this.root), path)
@@ -67,6 +72,14 @@ export class RealDisk implements Disposable {
     }
   }
 
+  /** Whether something is mounted at a path: another device alone does not say so, a subvolume has one of its own. */
+  isMount(path: Buffer): boolean {
+    const descriptor = this.#beneath(path, O_PATH | constants.O_NOFOLLOW)
+    if (descriptor < 0) return this.#libc.errno() === errno.EXDEV
+    closeSync(descriptor)
+    return false
+  }
+
   [Symbol.dispose](): void {
     if (this.#closed) return
     this.#closed = true
@@ -80,11 +93,16 @@ export class RealDisk implements Disposable {
     const known = this.#open.get(key)
     if (known !== undefined) return known
     if (this.#open.size >= MAX_OPEN) this.forget()
-    const how = new BigUint64Array([BigInt(O_PATH | constants.O_DIRECTORY | O_CLOEXEC), 0n, beneath])
-    const descriptor = this.#libc.openat2(this.#descriptor, zeroEnded(path), how)
+    const descriptor = this.#beneath(path, O_PATH | constants.O_DIRECTORY)
     if (descriptor < 0) throw this.#refused(path)
     this.#open.set(key, descriptor)
     return descriptor
+  }
+
+  /** -1 for a failure, see errno. */
+  #beneath(path: Buffer, flags: number): number {
+    const how = new BigUint64Array([BigInt(flags | O_CLOEXEC), 0n, beneath])
+    return this.#libc.openat2(this.#descriptor, zeroEnded(path), how)
   }
 
   #refused(path: Buffer): Error {
@@ -93,6 +111,29 @@ export class RealDisk implements Disposable {
     if (code === errno.ELOOP || code === errno.ENOTDIR)
       return conflictAt(this.full(path), 'is not a directory any more')
     return systemError('openat2', code, this.full(path))
+  }
+}
+
+/**
+ * Opens a regular file below a directory for reading, with no symbolic link on the way or at its end. Throws `effect_conflict` where
+ * something else is by now; it never waits for the other end of a pipe.
+ */
+export function openFileBeneath(root: string, path: Buffer): number {
+  using disk = new RealDisk(root)
+  const full = disk.full(path)
+  const descriptor = openAt(disk.at(path), full)
+  if (fstatSync(descriptor).isFile()) return descriptor
+  closeSync(descriptor)
+  throw conflictAt(full, 'is no file any more')
+}
+
+function openAt(at: Buffer, full: Buffer): number {
+  try {
+    return openSync(at, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  } catch (error) {
+    // A symbolic link, or a socket.
+    if (codeOf(error) === 'ELOOP' || codeOf(error) === 'ENXIO') throw conflictAt(full, 'is no file any more')
+    throw error
   }
 }
 

@@ -2,9 +2,10 @@ import type { EntryState } from '../disk/entry-state.ts'
 import type { ViewLayer } from '../view.ts'
 import type { FoldedChanges } from './folded.ts'
 
-/** Where the content of a file of the view is kept: an upper directory, or the real disk. An absolute path. */
+/** Where the content of a file of the view is kept: in an upper directory, or on the real disk. The path is relative to that `root`. */
 export interface ContentSource {
   readonly where: 'upper' | 'real'
+  readonly root: string
   readonly path: Buffer
 }
 

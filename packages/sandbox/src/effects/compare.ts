@@ -5,7 +5,7 @@ import { codeOf } from '../disk/system-error.ts'
 import { sameXattrs } from '../disk/xattrs.ts'
 import type { ViewLayer } from '../view.ts'
 import type { Change, ContentSource } from './change.ts'
-import { contentHash } from './content.ts'
+import { contentHash, realSource } from './content.ts'
 
 /** An entry of the view beside what is at its path on the real disk. */
 interface Entry {
@@ -70,11 +70,11 @@ function isOtherService({ after, copiedUp }: Entry): boolean {
 }
 
 async function compareContent(entry: Entry, before: EntryState): Promise<{ same: boolean; sha256?: string }> {
-  const { after, source, path, layer } = entry
+  const { after, source } = entry
   if (after.type === 'symlink') return { same: before.target?.equals(after.target ?? Buffer.alloc(0)) === true }
   if (after.type === 'device') return { same: before.rdev === after.rdev && before.character === after.character }
   if (after.type !== 'file' || !source) return { same: true }
-  const real: ContentSource = { where: 'real', path: joinBytes(Buffer.from(layer.root), path) }
+  const real = realSource(entry)
   if (source.where === 'real' && source.path.equals(real.path)) return { same: true }
   const sha256 = await hashOf(entry)
   if (before.size !== after.size) return { same: false, sha256 }

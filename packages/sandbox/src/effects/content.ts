@@ -1,9 +1,12 @@
 import { type Hash, createHash, hash } from 'node:crypto'
-import { chmodSync, closeSync, fstatSync, lstatSync, openSync, read as readAsync, readSync } from 'node:fs'
+import { closeSync, fstatSync, lstatSync, read as readAsync, readSync } from 'node:fs'
 import { promisify } from 'node:util'
+import { chmodEntry } from '../disk/attributes.ts'
 import { parts } from '../disk/copy-content.ts'
+import { joinBytes } from '../disk/path-bytes.ts'
+import { openFileBeneath } from '../disk/real-disk.ts'
 import { codeOf } from '../disk/system-error.ts'
-import type { ContentSource } from './change.ts'
+import type { Change, ContentSource } from './change.ts'
 import { createPace } from '../pace.ts'
 
 /** Files up to this are read in one piece; larger ones in pieces, with other work in between. */
@@ -66,13 +69,20 @@ async function* readContent(source: ContentSource): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** Opens a content for reading. What commands made unreadable for their own user is, in an upper directory, opened for this moment. */
+/** What is at the path of a change, or of an entry like it, on the real disk. */
+export function realSource({ layer, path }: Pick<Change, 'layer' | 'path'>): ContentSource {
+  return { where: 'real', root: layer.root, path }
+}
+
+/** Opens a content for reading, following no link. What commands made unreadable for their own user is, in an upper directory, opened for this moment. */
 export function openContent(source: ContentSource): number {
+  const { where, root, path } = source
   try {
-    return openSync(source.path, 'r')
+    return openFileBeneath(root, path)
   } catch (error) {
-    if (source.where !== 'upper' || codeOf(error) !== 'EACCES') throw error
-    return withMode({ path: source.path, bits: 0o400 }, () => openSync(source.path, 'r'))
+    if (where !== 'upper' || codeOf(error) !== 'EACCES') throw error
+    const full = joinBytes(Buffer.from(root), path)
+    return withMode({ path: full, bits: 0o400 }, () => openFileBeneath(root, path))
   }
 }
 
@@ -93,10 +103,10 @@ function readSmall(source: ContentSource): number {
 
 function withMode<T>({ path, bits }: { path: Buffer; bits: number }, work: () => T): T {
   const mode = lstatSync(path).mode & 0o7777
-  chmodSync(path, mode | bits)
+  chmodEntry(path, mode | bits)
   try {
     return work()
   } finally {
-    chmodSync(path, mode)
+    chmodEntry(path, mode)
   }
 }

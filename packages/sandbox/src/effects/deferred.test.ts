@@ -106,7 +106,7 @@ test('the configuration of a repository runs something only by its keys and sect
     const path = join(folder, name)
     mkdirSync(join(path, '.git'), { recursive: true })
     writeFileSync(join(path, 'content'), content)
-    const source = { where: 'upper', path: Buffer.from(join(path, 'content')) } as const
+    const source = { where: 'upper', root: path, path: Buffer.from('content') } as const
     return ruleOf({ ...change(join(path, '.git/config')), source })
   }
   expect(

@@ -1,7 +1,7 @@
 import { closeSync, lstatSync, readFileSync } from 'node:fs'
 import { nameOf } from '../disk/path-bytes.ts'
-import type { Change } from './change.ts'
-import { openContent } from './content.ts'
+import type { Change, ContentSource } from './change.ts'
+import { openContent, realSource } from './content.ts'
 import { type DeferredRule, deferredRules, gitConfigKeys } from './deferred-rules.ts'
 import { fullPath } from './effect-hash.ts'
 
@@ -97,8 +97,8 @@ function onPath(path: string, change: Change, directories: readonly string[]): s
 /** A configuration of a repository that makes git run something. Reading it costs a file, so the name decides first. */
 function gitConfig(path: string, change: Change): string | undefined {
   if (!/(\.git|\.git\/modules\/.*|\.git\/worktrees\/[^/]*)\/config(\.worktree)?$/.test(path)) return undefined
-  const lines = new Set(change.before ? contentLines(readFileSyncOrEmpty(fullPath(change))) : [])
-  const added = change.source ? contentLines(readSource(change)).filter((line) => !lines.has(line)) : []
+  const lines = new Set(change.before ? contentLines(readBefore(change)) : [])
+  const added = change.source ? contentLines(readSource(change.source)).filter((line) => !lines.has(line)) : []
   // The key or section alone: a branch may be called anything.
   return added.some((line) => gitConfigKeys.test(line.replace(/["=].*/, ''))) ? 'git-config' : undefined
 }
@@ -112,13 +112,21 @@ function isPrivileged({ kind, before, after }: Change): boolean {
   return kind !== 'metadata' || rights(after) !== rights(before) || before?.uid !== after.uid
 }
 
-function readSource({ source }: Change): string {
-  if (!source) return ''
+function readSource(source: ContentSource): string {
   const descriptor = openContent(source)
   try {
     return readFileSync(descriptor, 'utf8')
   } finally {
     closeSync(descriptor)
+  }
+}
+
+/** '' for what is no file, or cannot be read: then every line is new. */
+function readBefore(change: Change): string {
+  try {
+    return readSource(realSource(change))
+  } catch {
+    return ''
   }
 }
 

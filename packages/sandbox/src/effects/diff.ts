@@ -1,7 +1,8 @@
 import { closeSync, readFileSync } from 'node:fs'
 import { createTwoFilesPatch } from 'diff'
+import type { EntryState } from '../disk/entry-state.ts'
 import type { Change, ContentSource } from './change.ts'
-import { openContent } from './content.ts'
+import { openContent, realSource } from './content.ts'
 import { fullPath } from './effect-hash.ts'
 
 /** Bounds of the diffs of one effect list. */
@@ -69,6 +70,7 @@ function patchOfNew(name: string, content: string, bytes: number): string {
 }
 
 function isCandidate({ kind, before, after, movedFrom, copyOf }: Change, limits: DiffLimits): boolean {
+  if (before && after && !mayRead(after, before)) return false
   if (kind !== 'added' && kind !== 'modified') return false
   if (copyOf || (movedFrom && kind === 'added') || after?.type !== 'file') return false
   return (
@@ -76,11 +78,15 @@ function isCandidate({ kind, before, after, movedFrom, copyOf }: Change, limits:
   )
 }
 
+/** Whether the owner of what is there now may read what was: a directory of theirs may hold what they cannot open, and can replace. */
+function mayRead(owner: EntryState, { mode, uid, gid }: EntryState): boolean {
+  return owner.uid === 0 || owner.uid === uid || (mode & 0o004) !== 0 || (owner.gid === gid && (mode & 0o040) !== 0)
+}
+
 function bothSides(change: Change): { before: string; after: string } | undefined {
   try {
-    const real: ContentSource = { where: 'real', path: fullPath(change) }
     const after = change.source && readText(change.source)
-    const before = change.before ? readText(real) : ''
+    const before = change.before ? readText(realSource(change)) : ''
     return before === undefined || after === undefined ? undefined : { before, after }
   } catch {
     // Not readable, or not UTF-8.

@@ -1,8 +1,10 @@
-import { readState } from '../disk/entry-state.ts'
+import { isCmdopError } from '@cmdop/protocol'
+import { type EntryState, readState } from '../disk/entry-state.ts'
 import { keyOf } from '../disk/path-bytes.ts'
+import { RealDisk } from '../disk/real-disk.ts'
+import { codeOf } from '../disk/system-error.ts'
 import type { Change } from './change.ts'
-import { contentHash } from './content.ts'
-import { fullPath } from './effect-hash.ts'
+import { contentHash, realSource } from './content.ts'
 
 /**
  * Finds what was moved: entries that began as the inode of a path that lost it (`movedFrom`, carried out by a rename), and added
@@ -17,8 +19,8 @@ export async function findMoves(changes: readonly Change[]): Promise<void> {
     const from = released.get(inodeKey(change, change.originIno))?.pop()
     if (!from) continue
     change.movedFrom = from
-    const before = readState(fullPath(from))
-    if (before) from.before = before
+    const before = readReal(from)
+    if (before?.ino === from.before?.ino && before) from.before = before
     // Written to, or copied up whole and not changed?
     if (change.source?.where === 'upper' && from.kind === 'deleted') from.sha256 = await realHash(from)
   }
@@ -43,9 +45,20 @@ async function findCopies(changes: readonly Change[]): Promise<void> {
   }
 }
 
+/** With its extended attributes, which were not read of what is deleted. */
+function readReal({ layer, path }: Change): EntryState | undefined {
+  using disk = new RealDisk(layer.root)
+  try {
+    return readState(disk.at(path))
+  } catch (error) {
+    if (isCmdopError(error) || codeOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
 /** '' for what cannot be read. */
 async function realHash(change: Change): Promise<string> {
-  return contentHash({ where: 'real', path: fullPath(change) }, change.before?.size ?? 0).catch(() => '')
+  return contentHash(realSource(change), change.before?.size ?? 0).catch(() => '')
 }
 
 /** Of several copies the one that keeps the name. */

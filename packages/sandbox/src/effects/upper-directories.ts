@@ -1,4 +1,6 @@
-import { chmodSync, lstatSync, readdirSync } from 'node:fs'
+import { chmodSync, readdirSync, statSync } from 'node:fs'
+import { chmodEntry } from '../disk/attributes.ts'
+import type { RealDisk } from '../disk/real-disk.ts'
 import { codeOf } from '../disk/system-error.ts'
 
 /**
@@ -8,21 +10,22 @@ import { codeOf } from '../disk/system-error.ts'
 export class UpperDirectories implements Disposable {
   readonly #opened: { path: Buffer; mode: number }[] = []
 
-  /** Names in a directory, which can be reached until the end. */
-  list(path: Buffer): readonly Buffer[] {
-    const mode = lstatSync(path).mode & 0o7777
-    if ((mode & 0o500) === 0o500 || process.geteuid?.() === 0) return readdirSync(path, { encoding: 'buffer' })
+  /** Names in a directory of an upper one, which can be reached until the end. */
+  list(upper: RealDisk, path: Buffer): readonly Buffer[] {
+    const at = upper.folder(path)
+    const mode = statSync(at).mode & 0o7777
+    if ((mode & 0o500) === 0o500 || process.geteuid?.() === 0) return readdirSync(at, { encoding: 'buffer' })
     try {
-      chmodSync(path, mode | 0o700)
-      this.#opened.push({ path, mode })
+      chmodSync(at, mode | 0o700)
+      this.#opened.push({ path: upper.full(path), mode })
     } catch (error) {
       if (codeOf(error) !== 'EPERM') throw error
     }
-    return readdirSync(path, { encoding: 'buffer' })
+    return readdirSync(at, { encoding: 'buffer' })
   }
 
   /** Closes them again, the innermost first. */
   [Symbol.dispose](): void {
-    for (const { path, mode } of this.#opened.splice(0).toReversed()) chmodSync(path, mode)
+    for (const { path, mode } of this.#opened.splice(0).toReversed()) chmodEntry(path, mode)
   }
 }

@@ -1,10 +1,13 @@
 import { readdirSync, statfsSync } from 'node:fs'
+import { isCmdopError } from '@cmdop/protocol'
 import { type EntryState, readState } from '../disk/entry-state.ts'
 import { inOrder, isWithin, joinBytes, keyOf } from '../disk/path-bytes.ts'
+import { RealDisk } from '../disk/real-disk.ts'
 import { codeOf } from '../disk/system-error.ts'
 import type { View, ViewLayer } from '../view.ts'
 import type { Change, Changes, ContentSource, LinkAnchor } from './change.ts'
 import { compareEntry } from './compare.ts'
+import { realSource } from './content.ts'
 import { fullPath } from './effect-hash.ts'
 import { FoldedChanges } from './folded.ts'
 import { type OverlayNotes, isWhiteout, splitNotes } from './overlay-notes.ts'
@@ -27,14 +30,17 @@ const MS = 1_000_000n
 /** Names in a path, from the root of the disk. */
 const KEPT_DEPTH = 2
 const TOO_LONG = 'Its path is longer than the system takes, so what is in it is not known.'
+const SUBVOLUME =
+  'It is a filesystem of its own without being mounted, as a subvolume is, so what changes in it is not known.'
 
 /** `OVERLAYFS_SUPER_MAGIC` of `<linux/magic.h>`. */
 const OVERLAYFS = 0x794c_7630
 
-/** One entry of the view: its path, the upper entry if any, and where the lower one is if it shows through. */
+/** One entry of the view: its path, whether it is an upper entry, and where the lower one is if it shows through. */
 interface Place {
   readonly path: Buffer
-  readonly upper?: Buffer
+  /** Absent where nothing of it is in the upper directory, at the same path. */
+  readonly isUpper?: true
   /** Relative to the layer's root. Another than `path` below a renamed directory. */
   readonly lower?: Buffer
 }
@@ -60,6 +66,8 @@ class Walk implements Changes {
   #root = top
   #device = 0n
   #isOnOverlay = false
+  #disk: RealDisk | undefined
+  #upper: RealDisk | undefined
 
   constructor({ view, directories, most, pace }: WalkParts) {
     this.#view = view
@@ -83,12 +91,16 @@ class Walk implements Changes {
     const rounded = upper.mtimeNs - real.mtimeNs < MS && real.mtimeNs - upper.mtimeNs < MS
     const mtimeNs = rounded ? real.mtimeNs : upper.mtimeNs
     await this.#compare({ path: top, after: { ...upper, xattrs: own, ...owner, mtimeNs }, before: real })
-    await this.#directory({ path: top, upper: Buffer.from(layer.upper), lower: top }, real)
+    using disk = new RealDisk(layer.root)
+    using upperDisk = new RealDisk(layer.upper)
+    this.#disk = disk
+    this.#upper = upperDisk
+    await this.#directory({ path: top, isUpper: true, lower: top }, real)
   }
 
   /** What is in a directory of the view. */
   async #directory(place: Place, real: EntryState | undefined): Promise<void> {
-    const upper = place.upper ? inOrder(this.#directories.list(place.upper)) : []
+    const upper = place.isUpper ? this.#listUpper(place.path) : []
     for (const name of upper) {
       try {
         await this.#upperEntry(place, name)
@@ -113,8 +125,7 @@ class Walk implements Changes {
 
   async #upperEntry(directory: Place, name: Buffer): Promise<void> {
     const path = joinBytes(directory.path, name)
-    const upper = joinBytes(directory.upper ?? top, name)
-    const state = readState(upper)
+    const state = absentOr(() => this.#upper && readState(this.#upper.at(path)))
     // Gone since the directory was listed: the view is live.
     if (!state) return
     if (isWhiteout(state)) return this.#deleted(path)
@@ -122,34 +133,29 @@ class Walk implements Changes {
     const lower = this.#lowerOf(directory, name, notes)
     const before = this.#real(path)
     // Another mount is there by now, which this layer does not cover.
-    if (before && this.#isElsewhere(before)) return undefined
+    if (before && this.#isElsewhere(path, before)) return undefined
     const after = { ...state, xattrs: own }
-    if (state.type !== 'directory')
-      return this.#file({ path, upper, ...(lower && { lower }) }, after, { before, notes })
+    if (state.type !== 'directory') return this.#file({ path, ...(lower && { lower }) }, after, { before, notes })
     await this.#compare({ path, after, before, ...(notes.originIno !== undefined && { originIno: notes.originIno }) })
     const shows = lower && (lower.equals(path) ? before : this.#real(lower, false))?.type === 'directory'
-    await this.#directory({ path, upper, ...(shows && { lower }) }, before)
+    await this.#directory({ path, isUpper: true, ...(shows && { lower }) }, before)
   }
 
   /** An entry that is only in the directory that shows through a renamed one. */
   async #lowerEntry(place: { path: Buffer; lower: Buffer }): Promise<void> {
     const after = this.#real(place.lower)
-    if (!after || this.#isElsewhere(after)) return
+    if (!after || this.#isElsewhere(place.lower, after)) return
     const before = this.#real(place.path)
-    const source: ContentSource = { where: 'real', path: joinBytes(this.#root, place.lower) }
+    const source = realSource({ layer: this.#layer, path: place.lower })
     await this.#compare({ path: place.path, after, before, source, originIno: after.ino })
     if (after.type === 'directory') await this.#directory(place, before)
     await this.#pace()
   }
 
-  async #file(
-    place: Place & { upper: Buffer },
-    after: EntryState,
-    about: { before: EntryState | undefined; notes: OverlayNotes },
-  ) {
+  async #file(place: Place, after: EntryState, about: { before: EntryState | undefined; notes: OverlayNotes }) {
     const { before, notes } = about
-    const real = notes.metacopy && place.lower ? joinBytes(this.#root, place.lower) : undefined
-    const source: ContentSource = real ? { where: 'real', path: real } : { where: 'upper', path: place.upper }
+    const real = notes.metacopy && place.lower ? realSource({ layer: this.#layer, path: place.lower }) : undefined
+    const source: ContentSource = real ?? { where: 'upper', root: this.#layer.upper, path: place.path }
     const originIno = real ? this.#real(place.lower ?? top, false)?.ino : notes.originIno
     const linkGroup = after.nlink > 1 ? `${after.dev}:${after.ino}` : undefined
     const changed = await this.#compare({
@@ -182,15 +188,20 @@ class Walk implements Changes {
   async #deleted(path: Buffer): Promise<void> {
     const before = this.#real(path, false)
     // Never there, or another mount, which the view does not cover.
-    if (!before || this.#isElsewhere(before)) return
+    if (!before || this.#isElsewhere(path, before)) return
     this.#keep({ kind: 'deleted', layer: this.#layer, path, before })
     if (before.type === 'directory') await this.#deletedBelow(path)
     await this.#pace()
   }
 
-  /** On another mount. On an overlay, as the root of a container is, files have other devices than the directories they are in. */
-  #isElsewhere(state: EntryState): boolean {
-    return state.dev !== this.#device && (state.type === 'directory' || !this.#isOnOverlay)
+  /**
+   * On another mount, which the view does not cover. On an overlay, as the root of a container is, files have other devices than the
+   * directories they are in. What has another device for no such reason, as a subvolume, is not known to be comparable.
+   */
+  #isElsewhere(path: Buffer, state: EntryState): boolean {
+    if (state.dev === this.#device || (state.type !== 'directory' && this.#isOnOverlay)) return false
+    if (this.#disk?.isMount(path) !== true) this.unread.push({ path: joinBytes(this.#root, path), why: SUBVOLUME })
+    return true
   }
 
   async #deletedBelow(path: Buffer): Promise<void> {
@@ -204,10 +215,11 @@ class Walk implements Changes {
     return directory.lower && joinBytes(directory.lower, notes.redirect ?? name)
   }
 
+  /** Nothing is below what is no directory on the real disk, also where a symbolic link there leads to one. */
   #real(path: Buffer, xattrs = true): EntryState | undefined {
     const full = joinBytes(this.#root, path)
     try {
-      return readState(full, { xattrs })
+      return absentOr(() => this.#disk && readState(this.#disk.at(path), { xattrs }))
     } catch (error) {
       const code = codeOf(error)
       if (code !== 'EACCES' && code !== 'ENAMETOOLONG') throw error
@@ -217,19 +229,34 @@ class Walk implements Changes {
     }
   }
 
+  #listUpper(path: Buffer): readonly Buffer[] {
+    const upper = this.#upper
+    return inOrder(absentOr(() => upper && this.#directories.list(upper, path)) ?? [])
+  }
+
   #listReal(path: Buffer): readonly Buffer[] {
     const full = joinBytes(this.#root, path)
     if (isWithin(full, Buffer.from(this.#view.folder))) return []
     try {
-      return inOrder(readdirSync(full, { encoding: 'buffer' }))
+      return inOrder(absentOr(() => this.#disk && readdirSync(this.#disk.folder(path), { encoding: 'buffer' })) ?? [])
     } catch (error) {
       const code = codeOf(error)
-      if (code === 'ENOENT' || code === 'ENOTDIR') return []
       if (code !== 'EACCES' && code !== 'ENAMETOOLONG') throw error
       const why = code === 'EACCES' ? 'The directory cannot be read, so what is in it is not known.' : TOO_LONG
       this.unread.push({ path: full, why })
       return []
     }
+  }
+}
+
+/** Undefined for what is not there, or is below a link, a file or another mount. */
+function absentOr<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    const code = codeOf(error)
+    if (code === 'ENOENT' || code === 'ENOTDIR' || isCmdopError(error)) return undefined
+    throw error
   }
 }
 
