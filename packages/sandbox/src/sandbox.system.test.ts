@@ -1,6 +1,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, readdir, readlink } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -99,6 +100,34 @@ test.runIf(hasNamespaces)(
       message: expect.stringContaining('nothing ran'),
     })
     expect(left).toBe('large')
+  },
+)
+
+test.runIf(hasNamespaces)(
+  'a mounted socket or FIFO, and a file system that cannot be under an overlay, are empty in a view; a mounted file is there',
+  async () => {
+    const home = await mkdtemp(join(base, 'mounted-'))
+    const server = createServer().listen(join(home, 'outside'))
+    await once(server, 'listening')
+    let reached = 0
+    server.on('connection', () => (reached += 1))
+    // Overlays can be stacked twice: the view would be the third.
+    const mounts = `
+      set -e; cd '${home}'; mkdir one two deep state; touch one/file socket pipe file; echo text > text; mkfifo fifo
+      mount --bind outside socket; mount --bind fifo pipe; mount --bind text file
+      mount -t overlay -o lowerdir=one:two none two; mount -t overlay -o lowerdir=two:one none deep; "$@"`
+    const connect = `require('net').connect('${home}/socket').on('error', () => {}).on('connect', () => process.exit())`
+    const script = `cd '${home}'; '${process.execPath}' -e "${connect}"; stat -c '%F' socket pipe; cat file; ls -A deep`
+    const user = privilege === 'user' ? ['--user', '--map-root-user'] : []
+    const namespaces = [...user, '--mount', '--propagation', 'private']
+    const input = { restrictions: { dryRun: true }, folder: join(home, 'state'), script }
+    expect(await askIn(namespaces, mounts, input)).toMatchObject({
+      tier: 'namespaces',
+      stdout: 'regular empty file\nregular empty file\ntext\n',
+      unpreviewable: expect.arrayContaining([{ path: join(home, 'deep'), why: expect.stringContaining('is empty') }]),
+    })
+    expect(reached).toBe(0)
+    server.close()
   },
 )
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, realpathSync } from 'node:fs'
+import { mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { EffectTable } from './effects/effect-table.ts'
@@ -11,7 +11,7 @@ import { SessionPlace, type SessionPlaceOptions } from './session-place.ts'
 export interface RestrictedOptions {
   /** Of the daemon: nothing restricted sees it. Made where it is missing. */
   readonly dataDir: string
-  /** Other folders that nothing restricted sees. One that is missing is left out. */
+  /** Other folders that nothing restricted sees, looked for each time that a sandbox is opened. */
   readonly hidden?: readonly string[] | undefined
   /** Bytes that the changes of all that waits may take together. */
   readonly maxPendingBytes?: number
@@ -30,8 +30,7 @@ export class Restricted implements AsyncDisposable {
     // What is hidden is a place on the disk, whatever it is called.
     const dataDir = realpathSync(given)
     const folder = join(dataDir, 'restricted')
-    const others = hidden.filter((path) => existsSync(path)).map((path) => realpathSync(path))
-    this.sandboxes = new Sandboxes(folder, [...new Set([dataDir, ...others])])
+    this.sandboxes = new Sandboxes(folder, [dataDir, ...hidden])
     this.effects = new EffectTable({
       folder: join(folder, 'effects'),
       journals: join(folder, 'journals'),

@@ -1,3 +1,4 @@
+import { existsSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import type { MachineCapabilities, Restrictions } from '@cmdop/protocol'
 import { openSandbox, probeCapabilities, type Sandbox, type SandboxCapabilities, WarmHosts } from '@cmdop/sandbox'
@@ -20,7 +21,7 @@ export class Sandboxes implements AsyncDisposable {
   #warm: WarmHosts | undefined
   #probing: Promise<SandboxCapabilities> | undefined
 
-  /** `folder` is for the state of the sandboxes; nothing in one sees it, or what is `hidden`. */
+  /** `folder` is for the state of the sandboxes; nothing in one sees it, or what is `hidden` and there when it is opened. */
   constructor(folder: string, hidden: readonly string[]) {
     this.#folder = folder
     this.#hidden = hidden
@@ -28,10 +29,12 @@ export class Sandboxes implements AsyncDisposable {
   }
 
   /** Rejects with `restriction_unenforceable` where this machine cannot hold them; nothing ran then. */
-  open(restrictions: Restrictions, { id, cwd, shared }: PlaceOfWork & { id: string }): Promise<Sandbox> {
+  async open(restrictions: Restrictions, { id, cwd, shared }: PlaceOfWork & { id: string }): Promise<Sandbox> {
     // What has a view is the common case, and has no network but where that is asked for.
     this.#warm ??= new WarmHosts({ privilege: process.getuid?.() === 0 ? 'root' : 'user', network: 'none' })
-    const options = { folder: this.states, hidden: this.#hidden, id, cwd, warm: this.#warm }
+    // What is hidden is a place on the disk, whatever it is called, and may have come since the last time.
+    const hidden = this.#hidden.filter((path) => existsSync(path)).map((path) => realpathSync(path))
+    const options = { folder: this.states, hidden: [...new Set(hidden)], id, cwd, warm: this.#warm }
     return openSandbox(restrictions, { ...options, ...(shared !== undefined && { shared }) })
   }
 

@@ -138,27 +138,38 @@ export class SessionPlace {
   }
 
   #running(viewOf: () => SessionView): RunningTransaction {
-    const decided = { resolve: () => {}, ended: Promise.resolve() as Promise<unknown> }
+    let decision: { readonly over: () => void; ended: Promise<unknown> } | undefined
     return {
       freeze: async () => {
         const { leave, endSession, session } = this.#options
         const view = viewOf()
-        this.#deciding = new Promise((resolve) => (decided.resolve = resolve))
+        if (this.#deciding !== undefined || view.isOver)
+          throw new CmdopError('conflict', 'The session is just leaving this view; try again.')
+        const { promise, resolve } = Promise.withResolvers<void>()
+        this.#deciding = promise
+        decision = { over: resolve, ended: Promise.resolve() }
         await leave(view.sandbox.id)
         // A terminal does not go on without its shell. It ends once this is decided.
-        if (session.kind === 'terminal') decided.ended = endSession()
+        if (session.kind === 'terminal') decision.ended = endSession()
         return view.freeze()
       },
       decided: async (outcome) => {
+        // Of what was not frozen, nothing was held up.
+        if (decision === undefined) return
+        const { over, ended } = decision
+        decision = undefined
         const view = viewOf()
-        if (outcome === 'gone') {
-          view.isOver = true
-          this.#current = undefined
-          await view.sandbox.discard()
-        } else view.sandbox.thaw()
-        this.#deciding = undefined
-        decided.resolve()
-        await decided.ended
+        try {
+          if (outcome === 'gone') {
+            view.isOver = true
+            this.#current = undefined
+            await view.sandbox.discard()
+          } else view.sandbox.thaw()
+        } finally {
+          this.#deciding = undefined
+          over()
+        }
+        await ended
       },
     }
   }

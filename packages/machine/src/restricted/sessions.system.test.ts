@@ -92,6 +92,30 @@ describe.runIf(hasViews)('a terminal under dryRun', () => {
     await world.ask('effect.undo', { effectId: sessionId })
   })
 
+  test.each(['close', 'decide'])(
+    'that ends while it is decided on has one outcome, whichever is first: %s',
+    async (first) => {
+      const { sessionId } = await world.open({ restrictions: { dryRun: true } })
+      await execute(sessionId, 'mkdir made.txt; rm kept.txt')
+      const { list } = await effectOf(sessionId)
+      const steps = [
+        () => world.ask('session.close', { sessionId }),
+        () => apply(sessionId, list?.hash ?? '').catch((error: unknown) => error),
+      ]
+      const answers = await Promise.all((first === 'close' ? steps : steps.toReversed()).map((step) => step()))
+      const refused = answers.find((answer) => answer instanceof Error)
+      if (refused !== undefined) {
+        expect(refused).toMatchObject({ code: 'conflict' })
+        expect((await effectOf(sessionId)).info.state).toBe('pending')
+        await apply(sessionId, list?.hash ?? '')
+      }
+      expect((await effectOf(sessionId)).info.state).toBe('applied')
+      expect([existsSync(kept), existsSync(made)]).toEqual([false, true])
+      expect(await world.ask('effect.undo', { effectId: sessionId })).toMatchObject({ state: 'undone' })
+      expect([existsSync(kept), existsSync(made)]).toEqual([true, false])
+    },
+  )
+
   test('ends when its effect is applied, exactly as it was shown', async () => {
     const { sessionId } = await world.open({ shell: 'bash', restrictions: { noDelete: true } })
     const watcher = await world.observe(sessionId, {}, ada)

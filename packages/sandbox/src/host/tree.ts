@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, readdirSync, readlinkSync, symlinkSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { StepError } from './libc.ts'
 import { MS, bind, bindReadOnly, makeReadOnly, placeholder, tmpfs } from './mount-calls.ts'
@@ -7,6 +7,8 @@ import { Overlays } from './overlay.ts'
 import type { HostPlan, ViewReport } from './plan.ts'
 
 type Tree = Pick<ViewReport, 'layers' | 'unpreviewable'>
+
+const LEFT_OUT = 'It is a mounted socket, FIFO or device: it is empty in the view.'
 
 /** What one tree is built from. */
 interface Site {
@@ -46,7 +48,7 @@ function coverAll(site: Site): void {
 function cover(site: Site, mount: Pick<Mount, 'path' | 'readOnly'>, isChangeable: boolean): void {
   const target = join(site.at, mount.path)
   if (lstatSync(target, { throwIfNoEntry: false }) === undefined) return
-  if (!lstatSync(mount.path).isDirectory()) return fallBack(site, mount.path, 'It is a mounted file.')
+  if (!lstatSync(mount.path).isDirectory()) return coverMountedFile(site, mount.path, target)
   if (isChangeable && mount.readOnly) site.unpreviewable.push({ path: mount.path, why: 'It is mounted read-only.' })
   try {
     if (isChangeable && !mount.readOnly) site.overlays.changeable(mount.path, target)
@@ -54,13 +56,30 @@ function cover(site: Site, mount: Pick<Mount, 'path' | 'readOnly'>, isChangeable
   } catch (error) {
     // A view without a root would be none.
     if (!(error instanceof StepError) || mount.path === '/') throw error
-    fallBack(site, mount.path, `Its file system cannot be under an overlay: ${error.errno}.`)
+    leaveOut(site, mount.path, error)
   }
 }
 
-function fallBack({ at, unpreviewable }: Site, path: string, why: string): void {
-  bindReadOnly(path, join(at, path))
-  unpreviewable.push({ path, why })
+/**
+ * A mounted file. What is no data is covered: a read-only bind mount stops nobody from connecting to a socket, or from writing to a
+ * FIFO or device.
+ */
+function coverMountedFile({ plan, unpreviewable }: Site, path: string, target: string): void {
+  const isData = lstatSync(path).isFile()
+  bindReadOnly(isData ? path : emptyFile(plan), target)
+  unpreviewable.push({ path, why: isData ? 'It is a mounted file.' : LEFT_OUT })
+}
+
+function emptyFile({ state }: HostPlan): string {
+  const path = join(state, 'empty-file')
+  if (!existsSync(path)) writeFileSync(path, '', { mode: 0o444 })
+  return path
+}
+
+/** What cannot be under an overlay is not shown at all: by a bind mount, the sockets and FIFOs in it would be those outside. */
+function leaveOut({ at, unpreviewable }: Site, path: string, { errno }: StepError): void {
+  tmpfs(join(at, path), 'mode=0555,size=4k', MS.RDONLY | MS.NOSUID | MS.NODEV | MS.NOEXEC)
+  unpreviewable.push({ path, why: `Its file system cannot be under an overlay (${errno}): it is empty in the view.` })
 }
 
 /**
@@ -77,7 +96,7 @@ function coverEntries(site: Site, folder: string): void {
     const path = join(folder, entry.name)
     const target = join(site.at, path)
     if (entry.isSymbolicLink()) symlinkSync(readlinkSync(path), target)
-    else if (entry.isFile()) bindFile(path, target)
+    else if (entry.isFile()) showFile(site, path, target)
     else if (entry.isDirectory()) coverDirectory(site, path, target)
   }
 }
@@ -96,9 +115,11 @@ function isOwn(name: string): boolean {
   return name === 'proc' || name === 'sys' || name === 'dev'
 }
 
-function bindFile(path: string, target: string): void {
+/** The listing has what is below a mount: what is mounted there may be no file. */
+function showFile({ unpreviewable }: Site, path: string, target: string): void {
   placeholder(target)
-  bindReadOnly(path, target)
+  if (lstatSync(path).isFile()) bindReadOnly(path, target)
+  else unpreviewable.push({ path, why: LEFT_OUT })
 }
 
 function coverDirectory(site: Site, path: string, target: string): void {
@@ -109,7 +130,7 @@ function coverDirectory(site: Site, path: string, target: string): void {
     site.overlays.readOnly(path, target)
   } catch (error) {
     if (!(error instanceof StepError)) throw error
-    fallBack(site, path, `Its file system cannot be under an overlay: ${error.errno}.`)
+    leaveOut(site, path, error)
   }
 }
 

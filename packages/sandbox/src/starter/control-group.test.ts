@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -25,7 +25,17 @@ test('bounds for all together go to a group beside that of the daemon, with what
   expect(read('cgroup.subtree_control')).toBe('+pids +memory')
   expect(read('cmdop-one/pids.max')).toBe('26')
   expect(read('cmdop-one/memory.max')).toBe('1067108864')
+  expect(read('cmdop-one/memory.swap.max')).toBe('0')
   expect(read('cmdop-one/cgroup.procs')).toBe('4711')
+})
+
+test('a group that cannot be removed yet is removed a little later', async () => {
+  const group = ControlGroup.forLimits('busy', { tasksMax: 10 }, delegated())
+  const path = join(root, 'system.slice/cmdop.service/cmdop-busy')
+  group?.[Symbol.dispose]()
+  expect(existsSync(path)).toBe(true)
+  unlinkSync(join(path, 'pids.max'))
+  await expect.poll(() => existsSync(path), { timeout: 10_000 }).toBe(false)
 })
 
 test('without such bounds there is none', () => {

@@ -8,6 +8,10 @@ import { unenforceable } from '../restrictions/unenforceable.ts'
 const HOST_TASKS = 16
 const HOST_BYTES = 64 * 1024 * 1024
 
+/** How often a group is tried to be removed, and the pause between. */
+const REMOVALS = 10
+const REMOVAL_PAUSE_MS = 100
+
 /** Where the kernel shows its groups, and in which this process is. Others in tests alone. */
 export interface ControlGroups {
   readonly root: string
@@ -46,6 +50,7 @@ export class ControlGroup implements Disposable {
     const group = new ControlGroup(path)
     try {
       for (const { file, value } of wanted) writeFileSync(join(path, file), String(value))
+      if (limits?.memoryMaxBytes !== undefined) group.#forbidSwap()
       return group
     } catch (error) {
       group[Symbol.dispose]()
@@ -58,13 +63,32 @@ export class ControlGroup implements Disposable {
     writeFileSync(join(this.#path, 'cgroup.procs'), String(pid))
   }
 
-  /** Removes it. Whatever is in it is ended. Idempotent. */
+  /** Removes it. Whatever is in it is ended; while that takes a moment, it is tried again. Idempotent. */
   [Symbol.dispose](): void {
     try {
       if (existsSync(join(this.#path, 'cgroup.kill'))) writeFileSync(join(this.#path, 'cgroup.kill'), '1')
-      rmdirSync(this.#path)
     } catch {
-      // It is gone, or its last process is ending: an empty group holds nothing.
+      // It is gone.
+    }
+    this.#remove(REMOVALS)
+  }
+
+  /** What is in the swap does not count as memory. A kernel without swap has no such file. */
+  #forbidSwap(): void {
+    const file = join(this.#path, 'memory.swap.max')
+    try {
+      writeFileSync(file, '0')
+    } catch (error) {
+      if (existsSync(file)) throw error
+    }
+  }
+
+  #remove(tries: number): void {
+    try {
+      rmdirSync(this.#path)
+    } catch (error) {
+      // Its last process is ending. One that stays holds nothing.
+      if (codeOf(error) !== 'ENOENT' && tries > 1) setTimeout(() => this.#remove(tries - 1), REMOVAL_PAUSE_MS).unref()
     }
   }
 }

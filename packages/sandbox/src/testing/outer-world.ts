@@ -77,6 +77,8 @@ if [ "$as" = user ]; then
   export HOME="/home/$user" USER="$user"
   exec setpriv --reuid 4242 --regid 4242 --clear-groups -- "$@"
 fi
+# Where rc files are looked for, whatever home the tests have.
+export HOME=/root
 exec setpriv --bounding-set=-mknod,-sys_module,-sys_boot,-sys_rawio,-sys_time -- "$@"
 `
 

@@ -20,7 +20,11 @@ try {
     await sandbox.spawn({ file: 'sh', args: ['-c', script], cwd: '/', env: { PATH: '/usr/bin:/bin' }, stdin: false })
     process.stdout.write('up\n')
     await sandbox.gone
-  } else process.stdout.write(`${JSON.stringify({ tier: sandbox.tier, ...(await runIn(sandbox, script)) })}\n`)
+  } else {
+    const { tier, view } = sandbox
+    const said = { tier, unpreviewable: view?.unpreviewable, ...(await runIn(sandbox, script)) }
+    process.stdout.write(`${JSON.stringify(said)}\n`)
+  }
 } catch (error) {
   if (!isCmdopError(error)) throw error
   process.stdout.write(`${JSON.stringify({ code: error.code, message: error.message, details: error.details })}\n`)

@@ -41,7 +41,12 @@ export class EffectStore {
   }
 
   remove(effectId: string): void {
-    for (const end of ['json', 'list']) rmSync(join(this.#folder, `${effectId}.${end}`), { force: true })
+    rmSync(join(this.#folder, `${effectId}.json`), { force: true })
+    this.removeList(effectId)
+  }
+
+  removeList(effectId: string): void {
+    rmSync(join(this.#folder, `${effectId}.list`), { force: true })
   }
 
   /** What an earlier daemon knew; without what it could not write to its end. */

@@ -20,13 +20,11 @@ import {
   type View,
 } from '@cmdop/sandbox'
 import type { EffectRecord } from './effect-store.ts'
-import { KnownEffects, type KnownEffectsOptions } from './known-effects.ts'
+import { KnownEffects, type KnownEffectsOptions, MAX_UNDOABLE } from './known-effects.ts'
 import { cancelledRefusal, failedRefusal, violatedRefusal } from './refusal.ts'
 import type { Transaction } from './transaction.ts'
 
 export interface EffectTableOptions extends KnownEffectsOptions {
-  /** Of the old versions, for undo. */
-  readonly journals: string
   /** Of the views. */
   readonly states: string
   /** Paths where a change changes what runs later, beside those that every machine has: the daemon's own. */
@@ -35,6 +33,9 @@ export interface EffectTableOptions extends KnownEffectsOptions {
 
 /** Milliseconds after which old versions over their bounds are looked for again. */
 const PRUNE_EVERY_MS = 3_600_000
+
+/** Effects that can be undone, over their bound, for which they are looked for before. */
+const PRUNE_EVERY = 1000
 
 /** How a transaction ended. */
 export interface Ending {
@@ -52,7 +53,10 @@ export class EffectTable {
   readonly #options: EffectTableOptions
   readonly #known: KnownEffects
   readonly #open = new Map<string, Transaction>()
+  /** Views that are being settled or decided on, by one at a time. */
+  readonly #claims = new Map<string, Promise<void>>()
   #prunedAt = Number.NEGATIVE_INFINITY
+  #isPruning = false
   /** The last change of the disk; one at a time. */
   #last: Promise<unknown> = Promise.resolve()
 
@@ -91,9 +95,12 @@ export class EffectTable {
   }
 
   /** A transaction is over, and its processes with it. Gives its effect; undefined when it changed nothing. Never rejects. */
-  async settle({ origin, keptAs }: Transaction, ending: Ending): Promise<EffectSummary | undefined> {
+  async settle({ origin, keptAs, view }: Transaction, ending: Ending): Promise<EffectSummary | undefined> {
+    // Who decides on it just now is first: then there is nothing left to settle, or nothing was decided.
+    while (this.#claims.has(view.id)) await this.#claims.get(view.id)
     const open = this.#known.get(origin.effectId)
     if (!this.#open.delete(origin.effectId) || open === undefined) return undefined
+    const release = this.#claim(view.id)
     const record = { info: { ...open.info, effectId: keptAs() }, view: open.view }
     if (record.info.effectId !== origin.effectId) this.#known.forget(origin.effectId)
     const summary = await this.#settle(record, ending).catch((err: unknown) => {
@@ -101,6 +108,7 @@ export class EffectTable {
       return summaryOf(this.#known.change(record, { state: 'pending', refusal: failedRefusal(err), hash: NO_HASH }))
     })
     if (summary?.state === 'pending') await this.#known.weigh(record.view)
+    release()
     return summary
   }
 
@@ -210,38 +218,61 @@ export class EffectTable {
     }
   }
 
-  #decide(effectId: string, permit: Pick<Permit, 'principalKind'>, { look, act }: Decide): Promise<EffectInfo> {
+  #decide(effectId: string, permit: Pick<Permit, 'principalKind'>, decide: Decide): Promise<EffectInfo> {
     refuseAi(permit)
     return this.#alone(async () => {
       const record = this.#known.find(effectId)
       const { state } = record.info
+      if (this.#claims.has(record.view.id))
+        throw new CmdopError('conflict', 'The effect is just being settled; try again.')
       if (state !== 'open' && state !== 'pending') throw new CmdopError('conflict', `The effect is ${state} already.`)
-      const open = this.#open.get(effectId)
-      if (open === undefined) {
-        const { list, ...decision } = await act(record, record.view, undefined)
+      const release = this.#claim(record.view.id)
+      try {
+        const open = this.#open.get(effectId)
+        if (open !== undefined) return await this.#decideRunning(record, open, { ...decide, release })
+        const { list, ...decision } = await decide.act(record, record.view, undefined)
         const info = this.#known.change(record, { ...decision, refusal: undefined }, list)
         await this.#known.removeState(record)
         return info
-      }
-      const { running } = open
-      if (running === undefined)
-        throw new CmdopError('conflict', 'The command still runs; wait for its end, or cancel it.')
-      await look?.(record, open.view)
-      const sideEffects = await running.freeze()
-      try {
-        const { list, ...decision } = await act(record, open.view, sideEffects)
-        const keptAs = open.keptAs()
-        this.#open.delete(effectId)
-        if (keptAs !== effectId) this.#known.forget(effectId)
-        const decided = { ...record, info: { ...record.info, effectId: keptAs } }
-        const info = this.#known.change(decided, decision, list && { ...list, effectId: keptAs })
-        await running.decided('gone')
-        return info
-      } catch (error) {
-        await running.decided('kept')
-        throw error
+      } finally {
+        release()
       }
     })
+  }
+
+  async #decideRunning(
+    record: EffectRecord,
+    { running, view, keptAs }: Transaction,
+    { look, act, release }: Decide & { readonly release: () => void },
+  ): Promise<EffectInfo> {
+    const { effectId } = record.info
+    if (running === undefined)
+      throw new CmdopError('conflict', 'The command still runs; wait for its end, or cancel it.')
+    await look?.(record, view)
+    let outcome: 'gone' | 'kept' = 'kept'
+    try {
+      const sideEffects = await running.freeze()
+      const { list, ...decision } = await act(record, view, sideEffects)
+      const id = keptAs()
+      this.#open.delete(effectId)
+      if (id !== effectId) this.#known.forget(effectId)
+      const decided = { ...record, info: { ...record.info, effectId: id } }
+      outcome = 'gone'
+      return this.#known.change(decided, decision, list && { ...list, effectId: id })
+    } finally {
+      // A session that ends with this settles what is kept, and is waited for.
+      release()
+      await running.decided(outcome)
+    }
+  }
+
+  #claim(viewId: string): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#claims.set(viewId, promise)
+    return () => {
+      if (this.#claims.get(viewId) === promise) this.#claims.delete(viewId)
+      resolve()
+    }
   }
 
   /** What an earlier daemon knew: a transaction that ran waits to be decided on, if it changed anything. */
@@ -266,13 +297,20 @@ export class EffectTable {
   }
 
   async #prune(): Promise<void> {
-    await this.#known.prune()
-    if (performance.now() - this.#prunedAt < PRUNE_EVERY_MS) return
+    await this.#known.prune((viewId) => this.#claims.has(viewId))
+    const isDue = performance.now() - this.#prunedAt >= PRUNE_EVERY_MS
+    if (this.#isPruning || (!isDue && this.#known.journals < MAX_UNDOABLE + PRUNE_EVERY)) return
     this.#prunedAt = performance.now()
+    this.#isPruning = true
     // Not waited for: who settles may be within an apply, after which its turn comes.
-    this.#alone(() => pruneJournals(this.#options.journals)).catch((err: unknown) => {
-      this.#options.log.error({ err }, 'old versions over their bounds could not be removed')
-    })
+    this.#alone(() => pruneJournals(this.#options.journals, { maxCount: MAX_UNDOABLE }))
+      .catch((err: unknown) => {
+        this.#options.log.error({ err }, 'old versions over their bounds could not be removed')
+      })
+      .finally(() => {
+        this.#known.readJournals()
+        this.#isPruning = false
+      })
   }
 
   #compute(

@@ -1,11 +1,17 @@
-import { lstatSync, readdirSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync } from 'node:fs'
 import { CmdopError, type EffectInfo, type EffectList } from '@cmdop/protocol'
 import { removeTree, type View, viewSize } from '@cmdop/sandbox'
 import type { Logger } from 'pino'
 import { type EffectRecord, EffectStore } from './effect-store.ts'
 
-/** Effects that are kept at most; the oldest that nobody has to decide on go first. */
+/**
+ * Effects that are kept at most, beside those that can be undone; the oldest that nobody has to decide on go first. Of those that can be
+ * undone, as many keep their list.
+ */
 export const MAX_EFFECTS = 200
+
+/** Effects that can be undone at most; the oldest go first. */
+export const MAX_UNDOABLE = 10_000
 
 /** Milliseconds in which an effect can be decided on. */
 export const PENDING_MS = 7 * 24 * 3_600_000
@@ -16,6 +22,8 @@ export const MAX_PENDING_BYTES = 4 * 1024 ** 3
 export interface KnownEffectsOptions {
   /** Of the records. */
   readonly folder: string
+  /** Of the old versions, for undo. The record of an applied effect is kept as long as it has a journal here. */
+  readonly journals: string
   readonly log: Logger
   /** Milliseconds since 1970. */
   readonly now?: () => number
@@ -33,6 +41,10 @@ export class KnownEffects {
   /** Bytes on the disk of the views that wait. */
   readonly #bytes = new Map<string, number>()
   readonly #removing = new Set<Promise<void>>()
+  /** Ids of views that have a journal. */
+  #journals = new Set<string>()
+  /** Effects whose list is in a file, the oldest first. */
+  readonly #listed = new Set<string>()
 
   constructor(options: KnownEffectsOptions) {
     this.#options = options
@@ -45,7 +57,23 @@ export class KnownEffects {
 
   /** Reads what an earlier daemon kept. */
   load(): void {
-    for (const record of this.store.load()) this.#records.set(record.info.effectId, record)
+    const records = this.store.load().toSorted((one, other) => one.info.createdAt.localeCompare(other.info.createdAt))
+    for (const record of records) {
+      this.#records.set(record.info.effectId, record)
+      this.#listed.add(record.info.effectId)
+    }
+    this.readJournals()
+  }
+
+  /** Finds out which applied effects can be undone. */
+  readJournals(): void {
+    const { journals } = this.#options
+    this.#journals = new Set(existsSync(journals) ? readdirSync(journals) : [])
+  }
+
+  /** How many journals there are. */
+  get journals(): number {
+    return this.#journals.size
   }
 
   get(effectId: string): EffectRecord | undefined {
@@ -106,12 +134,16 @@ export class KnownEffects {
 
   keep(record: EffectRecord, list?: EffectList): void {
     this.#records.set(record.info.effectId, record)
+    if (record.info.state === 'applied') this.#journals.add(record.view.id)
+    else this.#journals.delete(record.view.id)
+    if (list !== undefined) this.#listed.add(record.info.effectId)
     this.store.save(record, list)
   }
 
   /** Keeps nothing of it but its state folder. */
   forget(effectId: string): void {
     this.#records.delete(effectId)
+    this.#listed.delete(effectId)
     this.store.remove(effectId)
   }
 
@@ -143,20 +175,28 @@ export class KnownEffects {
     await removeTree(view.folder)
   }
 
-  /** Forgets what is over the bounds. */
-  async prune(): Promise<void> {
+  /** Forgets what is over the bounds, but for the views that are looked at just now. */
+  async prune(isBusy: (viewId: string) => boolean): Promise<void> {
     const now = (this.#options.now ?? Date.now)()
-    const over = [...this.#records.values()].filter(({ info }) => info.state !== 'open')
+    const all = [...this.#records.values()]
+    const over = all.filter(
+      (record) => record.info.state !== 'open' && !this.#hasJournal(record) && !isBusy(record.view.id),
+    )
     const oldestFirst = over.toSorted((one, other) => one.info.changedAt.localeCompare(other.info.changedAt))
     for (const record of oldestFirst)
       if (record.info.state === 'pending' && now - Date.parse(record.info.changedAt) > PENDING_MS)
         await this.drop(record)
-    const decided = oldestFirst.filter(({ info }) => info.state !== 'pending')
-    const waiting = oldestFirst.filter(({ info }) => info.state === 'pending')
-    for (const record of [...decided, ...waiting]) {
-      if (this.#records.size <= MAX_EFFECTS) return
-      await this.drop(record)
-    }
+    const left = oldestFirst.filter(({ info }) => this.#records.has(info.effectId))
+    const decided = left.filter(({ info }) => info.state !== 'pending')
+    const waiting = left.filter(({ info }) => info.state === 'pending')
+    const tooMany = Math.max(0, left.length - MAX_EFFECTS)
+    for (const record of [...decided, ...waiting].slice(0, tooMany)) await this.drop(record)
+    for (const { info } of all.filter((record) => this.#hasJournal(record)).slice(0, -MAX_EFFECTS))
+      if (this.#listed.delete(info.effectId)) this.store.removeList(info.effectId)
+  }
+
+  #hasJournal({ info, view }: EffectRecord): boolean {
+    return info.state === 'applied' && this.#journals.has(view.id)
   }
 
   /** Resolves when nothing is to be removed. */
@@ -170,12 +210,15 @@ export class KnownEffects {
 }
 
 /**
- * What is in the upper directories, and when they themselves were changed last: the first change in a view needs an entry in one of
- * them, or is one of its own. The time alone has the tick of the kernel's clock.
+ * What is in the upper directories, what they are themselves, and when they were changed last: the first change in a view needs an
+ * entry in one of them, or is one of its own. The time alone has the tick of the kernel's clock.
  */
 function stateOf({ layers }: Pick<View, 'layers'>): string {
   return JSON.stringify(
-    layers.map(({ upper }) => [String(lstatSync(upper, { bigint: true }).ctimeNs), readdirSync(upper).toSorted()]),
+    layers.map(({ upper }) => {
+      const { ctimeNs, mtimeNs, mode, uid, gid } = lstatSync(upper, { bigint: true })
+      return [[ctimeNs, mtimeNs, mode, uid, gid].join(), readdirSync(upper).toSorted()]
+    }),
   )
 }
 

@@ -16,8 +16,8 @@ export interface Transaction {
 
 /** A transaction whose effect is decided on before it has ended by itself. */
 export interface RunningTransaction {
-  /** Ends what runs in it, so that it changes no more. */
+  /** Ends what runs in it, so that it changes no more. Rejects with `conflict` while the session itself is leaving the view. */
   freeze(): Promise<EffectList['sideEffects']>
-  /** After `freeze`: its changes are on the disk or forgotten (`gone`), or as they were (`kept`). */
+  /** After `freeze`, also a failed one: its changes are on the disk or forgotten (`gone`), or as they were (`kept`). */
   decided(outcome: 'gone' | 'kept'): Promise<void>
 }

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { closeSync, constants, mkdirSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, lstatSync, mkdirSync, openSync, readSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { MOUNTED_SOCKET, MOUNTED_SOCKET_LOG } from './tools.ts'
 
 /** Services outside of every sandbox, of the same user, that would do what they are told. */
 export interface Bait extends AsyncDisposable {
@@ -20,6 +21,7 @@ export async function startBait(folder: string): Promise<Bait> {
   const dropFolder = join(folder, 'drop')
   mkdirSync(dropFolder)
   let reached = 0
+  let logged = logSize()
   const count = () => (reached += 1)
   const abstract = `cmdop-bait-${process.pid}`
   const listen = async (at: string | { port: number; host: string }) => {
@@ -40,12 +42,20 @@ export async function startBait(folder: string): Promise<Bait> {
   return {
     folder,
     dropFolder,
-    env: { B: folder, D: dropFolder, ABSTRACT: abstract, PORT: String(port), UDP: String(udp.address().port) },
+    env: {
+      B: folder,
+      D: dropFolder,
+      ABSTRACT: abstract,
+      PORT: String(port),
+      UDP: String(udp.address().port),
+      MOUNTED: MOUNTED_SOCKET,
+    },
     wasReached: async () => {
       // What was sent is on its way in this machine: two turns of the loop take it in.
       for (let turn = 0; turn < 2; turn += 1) await new Promise((resolve) => setTimeout(resolve, 5))
-      const isReached = reached > 0 || hasData(pipe)
+      const isReached = reached > 0 || hasData(pipe) || logSize() > logged
       reached = 0
+      logged = logSize()
       return isReached
     },
     [Symbol.asyncDispose]: async () => {
@@ -55,6 +65,10 @@ export async function startBait(folder: string): Promise<Bait> {
       closeSync(pipe)
     },
   }
+}
+
+function logSize(): number {
+  return lstatSync(MOUNTED_SOCKET_LOG, { throwIfNoEntry: false })?.size ?? 0
 }
 
 /** Node has no Unix datagrams. */

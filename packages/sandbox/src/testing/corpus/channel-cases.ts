@@ -2,6 +2,14 @@ import { cases, inPython } from './corpus-case.ts'
 
 const root = { as: 'root' } as const
 
+/** Node opens a debugger in itself for whoever sends it this signal, and that runs what it is told. */
+const debuggerOf = (pid: string) => `os.kill(${pid}, 10)
+import time, urllib.request
+for _ in range(5):
+    time.sleep(0.1)
+    try: print('ESCAPED', urllib.request.urlopen('http://127.0.0.1:9229/json/list', timeout=1).read()); break
+    except OSError: pass`
+
 /** Getting others to do it: services, files that run later, more rights, devices, and doing it later. */
 export const channelCases = [
   ...cases('sockets', [
@@ -18,6 +26,10 @@ export const channelCases = [
     inPython(
       'a Unix socket by a hard link',
       `os.link(E['B'] + '/service', '/tmp/k%d' % os.getpid()); s = socket.socket(socket.AF_UNIX); s.connect('/tmp/k%d' % os.getpid()); s.send(b'rm')`,
+    ),
+    inPython(
+      'a socket that is mounted',
+      `s = socket.socket(socket.AF_UNIX); s.connect(E['MOUNTED']); s.send(b'rm'); s.recv(1)`,
     ),
     inPython(
       'an abstract socket',
@@ -134,6 +146,8 @@ export const channelCases = [
       'for f in "$STATE"/*/u/*; do [ -e "$f" ] && echo ESCAPED; done; true',
       { needs: ['namespaces'] },
     ],
+    inPython('the debugger of process 1', debuggerOf('1')),
+    inPython('the debugger of the parent', debuggerOf('int(open("/proc/%d/stat" % os.getppid()).read().split()[3])')),
     ['its environment', 'tr "\\0" "\\n" < /proc/1/environ | grep -q SECRET_OF_DAEMON && echo ESCAPED'],
   ]),
 ]
