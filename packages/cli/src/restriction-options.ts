@@ -68,6 +68,8 @@ const limitNames: Readonly<Record<string, { readonly as: keyof ResourceLimits; r
   memory: { as: 'memoryBytes', isBytes: true },
   processes: { as: 'processes' },
   'open-files': { as: 'openFiles' },
+  'all-tasks': { as: 'tasksMax' },
+  'all-memory': { as: 'memoryMaxBytes', isBytes: true },
   view: { as: 'viewBytes', isBytes: true },
 }
 

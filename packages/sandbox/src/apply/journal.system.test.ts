@@ -1,10 +1,11 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { computeEffects } from '../effects/compute-effects.ts'
 import { hasOverlays, startOverlays } from '../testing/test-view.ts'
 import { treeOf } from '../testing/tree-of.ts'
 import { applyEffect } from './apply-effect.ts'
+import { pruneJournals } from './prune-journals.ts'
 import { recover } from './recover.ts'
 
 /** A file and another one changed, with what the journal has after the apply. */
@@ -49,3 +50,18 @@ test.runIf(hasOverlays)('a plan that did not reach the disk whole was not begun,
   expect(treeOf(world.disk, { times: 'all', inodes: true })).toEqual(now)
   expect(existsSync(world.journal)).toBe(false)
 })
+
+test.runIf(hasOverlays)(
+  'a journal whose disk is not there stops no other, is told when it was interrupted, and waits',
+  async () => {
+    await using world = await applied()
+    rmSync(world.disk, { recursive: true })
+    expect(await recover({ journals: world.journals })).toEqual([])
+    expect(await pruneJournals(world.journals, { maxAgeMs: -1 })).toEqual([])
+    cut(join(world.journal, 'applied'))
+    expect(await recover({ journals: world.journals })).toMatchObject([
+      { outcome: 'failed', reason: expect.stringContaining('ENOENT') },
+    ])
+    expect(existsSync(world.journal)).toBe(true)
+  },
+)

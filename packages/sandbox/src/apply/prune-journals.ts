@@ -43,7 +43,7 @@ async function keptIn(journals: string) {
   const pace = createPace()
   const kept: { folder: string; effectId: string; createdAt: number; bytes: number }[] = []
   for (const folder of listJournals(journals)) {
-    using journal = Journal.open(folder)
+    using journal = openOrLeave(folder)
     if (journal?.isMarked('applied') === true && !journal.isMarked('undoing')) {
       const { effectId, createdAt, layers } = journal.head
       const bytes = layers.reduce((sum, { stash }) => sum + bytesOf(Buffer.from(stash)), 0)
@@ -52,6 +52,15 @@ async function keptIn(journals: string) {
     await pace()
   }
   return kept
+}
+
+/** One whose disk is not there now is neither counted nor removed. */
+function openOrLeave(folder: string): Journal | undefined {
+  try {
+    return Journal.open(folder)
+  } catch {
+    return undefined
+  }
 }
 
 /** Bytes that a stash takes up. A slot holds a file, or a directory that was empty. */

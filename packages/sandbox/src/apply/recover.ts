@@ -1,15 +1,20 @@
-import { basename } from 'node:path'
+import { basename, join } from 'node:path'
 import { removeTree } from '../remove-tree.ts'
 import type { ApplyOptions } from './apply-effect.ts'
 import { Journal, listJournals } from './journal.ts'
+import { readSealed } from './sealed-file.ts'
 import { rollBack } from './roll-back.ts'
 import type { Step } from './step.ts'
 
 /** What became of an apply or undo that a crash interrupted. */
 export interface Recovery {
   readonly effectId: string
-  /** `rolled-back`: nothing of it is applied. `undone`: the undo that was under way is finished. */
-  readonly outcome: 'rolled-back' | 'undone'
+  /**
+   * `rolled-back`: nothing of it is applied. `undone`: the undo that was under way is finished. `failed`: neither could be done, for
+   * `reason`, such as a disk that is not there; the journal stays for the next start.
+   */
+  readonly outcome: 'rolled-back' | 'undone' | 'failed'
+  readonly reason?: string
   /** Paths that somebody changed in between; what they were is kept in the journal's folder. */
   readonly leftAlone: readonly string[]
 }
@@ -21,16 +26,29 @@ export interface Recovery {
 export async function recover({ journals, onStep }: Pick<ApplyOptions, 'journals' | 'onStep'>): Promise<Recovery[]> {
   const recovered: Recovery[] = []
   for (const folder of listJournals(journals)) {
-    const journal = Journal.open(folder)
-    if (!journal) await removeTree(folder)
-    else if (!journal.isMarked('applied') || journal.isMarked('undoing')) {
-      const steps = journal.readPlan()
-      if (steps === undefined) await journal.remove()
-      else recovered.push(await finish(journal, steps, onStep))
+    if (isComplete(folder)) continue
+    try {
+      const recovery = await recoverOne(folder, onStep)
+      if (recovery !== undefined) recovered.push(recovery)
+    } catch (error) {
+      recovered.push({ effectId: basename(folder), outcome: 'failed', reason: String(error), leftAlone: [] })
     }
-    journal?.[Symbol.dispose]()
   }
   return recovered
+}
+
+/** Applied to its end, and not being taken back. */
+function isComplete(folder: string): boolean {
+  return readSealed(join(folder, 'applied')) !== undefined && readSealed(join(folder, 'undoing')) === undefined
+}
+
+async function recoverOne(folder: string, onStep: ApplyOptions['onStep']): Promise<Recovery | undefined> {
+  using journal = Journal.open(folder)
+  const steps = journal?.readPlan()
+  if (journal !== undefined && steps !== undefined) return await finish(journal, steps, onStep)
+  if (journal === undefined) await removeTree(folder)
+  else await journal.remove()
+  return undefined
 }
 
 async function finish(journal: Journal, steps: readonly Step[], onStep: ApplyOptions['onStep']): Promise<Recovery> {

@@ -14,6 +14,7 @@ import {
   computeEffects,
   judge,
   pruneJournals,
+  type Recovery,
   recover,
   sweep,
   undoEffect,
@@ -21,7 +22,7 @@ import {
 } from '@cmdop/sandbox'
 import type { EffectRecord } from './effect-store.ts'
 import { KnownEffects, type KnownEffectsOptions, MAX_UNDOABLE } from './known-effects.ts'
-import { cancelledRefusal, failedRefusal, violatedRefusal } from './refusal.ts'
+import { cancelledRefusal, failedRefusal, unfinishedRefusal, violatedRefusal } from './refusal.ts'
 import type { Transaction } from './transaction.ts'
 
 export interface EffectTableOptions extends KnownEffectsOptions {
@@ -70,9 +71,9 @@ export class EffectTable {
     const { journals, states, log } = this.#options
     const recovered = await recover({ journals })
     if (recovered.length > 0) log.warn({ recovered }, 'an apply or undo was interrupted, and is brought to an end')
-    const rolledBack = new Set(recovered.map(({ effectId }) => effectId))
+    const outcomes = new Map(recovered.map(({ effectId, outcome }) => [effectId, outcome]))
     this.#known.load()
-    for (const record of this.#known.all) await this.#takeOver(record, rolledBack.has(record.view.id))
+    for (const record of this.#known.all) await this.#takeOver(record, outcomes.get(record.view.id))
     const pending = this.#known.all.filter(({ info }) => info.state === 'pending')
     await sweep(
       states,
@@ -276,11 +277,14 @@ export class EffectTable {
   }
 
   /** What an earlier daemon knew: a transaction that ran waits to be decided on, if it changed anything. */
-  async #takeOver(record: EffectRecord, isRolledBack: boolean): Promise<void> {
+  async #takeOver(record: EffectRecord, outcome: Recovery['outcome'] | undefined): Promise<void> {
     const { info, view } = record
+    const isRolledBack = outcome === 'rolled-back' || outcome === 'undone'
     const hasJournal = existsSync(join(this.#options.journals, view.id))
     if (info.state === 'applied' && !hasJournal && isRolledBack) this.#known.change(record, { state: 'undone' })
     if (info.state !== 'open' && info.state !== 'pending') return
+    // Nobody decides on it before that is done.
+    if (outcome === 'failed') return void this.#known.change(record, { state: 'pending', refusal: unfinishedRefusal() })
     // Applied to its end, but not noted.
     if (hasJournal && !isRolledBack) this.#known.change(record, { state: 'applied' })
     else if (!existsSync(view.folder)) this.#known.forget(info.effectId)

@@ -106,8 +106,8 @@ export class KnownEffects {
     if (bytes <= most) return
     throw new CmdopError(
       'no_space',
-      `The ${waiting.length} effects that wait on this machine take ${bytes} bytes, and may take ${most}; nothing ran. Apply or discard some of them: cmdop effects list.`,
-      { details: { bytes, mostBytes: most, waiting: waiting.length } },
+      `The ${waiting.length} effects that wait on this machine take more than ${most} bytes; nothing ran. Apply or discard some of them: cmdop effects list.`,
+      { details: { mostBytes: most, waiting: waiting.length } },
     )
   }
 

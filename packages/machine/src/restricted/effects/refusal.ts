@@ -24,6 +24,13 @@ export function lostRefusal(): EffectRefusal {
   return refusal('cancelled', 'Nothing was applied: the sandbox of the command was ended from outside.')
 }
 
+/** An apply of it was interrupted, and could not be brought to an end at the start of the daemon. */
+export function unfinishedRefusal(): EffectRefusal {
+  const message =
+    'An apply was interrupted, and could not be taken back, as a disk that it was on is not there. Bring it back, and start the daemon again.'
+  return refusal('server', message)
+}
+
 /** Its view held more than it may. */
 export function tooLargeRefusal(): EffectRefusal {
   return refusal('no_space', 'Nothing was applied: the command was ended because its view grew over limits.viewBytes.')
