@@ -23,7 +23,7 @@ test.each(pages)('every TypeScript fence of %s stands in an example that is comp
   }
 })
 
-test.each(['quick-start', 'exec', 'files', 'sessions', 'recordings', 'operator', 'operator-types'])(
+test.each(['quick-start', 'exec', 'files', 'sessions', 'recordings', 'restrictions', 'operator', 'operator-types'])(
   'the example %s runs and ends with exit code 0',
   async (name) => {
     const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], XDG_CONFIG_HOME: '/nonexistent' }

@@ -10,6 +10,7 @@ import { copyFigure } from './figures/copy.ts'
 import { execFigure } from './figures/exec.ts'
 import { loopFigure } from './figures/loop.ts'
 import { memoryFigure } from './figures/memory.ts'
+import { sandboxFigure } from './figures/sandbox.ts'
 import { startFigure } from './figures/start.ts'
 import { streamFigure } from './figures/stream.ts'
 import { terminalFigure } from './figures/terminal.ts'
@@ -26,6 +27,7 @@ const figures: readonly Figure[] = [
   loopFigure,
   agentsFigure,
   agentMemoryFigure,
+  sandboxFigure,
   startFigure,
 ]
 

@@ -9,6 +9,7 @@ export function createInstantMachine(): Machine {
     hostname: 'instant',
     exec: createInstantExecution,
     facts: refuse,
+    capabilities: refuse,
     files: {
       read: refuse,
       write: refuse,

@@ -4,7 +4,7 @@ export type { Route, RouteFunction, RouteRequest, Routes } from './agent-types/r
 export type { Environment } from './config.ts'
 export type { Suspicion } from './context/suspicion.ts'
 export type { Conversation } from './conversation.ts'
-export { type MachineToolName, type MachineToolsOptions, machineTools } from './machine-tools.ts'
+export { type MachineToolName, type MachineTools, type MachineToolsOptions, machineTools } from './machine-tools.ts'
 export type { ModelObject } from './model/observed-model.ts'
 export { defaultModels } from './model/resolve-model.ts'
 export type { Evidence } from './output/evidence.ts'

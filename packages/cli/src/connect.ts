@@ -8,6 +8,8 @@ import { say } from './terminal.ts'
 /** A machine to work on, and what has to be taken down afterwards. */
 export interface Connected extends AsyncDisposable {
   readonly machine: RemoteMachine
+  /** Its daemon is of this process, and what it keeps is gone with it. */
+  readonly isTemporary: boolean
 }
 
 /** Names of this machine when no relay is configured. */
@@ -20,12 +22,14 @@ export async function connectMachine(reference: string, signal: AbortSignal): Pr
     const client = opened.use(new Client())
     const machine = await client.machine(reference, { signal })
     const running = opened.move()
-    return { machine, [Symbol.asyncDispose]: () => running.disposeAsync() }
+    return { machine, isTemporary: false, [Symbol.asyncDispose]: () => running.disposeAsync() }
   }
   if ([...LOCAL_NAMES, hostname()].includes(reference)) {
     await say('no relay is configured: working on this machine')
     const { embedded } = await import('./embedded.ts')
-    return embedded()
+    const running = await embedded()
+    const dispose = () => running[Symbol.asyncDispose]()
+    return { machine: running.machine, isTemporary: true, [Symbol.asyncDispose]: dispose }
   }
   throw new CmdopError(
     'not_found',

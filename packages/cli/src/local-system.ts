@@ -46,7 +46,9 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
   if (key !== known) await writeSecret(keyFile, key)
   const machineDir = join(dataDir, 'machine')
   if ((await readMachineState(machineDir)) === undefined) await enroll(relay, key, { ...options, dataDir: machineDir })
-  const machine = opened.use(await startMachine({ dataDir: machineDir, relayUrl: relay.url, logLevel }))
+  // Whoever reads the relay's folder or the key decides on effects.
+  const hidden = [dataDir]
+  const machine = opened.use(await startMachine({ dataDir: machineDir, relayUrl: relay.url, hidden, logLevel }))
   if (!(await relay.waitForMachine(machine.state.machineId, CONNECT_WITHIN_MS))) {
     throw new CmdopError(
       'unavailable',

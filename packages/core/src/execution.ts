@@ -8,10 +8,11 @@ import {
   isCmdopError,
 } from '@cmdop/protocol'
 import type { Channels, MachineCall } from './channels.ts'
-import { ExecError } from './exec-error.ts'
+import { ExecError, refusedError } from './exec-error.ts'
 import type { ExecChunk, ExecExit, ExecOptions, ExecResult, Execution } from './machine.ts'
 import { OutputCollector } from './output-collector.ts'
 import { createBackoff, isLost, isTransient } from './reconnect.ts'
+import { knownRestrictions } from './restrictions.ts'
 import { StdinSource } from './stdin-source.ts'
 import { wait } from './wait.ts'
 
@@ -142,8 +143,10 @@ export class RemoteExecution implements Execution {
 
   #finish(end: ExecEnd): void {
     const { reason, ...exit } = end
-    if (reason === 'exited') this.#exit.resolve(exit)
-    else throw endedError(reason, exit, this.#start.options.deadlineMs)
+    if (reason !== 'exited') throw endedError(reason, exit, this.#start.options.deadlineMs)
+    const { effect } = exit
+    if (effect?.refusal !== undefined) throw refusedError(exit, effect, effect.refusal)
+    this.#exit.resolve(exit)
   }
 
   /** A channel on which the command goes on, within `orphanMs` of the loss. Throws what cannot be repaired. */
@@ -191,8 +194,9 @@ export class RemoteExecution implements Execution {
     )
   }
 
-  #open(): Promise<Channel> {
+  async #open(): Promise<Channel> {
     const { command, options } = this.#start
+    const restrictions = knownRestrictions(options.restrictions)
     const params = {
       command,
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -200,8 +204,10 @@ export class RemoteExecution implements Execution {
       ...(options.orphanMs === undefined ? {} : { orphanMs: options.orphanMs }),
       ...(options.showIn === undefined ? {} : { showIn: options.showIn }),
       ...(this.#stdin === undefined ? {} : { stdin: true }),
+      ...(restrictions === undefined ? {} : { restrictions }),
     }
-    return this.#openCall(this.#call('exec', params))
+    const mayStartSandbox = restrictions !== undefined || options.showIn !== undefined
+    return this.#openCall({ ...this.#call('exec', params), mayStartSandbox })
   }
 
   async #openCall(call: MachineCall): Promise<Channel> {

@@ -1,19 +1,12 @@
-import {
-  type Channel,
-  CmdopError,
-  type Facts,
-  isMethodName,
-  type MethodName,
-  methods,
-  type Permit,
-  toCmdopError,
-} from '@cmdop/protocol'
+import { type Channel, CmdopError, type Facts, isMethodName, methods, toCmdopError } from '@cmdop/protocol'
 import type { Logger } from 'pino'
-import { z } from 'zod'
 import { answer } from './answer.ts'
+import { callHandler, type Handlers } from './call-handler.ts'
 import type { CallTable } from './exec/call-table.ts'
 import type { FileService } from './files/file-handlers.ts'
 import type { PermitChecker } from './permit-checker.ts'
+import { createEffectHandlers } from './restricted/effects/effect-handlers.ts'
+import type { Restricted } from './restricted/restricted.ts'
 import { createSessionHandlers } from './sessions/session-handlers.ts'
 import type { SessionTable } from './sessions/session-table.ts'
 
@@ -22,17 +15,9 @@ export interface ServeOptions {
   readonly calls: CallTable
   readonly files: FileService
   readonly sessions: SessionTable
+  readonly restricted: Restricted
   readonly log: Logger
 }
-
-type Handler<Name extends MethodName> = (
-  channel: Channel,
-  params: z.output<(typeof methods)[Name]['params']>,
-  permit: Permit,
-) => Promise<void> | void
-
-/** What a daemon serves of the methods; the others are `unsupported`. */
-export type Handlers = { readonly [Name in MethodName]?: Handler<Name> }
 
 /** Serves the channels that come from the relay: permit first, then parameters, then the method. Errors reset the channel. */
 export function createChannelServer(options: ServeOptions): (channel: Channel) => void {
@@ -42,6 +27,7 @@ export function createChannelServer(options: ServeOptions): (channel: Channel) =
     facts: (channel) => answer(channel, readFactsOnce),
     ...options.files.handlers,
     ...createSessionHandlers(options.sessions),
+    ...createEffectHandlers(options.restricted),
   }
   return serveHandlers(handlers, options)
 }
@@ -67,19 +53,7 @@ async function serve(channel: Channel, permits: PermitChecker, handlers: Handler
     throw new CmdopError('unsupported', `This daemon does not know the method ${method}; upgrade it.`)
   const permit = permits.take(channel.open)
   if (!methods[method].input) refuseInput(channel)
-  await call(handlers, method, channel, permit)
-}
-
-async function call(handlers: Handlers, method: MethodName, channel: Channel, permit: Permit): Promise<void> {
-  const params = methods[method].params.safeParse(channel.open.params)
-  if (!params.success) {
-    throw new CmdopError('validation', `The parameters of ${method} are not valid: ${z.prettifyError(params.error)}`)
-  }
-  const handler = handlers[method] as
-    | ((channel: Channel, params: unknown, permit: Permit) => Promise<void> | void)
-    | undefined
-  if (handler === undefined) throw new CmdopError('unsupported', `This daemon does not serve ${method}.`)
-  await handler(channel, params.data, permit)
+  await callHandler(handlers, method, { channel, caller: permit })
 }
 
 /** Whoever may not type is told so, and not only by the relay. */

@@ -11,6 +11,9 @@ import { PermitChecker } from './permit-checker.ts'
 import { MachineRequests } from './recordings/machine-requests.ts'
 import { Recorder } from './recordings/recorder.ts'
 import { keepConnected } from './relay-connection.ts'
+import { Restricted } from './restricted/restricted.ts'
+import { RestrictedCommands } from './restricted/restricted-commands.ts'
+import { createFilePlaces } from './restricted/session-file-places.ts'
 import { createChannelServer } from './serve-channel.ts'
 import { nodePtyHost } from './sessions/pty/node-pty.ts'
 import { SessionTable } from './sessions/session-table.ts'
@@ -20,6 +23,8 @@ export interface MachineOptions {
   dataDir: string
   /** Where the relay is now; by default where it was when the machine enrolled. Its key stays pinned. */
   relayUrl?: string
+  /** Folders that nothing restricted sees, beside `dataDir`: such as those of a relay on the same machine. */
+  hidden?: readonly string[]
   /** Default `info`. */
   logLevel?: 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace'
 }
@@ -53,10 +58,15 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
   opened.defer(() => recorder.close().finally(() => requests.close()))
   const folder = join(options.dataDir, 'calls')
   const shared = { machineId: state.machineId, recorder, log, ...readProcessSettings() }
-  const sessions = new SessionTable({ ...shared, folder: join(options.dataDir, 'sessions'), ptys: nodePtyHost })
-  const calls = new CallTable({ ...shared, folder, sessions })
+  const restricted = opened.use(new Restricted({ dataDir: options.dataDir, hidden: options.hidden, log }))
+  const sessionsFolder = join(options.dataDir, 'sessions')
+  const sessions = new SessionTable({ ...shared, folder: sessionsFolder, ptys: nodePtyHost, restricted })
+  const commands = new RestrictedCommands({ restricted, sessions, settings: shared })
+  const calls = new CallTable({ ...shared, folder, sessions, restricted: commands })
   await Promise.all([calls.endLeftovers(), sessions.endLeftovers()])
-  const files = createFileService(join(options.dataDir, 'uploads'))
+  await restricted.effects.start()
+  const files = createFileService(join(options.dataDir, 'uploads'), createFilePlaces(restricted, sessions))
+  restricted.leave = (viewId) => files.leave(viewId)
   await files.removeLeftovers()
   const permits = new PermitChecker(state)
   const stop = new AbortController()
@@ -65,7 +75,7 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
       state,
       instanceId: randomUUID(),
       log,
-      serve: createChannelServer({ permits, calls, files, sessions, log }),
+      serve: createChannelServer({ permits, calls, files, sessions, restricted, log }),
       synchronise: (relayTime) => permits.synchronise(relayTime),
     },
     stop.signal,

@@ -3,6 +3,7 @@ import { isCmdopError } from '@cmdop/protocol'
 import type { ProposedCall } from '../model/model-step.ts'
 import type { ProgressEvent } from '../run/run-events.ts'
 import type { ToolCallRecord } from '../run/run-result.ts'
+import { refusedEffectOf, refusedText } from '../tools/refused-effect.ts'
 import type { Tool, ToolOutcome } from '../tools/tool.ts'
 import type { CallContext } from './call-context.ts'
 import { type CallEnd, failedCall, thrownCall } from './call-end.ts'
@@ -151,9 +152,14 @@ async function* runPermitted(
   context: CallContext,
 ): AsyncGenerator<ProgressEvent, CallEnd, void> {
   const { task, state, workplace, signal, shelf } = context
-  const { machine, fence, redactor, env } = task
+  const {
+    machine: { id },
+    fence,
+    redactor,
+    env,
+  } = task
   const waits = !tool.readOnly && tool.usesMachine !== false
-  using _ = waits ? await enterLane(machine.id, tool.sharesMachine?.(passed.input) === true, signal) : undefined
+  using _ = waits ? await enterLane(id, tool.sharesMachine?.(passed.input) === true, signal) : undefined
   const { input, digest } = passed
   const { label } = place
   const { toolCallId } = call
@@ -163,12 +169,25 @@ async function* runPermitted(
   }
   signal.throwIfAborted()
   const limitBytes = Math.min(task.ledger.outputRoom, callOutputBytes)
-  const running = tool.run(input, { machine, workplace, fence, signal, limitBytes, redactor, shelf, label, env })
+  const running = tool.run(input, {
+    machine: workplace.machine,
+    workplace,
+    fence,
+    signal,
+    limitBytes,
+    redactor,
+    shelf,
+    label,
+    env,
+  })
   try {
     const outcome: ToolOutcome = yield* chunks(running, { tool: tool.name, toolCallId }, place)
     return { ...outcome, outcome: outcome.failed ? 'error' : 'done' }
   } catch (error) {
-    return thrownCall(error, tool, signal)
+    workplace.effects.addOf(error)
+    const end = thrownCall(error, tool, signal)
+    const refused = refusedEffectOf(error)
+    return refused === undefined || end.fatal !== undefined ? end : { ...end, text: refusedText(refused, fence) }
   }
 }
 

@@ -38,6 +38,7 @@ export type Work = (task: Task, context: WorkContext) => AsyncGenerator<Progress
  */
 export const operate: Work = async function* (task, context) {
   await using opened = await task.openTools(context.signal)
+  if (opened.tools.some(({ usesMachine }) => usesMachine !== false)) await context.workplace.open(context.signal)
   const loop = createLoop(task, context, opened.tools)
   await task.journal.append(context.state.runId, {
     type: 'run_started',
@@ -80,7 +81,7 @@ function createLoop(task: Task, context: WorkContext, tools: readonly Tool[]): L
     answerTools: task.schema === undefined ? {} : answerTool(task.schema),
     ask: createModelStep({
       ...task,
-      instructions: instructionsFor(task, tools.length > 0, typed),
+      instructions: instructionsFor({ ...task, restrictions: workplace.restrictions }, tools.length > 0, typed),
       followed: finalResult,
     }),
     spent: undefined,

@@ -107,21 +107,25 @@ export async function* runEvents<Output>(
   const telemetry = startTelemetry({ runId: state.runId, agentType: type.name, model: source.identity })
   const limits = stopsAtLimits(task, stop)
   const prompt = task.redactor.text(task.prompt)
-  const workplace = createWorkplace(task.machine, { prompt, runId: state.runId })
+  const workplace = createWorkplace(task.machine, { prompt, runId: state.runId, restrictions: task.restrictions })
+  let left: Promise<void> | undefined
+  const leave = () => (left ??= workplace.close().then((warnings) => void state.warnings.push(...warnings)))
   let end: RunEndEvent<Output>
   try {
     stop.signal.throwIfAborted()
     const work = type.work ?? operate
     const { output, strategy, beside } = yield* work(task, { state, desk, workplace, signal: stop.signal, telemetry })
     const evidence = beside['evidence'] as RunRecord['evidence'] | undefined
+    await leave()
     const record = state.record({ status: 'completed', output, evidence, strategy, ...known(desk, workplace) })
     await task.journal.append(state.runId, { type: 'run_ended', status: 'completed', code: null, output })
     hooks.onCompleted?.(state.messages)
     end = { type: 'result', output: output as Output, result: record as RunResult<Output> }
   } catch (thrown) {
+    await leave()
     end = { type: 'error', error: await failed(thrown, { task, state, stop, known: known(desk, workplace) }) }
   } finally {
-    await workplace[Symbol.asyncDispose]()
+    await leave()
     limits[Symbol.dispose]() // Before the last event: a caller need not ask for another one after it.
   }
   const { status } = end.type === 'result' ? end.result : end.error.result
@@ -129,8 +133,8 @@ export async function* runEvents<Output>(
   yield end
 }
 
-function known({ attempts }: AnswerDesk, { sessionId, recordingId }: Workplace) {
-  return { attempts, sessionId, recordingId }
+function known({ attempts }: AnswerDesk, { sessionId, recordingId, effects }: Workplace) {
+  return { attempts, sessionId, recordingId, effects: effects.list }
 }
 
 interface Failure {

@@ -1,5 +1,5 @@
-import type { Machine } from '@cmdop/core'
-import { CmdopError } from '@cmdop/protocol'
+import { knownRestrictions, type Machine, type Restrictions, type RestrictionsInput } from '@cmdop/core'
+import { CmdopError, isRestricted } from '@cmdop/protocol'
 import type { ModelMessage } from 'ai'
 import type { AgentType, AgentTypeName } from '../agent-types/agent-type.ts'
 import type { Routes } from '../agent-types/routes.ts'
@@ -44,6 +44,11 @@ export interface RunSettings {
   /** Each field of the answer cites the calls it rests on, and every citation is checked. Needs a schema. */
   readonly evidence?: boolean | undefined
   readonly budget?: Budget | undefined
+  /**
+   * What nothing in the run may do, together with those of the agent; the machine's kernel holds it. What cannot be held is refused
+   * before the model is asked (`restriction_unenforceable`).
+   */
+  readonly restrictions?: RestrictionsInput | undefined
   /** What happens when a person has to decide. Default: the run waits until the approval expires. */
   readonly approval?: { readonly wait?: boolean | undefined } | undefined
   /** Where a `router` may send its task. */
@@ -74,6 +79,8 @@ export interface AgentParts {
   readonly asker: MachineAsker | undefined
   /** Of the environment and of the agent's own options. */
   readonly secrets: readonly string[]
+  /** Of every run, whatever it asks for. */
+  readonly restrictions: readonly Restrictions[]
 }
 
 /** A run for which another one works. */
@@ -82,6 +89,7 @@ export interface ParentRun {
   readonly gate: Gate
   readonly signal: AbortSignal
   readonly waitsForApproval: boolean
+  readonly restrictions: readonly Restrictions[]
 }
 
 /** What a task is made of, beside the agent and the options. */
@@ -140,6 +148,7 @@ export function createTask(agent: AgentParts, prompt: string, options: RunOption
   if (evidence && schemaInput === undefined) {
     throw new CmdopError('validation', 'Expected an outputSchema where evidence is asked for: a text has no fields.')
   }
+  const restrictions = [...(parent?.restrictions ?? []), ...agent.restrictions, ...ownRestrictions(options)]
   const fence = earlier?.fence ?? createFence()
   const budget = parseBudget(options.budget)
   const price = priceOf(agent.source.identity, agent.prices)
@@ -161,7 +170,8 @@ export function createTask(agent: AgentParts, prompt: string, options: RunOption
     labelled: evidence,
     messages: [...(earlier?.messages ?? []), { role: 'user', content: firstMessage(prompt, options.context, fence) }],
     redactor: createRedactor(secrets),
-    openTools: openToolsOf(options, type, agent.asker),
+    restrictions,
+    openTools: openToolsOf(options, type, { asker: agent.asker, isRestricted: restrictions.some(isRestricted) }),
     env,
     budget,
     ledger: createLedger(budget, parent?.ledger),
@@ -177,6 +187,12 @@ export function createTask(agent: AgentParts, prompt: string, options: RunOption
         ? (parent?.signal ?? signal)
         : AbortSignal.any([parent.signal, signal]),
   }
+}
+
+/** Throws `validation` for what is no restriction. */
+export function ownRestrictions({ restrictions }: Pick<RunSettings, 'restrictions'>): readonly Restrictions[] {
+  const known = knownRestrictions(restrictions)
+  return known === undefined ? [] : [known]
 }
 
 interface SchemaOrigin {
