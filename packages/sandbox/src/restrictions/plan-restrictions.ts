@@ -130,6 +130,10 @@ function planNamespaces(restrictions: Restrictions, situation: Situation): Sandb
   }
 }
 
+/** A hole of a kernel before Landlock 6, where there are no namespaces. */
+const SIGNALS_OPEN =
+  'Other processes of the same user can be sent signals, the daemon too: the kernel of the machine cannot close that.'
+
 function planLandlock(restrictions: Restrictions, situation: Situation): SandboxPlan {
   const isClosed = restrictions.readOnly === true || restrictions.writablePaths !== undefined
   if (isClosed && situation.landlock === 0)
@@ -150,12 +154,13 @@ function planLandlock(restrictions: Restrictions, situation: Situation): Sandbox
   const scoped = situation.landlock >= 6 && isClosed
   const shared = ownShared(situation)
   const writable = [...paths, ...DEVICES, ...(shared === undefined ? [] : [shared])]
+  const holes = holesOf(restrictions, { view: isClosed ? 'readOnly' : 'none', network, scoped, situation })
   return {
     tier: 'landlock',
     kind: { privilege: 'none', network },
     isTransaction: false,
     shared,
-    holes: holesOf(restrictions, { view: isClosed ? 'readOnly' : 'none', network, scoped, situation }),
+    holes: isClosed && !scoped ? [...holes, SIGNALS_OPEN] : holes,
     host: {
       ...base(restrictions, situation, { network, view: isClosed ? 'readOnly' : 'none' }),
       view: 'none',

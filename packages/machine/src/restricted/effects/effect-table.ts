@@ -102,15 +102,18 @@ export class EffectTable {
     const open = this.#known.get(origin.effectId)
     if (!this.#open.delete(origin.effectId) || open === undefined) return undefined
     const release = this.#claim(view.id)
-    const record = { info: { ...open.info, effectId: keptAs() }, view: open.view }
-    if (record.info.effectId !== origin.effectId) this.#known.forget(origin.effectId)
-    const summary = await this.#settle(record, ending).catch((err: unknown) => {
-      this.#options.log.error({ err, effectId: origin.effectId }, 'the effect of a command could not be looked at')
-      return summaryOf(this.#known.change(record, { state: 'pending', refusal: failedRefusal(err), hash: NO_HASH }))
-    })
-    if (summary?.state === 'pending') await this.#known.weigh(record.view)
-    release()
-    return summary
+    try {
+      const record = { info: { ...open.info, effectId: keptAs() }, view: open.view }
+      if (record.info.effectId !== origin.effectId) this.#known.forget(origin.effectId)
+      const summary = await this.#settle(record, ending).catch((err: unknown) => {
+        this.#options.log.error({ err, effectId: origin.effectId }, 'the effect of a command could not be looked at')
+        return summaryOf(this.#known.change(record, { state: 'pending', refusal: failedRefusal(err), hash: NO_HASH }))
+      })
+      if (summary?.state === 'pending') await this.#known.weigh(record.view)
+      return summary
+    } finally {
+      release()
+    }
   }
 
   /** A transaction is over, and its changes are forgotten. */
@@ -300,8 +303,11 @@ export class EffectTable {
     }
   }
 
+  /** Never rejects: what was decided stays so, whatever becomes of what is older. */
   async #prune(): Promise<void> {
-    await this.#known.prune((viewId) => this.#claims.has(viewId))
+    await this.#known
+      .prune((viewId) => this.#claims.has(viewId))
+      .catch((err: unknown) => this.#options.log.error({ err }, 'effects over their bounds could not be removed'))
     const isDue = performance.now() - this.#prunedAt >= PRUNE_EVERY_MS
     if (this.#isPruning || (!isDue && this.#known.journals < MAX_UNDOABLE + PRUNE_EVERY)) return
     this.#prunedAt = performance.now()

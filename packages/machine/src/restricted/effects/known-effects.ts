@@ -93,9 +93,9 @@ export class KnownEffects {
     return this.#beganWith.get(view.id) === stateOf(view)
   }
 
-  /** Finds out how much a view takes that is kept for a decision. */
+  /** Finds out how much a view takes that is kept for a decision; what cannot be looked at is over every bound. Never rejects. */
   async weigh(view: EffectRecord['view']): Promise<void> {
-    this.#bytes.set(view.id, await viewSize(view))
+    this.#bytes.set(view.id, await viewSize(view).catch(() => Number.POSITIVE_INFINITY))
   }
 
   /** Throws `no_space` while what waits takes more than it may. */
