@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 import base from './vitest.config.ts'
 
-/** Tests that need root or a Debian package: zsh, fish, tmux, vim, htop, less, procps. */
+/** Tests that need root or a Debian package: those in `.ci/run`. */
 export default defineConfig({
   ...base,
   test: {

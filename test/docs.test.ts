@@ -23,18 +23,25 @@ test.each(pages)('every TypeScript fence of %s stands in an example that is comp
   }
 })
 
-test.each(['quick-start', 'exec', 'files', 'sessions', 'recordings', 'operator', 'operator-types', 'resident'])(
-  'the example %s runs and ends with exit code 0',
-  async (name) => {
-    const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], XDG_CONFIG_HOME: '/nonexistent' }
-    const { stderr } = await promisify(execFile)(
-      process.execPath,
-      ['--conditions=@cmdop/source', `${root}examples/${name}/src/main.ts`],
-      { env },
-    )
-    expect(stderr).toBe('')
-  },
-)
+test.each([
+  'quick-start',
+  'exec',
+  'files',
+  'sessions',
+  'recordings',
+  'restrictions',
+  'operator',
+  'operator-types',
+  'resident',
+])('the example %s runs and ends with exit code 0', async (name) => {
+  const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], XDG_CONFIG_HOME: '/nonexistent' }
+  const { stderr } = await promisify(execFile)(
+    process.execPath,
+    ['--conditions=@cmdop/source', `${root}examples/${name}/src/main.ts`],
+    { env },
+  )
+  expect(stderr).toBe('')
+})
 
 test.each(pages)('every link of %s leads somewhere', (page) => {
   const folder = page.includes('/') ? page.slice(0, page.lastIndexOf('/') + 1) : ''

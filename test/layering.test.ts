@@ -7,7 +7,8 @@ const mayKnow: Readonly<Record<string, readonly string[]>> = {
   '@cmdop/protocol': [],
   '@cmdop/core': ['@cmdop/protocol'],
   '@cmdop/agent': ['@cmdop/protocol', '@cmdop/core'],
-  '@cmdop/machine': ['@cmdop/protocol', '@cmdop/core', '@cmdop/agent'],
+  '@cmdop/sandbox': ['@cmdop/protocol'],
+  '@cmdop/machine': ['@cmdop/protocol', '@cmdop/core', '@cmdop/agent', '@cmdop/sandbox'],
   '@cmdop/relay': ['@cmdop/protocol'],
   cmdop: ['@cmdop/protocol', '@cmdop/core', '@cmdop/agent', '@cmdop/machine', '@cmdop/relay'],
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { type Action, actions, matrix } from '@cmdop/relay'
 import { isCmdopError } from '@cmdop/protocol'
-import type { Client, Session } from '@cmdop/core'
+import type { Client, MachineEffects, Session } from '@cmdop/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { waitFor } from './wait-for.ts'
 import { startWorld, type World } from './world.ts'
@@ -44,7 +44,10 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
     (client) => client.me(),
     (client) => call(client, 'POST', '/api/channel-tickets'),
   ],
-  'machine.facts': [async (client) => (await client.machine(world.machine.id)).facts()],
+  'machine.facts': [
+    async (client) => (await client.machine(world.machine.id)).facts(),
+    async (client) => (await client.machine(world.machine.id)).capabilities(),
+  ],
   'machine.exec': [async (client) => (await client.machine(world.machine.id)).exec('true')],
   'machine.ask': [
     (client) => client.machines.messages(world.machine.id),
@@ -86,6 +89,15 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
     async (client) => (await sessionFor(client)).execute('true', { whenBusy: 'conflict' }),
     async (client) => (await sessionFor(client)).close(),
   ],
+  'effect.read': [
+    async (client) => (await client.machine(world.machine.id)).effects.list(),
+    (client) => unlessUnknown(async () => (await effectsFor(client)).get(noEffect)),
+  ],
+  'effect.apply': [
+    (client) => unlessUnknown(async () => (await effectsFor(client)).apply(noEffect, '0'.repeat(64))),
+    (client) => unlessUnknown(async () => (await effectsFor(client)).discard(noEffect)),
+    (client) => unlessUnknown(async () => (await effectsFor(client)).undo(noEffect)),
+  ],
   'recording.read': [
     (client) => client.recordings.list(),
     async (client) => client.recordings.get(await anyRecording()),
@@ -111,6 +123,9 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
   'metrics.read': [(client) => call(client, 'GET', '/metrics')],
 }
 
+/** Who may ask for it hears that there is none. */
+const noEffect = 'call_no_such_effect'
+
 const keys = new Map<Client, string>()
 
 describe.each(roles)('the role %s', (role) => {
@@ -134,6 +149,27 @@ describe.each(roles)('the role %s', (role) => {
     })
   }
 })
+
+test('an AI operator may look at an effect, and may not apply, discard or undo it, whatever its role', async () => {
+  const { raw_token: token } = await world.client.keys.issue({ name: 'robot', kind: 'ai', role: 'owner' })
+  const effects = await effectsFor(world.connect({ token }))
+  await expect(effects.list()).resolves.toEqual([])
+  await expect(effects.get(noEffect)).rejects.toMatchObject({ code: 'not_found' })
+  const refused = { code: 'permission', message: expect.stringContaining('Ask a person') }
+  await expect(effects.apply(noEffect, '0'.repeat(64))).rejects.toMatchObject(refused)
+  await expect(effects.discard(noEffect)).rejects.toMatchObject(refused)
+  await expect(effects.undo(noEffect)).rejects.toMatchObject(refused)
+})
+
+async function effectsFor(client: Client): Promise<MachineEffects> {
+  return (await client.machine(world.machine.id)).effects
+}
+
+async function unlessUnknown(call: () => Promise<unknown>): Promise<void> {
+  await call().catch((error: unknown) => {
+    if (!isCmdopError(error) || error.code !== 'not_found') throw error
+  })
+}
 
 /** A session that the owner has opened, as a client sees it. */
 async function sessionFor(client: Client): Promise<Session> {

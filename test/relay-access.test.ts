@@ -59,7 +59,7 @@ describe('a key', () => {
     await expect(admin.keys.issue({ name: 'as much', role: 'admin' })).resolves.toMatchObject({ name: 'as much' })
   })
 
-  test('that is not of a person issues none for people, and what it issues acts for the person behind it', async () => {
+  test('of an AI operator issues only keys like itself, which act for the person behind it', async () => {
     const { raw_token: token, id } = await world.client.keys.issue({
       name: 'operator',
       kind: 'ai',
@@ -67,13 +67,14 @@ describe('a key', () => {
       expires_in_days: 1,
     })
     const operator = world.connect({ token })
-    await expect(operator.keys.issue({ name: 'me', kind: 'human' })).rejects.toMatchObject({ code: 'permission' })
-    const longer = await operator.keys.issue({ name: 'helper', kind: 'service', expires_in_days: 30 })
+    for (const kind of ['human', 'service'] as const)
+      await expect(operator.keys.issue({ name: 'me', kind })).rejects.toMatchObject({ code: 'permission' })
+    const longer = await operator.keys.issue({ name: 'helper', kind: 'ai', expires_in_days: 30 })
     const { expires_at } = (await Array.fromAsync(world.client.keys.iter())).find((key) => key.id === id) ?? {}
     expect(longer.expires_at).toBe(expires_at)
     const { principal_id: owner } = await world.client.me()
     const { principal_id: helper } = await world.connect({ token: longer.raw_token }).me()
-    expect(await store.principals.get(helper)).toMatchObject({ kind: 'service', actsForId: owner })
+    expect(await store.principals.get(helper)).toMatchObject({ kind: 'ai', actsForId: owner })
   })
 
   test('of an owner is revoked by owners only, and the last one by nobody', async () => {

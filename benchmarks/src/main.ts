@@ -11,6 +11,7 @@ import { execFigure } from './figures/exec.ts'
 import { loopFigure } from './figures/loop.ts'
 import { memoryFigure } from './figures/memory.ts'
 import { resumeFigure } from './figures/resume.ts'
+import { sandboxFigure } from './figures/sandbox.ts'
 import { startFigure } from './figures/start.ts'
 import { streamFigure } from './figures/stream.ts'
 import { terminalFigure } from './figures/terminal.ts'
@@ -28,6 +29,7 @@ const figures: readonly Figure[] = [
   agentsFigure,
   agentMemoryFigure,
   resumeFigure,
+  sandboxFigure,
   startFigure,
 ]
 

@@ -35,6 +35,11 @@ export function inKilobytes(bytes: number): string {
   return `${(bytes / 1000).toFixed(1)} kB`
 }
 
+/** `12.3 MB`, of 1000 kB. */
+export function inMegabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`
+}
+
 /** `3.4 ×` */
 export function asRatio(value: number): string {
   return `${value.toFixed(2)} ×`

@@ -19,17 +19,20 @@ export interface Child<Ready> {
 
 /**
  * Starts one of the entry files of this folder with its settings as JSON, and waits for its first line: one JSON value.
- * It ends with its standard input, so that nothing is left of a test that crashed.
+ * It ends with its standard input, so that nothing is left of a test that crashed. As another `user` where one is given: that needs
+ * root.
  */
 export async function startChild<Ready>(
   entry: string,
   settings: unknown,
   environment: Record<string, string> = {},
+  user?: { readonly uid: number; readonly gid: number },
 ): Promise<Child<Ready>> {
   const file = fileURLToPath(new URL(entry, import.meta.url))
   const child = spawn(process.execPath, ['--conditions=@cmdop/source', file, JSON.stringify(settings)], {
     stdio: 'pipe',
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...environment },
+    ...(user && { ...user, cwd: '/' }),
   })
   let stderr = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))

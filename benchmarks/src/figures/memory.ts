@@ -4,7 +4,7 @@ import { Client } from '@cmdop/core'
 import type { Figure, Measurement } from '../figure.ts'
 import { Child } from '../processes/child.ts'
 import type { MemoryMessage } from '../processes/messages.ts'
-import { inKilobytes } from '../statistics.ts'
+import { inKilobytes, inMegabytes } from '../statistics.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import { type RelayChild, startRelayProcess } from '../world.ts'
 
@@ -99,8 +99,4 @@ function report(before: MemoryMessage, after: MemoryMessage): Measurement {
       `The relay was started anew after the enrolments. The limit of open files was raised to ${OPEN_FILES} for both processes (\`ulimit -n\`). Memory of the kernel's sockets is not in it.`,
     ],
   }
-}
-
-function inMegabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`
 }

@@ -13,6 +13,7 @@ export function createInstantMachine(real?: Pick<Machine, 'id' | 'runs'>): Machi
     hostname: 'instant',
     exec: createInstantExecution,
     facts: refuse,
+    capabilities: refuse,
     files: {
       read: refuse,
       write: refuse,

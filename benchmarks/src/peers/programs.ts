@@ -8,6 +8,7 @@ export const debianPackages = {
   scp: 'openssh-client',
   'ssh-keygen': 'openssh-client',
   sshd: 'openssh-server',
+  bwrap: 'bubblewrap',
 } as const
 export type PeerProgram = keyof typeof debianPackages
 

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { scriptedModel } from '@cmdop/agent/testing'
 import { CmdopError, createAgent, embedded, RunError } from 'cmdop'
 import { z } from 'zod'
@@ -46,3 +49,30 @@ assert.equal(resumed.output, 'There is room again.')
 
 const played = await durable.replay(resumed.runId)
 assert.equal(played.output, resumed.output)
+
+// What a machine cannot hold, it refuses; this asks it first.
+const { restrictions } = await machine.capabilities()
+if (restrictions['dryRun']?.ok === true) await preview()
+
+async function preview(): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'cmdop-example-'))
+  using model = scriptedModel([
+    { calls: [{ tool: 'run_command', input: { command: `cd '${folder}' && echo new > new && export STEP=one` } }] },
+    { calls: [{ tool: 'run_command', input: { command: 'echo "$STEP in $PWD"; cat new' } }] },
+    { text: 'It is there.' },
+  ])
+  const agent = createAgent({ machine, model })
+
+  // The whole run works in one view: its steps see each other, and the disk sees none of them.
+  const { effects } = await agent.run('Put a new file in place', { restrictions: { dryRun: true } })
+  const [effect] = effects
+  assert(effect?.state === 'pending')
+  assert.deepEqual(await readdir(folder), [])
+
+  // A person looks at it, and has exactly that applied.
+  const { list } = await machine.effects.get(effect.effectId)
+  for (const { kind, path } of list?.effects ?? []) process.stdout.write(`${kind} ${path}\n`)
+  await machine.effects.apply(effect.effectId, effect.hash)
+  assert.deepEqual(await readdir(folder), ['new'])
+  await rm(folder, { recursive: true })
+}

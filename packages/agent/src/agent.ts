@@ -1,4 +1,4 @@
-import type { Machine } from '@cmdop/core'
+import type { Machine, RestrictionsInput } from '@cmdop/core'
 import { CmdopError } from '@cmdop/protocol'
 import { rememberParts } from './agent-parts.ts'
 import { agentTypeOf } from './agent-types/agent-types.ts'
@@ -16,7 +16,7 @@ import { goThrough, type ReplayOptions, type ResumeMethod, type ResumeOptions } 
 import { parsePrices, type PriceTable } from './run/prices.ts'
 import type { ModelIdentity, RunResult } from './run/run-result.ts'
 import { createRunStream, type RunStream } from './run/run-stream.ts'
-import { type AgentParts, createTask, type RunOptions, type RunSettings } from './run/task.ts'
+import { type AgentParts, createTask, ownRestrictions, type RunOptions, type RunSettings } from './run/task.ts'
 import type { InferOutput, StandardSchema } from './standard-schema.ts'
 
 /** What an agent is made of. */
@@ -38,6 +38,8 @@ export interface AgentOptions {
   readonly askMachine?: MachineAsker | undefined
   /** Cut out of everything that runs see, in every encoding; so are values of variables whose names look like a secret's. */
   readonly secrets?: readonly Secret[] | undefined
+  /** What nothing in any of its runs may do; a run may add to it, and takes nothing away. The machine's kernel holds it. */
+  readonly restrictions?: RestrictionsInput | undefined
   /** Instead of `process.env`. */
   readonly env?: Environment | undefined
   /** Times a model call is repeated when the server is busy or away. Default 2. */
@@ -124,6 +126,7 @@ export function createAgent(options: AgentOptions): Agent {
     prices: parsePrices(options.prices),
     asker: options.askMachine,
     secrets: [...readSecrets(options.env), ...source.secrets, ...secrets.map((secret) => secret.reveal())],
+    restrictions: ownRestrictions(options),
   }
   const runStream = (prompt: string, options: RunOptions = {}): RunStream =>
     createRunStream(createTask(parts, prompt, options, { type: agentTypeOf(options.agentType) }))

@@ -5,7 +5,7 @@ import { agentTypeOf } from './agent-types/agent-types.ts'
 import { createFence } from './run/fence.ts'
 import type { RunResult } from './run/run-result.ts'
 import { createRunStream, type RunStream } from './run/run-stream.ts'
-import { type AgentParts, createTask, type RunOptions } from './run/task.ts'
+import { type AgentParts, createTask, ownRestrictions, type RunOptions } from './run/task.ts'
 
 /** Most bytes of earlier turns that a conversation keeps, as JSON. Beyond it the oldest turns are forgotten. */
 const keptBytes = 262_144
@@ -38,15 +38,22 @@ export interface KeptConversation {
  */
 export function createConversation(parts: AgentParts, defaults: RunOptions, kept?: KeptConversation): Conversation {
   const fence = createFence(kept?.nonce)
+  const bound = { ...parts, restrictions: [...parts.restrictions, ...ownRestrictions(defaults)] }
   let turns = [...(kept?.turns ?? [])]
   let busy = false
   const sendStream = (prompt: string, options: RunOptions = {}): RunStream => {
     const all: RunOptions = { agentType: 'chat', ...defaults, ...options }
     const earlier = turns.flat()
-    const task = createTask(parts, prompt, all, {
-      type: agentTypeOf(all.agentType),
-      earlier: { messages: earlier, fence },
-    })
+    // Those of the conversation hold for each turn; a turn's own are added.
+    const task = createTask(
+      bound,
+      prompt,
+      { ...all, restrictions: options.restrictions },
+      {
+        type: agentTypeOf(all.agentType),
+        earlier: { messages: earlier, fence },
+      },
+    )
     return createRunStream(task, {
       onStart: () => {
         if (busy) throw busyError()

@@ -4,7 +4,7 @@ export type { Route, RouteFunction, RouteRequest, Routes } from './agent-types/r
 export type { Environment } from './config.ts'
 export type { Suspicion } from './context/suspicion.ts'
 export type { Conversation, KeptConversation } from './conversation.ts'
-export { machineTools } from './machine-tools.ts'
+export { type MachineTools, machineTools } from './machine-tools.ts'
 export type { ModelObject } from './model/observed-model.ts'
 export { defaultModels } from './model/resolve-model.ts'
 export type { Evidence } from './output/evidence.ts'

@@ -2,13 +2,16 @@ import type { Machine } from '@cmdop/core'
 import { jsonSchema, tool, type ToolSet } from 'ai'
 import { createToolbox, type ToolboxOptions } from './toolbox.ts'
 
+/** Tools by name. Disposing ends the session in which they work under restrictions; without these there is nothing to end. */
+export type MachineTools = ToolSet & AsyncDisposable
+
 /**
  * A machine as tools for anyone's AI SDK agent. A call goes the way it goes in a run of ours: gate, journal, one command at a
  * time, output bounded, cleaned of secrets and marked as data. What fails is a result that says so, not an exception.
  */
-export function machineTools(machine: Machine, options: ToolboxOptions = {}): ToolSet {
+export function machineTools(machine: Machine, options: ToolboxOptions = {}): MachineTools {
   const toolbox = createToolbox(options)
-  return Object.fromEntries(
+  const made = Object.fromEntries(
     toolbox.tools.map(({ name, description, inputSchema }) => [
       name,
       tool({
@@ -22,4 +25,7 @@ export function machineTools(machine: Machine, options: ToolboxOptions = {}): To
       }),
     ]),
   )
+  // Not among the names: whoever lists the tools, lists only tools.
+  const dispose = { value: () => toolbox[Symbol.asyncDispose](), enumerable: false }
+  return Object.defineProperty(made, Symbol.asyncDispose, dispose) as MachineTools
 }

@@ -1,4 +1,4 @@
-import type { Machine } from '@cmdop/core'
+import type { EffectSummary, Machine, RestrictionsInput } from '@cmdop/core'
 import { CmdopError, isCmdopError } from '@cmdop/protocol'
 import { terminal } from './agent-types/terminal.ts'
 import type { CallContext } from './calls/call-context.ts'
@@ -15,10 +15,11 @@ import { createLedger } from './run/ledger.ts'
 import { runJournal } from './run/run-journal.ts'
 import type { CallOutcome } from './run/run-result.ts'
 import { type RunState, startRunState } from './run/run-state.ts'
-import { bareWorkplace } from './run/workplace.ts'
-import { startTelemetry } from './telemetry/telemetry.ts'
+import { ownRestrictions } from './run/task.ts'
+import { callTelemetry } from './telemetry/telemetry.ts'
 import { builtInTools, machineToolNames } from './tools/built-in-tools.ts'
-import { runLoneCommand } from './tools/run-command.ts'
+import { runCommand, runLoneCommand } from './tools/run-command.ts'
+import { ToolboxPlaces } from './toolbox-places.ts'
 import type { OutputChunk, Tool } from './tools/tool.ts'
 
 /** The name of a tool that works on a machine. */
@@ -35,10 +36,20 @@ export interface ToolboxOptions {
   readonly journal?: Journal | undefined
   /** Cut out of everything the tools show, in every encoding. */
   readonly secrets?: readonly Secret[] | undefined
+  /**
+   * What no call may do; the kernel of the machine holds it. The calls on a machine then work in one session, as those of a run do.
+   * What cannot be held is told by each call, and nothing runs.
+   */
+  readonly restrictions?: RestrictionsInput | undefined
+  /** Called with each effect of a call under restrictions; with `dryRun` with that of all calls on a machine, when the toolbox is disposed. */
+  readonly onEffect?: ((effect: EffectSummary) => void) | undefined
 }
 
-/** Tools for machines that somebody else's model calls: through another agent, or over another protocol. */
-export interface Toolbox {
+/**
+ * Tools for machines that somebody else's model calls: through another agent, or over another protocol. Disposing ends the
+ * sessions in which they work under restrictions.
+ */
+export interface Toolbox extends AsyncDisposable {
   readonly tools: readonly ToolboxTool[]
   /**
    * Makes a call, the way it goes in a run of ours: gate, journal, one command at a time on a machine, output bounded,
@@ -85,10 +96,12 @@ const maxDenials = 1_000
 /** Makes one. It keeps no calls, so that it may serve for as long as its process lives; see `OutputShelf` for what it keeps. */
 export function createToolbox(options: ToolboxOptions = {}): Toolbox {
   const { tools: names = machineToolNames, readOnly = false } = options
+  const places = new ToolboxPlaces({ restrictions: ownRestrictions(options), onEffect: options.onEffect })
+  const command = places.isHeld ? runCommand : runLoneCommand
   const tools = names
-    .map((name): Tool => (name === 'run_command' ? runLoneCommand : builtInTools[name]))
+    .map((name): Tool => (name === 'run_command' ? command : builtInTools[name]))
     .filter((tool) => tool.readOnly || !readOnly)
-  const shared = sharedContext(options)
+  const shared = { ...sharedContext(options), places }
   const { redactor, fence } = shared.task
   return {
     tools: tools.map(({ name, description, inputSchema, readOnly }) => ({
@@ -103,15 +116,21 @@ export function createToolbox(options: ToolboxOptions = {}): Toolbox {
       const tool = tools.find((each) => each.name === call.tool)
       return tool === undefined ? unknownTool(call.tool, tools) : perform(call, tool, shared)
     },
+    [Symbol.asyncDispose]: () => places[Symbol.asyncDispose](),
   }
 }
 
 /** What the calls have in common, but for machine and tool. */
 type SharedContext = Omit<CallContext, 'signal' | 'tools' | 'workplace' | 'task'> & {
   readonly task: Omit<CallContext['task'], 'machine'>
+  readonly places: ToolboxPlaces
 }
 
-function sharedContext({ gate = openGate, journal = noJournal, secrets = [] }: ToolboxOptions): SharedContext {
+function sharedContext({
+  gate = openGate,
+  journal = noJournal,
+  secrets = [],
+}: ToolboxOptions): Omit<SharedContext, 'places'> {
   const model = { provider: 'external', id: 'external' }
   const ledger = createLedger({})
   const state = startRunState({ model, agentType: 'external', ledger, messages: [], warnings: [] })
@@ -129,7 +148,7 @@ function sharedContext({ gate = openGate, journal = noJournal, secrets = [] }: T
     },
     state: withoutRecords(state),
     shelf: createOutputShelf(),
-    telemetry: startTelemetry({ runId: state.runId, agentType: 'external', model }),
+    telemetry: callTelemetry,
     denials: new Map(),
     closed: undefined,
   }
@@ -153,20 +172,22 @@ function withoutRecords(state: RunState): RunState {
   }
 }
 
-async function perform(call: ToolboxCall, tool: Tool, shared: SharedContext): Promise<ToolboxAnswer> {
+async function perform(call: ToolboxCall, tool: Tool, { places, ...shared }: SharedContext): Promise<ToolboxAnswer> {
   const { machine, signal, toolCallId = '', onOutput } = call
   let failure: CmdopError | undefined
   const watched = watchedTool(tool, (error) => void (failure = error))
+  const workplace = places.on(machine)
   const context: CallContext = {
     ...shared,
     task: { ...shared.task, machine },
-    workplace: bareWorkplace(machine),
+    workplace,
     tools: [watched],
     signal,
   }
   let outcome: CallOutcome = 'not-run'
   const performing = performCall({ toolCallId, tool: tool.name, input: call.input, unreadable: false }, context)
   try {
+    await workplace.open(signal)
     for (;;) {
       const { done, value } = await performing.next()
       if (done === true) return answerOf(value, failure && cleaned(failure, shared))
@@ -178,6 +199,8 @@ async function perform(call: ToolboxCall, tool: Tool, shared: SharedContext): Pr
     if (!signal.aborted && !isCmdopError(thrown)) throw thrown
     const error = isCmdopError(thrown) && !signal.aborted ? cleaned(thrown, shared) : stopped(outcome)
     return { text: textOf(error, outcome), outcome, error }
+  } finally {
+    if (failure?.code === 'session_lost' || failure?.code === 'session_ended') await places.leave(machine)
   }
 }
 
@@ -190,7 +213,10 @@ function answerOf({ record, text }: PerformedCall, failure: CmdopError | undefin
 /** Longest message of an error: a path that a model made up comes back in it. */
 const maxErrorCharacters = 2_000
 
-function cleaned({ code, message, details, retryable }: CmdopError, { task: { redactor } }: SharedContext): CmdopError {
+function cleaned(
+  { code, message, details, retryable }: CmdopError,
+  { task: { redactor } }: Pick<SharedContext, 'task'>,
+): CmdopError {
   return new CmdopError(code, redactor.text(message).slice(0, maxErrorCharacters), {
     details: redactor.value(details) as Record<string, unknown>,
     idempotent: retryable,

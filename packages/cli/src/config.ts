@@ -63,6 +63,11 @@ export function hasRelayInEnvironment(): boolean {
   return Boolean(environment['CMDOP_BASE_URL'])
 }
 
+/** Whether who looks at the output asks for none: https://no-color.org. */
+export function isColourUnwanted(): boolean {
+  return Boolean(environment['NO_COLOR'])
+}
+
 /** What programs in a session are told of this terminal. */
 export function terminalEnvironment(): Record<string, string> {
   const names = ['TERM', 'COLORTERM'] as const

@@ -9,6 +9,8 @@ import { say } from './terminal.ts'
 export interface Connected extends AsyncDisposable {
   readonly client: Client
   readonly machine: RemoteMachine
+  /** Its daemon is of this process, and what it keeps is gone with it. */
+  readonly isTemporary: boolean
 }
 
 /** Names of this machine when no relay is configured. */
@@ -21,12 +23,15 @@ export async function connectMachine(reference: string, signal: AbortSignal): Pr
     const client = opened.use(new Client())
     const machine = await client.machine(reference, { signal })
     const running = opened.move()
-    return { client, machine, [Symbol.asyncDispose]: () => running.disposeAsync() }
+    return { client, machine, isTemporary: false, [Symbol.asyncDispose]: () => running.disposeAsync() }
   }
   if ([...LOCAL_NAMES, hostname()].includes(reference)) {
     await say('no relay is configured: working on this machine')
     const { embedded } = await import('./embedded.ts')
-    return embedded()
+    const running = await embedded()
+    const dispose = () => running[Symbol.asyncDispose]()
+    const { client, machine } = running
+    return { client, machine, isTemporary: true, [Symbol.asyncDispose]: dispose }
   }
   throw new CmdopError(
     'not_found',

@@ -10,12 +10,13 @@ export const exitCodes = {
   unreachable: 5,
   deadline: 6,
   run: 7,
+  refused: 8,
   cancelled: 130,
   brokenPipe: 141,
 } as const
 
 /** `cmdop exec` passes the command's own exit code on, so its own failures have codes that commands rarely use. */
-export const execExitCodes = { deadline: 124, failed: 255, cancelled: 130, signalBase: 128 } as const
+export const execExitCodes = { deadline: 124, refused: 125, failed: 255, cancelled: 130, signalBase: 128 } as const
 
 const byCode: Partial<Record<ErrorCode, number>> = {
   config: exitCodes.usage,
@@ -37,6 +38,9 @@ const byCode: Partial<Record<ErrorCode, number>> = {
   model_refused: exitCodes.run,
   output_invalid: exitCodes.run,
   budget: exitCodes.run,
+  restriction_unenforceable: exitCodes.refused,
+  restriction_violated: exitCodes.refused,
+  effect_conflict: exitCodes.refused,
   cancelled: exitCodes.cancelled,
 }
 
@@ -48,5 +52,6 @@ export function exitCodeOf(code: ErrorCode): number {
 /** The exit code of `cmdop exec` for an error. */
 export function execExitCodeOf(code: ErrorCode): number {
   if (code === 'deadline') return execExitCodes.deadline
+  if (byCode[code] === exitCodes.refused) return execExitCodes.refused
   return code === 'cancelled' ? execExitCodes.cancelled : execExitCodes.failed
 }

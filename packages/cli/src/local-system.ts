@@ -54,8 +54,12 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
   if (key !== known) await writeSecret(keyFile, key)
   const machineDir = join(dataDir, 'machine')
   if ((await readMachineState(machineDir)) === undefined) await enroll(relay, key, { ...options, dataDir: machineDir })
+  // Whoever reads the relay's folder or the key decides on effects.
+  const hidden = [dataDir]
   const operator = options.operator === undefined ? {} : { operator: options.operator }
-  const machine = opened.use(await startMachine({ dataDir: machineDir, relayUrl: relay.url, logLevel, ...operator }))
+  const machine = opened.use(
+    await startMachine({ dataDir: machineDir, relayUrl: relay.url, hidden, logLevel, ...operator }),
+  )
   if (!(await relay.waitForMachine(machine.state.machineId, CONNECT_WITHIN_MS))) {
     throw new CmdopError(
       'unavailable',

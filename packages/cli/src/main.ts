@@ -13,6 +13,9 @@ process.on('SIGINT', () => {
 })
 for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort())
 
+// Node opens its debugger for whoever may send this signal. Nobody debugs what may run as root.
+process.on('SIGUSR1', () => {})
+
 // A reader that leaves wants no more: what runs is ended.
 let isAlone = false
 onReaderGone(() => {

@@ -2,6 +2,7 @@ import { CmdopError } from '@cmdop/protocol'
 import { Command, CommanderError, Option } from 'commander'
 import type { AttachFlags } from './commands/attach.ts'
 import type { CpFlags } from './commands/cp.ts'
+import type { DoctorFlags } from './commands/doctor.ts'
 import type { ExecFlags } from './commands/exec.ts'
 import type { EnrollFlags, MachineRunFlags, TokenFlags } from './commands/machine.ts'
 import type { MachinesFlags } from './commands/machines.ts'
@@ -14,6 +15,7 @@ import type { SessionsFlags } from './commands/sessions.ts'
 import type { SshFlags } from './commands/ssh.ts'
 import type { UpFlags } from './commands/up.ts'
 import { exitCodeOf, exitCodes } from './exit-codes.ts'
+import { withRestrictionOptions } from './restriction-options.ts'
 import { reportError, say } from './terminal.ts'
 import { CLI_VERSION } from './version.ts'
 
@@ -41,6 +43,7 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
   addFileCommands(program, done, signal)
   addSessionCommands(program, done, signal)
   addRecordingCommands(program, done, signal)
+  addEffectCommands(program, done, signal)
   try {
     await program.parseAsync(argv, { from: 'user' })
     return exitCode
@@ -107,6 +110,17 @@ function addMachineCommands(program: Command, done: Done, signal: AbortSignal): 
     .option('--expires <duration>', 'how long it is good for (default: 1h)')
     .option('--json', 'print one JSON document')
     .action(done(async (flags: TokenFlags) => (await import('./commands/machine.ts')).tokenCommand(flags)))
+  machine
+    .command('doctor')
+    .description('tell which restrictions a machine can hold')
+    .argument('[machine]', 'id, hostname, name or unique prefix (default: this one, without its daemon)')
+    .option('--data <folder>', 'folder for key and state of this one')
+    .option('--json', 'print one JSON document')
+    .action(
+      done(async (reference: string | undefined, flags: DoctorFlags) =>
+        (await import('./commands/doctor.ts')).doctorCommand(reference, flags, signal),
+      ),
+    )
   program
     .command('machines')
     .description('list the machines of the fleet')
@@ -116,8 +130,7 @@ function addMachineCommands(program: Command, done: Done, signal: AbortSignal): 
 }
 
 function addWorkCommands(program: Command, done: Done, signal: AbortSignal): void {
-  program
-    .command('exec')
+  withRestrictionOptions(program.command('exec'))
     .description('run a command on a machine; its output and exit code are passed on')
     .argument('<machine>', 'id, hostname, name or unique prefix; local where no relay is configured')
     .argument('<argv...>', 'the command, after --')
@@ -132,8 +145,7 @@ function addWorkCommands(program: Command, done: Done, signal: AbortSignal): voi
         (await import('./commands/exec.ts')).execCommand(machine, argv, { ...flags, signal }),
       ),
     )
-  program
-    .command('run')
+  withRestrictionOptions(program.command('run'))
     .description('give an AI operator a goal on a machine; it answers with a typed value')
     .argument('<prompt>', 'the goal')
     .requiredOption('--machine <machine>', 'id, hostname, name or unique prefix; local where no relay is configured')
@@ -190,8 +202,7 @@ function addRecordingCommands(program: Command, done: Done, signal: AbortSignal)
 }
 
 function addSessionCommands(program: Command, done: Done, signal: AbortSignal): void {
-  program
-    .command('ssh')
+  withRestrictionOptions(program.command('ssh'))
     .description('open a terminal on a machine, which others can join; ~? shows the keys of cmdop itself')
     .argument('<machine>', 'id, hostname, name or unique prefix; local where no relay is configured')
     .option('--name <name>', 'name of the session, for people')
@@ -240,6 +251,52 @@ function addFileCommands(program: Command, done: Done, signal: AbortSignal): voi
         (await import('./commands/cp.ts')).cpCommand(source, destination, { ...flags, signal }),
       ),
     )
+}
+
+function addEffectCommands(program: Command, done: Done, signal: AbortSignal): void {
+  const effects = program.command('effects').description('what restricted commands and sessions would change')
+  const load = () => import('./commands/effects.ts')
+  effects
+    .command('list')
+    .description('list the effects that a machine keeps, the newest first')
+    .argument('<machine>', 'id, hostname, name or unique prefix')
+    .option('--limit <count>', 'at most so many (default: 50)')
+    .option('--json', 'print one JSON document')
+    .action(
+      done(async (machine: string, flags: { limit?: string; json?: boolean }) =>
+        (await load()).listEffectsCommand(machine, { ...flags, signal }),
+      ),
+    )
+  const one = (name: string, description: string) =>
+    effects
+      .command(name)
+      .description(description)
+      .argument('<machine>', 'id, hostname, name or unique prefix')
+      .argument('<id>', 'of the session or command, from: cmdop effects list')
+      .option('--json', 'print one JSON document')
+  type Flags = { hash?: string; json?: boolean }
+  one('show', 'show what it would change, as a tree with diffs').action(
+    done(async (machine: string, effectId: string, flags: Flags) =>
+      (await load()).showEffectCommand({ machine, effectId }, { ...flags, signal }),
+    ),
+  )
+  one('apply', 'put it in place, exactly as it was shown')
+    .option('--hash <hash>', 'hash of what was shown (default: it is shown now, and you are asked)')
+    .action(
+      done(async (machine: string, effectId: string, flags: Flags) =>
+        (await load()).applyEffectCommand({ machine, effectId }, { ...flags, signal }),
+      ),
+    )
+  one('discard', 'forget it').action(
+    done(async (machine: string, effectId: string, flags: Flags) =>
+      (await load()).discardEffectCommand({ machine, effectId }, { ...flags, signal }),
+    ),
+  )
+  one('undo', 'take it back after it was applied').action(
+    done(async (machine: string, effectId: string, flags: Flags) =>
+      (await load()).undoEffectCommand({ machine, effectId }, { ...flags, signal }),
+    ),
+  )
 }
 
 function withRelayOptions(command: Command): Command {

@@ -1,4 +1,5 @@
 import { CmdopError, isCmdopError, toWireError } from '@cmdop/protocol'
+import { isColourUnwanted } from './config.ts'
 
 /** Whether stdout could not be written, which is how a reader that left shows. */
 let isReaderGone = false
@@ -25,6 +26,11 @@ export function writeStderr(data: string | Uint8Array): Promise<void> {
 /** Whether a person may look at stdout. */
 export function isStdoutTerminal(): boolean {
   return process.stdout.isTTY
+}
+
+/** Whether a stream takes colours: a terminal does, unless `NO_COLOR` is set. */
+export function hasColours(stream: { readonly isTTY?: boolean }): boolean {
+  return stream.isTTY === true && !isColourUnwanted()
 }
 
 /** The one JSON document of a command. */

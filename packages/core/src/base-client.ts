@@ -1,5 +1,7 @@
 import { Me, type MachineSummary } from '@cmdop/protocol'
 import { Channels } from './channels.ts'
+import { FileCalls } from './files/file-calls.ts'
+import { RemoteFiles } from './files/remote-files.ts'
 import { EnrollmentTokensNamespace, KeysNamespace, MachinesNamespace } from './namespaces.ts'
 import type { Platform } from './platform.ts'
 import { RecordingsNamespace } from './recordings.ts'
@@ -38,7 +40,10 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
     this.machines = new MachinesNamespace(rest)
     this.keys = new KeysNamespace(rest, async () => this.fleetId ?? (await this.me()).fleet_id)
     this.enrollmentTokens = new EnrollmentTokensNamespace(rest)
-    this.sessions = new SessionsNamespace(this.machines, (machineId) => new RemoteSessions(this.#channels, machineId))
+    this.sessions = new SessionsNamespace(this.machines, (machineId) => {
+      const files = new RemoteFiles(new FileCalls(this.#channels, machineId))
+      return new RemoteSessions(this.#channels, machineId, files)
+    })
     this.terminal = new TerminalNamespace(this)
     this.recordings = new RecordingsNamespace(rest)
   }

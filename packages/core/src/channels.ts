@@ -22,11 +22,18 @@ export interface MachineCall {
   readonly params: Record<string, unknown>
   readonly callId: string
   readonly deadlineMs?: number | undefined
+  /** The answer of `ask` begins within `timeoutMs`, and may then take its time. */
+  readonly takesTime?: boolean
+  /** The machine may have to start a sandbox first, which takes time on a slow one; see {@link SANDBOX_START_MS}. */
+  readonly mayStartSandbox?: boolean
   readonly signal?: AbortSignal | undefined
 }
 
 /** Milliseconds between tries of a call that may be repeated, at most; a random part of it is waited. */
 const RETRY_WAIT_MS = 500
+
+/** Milliseconds in which a machine answers at first that has to start a sandbox, where `timeoutMs` is less. */
+const SANDBOX_START_MS = 60_000
 
 /** The client's one connection for all its channels, opened when it is first needed and again after a loss. */
 export class Channels {
@@ -67,7 +74,7 @@ export class Channels {
       ...(call.deadlineMs === undefined ? {} : { deadlineMs: call.deadlineMs }),
     })
     prepare?.(channel)
-    await this.#within(channel, channel.accepted, call.signal)
+    await this.#within(channel, channel.accepted, { ...call, takesTime: false })
     return channel
   }
 
@@ -77,7 +84,7 @@ export class Channels {
     for (;;) {
       try {
         const channel = await this.open(call)
-        return await this.#within(channel, readAnswer(channel), call.signal)
+        return await this.#within(channel, readAnswer(channel), call)
       } catch (error) {
         const again = error instanceof CmdopError && error.code === 'connection' && methods[call.method].repeatable
         if (!again || this.#closing.signal.aborted || !this.#wasConnected || Date.now() + RETRY_WAIT_MS > end)
@@ -148,10 +155,18 @@ export class Channels {
     return connection
   }
 
-  /** Bounds a channel's answer by `timeoutMs` and the caller's signal. */
-  async #within<Value>(channel: Channel, answer: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
-    const { timeoutMs } = this.#settings
-    const timer = setTimeout(() => channel.reset(notAnswered(timeoutMs)), timeoutMs)
+  /** Bounds a channel's answer by the caller's signal, and by the time that this call may take. */
+  async #within<Value>(
+    channel: Channel,
+    answer: Promise<Value>,
+    {
+      signal,
+      takesTime = false,
+      mayStartSandbox = false,
+    }: Pick<MachineCall, 'signal' | 'takesTime' | 'mayStartSandbox'>,
+  ): Promise<Value> {
+    const timeoutMs = Math.max(this.#settings.timeoutMs, mayStartSandbox ? SANDBOX_START_MS : 0)
+    const timer = takesTime ? undefined : setTimeout(() => channel.reset(notAnswered(timeoutMs)), timeoutMs)
     const cancel = () => channel.reset(new CmdopError('cancelled', 'The call was cancelled.'))
     if (signal?.aborted === true) cancel()
     signal?.addEventListener('abort', cancel, { once: true })

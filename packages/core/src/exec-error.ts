@@ -1,7 +1,16 @@
-import { CmdopError, type CmdopErrorOptions, type ErrorCode } from '@cmdop/protocol'
-import type { ExecResult } from './machine.ts'
+import {
+  CmdopError,
+  type CmdopErrorOptions,
+  type EffectRefusal,
+  type EffectSummary,
+  type ErrorCode,
+} from '@cmdop/protocol'
+import type { ExecExit, ExecResult } from './machine.ts'
 
-/** A command that was ended: `deadline` or `cancelled`. What it had put out until then is in `result` when it was awaited. */
+/**
+ * A command that was ended, `deadline` or `cancelled`, or whose effect was not applied: `restriction_violated`, `effect_conflict`
+ * and others, with `effectId`, `hash`, `paths` and `pathCount` in `details`. What it had put out is in `result` when it was awaited.
+ */
 export class ExecError extends CmdopError {
   readonly result: ExecResult | undefined
 
@@ -10,4 +19,10 @@ export class ExecError extends CmdopError {
     this.name = 'ExecError'
     this.result = options.result
   }
+}
+
+/** The error of a command that has run, and whose effect was not applied. */
+export function refusedError(exit: ExecExit, { effectId, hash }: EffectSummary, refusal: EffectRefusal): ExecError {
+  const { code, message, paths, pathCount } = refusal
+  return new ExecError(code, message, { details: { ...exit, effectId, hash, paths, pathCount } })
 }

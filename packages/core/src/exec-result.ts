@@ -1,5 +1,6 @@
 import { type Channel, CmdopError, ExecEnd, execLanes, KEPT_RESULT_BYTES } from '@cmdop/protocol'
 import { type Channels, concat } from './channels.ts'
+import { refusedError } from './exec-error.ts'
 import { exitError } from './exit-error.ts'
 import type { ExecResult } from './machine.ts'
 import { OutputCollector } from './output-collector.ts'
@@ -70,6 +71,7 @@ async function read(channel: Channel): Promise<ExecResult> {
     stderrTruncated: stderr.truncated,
   }
   if (reason !== 'exited') throw exitError(reason, exit, { result })
+  if (exit.effect?.refusal !== undefined) throw refusedError(result, exit.effect, exit.effect.refusal)
   return result
 }
 

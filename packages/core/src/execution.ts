@@ -8,11 +8,12 @@ import {
   isCmdopError,
 } from '@cmdop/protocol'
 import type { Channels, MachineCall } from './channels.ts'
-import { ExecError } from './exec-error.ts'
+import { ExecError, refusedError } from './exec-error.ts'
 import { exitError } from './exit-error.ts'
 import type { ExecChunk, ExecExit, ExecOptions, ExecResult, Execution } from './machine.ts'
 import { OutputCollector } from './output-collector.ts'
 import { createBackoff, isLost, isTransient } from './reconnect.ts'
+import { knownRestrictions } from './restrictions.ts'
 import { StdinSource } from './stdin-source.ts'
 import { wait } from './wait.ts'
 
@@ -143,8 +144,10 @@ export class RemoteExecution implements Execution {
 
   #finish(end: ExecEnd): void {
     const { reason, ...exit } = end
-    if (reason === 'exited') this.#exit.resolve(exit)
-    else throw exitError(reason, exit, { deadlineMs: this.#start.options.deadlineMs })
+    if (reason !== 'exited') throw exitError(reason, exit, { deadlineMs: this.#start.options.deadlineMs })
+    const { effect } = exit
+    if (effect?.refusal !== undefined) throw refusedError(exit, effect, effect.refusal)
+    this.#exit.resolve(exit)
   }
 
   /** A channel on which the command goes on, within `orphanMs` of the loss. Throws what cannot be repaired. */
@@ -192,8 +195,9 @@ export class RemoteExecution implements Execution {
     )
   }
 
-  #open(): Promise<Channel> {
+  async #open(): Promise<Channel> {
     const { command, options } = this.#start
+    const restrictions = knownRestrictions(options.restrictions)
     const params = {
       command,
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -202,8 +206,10 @@ export class RemoteExecution implements Execution {
       ...(options.showIn === undefined ? {} : { showIn: options.showIn }),
       ...(this.#stdin === undefined ? {} : { stdin: true }),
       ...(options.callId === undefined ? {} : { keepResult: true }),
+      ...(restrictions === undefined ? {} : { restrictions }),
     }
-    return this.#openCall(this.#call('exec', params))
+    const mayStartSandbox = restrictions !== undefined || options.showIn !== undefined
+    return this.#openCall({ ...this.#call('exec', params), mayStartSandbox })
   }
 
   async #openCall(call: MachineCall): Promise<Channel> {

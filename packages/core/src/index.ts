@@ -2,7 +2,23 @@ export { type AskOptions, AskStream } from './ask/ask-stream.ts'
 export type { AskFrame } from './ask/frames.ts'
 export { BaseClient } from './base-client.ts'
 export { Client } from './client.ts'
+export type {
+  Effect,
+  EffectDetails,
+  EffectInfo,
+  EffectList,
+  EffectRefusal,
+  EffectState,
+  EffectSummary,
+  FileState,
+  MachineCapabilities,
+  MachineEffects,
+  RestrictionCapability,
+  Restrictions,
+  RestrictionsInput,
+} from './effects.ts'
 export { ExecError } from './exec-error.ts'
+export { knownRestrictions } from './restrictions.ts'
 export { DEFAULT_MAX_OUTPUT_BYTES } from './execution.ts'
 export type {
   ExecChunk,

@@ -1,4 +1,5 @@
-import type { Facts } from '@cmdop/protocol'
+import type { EffectSummary, Facts, MachineCapabilities, RestrictionsInput } from '@cmdop/protocol'
+import type { MachineEffects } from './effects.ts'
 import type { RunJournals } from './runs.ts'
 import type { MachineFiles } from './files/machine-files.ts'
 import type { MachineSessions } from './sessions/session.ts'
@@ -17,9 +18,12 @@ export interface Machine {
   readonly files: MachineFiles
   /** Terminals that people and AI operators share; undefined where the machine has none. */
   readonly sessions?: MachineSessions | undefined
+  /** What restricted sessions and commands would change; undefined where the machine holds no restrictions. */
+  readonly effects?: MachineEffects | undefined
   /**
    * Runs a command as a process of its own over pipes: an argv as it is, a string under `/bin/sh -c`.
-   * Starts at once. Await it for the whole result, or iterate it for chunks.
+   * Starts at once. Await it for the whole result, or iterate it for chunks. Restrictions that the machine cannot hold are
+   * `restriction_unenforceable`, and nothing runs.
    */
   exec(command: string | readonly string[], options?: ExecOptions): Execution
   /**
@@ -32,6 +36,8 @@ export interface Machine {
   readonly runs?: RunJournals | undefined
   /** Reads what the machine says of itself. */
   facts(options?: { signal?: AbortSignal }): Promise<Facts>
+  /** Which restrictions the machine can hold, and what stays within reach under each: found out by doing, once each boot. */
+  capabilities(options?: { signal?: AbortSignal }): Promise<MachineCapabilities>
 }
 
 /** How a command runs. */
@@ -55,6 +61,12 @@ export interface ExecOptions {
    * see `execResult`. Default: a new one, which is forgotten with its end.
    */
   callId?: string
+  /**
+   * What the command may not do; the machine's kernel holds it. With `dryRun` its effect waits, to be applied by
+   * `machine.effects`; with `noDelete` one that deletes, empties or replaces something is not applied, and the execution rejects
+   * with `restriction_violated`. Not together with a `showIn` that has restrictions.
+   */
+  restrictions?: RestrictionsInput
   /** Cancels: the process group on the machine is ended, then the execution rejects with `cancelled`. */
   signal?: AbortSignal
 }
@@ -76,6 +88,8 @@ export interface ExecExit {
   readonly stderrBytes: number
   /** Milliseconds from spawn to the end of both streams, by the machine's clock. */
   readonly durationMs: number
+  /** What it changed as a transaction of its own, and whether that was applied; undefined without one. */
+  readonly effect?: EffectSummary | undefined
 }
 
 /** The whole result of an awaited command. */
@@ -97,4 +111,5 @@ export interface Execution extends PromiseLike<ExecResult>, AsyncIterable<ExecCh
   readonly exit: Promise<ExecExit>
 }
 
+export type * from './effects.ts'
 export type * from './files/machine-files.ts'

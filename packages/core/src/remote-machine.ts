@@ -1,10 +1,13 @@
-import { Facts, type MachineSummary, type MethodName } from '@cmdop/protocol'
+import { Facts, MachineCapabilities, type MachineSummary, type MethodName } from '@cmdop/protocol'
 import { newCallId, parseAnswer, parseJson } from './answers.ts'
 import type { Channels } from './channels.ts'
+import type { MachineEffects } from './effects.ts'
 import { askExecResult } from './exec-result.ts'
 import { RemoteExecution } from './execution.ts'
+import { FileCalls } from './files/file-calls.ts'
 import { RemoteFiles } from './files/remote-files.ts'
 import type { ExecOptions, ExecResult, Execution, Machine } from './machine.ts'
+import { RemoteEffects } from './remote-effects.ts'
 import type { RunJournals } from './runs.ts'
 import { RemoteSessions } from './sessions/remote-sessions.ts'
 import type { MachineSessions } from './sessions/session.ts'
@@ -15,7 +18,8 @@ export class RemoteMachine implements Machine {
   readonly name: string
   readonly hostname: string
   readonly files: RemoteFiles
-  readonly sessions: MachineSessions
+  readonly sessions: MachineSessions<RemoteFiles>
+  readonly effects: MachineEffects
   readonly runs: RunJournals | undefined
   readonly #channels: Channels
 
@@ -24,9 +28,10 @@ export class RemoteMachine implements Machine {
     this.id = summary.id
     this.name = summary.name
     this.hostname = summary.hostname
-    this.sessions = new RemoteSessions(channels, this.id)
+    this.effects = new RemoteEffects(channels, this.id)
     this.runs = channels.runs
-    this.files = files ?? new RemoteFiles(channels, this.id)
+    this.files = files ?? new RemoteFiles(new FileCalls(channels, this.id))
+    this.sessions = new RemoteSessions(channels, this.id, this.files)
   }
 
   exec(command: string | readonly string[], options: ExecOptions = {}): Execution {
@@ -39,11 +44,16 @@ export class RemoteMachine implements Machine {
   }
 
   async facts(options: { signal?: AbortSignal } = {}): Promise<Facts> {
-    const { data } = await this.#ask('facts', {}, options.signal)
-    return parseAnswer(Facts, parseJson(data))
+    return parseAnswer(Facts, await this.#ask({ method: 'facts', signal: options.signal }))
   }
 
-  #ask(method: MethodName, params: Record<string, unknown>, signal: AbortSignal | undefined) {
-    return this.#channels.ask({ method, target: this.id, params, callId: newCallId(), signal })
+  async capabilities({ signal }: { signal?: AbortSignal } = {}): Promise<MachineCapabilities> {
+    // They are found out by doing, once each boot.
+    return parseAnswer(MachineCapabilities, await this.#ask({ method: 'capabilities', takesTime: true, signal }))
+  }
+
+  async #ask(call: { method: MethodName; takesTime?: boolean; signal: AbortSignal | undefined }): Promise<unknown> {
+    const { data } = await this.#channels.ask({ ...call, target: this.id, params: {}, callId: newCallId() })
+    return parseJson(data)
   }
 }

@@ -59,7 +59,7 @@ export class TerminalNamespace {
 
   /**
    * The caller's session on the machine, which is set first when it is named. It is the one that was last used here while
-   * it runs; else the newest running terminal that the same principal opened; else a new one.
+   * it runs; else the newest running terminal without restrictions that the same principal opened; else a new one.
    */
   async getActiveSession(reference?: string, options: Cancellable = {}): Promise<Session> {
     if (reference !== undefined) await this.setMachine(reference, options)
@@ -154,7 +154,10 @@ export class TerminalNamespace {
     if (this.#session !== undefined && running.some(({ sessionId }) => sessionId === this.#session?.id))
       return this.#session
     const own = newest(
-      running.filter(({ kind, createdBy }) => kind === 'terminal' && createdBy.principalId === me.principal_id),
+      running.filter(
+        ({ kind, createdBy, restrictions }) =>
+          kind === 'terminal' && restrictions === null && createdBy.principalId === me.principal_id,
+      ),
     )
     return this.#use(
       own === undefined

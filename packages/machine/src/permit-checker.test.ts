@@ -67,8 +67,18 @@ describe('a permit', () => {
     expect(refusal({ ...open, method: 'file.read' })).toContain('is for another call')
   })
 
-  test('asking for a restriction that nobody enforces here is refused', () => {
-    expect(refusal(relay.signed({}, { restrictions: { readOnly: true } }))).toContain('restrictions')
+  test('may ask for restrictions of what it lets run, under any of their names', () => {
+    for (const method of ['exec', 'session.open'])
+      for (const restrictions of [{ readOnly: true }, { dry_run: true, no_network: true }, { noDelete: false }])
+        expect(newChecker().take(relay.signed({ method }, { restrictions }))).toMatchObject({ action: method })
+  })
+
+  test('asking for a restriction that is not known, or where none is held, is refused', () => {
+    expect(refusal(relay.signed({}, { restrictions: { noGravity: true } }))).toContain('does not know')
+    expect(refusal(relay.signed({}, { restrictions: { readOnly: 'yes' } }))).toContain('does not know')
+    for (const method of ['file.write', 'exec.attach', 'session.attach', 'session.execute'])
+      expect(refusal(relay.signed({ method }, { restrictions: { readOnly: true } }))).toContain(method)
+    expect(newChecker().take(relay.signed({ method: 'file.write' }))).toMatchObject({ action: 'file.write' })
   })
 
   test('is taken once, also in the company of others', () => {

@@ -1,5 +1,14 @@
 import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto'
-import { actionText, CmdopError, type Open, Permit, permitText, type SignedPermit } from '@cmdop/protocol'
+import {
+  actionText,
+  CmdopError,
+  isRestricted,
+  type Open,
+  Permit,
+  permitText,
+  Restrictions,
+  type SignedPermit,
+} from '@cmdop/protocol'
 
 /** What a permit is checked against. */
 export interface PermitCheckerOptions {
@@ -39,8 +48,7 @@ export class PermitChecker {
     if (permit.fleetId !== fleetId || permit.relayId !== relayId) throw refused('is of another fleet or relay')
     if (permit.action !== open.method || permit.callId !== open.callId) throw refused('is for another call')
     if (permit.digest !== digestOf(open)) throw refused('is for other parameters than were sent')
-    if (Object.keys(permit.restrictions).length > 0)
-      throw refused('asks for restrictions that this daemon cannot enforce')
+    refuseUnknown(permit)
     this.#use(permit)
     return permit
   }
@@ -65,6 +73,16 @@ export class PermitChecker {
       this.#used.delete(id)
     }
   }
+}
+
+/** Methods whose handlers hold the restrictions of their permit; of the others it may have none. */
+const restrictable: readonly string[] = ['exec', 'session.open']
+
+function refuseUnknown({ action, restrictions }: Permit): void {
+  const parsed = Restrictions.safeParse(restrictions)
+  if (!parsed.success) throw refused('asks for restrictions that this daemon does not know')
+  if (isRestricted(parsed.data) && !restrictable.includes(action))
+    throw refused(`asks for restrictions, which ${action} cannot be held to`)
 }
 
 function digestOf(open: Open): string {

@@ -7,6 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CallTable } from './exec/call-table.ts'
 import { createFileService } from './files/file-handlers.ts'
 import { PermitChecker } from './permit-checker.ts'
+import { Restricted } from './restricted/restricted.ts'
+import { RestrictedCommands } from './restricted/restricted-commands.ts'
 import { createChannelServer } from './serve-channel.ts'
 import type { Recorder } from './recordings/recorder.ts'
 import { nodePtyHost } from './sessions/pty/node-pty.ts'
@@ -26,10 +28,13 @@ beforeAll(async () => {
   const environment = { PATH: process.env['PATH'] ?? '' }
   recorder = createTestRecorder(folder)
   const shared = { machineId: 'mch_one', environment, home: folder, recorder, log }
-  sessions = new SessionTable({ ...shared, folder: join(folder, 'sessions'), ptys: nodePtyHost })
-  calls = new CallTable({ ...shared, folder: join(folder, 'calls'), sessions })
+  const restricted = new Restricted({ dataDir: join(folder, 'daemon'), log })
+  sessions = new SessionTable({ ...shared, folder: join(folder, 'sessions'), ptys: nodePtyHost, restricted })
+  const commands = new RestrictedCommands({ restricted, sessions, settings: shared })
+  calls = new CallTable({ ...shared, folder: join(folder, 'calls'), sessions, restricted: commands })
   const files = createFileService(join(folder, 'uploads'))
-  const onChannel = createChannelServer({ permits: new PermitChecker(relay.options), calls, files, sessions, log })
+  const permits = new PermitChecker(relay.options)
+  const onChannel = createChannelServer({ permits, calls, files, sessions, restricted, log })
   const [near, far] = createMemoryTransports()
   connection = new Connection(near, { role: 'acceptor', hello: () => ({}) })
   void new Connection(far, { role: 'dialer', hello: () => ({}), onChannel })

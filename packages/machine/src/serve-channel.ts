@@ -3,19 +3,19 @@ import {
   CmdopError,
   type Facts,
   isMethodName,
-  type MethodName,
   methods,
   type Open,
-  type Permit,
   type SignedPermit,
   toCmdopError,
 } from '@cmdop/protocol'
 import type { Logger } from 'pino'
-import { z } from 'zod'
 import { answer } from './answer.ts'
+import { callHandler, type Handlers } from './call-handler.ts'
 import type { CallTable } from './exec/call-table.ts'
 import type { FileService } from './files/file-handlers.ts'
 import type { PermitChecker } from './permit-checker.ts'
+import { createEffectHandlers } from './restricted/effects/effect-handlers.ts'
+import type { Restricted } from './restricted/restricted.ts'
 import { createSessionHandlers } from './sessions/session-handlers.ts'
 import type { SessionTable } from './sessions/session-table.ts'
 
@@ -24,17 +24,9 @@ export interface ServeOptions {
   readonly calls: CallTable
   readonly files: FileService
   readonly sessions: SessionTable
+  readonly restricted: Restricted
   readonly log: Logger
 }
-
-type Handler<Name extends MethodName> = (
-  channel: Channel,
-  params: z.output<(typeof methods)[Name]['params']>,
-  permit: Permit,
-) => Promise<void> | void
-
-/** What a daemon serves of the methods; the others are `unsupported`. */
-export type Handlers = { readonly [Name in MethodName]?: Handler<Name> }
 
 /** Serves a channel; the permit is given where it came by another way than in the open frame. */
 export type ChannelServer = (channel: Channel, permit?: SignedPermit) => void
@@ -48,6 +40,7 @@ export function createChannelServer(options: ServeOptions, more: Handlers = {}):
     facts: (channel) => answer(channel, readFactsOnce),
     ...options.files.handlers,
     ...createSessionHandlers(options.sessions),
+    ...createEffectHandlers(options.restricted),
     ...more,
   }
   return serveHandlers(handlers, options)
@@ -75,19 +68,7 @@ async function serve(
     throw new CmdopError('unsupported', `This daemon does not know the method ${method}; upgrade it.`)
   const permit = permits.take(open)
   if (!methods[method].input) refuseInput(channel)
-  await call(handlers, method, channel, permit)
-}
-
-async function call(handlers: Handlers, method: MethodName, channel: Channel, permit: Permit): Promise<void> {
-  const params = methods[method].params.safeParse(channel.open.params)
-  if (!params.success) {
-    throw new CmdopError('validation', `The parameters of ${method} are not valid: ${z.prettifyError(params.error)}`)
-  }
-  const handler = handlers[method] as
-    | ((channel: Channel, params: unknown, permit: Permit) => Promise<void> | void)
-    | undefined
-  if (handler === undefined) throw new CmdopError('unsupported', `This daemon does not serve ${method}.`)
-  await handler(channel, params.data, permit)
+  await callHandler(handlers, method, { channel, caller: permit })
 }
 
 /** Whoever may not type is told so, and not only by the relay. */

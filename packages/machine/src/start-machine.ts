@@ -12,6 +12,9 @@ import { MachineRequests } from './recordings/machine-requests.ts'
 import { Recorder } from './recordings/recorder.ts'
 import { keepConnected } from './relay-connection.ts'
 import { Resident, type ResidentSettings } from './resident/resident.ts'
+import { Restricted } from './restricted/restricted.ts'
+import { RestrictedCommands } from './restricted/restricted-commands.ts'
+import { createFilePlaces } from './restricted/session-file-places.ts'
 import { createChannelServer } from './serve-channel.ts'
 import { nodePtyHost } from './sessions/pty/node-pty.ts'
 import { SessionTable } from './sessions/session-table.ts'
@@ -23,6 +26,8 @@ export interface MachineOptions {
   relayUrl?: string
   /** The AI operator that lives here. Default: the model that the environment of the daemon configures. */
   operator?: ResidentSettings
+  /** Folders that nothing restricted sees, beside `dataDir`: such as those of a relay on the same machine. */
+  hidden?: readonly string[]
   /** Default `info`. */
   logLevel?: 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace'
 }
@@ -57,13 +62,18 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
   const folder = join(options.dataDir, 'calls')
   const { operatorSettings, ...settings } = readProcessSettings()
   const shared = { machineId: state.machineId, recorder, log, ...settings }
-  const sessions = new SessionTable({ ...shared, folder: join(options.dataDir, 'sessions'), ptys: nodePtyHost })
-  const calls = new CallTable({ ...shared, folder, sessions })
+  const restricted = opened.use(new Restricted({ dataDir: options.dataDir, hidden: options.hidden, log }))
+  const sessionsFolder = join(options.dataDir, 'sessions')
+  const sessions = new SessionTable({ ...shared, folder: sessionsFolder, ptys: nodePtyHost, restricted })
+  const commands = new RestrictedCommands({ restricted, sessions, settings: shared })
+  const calls = new CallTable({ ...shared, folder, sessions, restricted: commands })
   await Promise.all([calls.endLeftovers(), sessions.endLeftovers()])
-  const files = createFileService(join(options.dataDir, 'uploads'))
+  await restricted.effects.start()
+  const files = createFileService(join(options.dataDir, 'uploads'), createFilePlaces(restricted, sessions))
+  restricted.leave = (viewId) => files.leave(viewId)
   await files.removeLeftovers()
   const permits = new PermitChecker(state)
-  const served = { permits, calls, files, sessions, log }
+  const served = { permits, calls, files, sessions, restricted, log }
   const resident = new Resident({
     dataDir: options.dataDir,
     state,

@@ -68,6 +68,12 @@ export const errorCodes = {
     retryable: 'never',
     meaning: 'The disk is full or a quota is reached; nothing was put in place.',
   },
+  effect_conflict: {
+    status: 409,
+    retryable: 'never',
+    meaning:
+      'The disk or the view is not what the effect was shown for; nothing was applied. `details.paths` says where.',
+  },
   config: { status: 400, retryable: 'never', meaning: 'A setting is missing or wrong; the message names it.' },
   unsupported: {
     status: 501,
@@ -94,6 +100,16 @@ export const errorCodes = {
     status: 403,
     retryable: 'never',
     meaning: 'The machine refused the permit: bad signature, expired, used, or for something else.',
+  },
+  restriction_unenforceable: {
+    status: 422,
+    retryable: 'never',
+    meaning: 'The kernel of the machine cannot hold a restriction; nothing ran. `details` say what is missing.',
+  },
+  restriction_violated: {
+    status: 403,
+    retryable: 'never',
+    meaning: 'What was done breaks a restriction; nothing of it was applied. `details.paths` says what.',
   },
   command_not_found: { status: 422, retryable: 'never', meaning: 'The machine has no such program on its PATH.' },
   exec_failed: {

@@ -9,6 +9,7 @@ import { createOutputSchema } from '../output/output-schema.ts'
 import { dialectOf } from '../output/dialect.ts'
 import { createChildTask } from './child-task.ts'
 import type { AgentType } from './agent-type.ts'
+import { refuseUnheld } from './held-routes.ts'
 import type { Route, RouteFunction, Routes } from './routes.ts'
 
 /** Sends a task to the handler that fits, and gives its result with the reason for the choice. */
@@ -18,20 +19,23 @@ export const router: AgentType = {
   instructions: ['You do not do the task yourself: choose the handler that fits it best, and put the task for it.'],
   async *work(task, context) {
     const routes = task.routes ?? {}
+    await refuseUnheld(task, routes, context.signal)
     const decision = yield* decide(task, routes, context)
     const route = routes[decision.handler]
     if (route === undefined)
       throw new CmdopError('output_invalid', `There is no handler ${JSON.stringify(decision.handler)}.`)
     const { state, signal } = context
+    const { waitsForApproval, restrictions } = task
     state.route = { ...decision, run: null }
     if (typeof route.to === 'function') return handled(await call(route.to, decision.task, { task, signal }), task)
     const options = childOptions(task)
-    const parent: ParentRun = { ledger: task.ledger, gate: task.gate, signal, waitsForApproval: task.waitsForApproval }
+    const parent: ParentRun = { ledger: task.ledger, gate: task.gate, signal, waitsForApproval, restrictions }
     const child = createChildTask(task, route.to, { prompt: decision.task, options, parent })
     const end = yield* progressOf(runEvents(child, new AbortController()))
     const record = end.type === 'result' ? end.result : end.error.result
     state.route = { ...decision, run: record }
     state.addUsage(record.usage)
+    for (const effect of record.effects) context.workplace.effects.add(effect)
     if (end.type === 'result') return { accepted: true, output: end.output, strategy: 'handler', beside: {} }
     state.partial = record.partial
     state.approvals.push(...record.approvals)

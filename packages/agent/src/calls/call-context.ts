@@ -16,7 +16,7 @@ export interface CallContext {
   readonly workplace: Workplace
   readonly shelf: OutputShelf
   readonly signal: AbortSignal
-  readonly telemetry: Telemetry
+  readonly telemetry: Pick<Telemetry, 'startTool'>
   /** What was denied, by digest, and how often it was asked for again. */
   readonly denials: Map<string, Denial>
   /** Why no tool runs in this step; undefined: they run. */

@@ -52,6 +52,8 @@ const failuresOfTheCall = new Set<ErrorCode>([
   'integrity',
   'no_space',
   'input_overflow',
+  'restriction_violated',
+  'effect_conflict',
 ])
 
 /** What became of a call whose tool threw. `aborted`: the run was stopped meanwhile. */

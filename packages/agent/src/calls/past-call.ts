@@ -11,7 +11,7 @@ import type { PerformedCall } from './perform-call.ts'
 /** Takes a call from the journal, with what it came to. Throws `conflict` for one that is another call. */
 export function recall(call: ProposedCall, ended: CallEnded, context: CallContext): PerformedCall {
   const { state, task, denials, workplace } = context
-  const { call: record, text, shownBytes, denial, carried } = ended
+  const { call: record, text, shownBytes, denial, carried, effects = [] } = ended
   if (record.tool !== call.tool || record.toolCallId !== call.toolCallId)
     throw drift(
       record.label,
@@ -24,6 +24,8 @@ export function recall(call: ProposedCall, ended: CallEnded, context: CallContex
     denials.set(digest, denial)
   }
   if (carried !== null) workplace.restore(carried)
+  for (const effect of effects) workplace.effects.add(effect)
+  workplace.effects.takeNew()
   state.addToolCall(record)
   task.ledger.addOutput(shownBytes)
   return { record, text }

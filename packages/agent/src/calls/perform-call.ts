@@ -6,6 +6,7 @@ import { callIdOf } from '../run/call-id.ts'
 import { isInterruption } from '../run/interruption.ts'
 import type { ProgressEvent } from '../run/run-events.ts'
 import type { ToolCallRecord } from '../run/run-result.ts'
+import { refusedEffectOf, refusedText } from '../tools/refused-effect.ts'
 import type { Tool, ToolOutcome } from '../tools/tool.ts'
 import type { CallContext } from './call-context.ts'
 import { type CallEnd, failedCall, thrownCall } from './call-end.ts'
@@ -82,7 +83,8 @@ async function writeEnd(end: CallEnd, { record, text }: PerformedCall, context: 
   const { shownBytes, denial } = end
   const { carried } = workplace
   const fact = { type: 'call_ended' as const, label: record.label, text, call: record, shownBytes, carried }
-  const ended = { ...fact, ...(denial === undefined ? {} : { denial }) }
+  const effects = workplace.effects.takeNew()
+  const ended = { ...fact, ...(denial === undefined ? {} : { denial }), ...(effects.length === 0 ? {} : { effects }) }
   // The machine knows the end of a command: nothing has to wait until the journal does too.
   const recovers = tools.find(({ name }) => name === record.tool)?.recovers === true
   if (recovers && end.fatal === undefined) task.journal.note(state.runId, ended)
@@ -194,9 +196,14 @@ async function* runPermitted(
   context: CallContext,
 ): AsyncGenerator<ProgressEvent, CallEnd, void> {
   const { task, state, workplace, signal, shelf } = context
-  const { machine, fence, redactor, env } = task
+  const {
+    machine: { id },
+    fence,
+    redactor,
+    env,
+  } = task
   const waits = !tool.readOnly && tool.usesMachine !== false
-  using _ = waits ? await enterLane(machine.id, tool.sharesMachine?.(passed.input) === true, signal) : undefined
+  using _ = waits ? await enterLane(id, tool.sharesMachine?.(passed.input) === true, signal) : undefined
   const { input, digest } = passed
   const { label, past } = place
   const { toolCallId } = call
@@ -209,12 +216,16 @@ async function* runPermitted(
   signal.throwIfAborted()
   const limitBytes = Math.min(task.ledger.outputRoom, callOutputBytes)
   try {
+    const { machine } = workplace
     const shared = { machine, workplace, fence, signal, limitBytes, redactor, shelf, label, env }
     const running = tool.run(input, { ...shared, callId, startedAt })
     const outcome: ToolOutcome = yield* chunks(running, { tool: tool.name, toolCallId }, place)
     return { ...outcome, outcome: outcome.failed ? 'error' : 'done' }
   } catch (error) {
-    return thrownCall(error, tool, signal)
+    workplace.effects.addOf(error)
+    const end = thrownCall(error, tool, signal)
+    const refused = refusedEffectOf(error)
+    return refused === undefined || end.fatal !== undefined ? end : { ...end, text: refusedText(refused, fence) }
   }
 }
 

@@ -1,4 +1,4 @@
-import { CmdopError } from '@cmdop/protocol'
+import { CmdopError, Restrictions } from '@cmdop/protocol'
 import * as z from 'zod/v4'
 import { type JournalEntry, journalVersion, type StoredEntry } from '../ports/journal.ts'
 
@@ -58,6 +58,7 @@ const EntryV1 = z.discriminatedUnion('type', [
       evidence: z.boolean(),
       builtInTools: z.array(z.string()).optional(),
       readOnlyTools: z.array(z.string()).optional(),
+      restrictions: z.array(Restrictions).optional(),
     }),
   }),
   z.looseObject({ ...base, type: z.literal('run_resumed'), writer: z.string() }),
@@ -97,6 +98,7 @@ const EntryV1 = z.discriminatedUnion('type', [
     denial: z
       .looseObject({ digest: z.string(), rule: z.string(), reason: z.string(), repeats: z.int(), text: z.string() })
       .optional(),
+    effects: z.array(z.looseObject({ effectId: z.string(), state: z.string(), hash: z.string() })).optional(),
   }),
   z.looseObject({ ...base, type: z.literal('run_stopped'), status: z.string(), code: z.string() }),
   z.looseObject({

@@ -7,7 +7,7 @@ import { createLedger } from '../run/ledger.ts'
 import type { ToolCallRecord } from '../run/run-result.ts'
 import { shortened } from '../run/run-session.ts'
 import { startRunState } from '../run/run-state.ts'
-import type { Task } from '../run/task.ts'
+import { ownRestrictions, type Task } from '../run/task.ts'
 import { createWorkplace } from '../run/workplace.ts'
 import { startTelemetry } from '../telemetry/telemetry.ts'
 import { runCommand } from '../tools/run-command.ts'
@@ -16,13 +16,15 @@ import type { PlanExecutor, PlanReport, PlanStep, PlanStepReport } from './plan.
 
 /** Executes plans as the agent that made them would run commands: through its gate, its journal and its redaction. */
 export function planExecutor(planned: Task): PlanExecutor {
-  return async (plan, { signal = new AbortController().signal, onStep }) => {
-    const task: Task = { ...planned, type: terminal, ledger: createLedger({}), history: undefined }
+  return async (plan, { signal = new AbortController().signal, onStep, ...more }) => {
+    const restrictions = [...planned.restrictions, ...ownRestrictions(more)]
+    const task: Task = { ...planned, restrictions, type: terminal, ledger: createLedger({}), history: undefined }
     const { identity: model } = task.source
     const state = startRunState({ model, agentType: 'plan', ledger: task.ledger, messages: [], warnings: [] })
     const telemetry = startTelemetry({ runId: state.runId, agentType: 'plan', model })
     const prompt = task.redactor.text(task.prompt)
-    await using workplace = createWorkplace(task.machine, { prompt, runId: state.runId })
+    await using workplace = createWorkplace(task.machine, { prompt, runId: state.runId, restrictions })
+    await workplace.open(signal)
     const context: CallContext = {
       task,
       state,
@@ -56,6 +58,7 @@ export function planExecutor(planned: Task): PlanExecutor {
       reports.push(report)
       onStep?.(report, index)
     }
+    const warnings = await workplace.close()
     const report: PlanReport = {
       status: stoppedAt === null ? 'completed' : 'stopped',
       runId: state.runId,
@@ -64,6 +67,8 @@ export function planExecutor(planned: Task): PlanExecutor {
       denied: state.denied,
       sessionId: workplace.sessionId,
       recordingId: workplace.recordingId,
+      effects: workplace.effects.list,
+      warnings,
     }
     const status = stoppedAt === null ? 'completed' : 'failed'
     await task.journal.append(state.runId, { type: 'run_ended', status, code: null, output: report })

@@ -1,3 +1,4 @@
+import type { EffectSummary, RestrictionsInput } from '@cmdop/core'
 import { CmdopError } from '@cmdop/protocol'
 import * as z from 'zod/v4'
 import type { DeniedCall } from '../run/run-result.ts'
@@ -41,12 +42,18 @@ export interface PlanReport {
   /** Where the steps were shown. null: none ran, or the machine has no sessions. */
   readonly sessionId: string | null
   readonly recordingId: string | null
+  /** As those of a run: what the steps changed under restrictions, or would change. */
+  readonly effects: readonly EffectSummary[]
+  /** What of the effects could not be found out. */
+  readonly warnings: readonly string[]
 }
 
 /** Options of an execution. */
 export interface PlanExecuteOptions {
   /** Stops the running step, and the plan with it. */
   readonly signal?: AbortSignal | undefined
+  /** What none of the steps may do, together with the restrictions of the run that made the plan. */
+  readonly restrictions?: RestrictionsInput | undefined
   /** Called with each step when it is over. */
   readonly onStep?: ((step: PlanStepReport, index: number) => void) | undefined
 }

@@ -1,3 +1,4 @@
+import type { EffectSummary, Restrictions } from '@cmdop/core'
 import type { ModelMessage } from 'ai'
 import type { Denial } from '../calls/call-end.ts'
 import type { ProposedCall } from '../model/model-step.ts'
@@ -79,6 +80,8 @@ export interface KeptSettings {
   readonly evidence: boolean
   readonly builtInTools?: readonly string[] | undefined
   readonly readOnlyTools?: readonly string[] | undefined
+  /** All of them held; absent: there were none. */
+  readonly restrictions?: readonly Restrictions[] | undefined
 }
 
 /** What the model answered: its turn for the conversation, whole. */
@@ -114,6 +117,8 @@ export interface CallEnded {
   readonly carried: Carried | null
   /** Where the gate denied it. */
   readonly denial?: Denial | undefined
+  /** What became known of changes under restrictions since the call before. */
+  readonly effects?: readonly EffectSummary[] | undefined
 }
 
 /** The run is over. */

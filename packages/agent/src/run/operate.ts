@@ -44,6 +44,10 @@ export type Work = (task: Task, context: WorkContext) => AsyncGenerator<Progress
  */
 export const operate: Work = async function* (task, context) {
   await using opened = await task.openTools(context.signal)
+  const isNew = task.history === undefined || (task.history.ended === undefined && task.history.use === 'resume')
+  const works = isNew || task.history?.use === 'real'
+  if (works && opened.tools.some(({ usesMachine }) => usesMachine !== false))
+    await context.workplace.open(context.signal)
   const loop = createLoop(task, context, opened.tools)
   await writeStart(task, context, opened)
   for (;;) {
@@ -86,6 +90,7 @@ async function writeStart(task: Task, { state }: WorkContext, opened: OpenedTool
       evidence,
       ...(builtInTools === undefined ? {} : { builtInTools }),
       ...(readOnlyTools === undefined ? {} : { readOnlyTools }),
+      ...(task.restrictions.length === 0 ? {} : { restrictions: task.restrictions }),
     },
   })
 }
@@ -115,7 +120,7 @@ function createLoop(task: Task, context: WorkContext, tools: readonly Tool[]): L
     answerTools: task.schema === undefined ? {} : answerTool(task.schema),
     ask: createModelStep({
       ...task,
-      instructions: instructionsFor(task, tools.length > 0, typed),
+      instructions: instructionsFor({ ...task, restrictions: workplace.restrictions }, tools.length > 0, typed),
       followed: finalResult,
     }),
     spent: undefined,

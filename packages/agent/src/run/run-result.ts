@@ -1,3 +1,4 @@
+import type { EffectSummary } from '@cmdop/core'
 import type { Suspicion } from '../context/suspicion.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { CountedLimit } from './budget.ts'
@@ -123,8 +124,11 @@ export interface RunRecord<Output = unknown> {
   readonly cost: number | null
   readonly steps: readonly StepRecord[]
   readonly toolCalls: readonly ToolCallRecord[]
-  /** What the run changed on the machine, where it works in a transaction; empty: it worked on the machine directly. */
-  readonly effects: readonly never[]
+  /**
+   * What a run with restrictions changed, or would change. With `dryRun` the one of its session, which waits for a person to apply
+   * it; with `noDelete` and `noOverwrite` one for each call that changed something, with its `refusal` where nothing was applied.
+   */
+  readonly effects: readonly EffectSummary[]
   /** Calls that the gate refused. */
   readonly denied: readonly DeniedCall[]
   /** Approvals that are waited for, of a run that is `needs_approval`. */

@@ -52,6 +52,7 @@ export interface RunEnd {
   readonly attempts: number
   readonly sessionId: string | null
   readonly recordingId: string | null
+  readonly effects: RunRecord['effects']
 }
 
 const noUsage: Usage = {
@@ -125,7 +126,7 @@ export function startRunState({
     },
     addUsage: (more) => void (usage = added(usage, more)),
     addToolCall: (call) => void toolCalls.push(call),
-    record: ({ status, output, evidence, strategy, attempts, sessionId, recordingId }) => ({
+    record: ({ status, output, evidence, strategy, attempts, sessionId, recordingId, effects }) => ({
       status,
       agentType,
       output,
@@ -137,7 +138,7 @@ export function startRunState({
       cost: ledger.cost,
       steps: [...steps],
       toolCalls: toolCalls.toSorted((one, other) => numberOf(one.label) - numberOf(other.label)),
-      effects: [],
+      effects: [...effects],
       denied: [...state.denied],
       approvals: [...state.approvals],
       stoppedBy: state.stoppedBy,

@@ -114,7 +114,17 @@ export async function* runEvents<Output>(
   const limits = stopsAtLimits(task, stop)
   const prompt = task.redactor.text(task.prompt)
   const { runId } = state
-  const workplace = createWorkplace(task.machine, { prompt, runId, carryNonce: carryNonceOf(runId, task.fence.nonce) })
+  const workplace = createWorkplace(task.machine, {
+    prompt,
+    runId,
+    restrictions: task.restrictions,
+    carryNonce: carryNonceOf(runId, task.fence.nonce),
+  })
+  let left: Promise<void> | undefined
+  // One that is only looked at again leaves its machine alone, unless that has to say what was changed.
+  const isAway = history?.use === 'recorded' || (history?.ended !== undefined && task.restrictions.length === 0)
+  const leave = async () =>
+    isAway || (await (left ??= workplace.close().then((warnings) => void state.warnings.push(...warnings))))
   let end: RunEndEvent<Output>
   let staysOpen = false
   try {
@@ -122,16 +132,21 @@ export async function* runEvents<Output>(
     const work = type.work ?? operate
     const { output, strategy, beside } = yield* work(task, { state, desk, workplace, signal: stop.signal, telemetry })
     const evidence = beside['evidence'] as RunRecord['evidence'] | undefined
-    const record = state.record({ status: 'completed', output, evidence, strategy, ...known(desk, workplace) })
     await writeEnd(task, runId, output)
+    await leave()
+    const record = state.record({ status: 'completed', output, evidence, strategy, ...known(desk, workplace) })
     hooks.onCompleted?.(state.messages)
     end = { type: 'result', output: output as Output, result: record as RunResult<Output> }
   } catch (thrown) {
-    const error = await failed(thrown, { task, state, stop, known: known(desk, workplace) })
-    staysOpen = canGoOn(task, error) && needsPlace(error, workplace)
-    end = { type: 'error', error }
+    const error = failureOf(thrown, { state, stop })
+    const canBeResumed = canGoOn(task, error, state)
+    staysOpen = canBeResumed && needsPlace(error, state, workplace)
+    if (!staysOpen) await leave()
+    const record = state.record({ status: statusOf(error, state), strategy: null, ...known(desk, workplace) })
+    await writeFailure(task, runId, { error, status: record.status, canBeResumed })
+    end = { type: 'error', error: new RunError(error, record as RunError['result']) }
   } finally {
-    if (!staysOpen && history?.ended === undefined) await workplace[Symbol.asyncDispose]()
+    if (!staysOpen) await leave()
     limits[Symbol.dispose]() // Before the last event: a caller need not ask for another one after it.
   }
   const { status } = end.type === 'result' ? end.result : end.error.result
@@ -139,45 +154,49 @@ export async function* runEvents<Output>(
   yield end
 }
 
-function known({ attempts }: AnswerDesk, { sessionId, recordingId }: Workplace) {
-  return { attempts, sessionId, recordingId }
+function known({ attempts }: AnswerDesk, { sessionId, recordingId, effects }: Workplace) {
+  return { attempts, sessionId, recordingId, effects: effects.list }
 }
 
-interface Failure {
-  readonly task: Task
-  readonly state: RunState
-  readonly stop: AbortController
-  readonly known: ReturnType<typeof known>
-}
-
-async function failed(thrown: unknown, { task, state, stop, known: facts }: Failure): Promise<RunError> {
+/** Why a run failed: it was stopped, or it threw. */
+function failureOf(thrown: unknown, { state, stop }: { state: RunState; stop: AbortController }): CmdopError {
   const reason: unknown = stop.signal.aborted ? stop.signal.reason : thrown
   const error = toCmdopError(reason, 'server', 'The run met a fault of its own; please report it with its cause.')
   if (error.code === 'deadline' && stop.signal.aborted) state.stoppedBy = 'seconds'
-  const status = statusOf(error, state)
-  const record = state.record({ status, strategy: null, ...facts })
-  const failure = new RunError(error, record as RunError['result'])
-  const { code, message } = error
-  const fact: JournalFact = canGoOn(task, failure)
+  return error
+}
+
+interface Failure {
+  readonly error: CmdopError
+  readonly status: RunStatus
+  readonly canBeResumed: boolean
+}
+
+async function writeFailure(
+  { journal, redactor }: Task,
+  runId: string,
+  { error: { code, message }, status, canBeResumed }: Failure,
+): Promise<void> {
+  const fact: JournalFact = canBeResumed
     ? { type: 'run_stopped', status, code }
-    : { type: 'run_ended', status, code, message: task.redactor.text(message), output: null }
+    : { type: 'run_ended', status, code, message: redactor.text(message), output: null }
   // The run has failed already; a journal that fails too has nothing to add, and the next reader sees a run without an end.
-  if (task.journal.hasBegun) await task.journal.append(state.runId, fact).catch(() => undefined)
-  return failure
+  if (journal.hasBegun) await journal.append(runId, fact).catch(() => undefined)
 }
 
 /** Whether `resume` can go on where it failed. */
-function canGoOn({ journal }: Task, error: RunError): boolean {
-  return journal.hasBegun && (isInterruption(error) || error.result.status === 'needs_approval')
+function canGoOn({ journal }: Task, error: CmdopError, state: RunState): boolean {
+  return journal.hasBegun && (isInterruption(error) || statusOf(error, state) === 'needs_approval')
 }
 
 /**
- * Whether a run that can go on needs its session then: for the variables in it, or because a command may still run there. A
- * directory is in the journal.
+ * Whether a run that can go on needs its session then: for the variables in it, for a view that has its changes, or because a
+ * command may still run there. A directory is in the journal.
  */
-function needsPlace({ code, result }: RunError, { carried }: Workplace): boolean {
-  const isAtRest = code === 'model' || code === 'rate_limit' || result.status === 'needs_approval'
-  return !isAtRest || carried?.hasVariables === true
+function needsPlace(error: CmdopError, state: RunState, { carried, restrictions }: Workplace): boolean {
+  const { code } = error
+  const isAtRest = code === 'model' || code === 'rate_limit' || statusOf(error, state) === 'needs_approval'
+  return !isAtRest || carried?.hasVariables === true || restrictions?.dryRun === true
 }
 
 /** The run has its answer. One that is gone through again must come to the same. */

@@ -1,5 +1,6 @@
-import type { Machine } from '@cmdop/core'
-import { CmdopError } from '@cmdop/protocol'
+import { isDeepStrictEqual } from 'node:util'
+import { knownRestrictions, type Machine, type Restrictions, type RestrictionsInput } from '@cmdop/core'
+import { CmdopError, isRestricted } from '@cmdop/protocol'
 import type { ModelMessage } from 'ai'
 import type { AgentType, AgentTypeName } from '../agent-types/agent-type.ts'
 import type { Routes } from '../agent-types/routes.ts'
@@ -45,6 +46,11 @@ export interface RunSettings {
   /** Each field of the answer cites the calls it rests on, and every citation is checked. Needs a schema. */
   readonly evidence?: boolean | undefined
   readonly budget?: Budget | undefined
+  /**
+   * What nothing in the run may do, together with those of the agent; the machine's kernel holds it. What cannot be held is refused
+   * before the model is asked (`restriction_unenforceable`).
+   */
+  readonly restrictions?: RestrictionsInput | undefined
   /** What happens when a person has to decide. Default: the run waits until the approval expires. */
   readonly approval?: { readonly wait?: boolean | undefined } | undefined
   /** Where a `router` may send its task. */
@@ -75,6 +81,8 @@ export interface AgentParts {
   readonly asker: MachineAsker | undefined
   /** Of the environment and of the agent's own options. */
   readonly secrets: readonly string[]
+  /** Of every run, whatever it asks for. */
+  readonly restrictions: readonly Restrictions[]
 }
 
 /** A run for which another one works. */
@@ -83,6 +91,7 @@ export interface ParentRun {
   readonly gate: Gate
   readonly signal: AbortSignal
   readonly waitsForApproval: boolean
+  readonly restrictions: readonly Restrictions[]
 }
 
 /** What a task is made of, beside the agent and the options. */
@@ -145,6 +154,12 @@ export function createTask(agent: AgentParts, prompt: string, options: RunOption
   if (evidence && schemaInput === undefined) {
     throw new CmdopError('validation', 'Expected an outputSchema where evidence is asked for: a text has no fields.')
   }
+  const restrictions = distinct([
+    ...(history?.started.settings.restrictions ?? []),
+    ...(parent?.restrictions ?? []),
+    ...agent.restrictions,
+    ...ownRestrictions(options),
+  ])
   const fence = earlier?.fence ?? createFence(history?.started.nonce)
   const budget = parseBudget(options.budget)
   const price = priceOf(agent.source.identity, agent.prices)
@@ -170,7 +185,8 @@ export function createTask(agent: AgentParts, prompt: string, options: RunOption
     ],
     history,
     redactor: createRedactor(secrets),
-    openTools: openToolsOf(options, type, agent.asker),
+    restrictions,
+    openTools: openToolsOf(options, type, { asker: agent.asker, isRestricted: restrictions.some(isRestricted) }),
     env,
     budget,
     ledger: createLedger(budget, parent?.ledger),
@@ -186,6 +202,17 @@ export function createTask(agent: AgentParts, prompt: string, options: RunOption
         ? (parent?.signal ?? signal)
         : AbortSignal.any([parent.signal, signal]),
   }
+}
+
+/** Throws `validation` for what is no restriction. */
+export function ownRestrictions({ restrictions }: Pick<RunSettings, 'restrictions'>): readonly Restrictions[] {
+  const known = knownRestrictions(restrictions)
+  return known === undefined ? [] : [known]
+}
+
+/** What a run began with holds when it goes on, also where the agent asks for it again. */
+function distinct(all: readonly Restrictions[]): readonly Restrictions[] {
+  return all.filter((each, index) => all.findIndex((other) => isDeepStrictEqual(each, other)) === index)
 }
 
 interface SchemaOrigin {

@@ -1,12 +1,16 @@
-import type { ExecChunk, ExecExit, ExecOptions, Execution, Machine, Session } from '@cmdop/core'
+import type { EffectSummary, ExecChunk, ExecExit, ExecOptions, Execution, Machine, Restrictions } from '@cmdop/core'
 import { CmdopError, DEFAULT_ORPHAN_MS, isCmdopError, MAX_ORPHAN_MS } from '@cmdop/protocol'
 import { type Carried, CarriedState } from './carried-state.ts'
 import type { MarkFilter } from './mark-filter.ts'
 import { recover } from './recover.ts'
-import { closeRunSession, openRunSession, type SessionPurpose } from './run-session.ts'
+import { RunEffects } from './run-effects.ts'
+import { closeRunSession, openRunPlace, type RunPlace, type RunPlaceOptions } from './run-session.ts'
 
 /** Milliseconds that clearing up after a run may take. */
 const CLEAR_WITHIN_MS = 5000
+
+/** Milliseconds that it may take to find out what a run under restrictions changed: a large effect is compared file by file. */
+const EFFECTS_WITHIN_MS = 120_000
 
 /** Where the commands of one run work: they are shown in a session of its own, and each goes on where the last one ended. */
 export interface Workplace extends AsyncDisposable {
@@ -15,10 +19,20 @@ export interface Workplace extends AsyncDisposable {
   readonly recordingId: string | null
   /** What carries over to the next command; null: nothing has yet. */
   readonly carried: Carried | null
-  /** Goes on where another process has left it. */
+  /** The machine as the run has it: under restrictions, as its session does. */
+  readonly machine: Machine
+  /** What holds, once it is open; undefined: nothing does. */
+  readonly restrictions: Restrictions | undefined
+  /** What was changed under restrictions; complete once it is closed. */
+  readonly effects: RunEffects
+  /** Goes on where another process has left it. Throws `session_lost` where what that one changed was in a view that is gone. */
   restore(carried: Carried): void
+  /** Where there are restrictions, has them held from now on: to be called before anything else. Rejects with `restriction_unenforceable`. */
+  open(signal: AbortSignal): Promise<void>
   /** Runs a command: its output as it comes, and how it ended. Leaving ends it. A `cwd` counts for this command only. */
   run(command: string | readonly string[], options: CommandOptions): Running
+  /** Ends what is left of it. Resolves with what could not be found out of the effects. Never rejects. */
+  close(): Promise<readonly string[]>
 }
 
 /** A command that runs. */
@@ -40,37 +54,43 @@ export interface CommandOptions extends Pick<ExecOptions, 'cwd' | 'env' | 'signa
   readonly startedAt?: string | undefined
 }
 
-/** Of which run it is. */
-export interface WorkplaceOrigin extends SessionPurpose {
+/** What a workplace is for. */
+export interface WorkplaceOptions extends Omit<RunPlaceOptions, 'restrictions' | 'signal'> {
+  /** All of them hold. Default: none. */
+  readonly restrictions?: readonly Restrictions[] | undefined
+  readonly onEffect?: ((effect: EffectSummary) => void) | undefined
   /** What keeps output from saying where the next command begins. */
   readonly carryNonce?: string | undefined
 }
 
-/** The workplace of a run. Its session is opened before the first command. */
-export function createWorkplace(machine: Machine, origin: WorkplaceOrigin): Workplace {
-  return new RunWorkplace(machine, origin)
+/** The workplace of a run. Its session is opened before the first command, under restrictions with `open`. */
+export function createWorkplace(machine: Machine, options: WorkplaceOptions): Workplace {
+  return new RunWorkplace(machine, options)
 }
 
 class RunWorkplace implements Workplace {
+  readonly effects: RunEffects
   readonly #machine: Machine
-  readonly #origin: WorkplaceOrigin
+  readonly #options: RunPlaceOptions
   readonly #state: CarriedState
-  #opening: Promise<Session | undefined> | undefined
-  #session: Session | undefined
+  #opening: Promise<RunPlace> | undefined
+  #place: RunPlace | undefined
   #restored: Carried | undefined
+  #closing: Promise<readonly string[]> | undefined
 
-  constructor(machine: Machine, origin: WorkplaceOrigin) {
+  constructor(machine: Machine, { prompt, runId, restrictions = [], onEffect, carryNonce }: WorkplaceOptions) {
     this.#machine = machine
-    this.#origin = origin
-    this.#state = new CarriedState(origin.carryNonce)
+    this.#options = { prompt, runId, restrictions }
+    this.#state = new CarriedState(carryNonce)
+    this.effects = new RunEffects(onEffect)
   }
 
   get sessionId() {
-    return this.#session?.id ?? this.#restored?.sessionId ?? null
+    return this.#place?.session?.id ?? this.#restored?.sessionId ?? null
   }
 
   get recordingId() {
-    return this.#session?.recordingId ?? null
+    return this.#place?.session?.recordingId ?? null
   }
 
   get carried(): Carried | null {
@@ -79,12 +99,46 @@ class RunWorkplace implements Workplace {
     return directory === null && !hasVariables && sessionId === null ? null : { directory, hasVariables, sessionId }
   }
 
+  get machine(): Machine {
+    return this.#place?.machine ?? this.#machine
+  }
+
+  get restrictions(): Restrictions | undefined {
+    return this.#place?.restrictions
+  }
+
   restore(carried: Carried): void {
+    const { sessionId: before } = carried
+    const isElsewhere = this.#place !== undefined && before !== null && before !== this.#place.session?.id
+    if (isElsewhere && this.restrictions?.dryRun === true) throw viewIsGone()
     this.#restored = carried
     this.#state.restore(carried)
   }
 
-  run(command: string | readonly string[], { startedAt, ...options }: CommandOptions): Running {
+  async open(signal: AbortSignal): Promise<void> {
+    if (this.#options.restrictions.length > 0) await this.#open(signal)
+  }
+
+  async *run(command: string | readonly string[], options: CommandOptions): Running {
+    try {
+      const exit = yield* this.#once(command, options)
+      this.effects.add(exit.effect)
+      return exit
+    } catch (error) {
+      this.effects.addOf(error)
+      throw error
+    }
+  }
+
+  close(): Promise<readonly string[]> {
+    return (this.#closing ??= this.#close())
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #once(command: string | readonly string[], { startedAt, ...options }: CommandOptions): Running {
     const { callId, signal } = options
     if (startedAt === undefined || callId === undefined) return this.#runNow(command, options)
     return recover({
@@ -99,11 +153,10 @@ class RunWorkplace implements Workplace {
     const options: ExecOptions = { ...given, ...(callId === undefined ? {} : remembered(callId, given.deadlineMs)) }
     const work = { command, options, readOnly }
     for (let isSecond = false; ; isSecond = true) {
-      await this.#open(options.signal)
-      const session = this.#session
-      if (session === undefined) return yield* carry(this.#machine, this.#state, work)
+      const { session, machine } = await this.#open(options.signal)
+      if (session === undefined) return yield* carry(machine, this.#state, work)
       try {
-        return yield* carry(this.#machine, this.#state, { ...work, options: { ...options, showIn: session.id } })
+        return yield* carry(machine, this.#state, { ...work, options: { ...options, showIn: session.id } })
       } catch (error) {
         if (isSecond || !isCmdopError(error) || error.code !== 'session_lost') throw sessionEnded(error)
         this.#lose()
@@ -111,24 +164,26 @@ class RunWorkplace implements Workplace {
     }
   }
 
-  /** The daemon ended under the session; nothing ran there since. The run goes on in another one. */
+  /** The daemon ended under the session; nothing ran there since. The run goes on in another one, unless its changes were in it. */
   #lose(): void {
+    if (this.restrictions?.dryRun === true) throw viewIsGone()
     this.#restored = this.carried ?? undefined
-    this.#opening = this.#session = undefined
+    this.#opening = this.#place = undefined
   }
 
-  async #open(signal: AbortSignal | undefined): Promise<void> {
-    this.#opening ??= openRunSession(this.#machine, { ...this.#origin, signal })
+  async #open(signal: AbortSignal | undefined): Promise<RunPlace> {
+    this.#opening ??= openRunPlace(this.#machine, { ...this.#options, signal })
+    let place: RunPlace
     try {
-      this.#session = await this.#opening
-      if (this.#session?.folder) this.#state.keepIn(this.#session.folder)
+      place = this.#place = await this.#opening
+      if (place.session?.folder) this.#state.keepIn(place.session.folder)
     } catch (error) {
       this.#opening = undefined
       throw error
     }
     const before = this.#restored
     this.#restored = undefined
-    if (before?.hasVariables !== true || before.sessionId === (this.#session?.id ?? null)) return
+    if (before?.hasVariables !== true || before.sessionId === (place.session?.id ?? null)) return place
     this.#state.forgetVariables()
     throw new CmdopError(
       'conflict',
@@ -136,8 +191,31 @@ class RunWorkplace implements Workplace {
     )
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([removeFile(this.#machine, this.#state.file), closeRunSession(this.#session, CLEAR_WITHIN_MS)])
+  /** What another process has left, where this one has done nothing more. */
+  async #left(): Promise<Pick<RunPlace, 'session' | 'restrictions'>> {
+    const sessionId = this.#restored?.sessionId ?? null
+    const [restrictions] = this.#options.restrictions
+    const signal = AbortSignal.timeout(CLEAR_WITHIN_MS)
+    try {
+      const session = sessionId === null ? undefined : await this.#machine.sessions?.get(sessionId, { signal })
+      return { session, restrictions }
+    } catch {
+      // It ends by itself.
+      return { session: undefined, restrictions }
+    }
+  }
+
+  async #close(): Promise<readonly string[]> {
+    const { session, restrictions } = this.#place ?? (await this.#left())
+    if (this.#place === undefined && session === undefined) return []
+    if (restrictions === undefined || session === undefined) {
+      await Promise.all([removeFile(this.#machine, this.#state.file), closeRunSession(session, CLEAR_WITHIN_MS)])
+      return []
+    }
+    // What is in the folder of the session goes with it.
+    if (session.folder === null) await removeFile(this.#machine, this.#state.file)
+    await closeRunSession(session, EFFECTS_WITHIN_MS)
+    return this.effects.complete(this.#machine, session.id, AbortSignal.timeout(EFFECTS_WITHIN_MS))
   }
 }
 
@@ -147,13 +225,17 @@ export function bareWorkplace(machine: Machine): Workplace {
     sessionId: null,
     recordingId: null,
     carried: null,
+    machine,
+    restrictions: undefined,
+    effects: new RunEffects(),
     restore: () => undefined,
+    open: async () => {},
     run: (command, { readOnly: _readOnly, startedAt: _startedAt, callId, ...options }) =>
       followed(machine.exec(command, { ...options, ...(callId === undefined ? {} : { callId }) })),
+    close: async () => [],
     [Symbol.asyncDispose]: async () => {},
   }
 }
-
 /** One that is asked for later goes on for its whole time, should whoever started it be gone. */
 function remembered(callId: string, deadlineMs: number | undefined): Pick<ExecOptions, 'callId' | 'orphanMs'> {
   return { callId, orphanMs: Math.min(Math.max(deadlineMs ?? 0, DEFAULT_ORPHAN_MS), MAX_ORPHAN_MS) }
@@ -207,6 +289,14 @@ function sessionEnded(error: unknown): unknown {
   return new CmdopError('session_ended', 'The session of this run was closed, so nothing more was run.', {
     cause: error,
   })
+}
+
+/** What was changed without being applied is in a view, which ends with its session. */
+function viewIsGone(): CmdopError {
+  return new CmdopError(
+    'session_lost',
+    'The session in which this run worked has ended, and with it the view that had its changes. Nothing of them was applied; start the run again.',
+  )
 }
 
 async function removeFile(machine: Machine, file: string | undefined): Promise<void> {

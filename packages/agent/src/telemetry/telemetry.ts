@@ -1,4 +1,13 @@
-import { context, metrics, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import {
+  type Context,
+  context,
+  metrics,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  type Tracer,
+} from '@opentelemetry/api'
 import { isCmdopError } from '@cmdop/protocol'
 import type { StepOutcome } from '../model/model-step.ts'
 import type { ModelIdentity, RunStatus, Usage } from '../run/run-result.ts'
@@ -32,9 +41,14 @@ interface ToolSpan {
   end(outcome: string, error: unknown): void
 }
 
+/** Spans of calls that somebody else's agent makes: each is a child of what is active then. */
+export const callTelemetry: Pick<Telemetry, 'startTool'> = {
+  startTool: (tool, toolCallId) => startTool({ tool, toolCallId, tracer: ownTracer(), parent: context.active() }),
+}
+
 /** Begins the span of a run. */
 export function startTelemetry(run: { runId: string; agentType: string; model: ModelIdentity }): Telemetry {
-  const tracer = trace.getTracerProvider().getTracer('@cmdop/agent', undefined, { schemaUrl })
+  const tracer = ownTracer()
   const provider = { 'gen_ai.provider.name': run.model.provider, 'gen_ai.request.model': run.model.id }
   const parent = context.active()
   const runAttributes = { 'gen_ai.agent.name': run.agentType, 'gen_ai.agent.id': run.runId }
@@ -64,29 +78,42 @@ export function startTelemetry(run: { runId: string; agentType: string; model: M
         },
       }
     },
-    startTool: (tool, toolCallId) => {
-      const attributes = {
-        'gen_ai.operation.name': 'execute_tool',
-        'gen_ai.tool.name': tool,
-        'gen_ai.tool.call.id': toolCallId,
-        'gen_ai.tool.type': 'function',
-      }
-      const call = tracer.startSpan(`execute_tool ${tool}`, { kind: SpanKind.INTERNAL, attributes }, within)
-      const active = trace.setSpan(within, call)
-      return {
-        within: (work) => context.with(active, work),
-        end: (outcome, error) => {
-          call.setAttribute('cmdop.call.outcome', outcome)
-          if (error !== undefined) failed(call, error)
-          else if (outcome !== 'done') failed(call, new Error(outcome), outcome)
-          else call.end()
-        },
-      }
-    },
+    startTool: (tool, toolCallId) => startTool({ tool, toolCallId, tracer, parent: within }),
     end: (status, usage, error) => {
       span.setAttributes({ 'cmdop.run.status': status, ...usageAttributes(usage) })
       if (error === undefined) span.end()
       else failed(span, error)
+    },
+  }
+}
+
+function ownTracer(): Tracer {
+  return trace.getTracerProvider().getTracer('@cmdop/agent', undefined, { schemaUrl })
+}
+
+interface ToolStart {
+  readonly tool: string
+  readonly toolCallId: string
+  readonly tracer: Tracer
+  readonly parent: Context
+}
+
+function startTool({ tool, toolCallId, tracer, parent }: ToolStart): ToolSpan {
+  const attributes = {
+    'gen_ai.operation.name': 'execute_tool',
+    'gen_ai.tool.name': tool,
+    'gen_ai.tool.call.id': toolCallId,
+    'gen_ai.tool.type': 'function',
+  }
+  const call = tracer.startSpan(`execute_tool ${tool}`, { kind: SpanKind.INTERNAL, attributes }, parent)
+  const active = trace.setSpan(parent, call)
+  return {
+    within: (work) => context.with(active, work),
+    end: (outcome, error) => {
+      call.setAttribute('cmdop.call.outcome', outcome)
+      if (error !== undefined) failed(call, error)
+      else if (outcome !== 'done') failed(call, new Error(outcome), outcome)
+      else call.end()
     },
   }
 }

@@ -37,6 +37,7 @@ export function localMachine(facts: Facts): LocalMachine {
     running,
     nextProcess: () => new Promise((resolve) => void waiting.push(resolve)),
     exec: (command, options = {}) => execute(command, options, { running, onSpawn }),
+    capabilities: () => Promise.resolve({ system: process.platform, restrictions: {}, landlock: 0, hints: [] }),
     facts: ({ signal } = {}) => (signal?.aborted ? Promise.reject(cancelled()) : Promise.resolve(facts)),
     files: localFiles(),
   }
@@ -67,10 +68,16 @@ function execute(command: string | readonly string[], options: ExecOptions, proc
 
 async function* run(
   command: string | readonly string[],
-  { cwd = homedir(), env = {}, signal, deadlineMs }: ExecOptions,
+  { cwd = homedir(), env = {}, signal, deadlineMs, restrictions }: ExecOptions,
   { processes, exit }: { processes: Processes; exit: PromiseWithResolvers<ExecExit> },
 ): AsyncGenerator<ExecChunk, void, void> {
   if (signal?.aborted) throw rejected(exit, cancelled())
+  // A contract that is not kept must not be taken for one that is.
+  if (restrictions !== undefined)
+    throw rejected(
+      exit,
+      new CmdopError('restriction_unenforceable', 'The local machine of the tests holds no restrictions.'),
+    )
   const [program = '', ...args] = typeof command === 'string' ? ['/bin/sh', '-c', command] : command
   const started = performance.now()
   const child = spawn(program, args, { cwd, env: changed(env), detached: true, stdio: ['ignore', 'pipe', 'pipe'] })

@@ -33,10 +33,17 @@ interface ToolChoice {
 
 const reserved = new Set(['final_result', 'ask_machine', ...Object.keys(builtInTools)])
 
-/** Checks the choice of tools at once, and opens them later. Throws `validation` or `unsupported`. */
-export function openToolsOf(choice: ToolChoice, type: AgentType, asker: MachineAsker | undefined): OpenTools {
+/** What else decides about the tools of a run. */
+interface ToolBounds {
+  readonly asker: MachineAsker | undefined
+  /** Whether the kernel of the machine has something to hold. */
+  readonly isRestricted: boolean
+}
+
+/** Checks the choice of tools at once, and opens them later. Throws `validation`, `unsupported` or `restriction_unenforceable`. */
+export function openToolsOf(choice: ToolChoice, type: AgentType, bounds: ToolBounds): OpenTools {
   const { tools = {}, readOnlyTools = [] } = choice
-  const own = builtIns(choice.builtInTools, type, asker)
+  const own = builtIns(choice.builtInTools, type, bounds)
   const readOnly = new Set(readOnlyTools)
   const given: Tool[] = []
   const servers: [string, McpServer][] = []
@@ -74,7 +81,7 @@ export function openToolsOf(choice: ToolChoice, type: AgentType, asker: MachineA
 function builtIns(
   names: readonly BuiltInToolName[] | undefined,
   type: AgentType,
-  asker: MachineAsker | undefined,
+  { asker, isRestricted }: ToolBounds,
 ): Tool[] {
   return (names ?? type.builtIns).flatMap((name) => {
     if (name !== 'ask_machine') {
@@ -84,12 +91,23 @@ function builtIns(
         `There is no built-in tool ${JSON.stringify(name)}; there are: ${Object.keys(builtInTools).join(', ')}, ask_machine.`,
       )
     }
+    // Who is restricted here is not to have it done elsewhere.
+    if (isRestricted && names === undefined) return []
+    if (isRestricted) throw otherOperator()
     if (asker !== undefined) return [askMachine(asker)]
     if (names === undefined) return []
     throw new CmdopError(
       'unsupported',
       'This agent cannot ask another machine: give it askMachine, as a client of a relay does.',
     )
+  })
+}
+
+function otherOperator(): CmdopError {
+  const message = 'The operator of another machine is not under the restrictions of this run; leave ask_machine out.'
+  const details = { restriction: 'restrictions', missing: 'hold on another operator', step: 'plan', executed: false }
+  return new CmdopError('restriction_unenforceable', message, {
+    details: { ...details, fix: 'Leave ask_machine out.' },
   })
 }
 

@@ -1,8 +1,9 @@
 import type { ExecExit } from '@cmdop/core'
-import { isCmdopError } from '@cmdop/protocol'
+import { isCmdopError, isErrorCode } from '@cmdop/protocol'
 import * as z from 'zod/v4'
 import type { KeptOutput } from '../context/kept-output.ts'
 import type { Running } from '../run/workplace.ts'
+import { type RefusedEffect, refusedEffectOf, refusedText } from './refused-effect.ts'
 import { shownOutput } from './shown-output.ts'
 import { defineTool, type OutputChunk, type ToolContext, type ToolOutcome } from './tool.ts'
 
@@ -74,17 +75,35 @@ async function* follow(
   timeoutSeconds: number,
 ): AsyncGenerator<OutputChunk, ToolOutcome, void> {
   const outputs = { stdout: capture('stdout', context), stderr: capture('stderr', context) }
-  let exit: ExecExit | undefined
+  let end: CommandEnd
   try {
-    exit = yield* captured(running, outputs)
+    end = yield* captured(running, outputs)
   } catch (error) {
-    if (!isCmdopError(error) || error.code !== 'deadline') throw error
+    end = endOf(error)
   }
   for (const stream of ['stdout', 'stderr'] as const) {
     const content = outputs[stream].end()
     if (content !== '') yield { stream, content }
   }
-  return exit === undefined ? stoppedOutcome(outputs, context, timeoutSeconds) : outcome(exit, outputs, context)
+  return 'reason' in end ? stoppedOutcome(end, outputs, { context, timeoutSeconds }) : outcome(end, outputs, context)
+}
+
+/** How a command ended whose output is worth something. `refused`: nothing of its changes was applied. */
+type CommandEnd =
+  | ExecExit
+  | {
+      readonly reason: 'deadline' | 'refused'
+      readonly exit: ExecExit | undefined
+      readonly refused: RefusedEffect | undefined
+    }
+
+/** Throws what is no end of a command. */
+function endOf(error: unknown): CommandEnd {
+  if (!isCmdopError(error) || error.code === 'cancelled' || error.code === 'lost') throw error
+  const refused = refusedEffectOf(error)
+  if (error.code === 'deadline') return { reason: 'deadline', exit: undefined, refused }
+  if (refused === undefined) throw error
+  return { reason: 'refused', exit: error.details as unknown as ExecExit, refused }
 }
 
 async function* captured(running: Running, outputs: Captures): AsyncGenerator<OutputChunk, ExecExit, void> {
@@ -132,23 +151,33 @@ function capture(stream: string, { redactor, shelf, label }: ToolContext): Captu
 
 type Captures = Readonly<Record<'stdout' | 'stderr', Capture>>
 
-function stoppedOutcome(outputs: Captures, context: ToolContext, timeoutSeconds: number): ToolOutcome {
+function stoppedOutcome(
+  { reason, exit, refused }: Extract<CommandEnd, { reason: string }>,
+  outputs: Captures,
+  { context, timeoutSeconds }: { context: ToolContext; timeoutSeconds: number },
+): ToolOutcome {
   const { lines, shownBytes, output } = shown(outputs, context)
-  const line = `deadline: stopped after ${timeoutSeconds} s, it had not ended`
+  const stopped = reason === 'deadline'
+  const line = exit === undefined ? `deadline: stopped after ${timeoutSeconds} s, it had not ended` : endLine(exit)
+  const { exitCode = null, signal = null } = exit ?? {}
   return {
-    text: [line, ...lines].join('\n'),
+    text: [...(refused === undefined ? [] : [refusedText(refused, context.fence)]), line, ...lines].join('\n'),
     shownBytes,
-    output: { exitCode: null, signal: null, stopped: true, ...output },
-    failed: 'deadline',
+    output: { exitCode, signal, ...(stopped && { stopped }), ...output, ...(refused && { refused }) },
+    failed: stopped || !isErrorCode(refused?.code) ? 'deadline' : refused.code,
   }
 }
 
 function outcome(exit: ExecExit, outputs: Captures, context: ToolContext): ToolOutcome {
   const { lines, shownBytes, output } = shown(outputs, context)
-  const end = exit.signal === null ? `exit code ${exit.exitCode}` : `ended by ${exit.signal}`
-  const text = [`${end}, ${Math.round(exit.durationMs)} ms`, ...lines].join('\n')
+  const text = [endLine(exit), ...lines].join('\n')
   const { exitCode, signal, stdoutBytes, stderrBytes, durationMs } = exit
   return { text, shownBytes, output: { exitCode, signal, ...output, stdoutBytes, stderrBytes, durationMs } }
+}
+
+function endLine({ exitCode, signal, durationMs }: ExecExit): string {
+  const end = signal === null ? `exit code ${exitCode}` : `ended by ${signal}`
+  return `${end}, ${Math.round(durationMs)} ms`
 }
 
 /** Standard error gets up to a quarter of the room, and more where standard output leaves it. */

@@ -52,12 +52,13 @@ interface Change {
 /** Replaces the file if it is still what was read, and tells what changed. */
 export async function put(
   { path, content, before }: Change,
-  { machine, signal, fence, limitBytes, redactor }: ToolContext,
+  { machine, workplace, signal, fence, limitBytes, redactor }: ToolContext,
   options: { mode?: number; createParents?: boolean },
 ): Promise<ToolOutcome> {
   const expected =
     before === undefined ? { ifMatch: null } : before.sha256 === undefined ? {} : { ifMatch: before.sha256 }
   const written = await machine.files.write(path, content, { ...options, ...expected, signal })
+  workplace.effects.add(written.effect)
   const comparable = before === undefined || before.sha256 !== undefined
   const changes = comparable ? diffOf(path, before?.text, content) : '(what was there before is no text, or too large)'
   const data = Buffer.from(redactor.text(changes))

@@ -1,12 +1,14 @@
-import type { ExecOptions, RemoteMachine } from '@cmdop/core'
-import { CmdopError } from '@cmdop/protocol'
-import { connectMachine } from '../connect.ts'
+import { ExecError, type ExecOptions, type ExecResult } from '@cmdop/core'
+import { CmdopError, EffectSummary, toWireError } from '@cmdop/protocol'
+import { type Connected, connectMachine } from '../connect.ts'
+import { tellEffect } from '../effects/tell-effect.ts'
 import { parseDuration } from '../numbers.ts'
 import { execExitCodeOf, execExitCodes } from '../exit-codes.ts'
-import { reportError, writeJson, writeStderr, writeStdout } from '../terminal.ts'
+import { type RestrictionFlags, restrictionsOf } from '../restriction-options.ts'
+import { reportError, say, writeJson, writeStderr, writeStdout } from '../terminal.ts'
 import { constants } from 'node:os'
 
-export interface ExecFlags {
+export interface ExecFlags extends RestrictionFlags {
   cwd?: string
   env?: string[]
   deadline?: string
@@ -26,24 +28,56 @@ export async function execCommand(
     await using connected = await connectMachine(reference, signal)
     const command = flags.shell === true ? argv.join(' ') : argv
     return flags.json === true
-      ? await printResult(connected.machine, command, options)
-      : await passThrough(connected.machine, command, options)
+      ? await printResult(connected, command, options)
+      : await passThrough(connected, command, options)
   } catch (error) {
     return execExitCodeOf((await reportError(error, flags.json === true)).code)
   }
 }
 
-async function passThrough(machine: RemoteMachine, command: string | string[], options: ExecOptions): Promise<number> {
-  const execution = machine.exec(command, options)
-  for await (const { stream, data } of execution) await (stream === 'stdout' ? writeStdout(data) : writeStderr(data))
-  const { exitCode, signal } = await execution.exit
-  return exitCode ?? codeOfSignal(signal)
+async function passThrough(connected: Connected, command: string | string[], options: ExecOptions): Promise<number> {
+  const execution = connected.machine.exec(command, options)
+  try {
+    for await (const { stream, data } of execution) await (stream === 'stdout' ? writeStdout(data) : writeStderr(data))
+    const { exitCode, signal, effect } = await execution.exit
+    if (isWaiting(effect)) await tellEffect(connected, effect.effectId)
+    else if (options.restrictions?.dryRun === true) await say('cmdop: nothing would change')
+    return exitCode ?? codeOfSignal(signal)
+  } catch (error) {
+    const effect = error instanceof ExecError ? EffectSummary.safeParse(error.details['effect']).data : undefined
+    if (isWaiting(effect)) await tellEffect(connected, effect.effectId)
+    throw error
+  }
 }
 
-async function printResult(machine: RemoteMachine, command: string | string[], options: ExecOptions): Promise<number> {
-  const { stdoutData: _, stderrData: __, ...result } = await machine.exec(command, options)
-  await writeJson({ machine: { id: machine.id, name: machine.name }, ...result })
-  return result.exitCode ?? codeOfSignal(result.signal)
+async function printResult(connected: Connected, command: string | string[], options: ExecOptions): Promise<number> {
+  const { id, name } = connected.machine
+  try {
+    const result = await connected.machine.exec(command, options)
+    await writeJson({ machine: { id, name }, ...(await printed(connected, result)) })
+    return result.exitCode ?? codeOfSignal(result.signal)
+  } catch (error) {
+    if (!(error instanceof ExecError) || error.result === undefined) throw error
+    await writeJson({
+      error: toWireError(error),
+      machine: { id, name },
+      ...(await printed(connected, error.result)),
+    })
+    return execExitCodeOf(error.code)
+  }
+}
+
+/** A result as JSON, with the changes of an effect that waits. */
+async function printed({ machine }: Connected, given: ExecResult): Promise<object> {
+  const { stdoutData: _, stderrData: __, ...result } = given
+  if (!isWaiting(result.effect)) return result
+  // The output is not given up for it: `effect` says which it is, and `cmdop effects show` why it cannot be shown.
+  const details = await machine.effects.get(result.effect.effectId).catch(() => undefined)
+  return { ...result, effects: details?.list ?? null }
+}
+
+function isWaiting(effect: EffectSummary | undefined): effect is EffectSummary {
+  return effect?.state === 'pending'
 }
 
 function codeOfSignal(signal: string | null): number {
@@ -52,7 +86,9 @@ function codeOfSignal(signal: string | null): number {
 }
 
 function execOptions(flags: ExecFlags): ExecOptions {
+  const restrictions = restrictionsOf(flags)
   return {
+    ...(restrictions === undefined ? {} : { restrictions }),
     ...(flags.cwd === undefined ? {} : { cwd: flags.cwd }),
     ...(flags.env === undefined ? {} : { env: Object.fromEntries(flags.env.map(parseVariable)) }),
     ...(flags.deadline === undefined ? {} : { deadlineMs: parseDuration(flags.deadline) }),

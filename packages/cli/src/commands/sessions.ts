@@ -2,6 +2,7 @@ import { Client, type FleetSession } from '@cmdop/core'
 import { toWireError } from '@cmdop/protocol'
 import { connectMachine } from '../connect.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { namesOf } from '../restriction-options.ts'
 import { formatTable, say, writeJson, writeStdout } from '../terminal.ts'
 
 export interface SessionsFlags {
@@ -21,7 +22,10 @@ export async function sessionsCommand(flags: SessionsFlags, signal: AbortSignal)
     return exitCodes.ok
   }
   await writeStdout(
-    formatTable(['SESSION', 'MACHINE', 'NAME', 'KIND', 'STATE', 'BY', 'KEYBOARD', 'SINCE'], items.map(row)),
+    formatTable(
+      ['SESSION', 'MACHINE', 'NAME', 'KIND', 'STATE', 'BY', 'KEYBOARD', 'SINCE', 'RESTRICTIONS'],
+      items.map(row),
+    ),
   )
   for (const { machineName, error } of failed) await say(`cmdop: ${machineName} did not answer: ${error.message}`)
   return exitCodes.ok
@@ -42,6 +46,16 @@ async function list({ machine: name, ended = false }: SessionsFlags, signal: Abo
 }
 
 function row(session: FleetSession): string[] {
-  const { sessionId, machineName, name, kind, state, createdBy, lease, createdAt } = session
-  return [sessionId, machineName, name, kind, state, createdBy.name, lease?.name ?? '-', createdAt]
+  const { sessionId, machineName, name, kind, state, createdBy, lease, createdAt, restrictions } = session
+  return [
+    sessionId,
+    machineName,
+    name,
+    kind,
+    state,
+    createdBy.name,
+    lease?.name ?? '-',
+    createdAt,
+    namesOf(restrictions),
+  ]
 }

@@ -2,12 +2,14 @@ import type { RemoteMachine, Session } from '@cmdop/core'
 import { CmdopError } from '@cmdop/protocol'
 import { terminalEnvironment } from '../config.ts'
 import { connectMachine } from '../connect.ts'
+import { tellSessionEffect } from '../effects/tell-effect.ts'
 import { execExitCodeOf } from '../exit-codes.ts'
 import { interact } from '../interactive/interact.ts'
 import { localSize } from '../interactive/local-terminal.ts'
+import { type RestrictionFlags, restrictionsOf } from '../restriction-options.ts'
 import { reportError } from '../terminal.ts'
 
-export interface SshFlags {
+export interface SshFlags extends RestrictionFlags {
   name?: string
   shell?: string
   observe?: boolean
@@ -16,6 +18,9 @@ export interface SshFlags {
 /** `cmdop ssh <machine>`: a shell on a machine, in this terminal, in a session that others can join. */
 export async function sshCommand(reference: string, flags: SshFlags, signal: AbortSignal): Promise<number> {
   try {
+    const restrictions = restrictionsOf(flags)
+    if (flags.observe === true && restrictions !== undefined)
+      throw new CmdopError('config', 'Restrictions are fixed when a session begins; they cannot be set with --observe.')
     await using connected = await connectMachine(reference, signal)
     const { machine } = connected
     if (flags.observe === true) {
@@ -25,10 +30,12 @@ export async function sshCommand(reference: string, flags: SshFlags, signal: Abo
     const { name, shell } = flags
     const size = localSize()
     const env = size === undefined ? {} : terminalEnvironment()
-    const session = await machine.sessions.open({ name, shell, size, env, signal })
+    const session = await machine.sessions.open({ name, shell, size, env, restrictions, signal })
     // From its first byte on: there is no screen yet that could be painted.
     await using attachment = await session.attach({ size, offset: 0 })
-    return await interact(attachment, signal)
+    const exitCode = await interact(attachment, signal)
+    if (restrictions !== undefined) await tellSessionEffect(connected, session)
+    return exitCode
   } catch (error) {
     return execExitCodeOf((await reportError(error, false)).code)
   }

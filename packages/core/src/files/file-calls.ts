@@ -1,7 +1,7 @@
 import { ANSWER_LANE, type Channel, CmdopError, MAX_ANSWER_BYTES, type MethodName } from '@cmdop/protocol'
 import type { z } from 'zod'
 import { newCallId, parseAnswer, parseJson } from '../answers.ts'
-import { type Channels, concat } from '../channels.ts'
+import { type Channels, concat, type MachineCall } from '../channels.ts'
 import type { Sha256Hash } from '../platform.ts'
 
 export interface FileCall<Schema extends z.ZodType> {
@@ -11,19 +11,38 @@ export interface FileCall<Schema extends z.ZodType> {
   readonly signal?: AbortSignal | undefined
 }
 
-/** The calls about files of one machine. */
+/** The calls about files of one machine, or of one session there. */
 export class FileCalls {
   readonly channels: Channels
   readonly machineId: string
+  readonly #sessionId: string | undefined
 
-  constructor(channels: Channels, machineId: string) {
+  /** With a session, the files are those that it sees, under its restrictions. */
+  constructor(channels: Channels, machineId: string, sessionId?: string) {
     this.channels = channels
     this.machineId = machineId
+    this.#sessionId = sessionId
+  }
+
+  /** Names the place among all that this client works on. */
+  get place(): string {
+    return this.#sessionId === undefined ? this.machineId : `${this.machineId} ${this.#sessionId}`
+  }
+
+  /** The calls about the files of a session on the same machine. */
+  inSession(sessionId: string): FileCalls {
+    return new FileCalls(this.channels, this.machineId, sessionId)
   }
 
   /** A hash that grows with its content; undefined where the platform has none. */
   createHash(): Sha256Hash | undefined {
     return this.channels.createSha256?.()
+  }
+
+  /** The one JSON answer of a call that only reads, within the client's `timeoutMs`. */
+  async askShort<Schema extends z.ZodType>({ answer, ...call }: FileCall<Schema>): Promise<z.output<Schema>> {
+    const { data } = await this.channels.ask({ ...call, ...this.#inPlace(call.params), callId: newCallId() })
+    return parseAnswer(answer, parseJson(data))
   }
 
   /** The one JSON answer of a call. It begins within the client's `timeoutMs`, and may then take its time. */
@@ -64,7 +83,15 @@ export class FileCalls {
     prepare?: (channel: Channel) => void,
   ): Promise<Channel> {
     const { callId = newCallId(), ...rest } = call
-    return this.channels.open({ ...rest, callId, target: this.machineId }, prepare)
+    return this.channels.open({ ...rest, ...this.#inPlace(call.params), callId }, prepare)
+  }
+
+  #inPlace(params: Record<string, unknown>): Pick<MachineCall, 'target' | 'params' | 'mayStartSandbox'> {
+    const target = this.machineId
+    const session = this.#sessionId
+    return session === undefined
+      ? { target, params }
+      : { target, params: { ...params, session }, mayStartSandbox: true }
   }
 
   private async receive(

@@ -10,10 +10,10 @@ import {
   TreeEnd,
   TreeEntry,
 } from '@cmdop/protocol'
-import { newCallId, parseAnswer, parseJson } from '../answers.ts'
-import { type Channels, concat } from '../channels.ts'
+import { parseAnswer } from '../answers.ts'
+import { concat } from '../channels.ts'
 import { contentOf } from './content.ts'
-import { FileCalls } from './file-calls.ts'
+import type { FileCalls } from './file-calls.ts'
 import type {
   FileData,
   FileList,
@@ -48,8 +48,16 @@ export interface FileTree extends TreeEnd {
 export class RemoteFiles implements MachineFiles {
   protected readonly calls: FileCalls
 
-  constructor(channels: Channels, machineId: string) {
-    this.calls = new FileCalls(channels, machineId)
+  constructor(calls: FileCalls) {
+    this.calls = calls
+  }
+
+  /**
+   * The files as a session of yours sees them, under its restrictions: in a dry run those of its view, with all its steps so far.
+   * Where each command of the session is a transaction of its own, so is each call here.
+   */
+  inSession(sessionId: string): RemoteFiles {
+    return new RemoteFiles(this.calls.inSession(sessionId))
   }
 
   async read(path: MachinePath, options: FileReadOptions = {}): Promise<FilePart> {
@@ -77,18 +85,15 @@ export class RemoteFiles implements MachineFiles {
   async list(path: MachinePath, options: { limit?: number; cursor?: string } & Cancellable = {}): Promise<FileList> {
     const { signal, ...page } = options
     const params = { path: wirePath(path), ...page }
-    const { channels, machineId: target } = this.calls
-    const { data } = await channels.ask({ method: 'file.list', target, params, callId: newCallId(), signal })
-    const { entries, nextCursor } = parseAnswer(FileListing, parseJson(data))
+    const call = { method: 'file.list', params, answer: FileListing, signal } as const
+    const { entries, nextCursor } = await this.calls.askShort(call)
     return { entries, ...(nextCursor === undefined ? {} : { nextCursor }) }
   }
 
-  async stat(path: MachinePath, options: { follow?: boolean } & Cancellable = {}): Promise<FileEntry> {
+  stat(path: MachinePath, options: { follow?: boolean } & Cancellable = {}): Promise<FileEntry> {
     const { signal, ...rest } = options
     const params = { path: wirePath(path), ...rest }
-    const { channels, machineId: target } = this.calls
-    const { data } = await channels.ask({ method: 'file.stat', target, params, callId: newCallId(), signal })
-    return parseAnswer(FileEntry, parseJson(data))
+    return this.calls.askShort({ method: 'file.stat', params, answer: FileEntry, signal })
   }
 
   async search(path: MachinePath, options: FileSearchOptions): Promise<FileSearchResult> {

@@ -1,5 +1,7 @@
 import {
   CmdopError,
+  type EffectDetails,
+  type EffectInfo,
   MAX_ANSWER_BYTES,
   type MethodName,
   SessionInfo,
@@ -8,6 +10,9 @@ import {
 } from '@cmdop/protocol'
 import { newCallId, parseAnswer, parseJson } from '../answers.ts'
 import type { Channels } from '../channels.ts'
+import type { RemoteFiles } from '../files/remote-files.ts'
+import { RemoteEffects } from '../remote-effects.ts'
+import { knownRestrictions } from '../restrictions.ts'
 import { attach } from './attachment.ts'
 import type { ExecuteOptions, SessionCommand } from './execute.ts'
 import { RemoteSessionCommand } from './remote-session-command.ts'
@@ -33,24 +38,33 @@ interface MachineCall extends Cancellable {
   readonly params: Record<string, unknown>
   /** Default: a new one. */
   readonly callId?: string | undefined
+  readonly mayStartSandbox?: boolean
 }
 
 /** The sessions of one machine over the relay. */
-export class RemoteSessions implements MachineSessions {
+export class RemoteSessions implements MachineSessions<RemoteFiles> {
   readonly #channels: Channels
   readonly #machineId: string
+  readonly #files: RemoteFiles
 
-  constructor(channels: Channels, machineId: string) {
+  /** `files` are those of the machine itself. */
+  constructor(channels: Channels, machineId: string, files: RemoteFiles) {
     this.#channels = channels
     this.#machineId = machineId
+    this.#files = files
   }
 
-  async open({ signal, sessionId: callId, ...params }: SessionOpenOptions = {}): Promise<Session> {
-    const { data } = await this.#ask({ method: 'session.open', params, signal, callId })
+  async open({ signal, sessionId: callId, restrictions: given, ...rest }: SessionOpenOptions = {}): Promise<
+    Session<RemoteFiles>
+  > {
+    const restrictions = knownRestrictions(given)
+    const params = { ...rest, ...(restrictions === undefined ? {} : { restrictions }) }
+    const mayStartSandbox = restrictions !== undefined
+    const { data } = await this.#ask({ method: 'session.open', params, signal, callId, mayStartSandbox })
     return this.#handle(data)
   }
 
-  async get(sessionId: string, { signal }: Cancellable = {}): Promise<Session> {
+  async get(sessionId: string, { signal }: Cancellable = {}): Promise<Session<RemoteFiles>> {
     const { data } = await this.#ask({ method: 'session.get', params: { sessionId }, signal })
     return this.#handle(data)
   }
@@ -60,9 +74,12 @@ export class RemoteSessions implements MachineSessions {
     return parseAnswer(SessionList, parseJson(data)).items
   }
 
-  #handle(answer: Uint8Array): Session {
+  #handle(answer: Uint8Array): Session<RemoteFiles> {
     const info = parseAnswer(SessionInfo, parseJson(answer))
-    return new RemoteSession(this.#channels, this.#machineId, info)
+    return new RemoteSession(this.#channels, info, {
+      machineId: this.#machineId,
+      files: this.#files.inSession(info.sessionId),
+    })
   }
 
   #ask({ callId = newCallId(), ...call }: MachineCall): Promise<{ data: Uint8Array; trailer: unknown }> {
@@ -71,17 +88,25 @@ export class RemoteSessions implements MachineSessions {
 }
 
 /** One of them. */
-class RemoteSession implements Session {
+class RemoteSession implements Session<RemoteFiles> {
   readonly id: string
   readonly machineId: string
   readonly name: string
   readonly recordingId: string | null
   readonly folder: string | null
+  readonly files: RemoteFiles
   readonly #channels: Channels
+  readonly #effects: RemoteEffects
 
-  constructor(channels: Channels, machineId: string, { sessionId, name, recordingId, folder }: SessionInfo) {
+  constructor(
+    channels: Channels,
+    { sessionId, name, recordingId, folder }: SessionInfo,
+    { machineId, files }: Pick<Session<RemoteFiles>, 'machineId' | 'files'>,
+  ) {
     this.#channels = channels
+    this.#effects = new RemoteEffects(channels, machineId)
     this.machineId = machineId
+    this.files = files
     this.id = sessionId
     this.name = name
     this.recordingId = recordingId
@@ -115,6 +140,18 @@ class RemoteSession implements Session {
 
   close({ signal }: Cancellable = {}): Promise<SessionInfo> {
     return this.#askInfo('session.close', signal)
+  }
+
+  effects(options: Cancellable = {}): Promise<EffectDetails> {
+    return this.#effects.get(this.id, options)
+  }
+
+  apply(effectHash: string, options: Cancellable = {}): Promise<EffectInfo> {
+    return this.#effects.apply(this.id, effectHash, options)
+  }
+
+  discard(options: Cancellable = {}): Promise<EffectInfo> {
+    return this.#effects.discard(this.id, options)
   }
 
   async #askInfo(method: 'session.get' | 'session.close', signal: AbortSignal | undefined): Promise<SessionInfo> {

@@ -1,4 +1,14 @@
-import type { Lease, RecordingFailure, SessionEnd, SessionInfo, TerminalSize } from '@cmdop/protocol'
+import type {
+  EffectDetails,
+  EffectInfo,
+  Lease,
+  RecordingFailure,
+  RestrictionsInput,
+  SessionEnd,
+  SessionInfo,
+  TerminalSize,
+} from '@cmdop/protocol'
+import type { MachineFiles } from '../files/machine-files.ts'
 import type { ExecuteOptions, SessionCommand } from './execute.ts'
 import type { Attachment } from './session-events.ts'
 
@@ -6,12 +16,12 @@ interface Cancellable {
   signal?: AbortSignal | undefined
 }
 
-/** `machine.sessions`: terminals on a machine that outlive their clients. */
-export interface MachineSessions {
+/** `machine.sessions`: terminals on a machine that outlive their clients. `Files` is what the platform's client has for files. */
+export interface MachineSessions<Files extends MachineFiles = MachineFiles> {
   /** Starts a shell in a terminal. It goes on until it exits, is closed, or is idle for as long as you say. */
-  open(options?: SessionOpenOptions): Promise<Session>
+  open(options?: SessionOpenOptions): Promise<Session<Files>>
   /** A handle of one session. Throws `not_found`. */
-  get(sessionId: string, options?: Cancellable): Promise<Session>
+  get(sessionId: string, options?: Cancellable): Promise<Session<Files>>
   /** The sessions of the machine, with `ended` also those that are over, as long as the machine knows them. */
   list(options?: Cancellable & { ended?: boolean }): Promise<readonly SessionInfo[]>
 }
@@ -38,10 +48,15 @@ export interface SessionOpenOptions extends Cancellable {
   reason?: string | undefined
   /** Id of the session, 8 to 64 letters, digits, `_` and `-`; one that runs is given as it is. Default: a new one. */
   sessionId?: string | undefined
+  /**
+   * What nothing in it may do, fixed from now on; the machine's kernel holds it. With `dryRun` or `noDelete` a `terminal` keeps its
+   * changes in a view until they are applied; in a `run` with `noDelete` each command is a transaction of its own.
+   */
+  restrictions?: RestrictionsInput | undefined
 }
 
 /** A session on a machine. The handle holds nothing open; an {@link Attachment} does. */
-export interface Session {
+export interface Session<Files extends MachineFiles = MachineFiles> {
   readonly id: string
   readonly machineId: string
   readonly name: string
@@ -49,6 +64,11 @@ export interface Session {
   readonly recordingId: string | null
   /** Of one of kind `run`: a folder on the machine for what belongs to it. The machine removes it with the session. */
   readonly folder: string | null
+  /**
+   * The files of the machine as the session sees them, under its restrictions: with a view, those of its view. Where each of its
+   * commands is a transaction of its own, so is each call here.
+   */
+  readonly files: Files
   /** What the machine says of it now. */
   info(options?: Cancellable): Promise<SessionInfo>
   /** Takes part as an operator, who may type, or as an observer, who may not. */
@@ -64,6 +84,15 @@ export interface Session {
   read(options: Cancellable & { offset: number; length?: number }): Promise<SessionPart>
   /** Ends the shell: SIGHUP, then SIGKILL. Resolves to what the machine last says of the session. */
   close(options?: Cancellable): Promise<SessionInfo>
+  /** What the session would change, as it is now: the changes are in its view. Throws `not_found` where it has none. */
+  effects(options?: Cancellable): Promise<EffectDetails>
+  /**
+   * Ends what runs in the session, and puts its effect in place if it is exactly the one with this hash. Throws `effect_conflict`
+   * when the view or the disk is not what was shown. The answer's `effectId` is for `machine.effects.undo`.
+   */
+  apply(effectHash: string, options?: Cancellable): Promise<EffectInfo>
+  /** Ends what runs in the session, and forgets its effect. */
+  discard(options?: Cancellable): Promise<EffectInfo>
 }
 
 /** How to attach. */

@@ -12,6 +12,7 @@ import {
 } from '@cmdop/protocol'
 import type { Logger } from 'pino'
 import { type Recorder, subjectOf } from '../recordings/recorder.ts'
+import type { RestrictedCommands } from '../restricted/restricted-commands.ts'
 import type { SessionTable } from '../sessions/session-table.ts'
 import { Call, type CallOptions, type CallOwner, sendResult } from './call.ts'
 import { CallJournal, type CallRecord } from './call-journal.ts'
@@ -28,6 +29,8 @@ export interface CallTableOptions {
   readonly environment: Readonly<Record<string, string>>
   readonly home: string
   readonly recorder: Recorder
+  /** Starts what may not do everything. */
+  readonly restricted: Pick<RestrictedCommands, 'start'>
   /** Where a command is shown that asks for it. */
   readonly sessions: Pick<SessionTable, 'mirror'>
   readonly log: Logger
@@ -87,7 +90,7 @@ export class CallTable {
     const mirror = this.#options.sessions.mirror(params, permit)
     const recording = subjectOf(permit, { kind: 'exec', title: commandText(params.command), reason: null })
     const owner = { principalId, fleetId }
-    const starting = this.#begin({ owner, params, deadlineMs, mirror }, recording)
+    const starting = this.#begin({ owner, params, deadlineMs, mirror }, permit, recording)
     this.#starting.set(callId, starting)
     try {
       const call = await starting
@@ -104,18 +107,30 @@ export class CallTable {
   }
 
   /** What is to be remembered is on the disk before anything runs. */
-  async #begin(options: Omit<CallOptions, 'group' | 'record'>, recording: RecordingSubject): Promise<Call> {
+  async #begin(
+    options: Omit<CallOptions, 'group' | 'record'>,
+    permit: Permit,
+    recording: RecordingSubject,
+  ): Promise<Call> {
     const { startedAt, subjectId: callId } = recording
     const record = { callId, ...options.owner, startedAt, recording }
     if (options.params.keepResult) await this.#journal.beginDurably({ ...record, keepResult: true })
     else this.#journal.begin(record)
-    return this.#spawn(options, recording)
+    return this.#spawn(options, permit, recording)
   }
 
-  async #spawn(options: Omit<CallOptions, 'group' | 'record'>, recording: RecordingSubject): Promise<Call> {
-    const { environment, home, recorder } = this.#options
-    const marker = this.#marker(recording.subjectId)
-    const group = await spawnGroup({ params: options.params, marker, environment, home })
+  async #spawn(
+    options: Omit<CallOptions, 'group' | 'record'>,
+    permit: Permit,
+    recording: RecordingSubject,
+  ): Promise<Call> {
+    const { environment, home, recorder, restricted } = this.#options
+    const { params } = options
+    const callId = recording.subjectId
+    const marker = this.#marker(callId)
+    const group =
+      (await restricted.start({ callId, params, permit, marker })) ??
+      (await spawnGroup({ params, marker, environment, home }))
     return new Call({ ...options, group, record: recorder.beginExec(recording) })
   }
 

@@ -17,7 +17,7 @@ import {
 import { KeptStream } from './kept-stream.ts'
 import type { ExecRecord } from '../recordings/exec-record.ts'
 import type { MirroredCommand } from '../sessions/mirrored-command.ts'
-import { endGroup, type ProcessGroup } from './process-group.ts'
+import type { GroupEnd, ProcessGroup } from './process-group.ts'
 
 /** Milliseconds after SIGKILL in which pipes must close; then they are let go, whoever holds them. */
 const PIPES_AFTER_KILL_MS = 500
@@ -63,7 +63,9 @@ export class Call {
   #changed = Promise.withResolvers<void>()
   #orphan: NodeJS.Timeout | undefined
   #reason: ExecEnd['reason'] = 'exited'
-  #ending: ReturnType<typeof endGroup> | undefined
+  #ending: GroupEnd | undefined
+  /** Its processes have ended; what it changed may still be judged. */
+  #isOver = false
   #end: ExecEnd | undefined
   /** Nobody will read on: output is thrown away. */
   #abandoned = false
@@ -143,9 +145,9 @@ export class Call {
 
   /** Ends the process group and what left it. The first reason counts. */
   kill(reason: 'deadline' | 'cancelled' | 'lost'): void {
-    if (this.#end !== undefined || this.#ending !== undefined) return
+    if (this.#isOver || this.#ending !== undefined) return
     this.#reason = reason
-    this.#ending = endGroup(this.#options.group)
+    this.#ending = this.#options.group.end()
     const { stdout, stderr } = this.#options.group.process
     setTimeout(() => {
       stdout.destroy()
@@ -171,13 +173,17 @@ export class Call {
     const { exitCode, signal } = await exit
     clearTimeout(this.#deadline)
     await this.#ending?.finish()
+    this.#isOver = true
+    const durationMs = Math.round((performance.now() - this.#startedAt) * 1000) / 1000
+    const effect = await this.#options.group.settle(this.#reason)
     this.#end = {
       reason: this.#reason,
       exitCode,
       signal,
       stdoutBytes: this.#bytes.stdout,
       stderrBytes: this.#bytes.stderr,
-      durationMs: Math.round((performance.now() - this.#startedAt) * 1000) / 1000,
+      durationMs,
+      ...(effect && { effect }),
     }
     this.#options.mirror?.end(this.#end)
     this.#ended.resolve()
@@ -207,7 +213,7 @@ export class Call {
   async #sendOutput(channel: Channel): Promise<void> {
     await channel.control({
       type: 'started',
-      pid: this.#options.group.pid,
+      pid: this.#options.group.process.pid,
       stdinOffset: this.#stdinBytes,
     } satisfies ExecStarted)
     while (this.#channel === channel) {

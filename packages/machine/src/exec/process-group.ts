@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import { CmdopError, type ExecParams, KILL_GRACE_MS } from '@cmdop/protocol'
+import { CmdopError, type EffectSummary, type ExecEnd, type ExecParams, KILL_GRACE_MS } from '@cmdop/protocol'
 import { CALL_MARKER, findMarked, signalProcess } from './marked-processes.ts'
 import { spawnNative } from './spawn/spawn-native.ts'
 import { spawnPortable } from './spawn/spawn-portable.ts'
@@ -18,35 +18,39 @@ export interface SpawnOptions {
   readonly home: string
 }
 
-/** A started process that leads a group of its own. */
+/** A started process that leads a group of its own. Where it runs is its starter's. */
 export interface ProcessGroup {
   readonly process: SpawnedProcess
-  readonly pid: number
-  readonly marker: string
+  /** Ends the group and whatever of the call left it: SIGTERM now, SIGKILL after 2 s. */
+  end(): GroupEnd
+  /** To be called once the process and its output have ended: what it changed, where it was a transaction of its own. */
+  settle(reason: ExecEnd['reason']): Promise<EffectSummary | undefined>
+}
+
+/** A group that is being ended. */
+export interface GroupEnd {
+  /** Ends what is left at once, and resolves when all of it has its SIGKILL. */
+  finish(): Promise<void>
 }
 
 /** Starts a command over pipes, as the leader of a new process group. Rejects with `command_not_found` or `exec_failed`. */
 export async function spawnGroup(options: SpawnOptions): Promise<ProcessGroup> {
   const { params, marker } = options
-  const [file = '', ...args] = typeof params.command === 'string' ? ['/bin/sh', '-c', params.command] : params.command
+  const [file = '', ...args] = argvOf(params)
   const cwd = params.cwd ?? options.home
   try {
     const request = { file, args, cwd, env: environmentOf(options), stdin: params.stdin }
     const process = spawnNative(request) ?? (await spawnPortable(request))
-    return { process, pid: process.pid, marker }
+    return { process, end: () => endGroup(process.pid, marker), settle: async () => undefined }
   } catch (cause) {
     throw await spawnError(cause, file, cwd)
   }
 }
 
-/**
- * Ends the group and whatever of the call left it: SIGTERM now, SIGKILL after 2 s. `finish` ends what is left at once
- * and resolves when all of it has its SIGKILL.
- */
-export function endGroup(group: ProcessGroup): { finish(): Promise<void> } {
+function endGroup(pid: number, marker: string): GroupEnd {
   const signalAll = (signal: NodeJS.Signals) => {
-    signalGroup(group.pid, signal)
-    void signalMarked(group.marker, signal)
+    signalGroup(pid, signal)
+    void signalMarked(marker, signal)
   }
   signalAll('SIGTERM')
   // A stopped process takes its SIGTERM only once it goes on.
@@ -55,8 +59,8 @@ export function endGroup(group: ProcessGroup): { finish(): Promise<void> } {
   return {
     finish: async () => {
       clearTimeout(timer)
-      signalGroup(group.pid, 'SIGKILL')
-      await killMarked(group.marker)
+      signalGroup(pid, 'SIGKILL')
+      await killMarked(marker)
     },
   }
 }
@@ -95,7 +99,13 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
   signalProcess(-pid, signal)
 }
 
-function environmentOf({ params, environment, marker }: SpawnOptions): Record<string, string> {
+/** A string is a line for the shell. */
+export function argvOf({ command }: Pick<ExecParams, 'command'>): readonly string[] {
+  return typeof command === 'string' ? ['/bin/sh', '-c', command] : command
+}
+
+/** All of the environment that a command gets. */
+export function environmentOf({ params, environment, marker }: Omit<SpawnOptions, 'home'>): Record<string, string> {
   const merged: Record<string, string | null> = { ...environment, ...params.env, [CALL_MARKER]: marker }
   return Object.fromEntries(Object.entries(merged).filter((entry): entry is [string, string] => entry[1] !== null))
 }

@@ -24,9 +24,12 @@ export async function lookAt(path: Buffer): Promise<BigIntStats | undefined> {
   }
 }
 
-/** Changes with the content of a file: device, inode, size and time of the last change of the content. */
-export function versionOf({ dev, ino, size, mtimeNs }: BigIntStats): string {
-  return [dev, ino, size, mtimeNs].map((part) => part.toString(36)).join('-')
+/**
+ * Changes with the content of a file: inode, size and time of the last change of the content. Not the device: the same file
+ * has another one in each view of a session.
+ */
+export function versionOf({ ino, size, mtimeNs }: BigIntStats): string {
+  return [ino, size, mtimeNs].map((part) => part.toString(36)).join('-')
 }
 
 function entryOf(found: BigIntStats): Omit<FileEntry, 'name'> {

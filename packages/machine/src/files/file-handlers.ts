@@ -1,48 +1,34 @@
-import type { Permit } from '@cmdop/protocol'
-import { answer } from '../answer.ts'
-import type { Handlers } from '../serve-channel.ts'
-import { copyPath } from './copy.ts'
-import { readEntry } from './file-entry.ts'
-import { withFileError } from './with-file-error.ts'
-import { listDirectory } from './list-directory.ts'
-import { changePath, makeDirectory, makeSymlink } from './make-entries.ts'
-import { movePath } from './move.ts'
-import { pathBytes } from './request-path.ts'
-import { serveRead } from './read-file.ts'
-import { deletePath } from './remove.ts'
-import { Searches } from './search/search.ts'
-import { TemporaryFiles } from './temporary-files.ts'
-import { serveTree } from './tree.ts'
-import { Uploads } from './uploads.ts'
+import type { Handlers } from '../call-handler.ts'
+import type { FilePlaces } from '../restricted/file-places.ts'
+import { FileProcesses } from './in-session/file-processes.ts'
+import { serveInSessions } from './in-session/serve-in-sessions.ts'
+import { createLocalFiles } from './local-files.ts'
 
-/** The files of the machine, and what is on its way to become one. */
+/** The files of the machine, those in the views of its sessions, and what is on its way to become one. */
 export interface FileService {
   readonly handlers: Handlers
   /** Removes what an earlier daemon left half-written, once it is old enough. */
   removeLeftovers(): Promise<void>
-  /** What is half-written stays for a client that comes back. */
-  close(): void
+  /** Nothing works on the files of this view any more, and nothing half-written is left there: before its effect is computed. */
+  leave(viewId: string): Promise<void>
+  /** What is half-written on the disk stays for a client that comes back. */
+  close(): Promise<void>
 }
 
-/** Serves the methods of files. `folder` is the daemon's own, for notes on what is half-written. */
-export function createFileService(folder: string): FileService {
-  const temporary = new TemporaryFiles(folder)
-  const uploads = new Uploads(temporary)
-  const searches = new Searches()
-  const handlers: Handlers = {
-    'file.read': serveRead,
-    'file.write': (channel, params, permit: Permit) => uploads.serve(channel, params, permit),
-    'file.tree': serveTree,
-    'file.search': (channel, params) => searches.serve(channel, params),
-    'file.list': (channel, params) => answer(channel, () => listDirectory(params)),
-    'file.stat': (channel, { path, follow }) =>
-      answer(channel, () => withFileError(pathBytes(path), () => readEntry(pathBytes(path), { follow }))),
-    'file.mkdir': (channel, params) => answer(channel, () => makeDirectory(params)),
-    'file.symlink': (channel, params) => answer(channel, () => makeSymlink(params, temporary)),
-    'file.change': (channel, params) => answer(channel, () => changePath(params)),
-    'file.copy': (channel, params) => answer(channel, (signal) => copyPath(params, { temporary, signal })),
-    'file.move': (channel, params) => answer(channel, (signal) => movePath(params, { temporary, signal })),
-    'file.delete': (channel, params) => answer(channel, (signal) => deletePath(params, signal)),
+/**
+ * Serves the methods of files. `folder` is the daemon's own, for notes on what is half-written. `places` are where calls work
+ * that name a session; without any they are refused.
+ */
+export function createFileService(folder: string, places?: FilePlaces): FileService {
+  const local = createLocalFiles(folder)
+  const processes = new FileProcesses()
+  return {
+    handlers: serveInSessions(local.handlers, { places, processes }),
+    removeLeftovers: () => local.removeLeftovers(),
+    leave: (viewId) => processes.leave(viewId),
+    close: async () => {
+      local.close()
+      await processes.close()
+    },
   }
-  return { handlers, removeLeftovers: () => temporary.removeLeftovers(), close: () => uploads.close() }
 }

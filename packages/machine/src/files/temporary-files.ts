@@ -9,20 +9,25 @@ import { removeAll } from './remove.ts'
 
 const PATTERN = /^\.cmdop-[0-9a-f]{32}\.part$/
 
-const Kept = z.object({ path: z.base64() })
+const Note = z.object({ path: z.base64() })
+
+interface Kept {
+  readonly path: Buffer
+  readonly timer: NodeJS.Timeout
+}
 
 /**
  * Files and directories on their way into place, beside the place. Each has a line in the daemon's folder, so that a
  * later start of the daemon finds what this one left behind.
  */
 export class TemporaryFiles {
-  readonly #folder: string
+  readonly #folder: string | undefined
   readonly #keptMs: number
-  readonly #timers = new Map<string, NodeJS.Timeout>()
+  readonly #kept = new Map<string, Kept>()
   #prepared: Promise<unknown> | undefined
 
-  /** `folder` is the daemon's own; `keptMs` is for tests. */
-  constructor(folder: string, keptMs = UPLOAD_KEPT_MS) {
+  /** `folder` is the daemon's own; without one nothing is noted. `keptMs` is for tests. */
+  constructor(folder: string | undefined, keptMs = UPLOAD_KEPT_MS) {
     this.#folder = folder
     this.#keptMs = keptMs
   }
@@ -30,18 +35,18 @@ export class TemporaryFiles {
   /** The path of a temporary in this folder: the same one for the same key. It is noted before anything is made there. */
   async claim(folder: Buffer, key?: string): Promise<Buffer> {
     const path = temporaryPath(folder, key)
-    clearTimeout(this.#timers.get(idOf(path)))
+    this.#unkeep(path)
+    if (this.#folder === undefined) return path
     this.#prepared ??= mkdir(this.#folder, { recursive: true, mode: 0o700 })
     await this.#prepared
-    await writeFile(this.#noteOf(path), JSON.stringify({ path: path.toString('base64') }), { mode: 0o600 })
+    await writeFile(noteOf(this.#folder, path), JSON.stringify({ path: path.toString('base64') }), { mode: 0o600 })
     return path
   }
 
   /** It is in its place. */
   async release(path: Buffer): Promise<void> {
-    clearTimeout(this.#timers.get(idOf(path)))
-    this.#timers.delete(idOf(path))
-    await rm(this.#noteOf(path), { force: true })
+    this.#unkeep(path)
+    if (this.#folder !== undefined) await rm(noteOf(this.#folder, path), { force: true })
   }
 
   /** Removes it, with all that is in it. */
@@ -52,32 +57,43 @@ export class TemporaryFiles {
 
   /** Removes it in a while, unless it is claimed again. */
   keepForNow(path: Buffer, forMs = this.#keptMs): void {
-    const id = idOf(path)
-    clearTimeout(this.#timers.get(id))
+    this.#unkeep(path)
     const timer = setTimeout(() => void this.discard(path).catch(() => {}), forMs)
     timer.unref()
-    this.#timers.set(id, timer)
+    this.#kept.set(idOf(path), { path, timer })
+  }
+
+  /** Removes now what is only kept. */
+  async discardKept(): Promise<void> {
+    await Promise.all(Array.from(this.#kept.values(), ({ path }) => this.discard(path)))
   }
 
   /** Removes what an earlier daemon left, once it is old enough. Call it before anything is served. */
   async removeLeftovers(): Promise<void> {
-    for (const note of await readdir(this.#folder).catch(() => [])) {
-      const path = await readNote(join(this.#folder, note))
+    const folder = this.#folder
+    if (folder === undefined) return
+    for (const note of await readdir(folder).catch(() => [])) {
+      const path = await readNote(join(folder, note))
       const left = path === undefined ? undefined : await lookAt(path).catch(() => undefined)
       const isOurs = path !== undefined && left !== undefined && PATTERN.test(splitPath(path).name.toString())
       if (isOurs) this.keepForNow(path, Math.max(0, Number(left.mtimeMs) + this.#keptMs - Date.now()))
-      else await unlink(join(this.#folder, note)).catch(() => {})
+      else await unlink(join(folder, note)).catch(() => {})
     }
   }
 
   /** Stops the clocks; what is there is left for the next start. */
   close(): void {
-    for (const timer of this.#timers.values()) clearTimeout(timer)
+    for (const { timer } of this.#kept.values()) clearTimeout(timer)
   }
 
-  #noteOf(path: Buffer): string {
-    return join(this.#folder, `${idOf(path)}.json`)
+  #unkeep(path: Buffer): void {
+    clearTimeout(this.#kept.get(idOf(path))?.timer)
+    this.#kept.delete(idOf(path))
   }
+}
+
+function noteOf(folder: string, path: Buffer): string {
+  return join(folder, `${idOf(path)}.json`)
 }
 
 /** A name for something on its way into place: the same one for the same key, else a new one. */
@@ -92,7 +108,7 @@ function idOf(path: Buffer): string {
 
 async function readNote(file: string): Promise<Buffer | undefined> {
   try {
-    return Buffer.from(Kept.parse(JSON.parse(await readFile(file, 'utf8'))).path, 'base64')
+    return Buffer.from(Note.parse(JSON.parse(await readFile(file, 'utf8'))).path, 'base64')
   } catch {
     return undefined
   }

@@ -4,12 +4,12 @@ import {
   type FileWriteParams,
   type FileWriteReady,
   type FileWritten,
-  type Permit,
   UPLOAD_KEPT_MS,
   fileError,
 } from '@cmdop/protocol'
 import { abandoned } from '../answer.ts'
 import { lookAt, versionOf } from './file-entry.ts'
+import type { FileCaller } from './local-files.ts'
 import { withFileError } from './with-file-error.ts'
 import type { TemporaryFiles } from './temporary-files.ts'
 import { commitFile, findTarget, openPartial, receiveContent, type Target } from './write-file.ts'
@@ -41,7 +41,7 @@ export class Uploads {
     this.#temporary = temporary
   }
 
-  async serve(channel: Channel, params: FileWriteParams, { fleetId, principalId, callId }: Permit): Promise<void> {
+  async serve(channel: Channel, params: FileWriteParams, { fleetId, principalId, callId }: FileCaller): Promise<void> {
     const key = JSON.stringify([fleetId, principalId, callId])
     await this.#takeOver(key)
     const over = Promise.withResolvers<void>()

@@ -8,7 +8,7 @@ import {
   type SessionReadParams,
 } from '@cmdop/protocol'
 import { answer } from '../answer.ts'
-import type { Handlers } from '../serve-channel.ts'
+import type { Handlers } from '../call-handler.ts'
 import type { Session } from './session.ts'
 import { executeInSession } from './shell/execute-in-session.ts'
 import type { SessionTable } from './session-table.ts'

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, rm } from 'node:fs/promises'
 import type { SessionOpenParams } from '@cmdop/protocol'
 import { CALL_MARKER } from '../exec/marked-processes.ts'
 import type { Pty } from './pty/pty.ts'
 import { prepareShell } from './shell/prepare-shell.ts'
 import { ShellDriver } from './shell/shell-driver.ts'
+import type { ShellFiles } from './shell/shell-files.ts'
 
 /** A shell that is ready to be started in a terminal. */
 export interface ShellStart {
@@ -27,22 +27,23 @@ export interface ShellStartOptions {
   /** Value of {@link CALL_MARKER}. */
   readonly marker: string
   /** Made for it alone. */
-  readonly folder: string
+  readonly files: ShellFiles
 }
 
 /** Prepares an interactive shell whose commands we can tell apart. */
 export async function createShellStart(options: ShellStartOptions): Promise<ShellStart> {
-  const { file, folder } = options
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const { file, files } = options
+  const { folder } = files
   const nonce = randomBytes(16).toString('hex')
   const { args, env, integration } = prepareShell({ shell: file, nonce, folder, env: shellEnvironment(options) })
+  for (const { name, text } of integration?.files ?? []) await files.write(name, text)
   return {
     file,
     args,
     env,
     createDriver: (terminal, shownBytes) =>
-      integration === undefined ? undefined : new ShellDriver({ integration, nonce, folder, terminal, shownBytes }),
-    dispose: () => rm(folder, { recursive: true, force: true }),
+      integration === undefined ? undefined : new ShellDriver({ integration, nonce, files, terminal, shownBytes }),
+    dispose: () => files.dispose(),
   }
 }
 

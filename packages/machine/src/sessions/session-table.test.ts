@@ -60,7 +60,7 @@ describe('a session that', () => {
 
   test('cannot be written to the journal does not begin, and its recording is over', async () => {
     await using world = await startSessionWorld()
-    const running = join(world.folder, 'sessions', 'running')
+    const running = join(world.dataDir, 'sessions', 'running')
     await rm(running, { recursive: true })
     const callId = 'call_unwritten'
     await expect(world.open({}, { callId })).rejects.toMatchObject({ code: 'server' })

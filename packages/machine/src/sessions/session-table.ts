@@ -1,17 +1,23 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, rmSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { CmdopError, type ExecParams, type Permit, type SessionInfo, type SessionOpenParams } from '@cmdop/protocol'
 import type { Logger } from 'pino'
 import { endMarked } from '../exec/process-group.ts'
 import { type Recorder, subjectOf } from '../recordings/recorder.ts'
+import { heldRestrictions } from '../restricted/held-restrictions.ts'
+import type { Restricted } from '../restricted/restricted.ts'
+import { restrictedShellPlace } from '../restricted/restricted-shell-place.ts'
+import type { SessionPlace } from '../restricted/session-place.ts'
+import { settingsOf } from '../restricted/user-environment.ts'
 import { assertDirectory, findShell } from './find-shell.ts'
 import { MirroredCommand } from './mirrored-command.ts'
 import type { PtyHost } from './pty/pty.ts'
 import { ScreenThread } from './screen/screen-thread.ts'
-import { endedError, Session } from './session.ts'
+import { endedError, Session, type SessionIdentity } from './session.ts'
 import { SessionJournal } from './session-journal.ts'
-import { createShellStart } from './session-shell.ts'
+import { realPlace, removeOwnFolder, type ShellPlace, type ShellRequest } from './shell-place.ts'
 
 /** Sessions that run on a machine at once. */
 export const MAX_SESSIONS = 64
@@ -32,7 +38,10 @@ export interface SessionTableOptions {
   readonly environment: Readonly<Record<string, string>>
   readonly home: string
   readonly log: Logger
+  /** Of sessions that nothing restricts. */
   readonly ptys: PtyHost
+  /** Of the others. */
+  readonly restricted: Restricted
   /** Without it nothing is recorded. */
   readonly recorder: Pick<Recorder, 'begin'> | undefined
 }
@@ -44,6 +53,8 @@ export class SessionTable {
   readonly #screens = new ScreenThread()
   /** Running, and over while their output is kept. */
   readonly #sessions = new Map<string, Session>()
+  /** Of those that run and are restricted. */
+  readonly #places = new Map<string, SessionPlace>()
   /** Settle with the start of their shell. */
   readonly #starting = new Map<string, Promise<Session>>()
   readonly #forgetting = new Map<Session, NodeJS.Timeout>()
@@ -70,7 +81,7 @@ export class SessionTable {
       else this.#journal.end(lostInfo(info))
     }
     rmSync(this.#shellFolder, { recursive: true, force: true })
-    rmSync(this.#ownFolders, { recursive: true, force: true })
+    await removeOwnFolder(this.#ownFolders)
     if (left.length === 0) return
     const processes = ended.reduce((sum, count) => sum + count, 0)
     const sessions = left.map(({ sessionId }) => sessionId)
@@ -80,7 +91,7 @@ export class SessionTable {
   /** Opens a session; its id is the call id, and the same call again gives the same session. */
   async open(callId: string, params: SessionOpenParams, permit: Permit): Promise<SessionInfo> {
     const known = this.#starting.get(callId) ?? this.#sessions.get(callId)
-    if (known !== undefined) return ownInfo(await known, permit)
+    if (known !== undefined) return sameInfo(await known, params, permit)
     const over = this.#journal.find(callId)
     if (over !== undefined) throw new CmdopError('conflict', 'This call id was used before; open with a new one.')
     if (this.#closed) throw new CmdopError('unavailable', 'The daemon of the machine is stopping; nothing ran.')
@@ -145,6 +156,17 @@ export class SessionTable {
     return mirrored
   }
 
+  /**
+   * Where a session of this principal lives; undefined for one that nothing restricts. Throws `not_found` unless there is such
+   * a session, and it runs.
+   */
+  place(sessionId: string, { principalId }: Pick<Permit, 'principalId'>): SessionPlace | undefined {
+    const session = this.#sessions.get(sessionId)
+    if (session?.isRunning === true && session.info.createdBy.principalId === principalId)
+      return this.#places.get(sessionId)
+    throw new CmdopError('not_found', 'This machine has no such session of yours that runs; nothing ran.')
+  }
+
   /** Ends a session, with everything in it. Of one that is over, what is known. */
   async end(sessionId: string): Promise<SessionInfo> {
     const session = (await this.#starting.get(sessionId)?.catch(() => undefined)) ?? this.#sessions.get(sessionId)
@@ -177,24 +199,30 @@ export class SessionTable {
     return resolve(this.#options.folder, 'own')
   }
 
+  /** For what belongs to a session; a `terminal` has none. */
+  #ownFolder(sessionId: string, { kind }: Pick<SessionOpenParams, 'kind'>): string | null {
+    return kind === 'run' ? join(this.#ownFolders, sessionId) : null
+  }
+
   /** Marks everything that a session starts. */
   #marker(sessionId: string): string {
     return `${this.#options.machineId}:${sessionId}`
   }
 
   async #start(callId: string, params: SessionOpenParams, permit: Permit): Promise<Session> {
-    const session = this.#create(callId, params, permit)
+    const session = await this.#create(callId, params, permit)
     try {
       this.#record(session, params, permit)
       this.#journal.begin(session.info)
-      const { folder } = session.info
+      const folder = this.#ownFolder(callId, params)
       if (folder !== null) mkdirSync(folder, { recursive: true, mode: 0o700 })
       if (params.kind === 'terminal') await session.openShell()
+      else await this.#places.get(callId)?.prove()
     } catch (error) {
       this.#journal.forget(callId)
       await session.close('closed')
-      this.#removeOwnFolder(callId)
       await session.dispose()
+      this.#places.delete(callId)
       throw error
     }
     this.#sessions.set(callId, session)
@@ -202,35 +230,62 @@ export class SessionTable {
     return session
   }
 
-  #create(callId: string, params: SessionOpenParams, permit: Permit): Session {
-    const { environment, home, ptys } = this.#options
-    const cwd = params.cwd ?? home
-    assertDirectory(cwd)
-    const file = findShell(params.shell, environment)
+  async #create(callId: string, params: SessionOpenParams, permit: Permit): Promise<Session> {
     const { principalId, principalKind, principalName: name } = permit
-    const marker = this.#marker(callId)
-    // Of its own for each shell: a run may have one after the other.
-    const newFolder = () => join(this.#shellFolder, `${callId}.${randomBytes(4).toString('hex')}`)
-    return new Session({
-      identity: {
-        sessionId: callId,
-        name: params.name ?? (params.kind === 'run' ? 'run' : basename(file)),
-        kind: params.kind,
-        createdBy: { principalId, principalKind, name },
-        createdAt: new Date().toISOString(),
-      },
-      shell: file,
+    const restrictions = heldRestrictions(params.restrictions, permit) ?? null
+    const settings = await settingsOf(restrictions ?? {}, this.#options)
+    const cwd = params.cwd ?? settings.home
+    assertDirectory(cwd)
+    const shell = findShell(params.shell, settings.environment)
+    const identity = {
+      sessionId: callId,
+      name: params.name ?? (params.kind === 'run' ? 'run' : basename(shell)),
+      kind: params.kind,
+      createdBy: { principalId, principalKind, name },
+      createdAt: new Date().toISOString(),
+      restrictions,
+    }
+    const session: Session = new Session({
+      identity,
+      shell,
       cwd,
-      home,
+      home: settings.home,
       size: params.size,
       idleTimeoutMs: params.idleTimeoutMs,
-      marker,
       folder: this.#outputFolder,
-      ownFolder: params.kind === 'run' ? join(this.#ownFolders, callId) : null,
       screens: this.#screens,
-      ptys,
-      prepareShell: () => createShellStart({ file, environment, change: params.env, marker, folder: newFolder() }),
+      place: this.#newPlace(identity, {
+        shell,
+        cwd,
+        environment: settings.environment,
+        change: params.env,
+        ownFolder: this.#ownFolder(callId, params),
+        endSession: () => session.close('closed'),
+      }),
     })
+    return session
+  }
+
+  #newPlace(
+    session: SessionIdentity,
+    { shell, cwd, environment, change, ownFolder, endSession }: NewPlace,
+  ): ShellPlace {
+    const { ptys, restricted, log } = this.#options
+    const { sessionId, restrictions } = session
+    const request = {
+      file: shell,
+      environment,
+      change,
+      marker: this.#marker(sessionId),
+      // Of its own for each shell: a run may have one after the other.
+      newFolder: () => join(this.#shellFolder, `${sessionId}.${randomBytes(4).toString('hex')}`),
+      ownFolder,
+    }
+    if (restrictions === null) return realPlace(ptys, request)
+    const shared = ownFolder ?? undefined
+    const place = restricted.newPlace({ session: { ...session, restrictions }, cwd, shared, endSession, log })
+    this.#places.set(sessionId, place)
+    return restrictedShellPlace(place, request)
   }
 
   #record(session: Session, params: SessionOpenParams, permit: Permit): void {
@@ -249,8 +304,8 @@ export class SessionTable {
 
   /** A journal that cannot be written is a fault of the disk, and no reason to end other sessions. */
   #ended(session: Session, info: SessionInfo): void {
+    this.#places.delete(session.id)
     try {
-      this.#removeOwnFolder(session.id)
       this.#journal.end(info)
     } catch (err) {
       this.#options.log.error({ err, sessionId: session.id }, 'the session journal could not be written')
@@ -259,10 +314,6 @@ export class SessionTable {
     this.#forgetting.set(session, setTimeout(() => this.#forget(session), keptMs).unref())
     const [oldest] = this.#forgetting.keys()
     if (oldest !== undefined && this.#forgetting.size > MAX_ENDED_KEPT) this.#forget(oldest)
-  }
-
-  #removeOwnFolder(sessionId: string): void {
-    rmSync(join(this.#ownFolders, sessionId), { recursive: true, force: true })
   }
 
   /** What is left of it is what the journal has. */
@@ -274,12 +325,19 @@ export class SessionTable {
   }
 }
 
+interface NewPlace extends Pick<ShellRequest, 'environment' | 'change' | 'ownFolder'> {
+  readonly shell: string
+  readonly cwd: string
+  readonly endSession: () => Promise<unknown>
+}
+
 function wait(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms).unref())
 }
 
-function ownInfo({ info }: Session, permit: Permit): SessionInfo {
-  if (info.createdBy.principalId === permit.principalId) return info
+function sameInfo({ info }: Session, { restrictions: given }: SessionOpenParams, permit: Permit): SessionInfo {
+  const isOwn = info.createdBy.principalId === permit.principalId
+  if (isOwn && isDeepStrictEqual(info.restrictions, heldRestrictions(given, permit) ?? null)) return info
   throw new CmdopError('conflict', 'This call id was used before; open with a new one.')
 }
 

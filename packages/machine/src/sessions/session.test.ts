@@ -81,7 +81,7 @@ describe('a session', () => {
       expect(SessionReadEnd.parse(await channel.finished)).toEqual({ offset, outputBytes: whole.length })
     }
     // Older output is in a file without a name.
-    expect(await readdir(join(world.folder, 'sessions', 'output'))).toEqual([])
+    expect(await readdir(join(world.dataDir, 'sessions', 'output'))).toEqual([])
   })
 
   test('ends with everything in it when it is closed', async () => {

@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs'
 import {
   type Channel,
   CmdopError,
@@ -9,14 +8,14 @@ import {
   type TerminalSize,
 } from '@cmdop/protocol'
 import { Attribution, nameOf } from './attribution.ts'
-import { endProcesses } from './end-processes.ts'
 import { Flow } from './flow.ts'
 import { Participants } from './participants.ts'
-import type { Pty, PtyExit, PtyHost } from './pty/pty.ts'
+import type { Pty, PtyExit } from './pty/pty.ts'
 import type { ScreenThread } from './screen/screen-thread.ts'
 import { SessionInput } from './session-input.ts'
 import { SessionOutput } from './session-output.ts'
 import type { SessionRecording } from './session-recording.ts'
+import type { ShellPlace } from './shell-place.ts'
 import type { ShellStart } from './session-shell.ts'
 import type { ShellDriver } from './shell/shell-driver.ts'
 
@@ -30,7 +29,10 @@ const SCREEN_BEHIND_UNSPOOLED_BYTES = 512 * 1024
 export type EndReason = NonNullable<SessionInfo['endReason']>
 
 /** What of a session does not change. */
-export type SessionIdentity = Pick<SessionInfo, 'sessionId' | 'name' | 'kind' | 'createdBy' | 'createdAt'>
+export type SessionIdentity = Pick<
+  SessionInfo,
+  'sessionId' | 'name' | 'kind' | 'createdBy' | 'createdAt' | 'restrictions'
+>
 
 export interface SessionOptions {
   readonly identity: SessionIdentity
@@ -41,16 +43,11 @@ export interface SessionOptions {
   readonly home: string
   readonly size: TerminalSize
   readonly idleTimeoutMs: number | undefined
-  /** In the environment of everything that it starts. */
-  readonly marker: string
   /** Of its older output. */
   readonly folder: string
-  /** For what belongs to it while it runs; a `terminal` has none. */
-  readonly ownFolder: string | null
   readonly screens: ScreenThread
-  readonly ptys: PtyHost
-  /** Prepares its shell. A `terminal` starts it at once, a `run` when somebody takes over. */
-  prepareShell(): Promise<ShellStart>
+  /** Of its shell. A `terminal` starts it at once, a `run` when somebody takes over. */
+  readonly place: ShellPlace
 }
 
 /** A terminal that several share. It outlives all of them. */
@@ -157,7 +154,7 @@ export class Session {
       outputBytes: scrollback.end,
       firstKeptOffset: scrollback.start,
       recordingId: this.#recording?.id ?? null,
-      folder: this.isRunning ? this.#options.ownFolder : null,
+      folder: this.isRunning ? this.#options.place.folder : null,
     }
   }
 
@@ -273,11 +270,12 @@ export class Session {
   }
 
   async #openShell(): Promise<void> {
-    const shell = await this.#options.prepareShell()
+    const { place, home } = this.#options
+    const shell = await place.prepareShell()
     const { file, args, env } = shell
     const onData = (data: Uint8Array) => this.show(this.#driver?.feed(data) ?? data)
-    const cwd = isDirectory(this.cwd) ? this.cwd : this.#options.home
-    const pty = await this.#options.ptys.spawn({ file, args, env, cwd, size: this.#size, onData })
+    const cwd = (await place.isDirectory(this.cwd)) ? this.cwd : home
+    const pty = await place.ptys.spawn({ file, args, env, cwd, size: this.#size, onData })
     this.#shell = shell
     this.#driver = shell.createDriver(pty, () => this.output.scrollback.end)
     this.#pty = pty
@@ -298,7 +296,7 @@ export class Session {
   async #endShell(reason: EndReason): Promise<void> {
     this.#flow.open()
     await this.#starting?.catch(() => {})
-    if (this.#pty !== undefined) await endProcesses(this.#pty, this.#options.marker)
+    if (this.#pty !== undefined) await this.#options.place.endShell(this.#pty)
     // Also when the system does not let go of the shell.
     await this.#finish(reason, this.#exit)
   }
@@ -319,6 +317,7 @@ export class Session {
     this.#starting = undefined
     this.show(Buffer.from('\x1b[m\r\n'))
     await shell?.dispose()
+    await this.#options.place.shellEnded()
   }
 
   async #finish(reason: EndReason, exit: PtyExit): Promise<void> {
@@ -333,6 +332,7 @@ export class Session {
     const { info } = this
     this.output.finish({ ...exit, state: info.state, endReason: reason })
     await this.#shell?.dispose()
+    await this.#options.place.close()
     await this.#recording?.end({ exitCode: exit.exitCode })
     this.#ended.resolve(info)
   }
@@ -350,10 +350,6 @@ export class Session {
     if (left <= 0) void this.close('idle')
     else this.#idle = setTimeout(() => this.#watchIdle(), left)
   }
-}
-
-function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 }
 
 /** What is said to who comes too late. */

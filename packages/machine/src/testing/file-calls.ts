@@ -5,6 +5,7 @@ import { type Channel, Connection, createMemoryTransports, type MethodName, type
 import { pino } from 'pino'
 import { createFileService, type FileService } from '../files/file-handlers.ts'
 import { PermitChecker } from '../permit-checker.ts'
+import type { FilePlaces } from '../restricted/file-places.ts'
 import { serveHandlers } from '../serve-channel.ts'
 import { createTestRelay } from './test-relay.ts'
 
@@ -24,14 +25,14 @@ export interface FileWorld extends AsyncDisposable {
   cut(): Promise<void>
 }
 
-/** Starts one. */
-export async function startFileWorld(): Promise<FileWorld> {
+/** Starts one. `places` are where calls work that name a session. */
+export async function startFileWorld(places?: FilePlaces): Promise<FileWorld> {
   const base = await mkdtemp(join(tmpdir(), 'cmdop-files-'))
   const folder = await mkdtemp(join(base, 'files-'))
   const notes = join(base, 'notes')
   const relay = createTestRelay()
   const log = pino({ level: 'silent' })
-  const files = createFileService(notes)
+  const files = createFileService(notes, places)
   const connect = async () => {
     const permits = new PermitChecker(relay.options)
     const onChannel = serveHandlers(files.handlers, { permits, log })
@@ -70,7 +71,7 @@ export async function startFileWorld(): Promise<FileWorld> {
     },
     [Symbol.asyncDispose]: async () => {
       await connection[Symbol.asyncDispose]()
-      files.close()
+      await files.close()
       await rm(base, { recursive: true, force: true })
     },
   }

@@ -14,6 +14,9 @@ import { pino } from 'pino'
 import { CallTable } from '../exec/call-table.ts'
 import { createFileService } from '../files/file-handlers.ts'
 import { PermitChecker } from '../permit-checker.ts'
+import { Restricted, type RestrictedOptions } from '../restricted/restricted.ts'
+import { RestrictedCommands } from '../restricted/restricted-commands.ts'
+import { createFilePlaces } from '../restricted/session-file-places.ts'
 import { createChannelServer } from '../serve-channel.ts'
 import { nodePtyHost } from '../sessions/pty/node-pty.ts'
 import { SessionTable } from '../sessions/session-table.ts'
@@ -22,7 +25,7 @@ import { TestParticipant } from './test-participant.ts'
 import { createTestRelay } from './test-relay.ts'
 
 /** Who calls. */
-export type Caller = Partial<Pick<Permit, 'principalId' | 'principalKind' | 'principalName'>>
+export type Caller = Partial<Pick<Permit, 'principalId' | 'principalKind' | 'principalName' | 'restrictions'>>
 
 export interface CallOptions extends Caller {
   callId?: string
@@ -35,6 +38,9 @@ export interface CallOptions extends Caller {
 export interface SessionWorld extends AsyncDisposable {
   readonly folder: string
   readonly sessions: SessionTable
+  readonly restricted: Restricted
+  /** Of the daemon; nothing restricted sees it. */
+  readonly dataDir: string
   /** Another table on the same folder, as a later daemon has it. */
   another(): SessionTable
   /** Another connection; with transports of another kind than memory, where given. */
@@ -48,8 +54,11 @@ export interface SessionWorld extends AsyncDisposable {
   observe(sessionId: string, params?: Record<string, unknown>, options?: CallOptions): Promise<TestParticipant>
 }
 
-/** `environment` is that of the shells, beside PATH and a home. */
-export async function startSessionWorld(environment: Record<string, string> = {}): Promise<SessionWorld> {
+/** `environment` is that of the shells, beside PATH and a home; `maxPendingBytes` see `Restricted`. */
+export async function startSessionWorld(
+  environment: Record<string, string> = {},
+  { maxPendingBytes }: Pick<RestrictedOptions, 'maxPendingBytes'> = {},
+): Promise<SessionWorld> {
   await using opening = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'cmdop-sessions-'))
   opening.defer(() => rm(folder, { recursive: true, force: true }))
@@ -64,14 +73,21 @@ export async function startSessionWorld(environment: Record<string, string> = {}
     recorder,
     log,
   }
-  const another = () => new SessionTable({ ...shared, folder: join(folder, 'sessions'), ptys: nodePtyHost })
+  const dataDir = join(folder, 'daemon')
+  const restricted = opening.use(
+    new Restricted({ dataDir, log, ...(maxPendingBytes !== undefined && { maxPendingBytes }) }),
+  )
+  const another = () =>
+    new SessionTable({ ...shared, folder: join(dataDir, 'sessions'), ptys: nodePtyHost, restricted })
   const sessions = another()
   opening.defer(() => sessions.close())
-  const calls = new CallTable({ ...shared, folder: join(folder, 'calls'), sessions })
+  const commands = new RestrictedCommands({ restricted, sessions, settings: shared })
+  const calls = new CallTable({ ...shared, folder: join(folder, 'calls'), sessions, restricted: commands })
   opening.defer(() => calls.close())
   const permits = new PermitChecker(relay.options)
-  const files = createFileService(join(folder, 'uploads'))
-  const onChannel = createChannelServer({ permits, calls, files, sessions, log })
+  const files = createFileService(join(folder, 'uploads'), createFilePlaces(restricted, sessions))
+  restricted.leave = (viewId) => files.leave(viewId)
+  const onChannel = createChannelServer({ permits, calls, files, sessions, restricted, log })
   const connections: Connection[] = []
   const connect = async (transports = createMemoryTransports() as readonly [Transport, Transport]) => {
     const connection = new Connection(transports[0], { role: 'acceptor', hello: () => ({}) })
@@ -109,6 +125,8 @@ export async function startSessionWorld(environment: Record<string, string> = {}
   return {
     folder,
     sessions,
+    restricted,
+    dataDir,
     another,
     connect,
     call,

@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { AbsolutePath, EnvironmentChange, systemText } from './paths.ts'
+import { EffectSummary } from './effects.ts'
+import { Restrictions } from './restrictions.ts'
 import { SessionId } from './session-info.ts'
 
 /** Lanes of `exec` and `exec.attach`. */
@@ -30,10 +32,15 @@ export const ExecParams = z.strictObject({
   /** Whether the opener will send stdin; otherwise it is empty. */
   stdin: z.boolean().default(false),
   orphanMs: z.number().int().min(0).max(MAX_ORPHAN_MS).default(DEFAULT_ORPHAN_MS),
-  /** A session of kind `run` in which the command and its output are shown as they happen. */
+  /**
+   * A session of kind `run` in which the command and its output are shown as they happen, and whose restrictions it runs under, in its
+   * view where it has one.
+   */
   showIn: SessionId.optional(),
   /** Remember for {@link KEPT_RESULT_MS} how it ended, for `exec.result`, also over restarts of the daemon. */
   keepResult: z.boolean().default(false),
+  /** What it may not do. Not together with a `showIn` that has restrictions: those are fixed. */
+  restrictions: Restrictions.optional(),
 })
 export type ExecParams = z.infer<typeof ExecParams>
 
@@ -91,6 +98,8 @@ export const ExecEnd = z.object({
   stderrBytes: z.number().int().min(0),
   /** From spawn to the end of both streams. */
   durationMs: z.number().min(0),
+  /** Of a command that was a transaction of its own: what it changed, and whether that was applied. */
+  effect: EffectSummary.optional(),
 })
 export type ExecEnd = z.infer<typeof ExecEnd>
 

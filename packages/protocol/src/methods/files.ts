@@ -1,15 +1,21 @@
 import { z } from 'zod'
+import { EffectSummary } from './effects.ts'
 import { FilePath, LinkTarget } from './paths.ts'
 import { MAX_ANSWER_BYTES } from './limits.ts'
+import { SessionId } from './session-info.ts'
+import { Sha256 } from './sha256.ts'
 
 /** Bytes of one read that is answered whole; a streamed read has no bound. */
 export const MAX_READ_BYTES = MAX_ANSWER_BYTES
 
-/** SHA-256 in hex. */
-export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/)
-
 /** Permission bits as in `chmod`. */
 const Mode = z.number().int().min(0).max(0o7777)
+
+/**
+ * The files as a session of one's own sees them: under its restrictions, in its view where it has one, with its steps so far.
+ * Default: the real disk.
+ */
+const inView = { session: SessionId.optional() }
 
 /** Milliseconds a half-written file is kept for its client after a lost connection. */
 export const UPLOAD_KEPT_MS = 600_000
@@ -20,6 +26,7 @@ export const UPLOAD_KEPT_MS = 600_000
  * short ends early; one that grows is read to where it ended when it was opened.
  */
 export const FileReadParams = z.strictObject({
+  ...inView,
   path: FilePath,
   offset: z.number().int().min(0).default(0),
   /** Bytes at most. Default: to the end. */
@@ -39,7 +46,7 @@ export const FileReadStarted = z.object({
   type: z.literal('started'),
   /** Bytes of the whole file; 0 also where the system does not say (as in `/proc`). */
   size: z.number().int().min(0),
-  /** Changes with the content: device, inode, size and time of the last change. Given as `ifVersion`, a read goes on in the same content. */
+  /** Changes with the content: inode, size and time of the last change. Given as `ifVersion`, a read goes on in the same content. */
   version: z.string(),
 })
 export type FileReadStarted = z.infer<typeof FileReadStarted>
@@ -62,6 +69,7 @@ export type FileReadEnd = z.infer<typeof FileReadEnd>
  * overwritten or followed.
  */
 export const FileWriteParams = z.strictObject({
+  ...inView,
   path: FilePath,
   /** Default: that of the file that is replaced, else 0o644 less the umask. */
   mode: Mode.optional(),
@@ -101,6 +109,8 @@ export const FileWritten = z.object({
   version: z.string(),
   /** Whether a file was there before. */
   replaced: z.boolean(),
+  /** What it changed as a transaction of its own, in a session where each call is one. */
+  effect: EffectSummary.optional(),
 })
 export type FileWritten = z.infer<typeof FileWritten>
 
@@ -127,6 +137,7 @@ export type FileEntry = z.infer<typeof FileEntry>
 
 /** Parameters of `file.list`. The answer is a {@link FileListing} as JSON on lane 1. */
 export const FileListParams = z.strictObject({
+  ...inView,
   path: FilePath,
   limit: z.number().int().min(1).max(1000).default(200),
   cursor: z.string().max(1024).optional(),
@@ -142,6 +153,7 @@ export type FileListing = z.infer<typeof FileListing>
 
 /** Parameters of `file.stat`. The answer is a {@link FileEntry}. */
 export const FileStatParams = z.strictObject({
+  ...inView,
   path: FilePath,
   /** Follow a symbolic link. */
   follow: z.boolean().default(false),
@@ -150,6 +162,7 @@ export type FileStatParams = z.infer<typeof FileStatParams>
 
 /** Parameters of `file.mkdir`. The answer is the {@link FileEntry}. With `parents` an existing directory is no error, and stays as it is. */
 export const FileMkdirParams = z.strictObject({
+  ...inView,
   path: FilePath,
   parents: z.boolean().default(false),
   mode: Mode.optional(),
@@ -158,6 +171,7 @@ export type FileMkdirParams = z.infer<typeof FileMkdirParams>
 
 /** Parameters of `file.symlink`: makes a symbolic link. The answer is its {@link FileEntry}. */
 export const FileSymlinkParams = z.strictObject({
+  ...inView,
   path: FilePath,
   /** Where it points, as it is: absolute, or from the folder of the link. */
   target: LinkTarget,
@@ -167,6 +181,7 @@ export type FileSymlinkParams = z.infer<typeof FileSymlinkParams>
 
 /** Parameters of `file.change`: permission bits and time of a file or directory. The answer is the {@link FileEntry}. */
 export const FileChangeParams = z.strictObject({
+  ...inView,
   path: FilePath,
   mode: Mode.optional(),
   modifiedAt: z.iso.datetime().optional(),
@@ -175,6 +190,7 @@ export type FileChangeParams = z.infer<typeof FileChangeParams>
 
 /** Parameters of `file.copy` and `file.move` on one machine. The answer is the {@link FileEntry} at the destination. */
 export const FileTransferParams = z.strictObject({
+  ...inView,
   from: FilePath,
   to: FilePath,
   overwrite: z.boolean().default(false),
@@ -185,6 +201,7 @@ export type FileTransferParams = z.infer<typeof FileTransferParams>
 
 /** Parameters of `file.delete`. The answer is {@link FileDeleted}. */
 export const FileDeleteParams = z.strictObject({
+  ...inView,
   path: FilePath,
   /** A directory with all that is in it; symbolic links are removed, never followed. */
   recursive: z.boolean().default(false),
@@ -200,7 +217,7 @@ export type FileDeleted = z.infer<typeof FileDeleted>
  * Parameters of `file.tree`: the path itself and everything below it, parents before what is in them. The answer is a
  * {@link TreeEntry} per line (JSON), then the end with {@link TreeEnd}. Symbolic links below it are listed, never followed.
  */
-export const FileTreeParams = z.strictObject({ path: FilePath })
+export const FileTreeParams = z.strictObject({ ...inView, path: FilePath })
 export type FileTreeParams = z.infer<typeof FileTreeParams>
 
 export const TreeEntry = FileEntry.extend({
@@ -219,6 +236,7 @@ export type TreeEnd = z.infer<typeof TreeEnd>
 
 /** Parameters of `file.search`. The answer is a {@link SearchMatch} per line (JSON), then the end with {@link SearchEnd}. */
 export const FileSearchParams = z.strictObject({
+  ...inView,
   path: FilePath,
   /** Glob over the name: `*`, `?`, `[...]`; `**` and `/` over the path below the root. */
   name: z.string().min(1).max(1024).optional(),

@@ -10,6 +10,13 @@ import {
   AskSessionParams,
   AskSpendParams,
 } from './ask.ts'
+import {
+  CapabilitiesParams,
+  EffectApplyParams,
+  EffectChangeParams,
+  EffectGetParams,
+  EffectListParams,
+} from './effects.ts'
 import { ExecAttachParams, ExecParams, ExecResultParams } from './exec.ts'
 import {
   FileChangeParams,
@@ -51,6 +58,12 @@ export const methods = {
   'exec.attach': { params: ExecAttachParams, action: 'machine.exec', repeatable: true, input: true },
   'exec.result': { params: ExecResultParams, action: 'machine.exec', repeatable: true, input: false },
   facts: { params: FactsParams, action: 'machine.facts', repeatable: true, input: false },
+  capabilities: { params: CapabilitiesParams, action: 'machine.facts', repeatable: true, input: false },
+  'effect.list': { params: EffectListParams, action: 'effect.read', repeatable: true, input: false },
+  'effect.get': { params: EffectGetParams, action: 'effect.read', repeatable: true, input: false },
+  'effect.apply': { params: EffectApplyParams, action: 'effect.apply', repeatable: false, input: false },
+  'effect.discard': { params: EffectChangeParams, action: 'effect.apply', repeatable: true, input: false },
+  'effect.undo': { params: EffectChangeParams, action: 'effect.apply', repeatable: false, input: false },
   'file.read': { params: FileReadParams, action: 'file.read', repeatable: true, input: false },
   'file.list': { params: FileListParams, action: 'file.read', repeatable: true, input: false },
   'file.stat': { params: FileStatParams, action: 'file.read', repeatable: true, input: false },

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Sha256 } from './files.ts'
+import { Sha256 } from './sha256.ts'
 
 /** Bytes of a command's output that its recording keeps from its beginning, and as many from its end. */
 export const RECORDED_EXEC_BYTES = 256 * 1024

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Restrictions } from './restrictions.ts'
 
 /** Columns and rows of a terminal at most. */
 export const MAX_COLUMNS = 1000
@@ -66,6 +67,8 @@ export const SessionInfo = z.object({
   recordingId: z.string().nullable(),
   /** Absolute path of a folder for what belongs to a running session of kind `run`; it goes with the session. */
   folder: z.string().nullable().default(null),
+  /** What nothing in it may do; null = no restriction. */
+  restrictions: Restrictions.nullable().default(null),
 })
 export type SessionInfo = z.infer<typeof SessionInfo>
 

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { DEFAULT_ORPHAN_MS, MAX_ORPHAN_MS } from './exec.ts'
 import { AbsolutePath, EnvironmentChange, systemText } from './paths.ts'
+import { Restrictions } from './restrictions.ts'
 import { Lease, Reason, SessionId, SessionInfo, TerminalSize } from './session-info.ts'
 
 /** Lanes of `session.attach` and `session.observe`. */
@@ -38,6 +39,11 @@ export const SessionOpenParams = z.strictObject({
   idleTimeoutMs: z.number().int().min(1000).max(2_147_483_647).optional(),
   onRecordingFailure: RecordingFailure.default('continue'),
   reason: Reason.optional(),
+  /**
+   * What nothing in it may do, fixed from now on. A `terminal` with `dryRun` or `noDelete` keeps its changes in a view until they are
+   * applied; in a `run` with `noDelete` every command is a transaction of its own.
+   */
+  restrictions: Restrictions.optional(),
 })
 export type SessionOpenParams = z.infer<typeof SessionOpenParams>
 

@@ -58,5 +58,6 @@ async function callerOf(store: Store, key: KeyRow, principal: PrincipalRow | und
   assertUsable(key)
   if (principal === undefined) throw new CmdopError('auth', 'The owner of the API key no longer exists.')
   await touch(store, key)
-  return { principalId: principal.id, fleetId: key.fleetId, role: principal.role, principal, key }
+  const { id: principalId, role, kind } = principal
+  return { principalId, fleetId: key.fleetId, role, kind, principal, key }
 }

@@ -1,8 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { roles } from '../store/store.ts'
-import { type Action, actions, authorise, matrix } from './authorise.ts'
+import { principalKinds, roles } from '../store/store.ts'
+import { type Action, actions, authorise, matrix, never } from './authorise.ts'
 
-const actor = (role: (typeof roles)[number]) => ({ principalId: 'prn_one', fleetId: 'flt_one', role })
+const actor = (role: (typeof roles)[number], kind: (typeof principalKinds)[number] = 'human') => ({
+  principalId: 'prn_one',
+  fleetId: 'flt_one',
+  role,
+  kind,
+})
 
 describe('the decision', () => {
   test('is the matrix, for every role and action', () => {
@@ -12,6 +17,21 @@ describe('the decision', () => {
         expect(`${role} ${action} ${allowed}`).toBe(`${role} ${action} ${matrix[role].includes(action)}`)
       }
     }
+  })
+
+  test('lets no AI operator apply an effect, whatever its role, and every other kind as the matrix says', () => {
+    for (const kind of principalKinds) {
+      for (const role of roles) {
+        for (const action of actions) {
+          const isForbidden = kind === 'ai' && action === 'effect.apply'
+          const { allowed } = authorise(actor(role, kind), action, { fleetId: 'flt_one' })
+          const expected = matrix[role].includes(action) && !isForbidden
+          expect(`${kind} ${role} ${action} ${allowed}`).toBe(`${kind} ${role} ${action} ${expected}`)
+        }
+      }
+    }
+    const decision = authorise(actor('owner', 'ai'), 'effect.apply', { fleetId: 'flt_one' })
+    expect(decision).toEqual({ allowed: false, code: 'permission', reason: never.ai?.['effect.apply'] })
   })
 
   test('never lets a lesser role do what a mightier one may not', () => {

@@ -1,4 +1,4 @@
-import type { Role } from '../store/store.ts'
+import type { PrincipalKind, Role } from '../store/store.ts'
 
 /** Everything anybody can do, by name. */
 export const actions = [
@@ -9,6 +9,8 @@ export const actions = [
   'machine.enroll',
   'session.observe',
   'session.operate',
+  'effect.read',
+  'effect.apply',
   'file.read',
   'file.write',
   'file.delete',
@@ -33,6 +35,8 @@ export const matrix: Readonly<Record<Role, readonly Action[]>> = {
     'machine.ask',
     'session.observe',
     'session.operate',
+    'effect.read',
+    'effect.apply',
     'file.read',
     'file.write',
     'file.delete',
@@ -44,11 +48,20 @@ export const matrix: Readonly<Record<Role, readonly Action[]>> = {
   viewer: ['machine.list', 'machine.facts', 'session.observe', 'metrics.read'],
 }
 
+/** What a kind of principal may never do, whatever its role, and why. `docs/permissions.md` says it. */
+export const never: Readonly<Partial<Record<PrincipalKind, Readonly<Partial<Record<Action, string>>>>>> = {
+  ai: {
+    'effect.apply':
+      'An AI operator may not apply, discard or undo an effect: it would loosen its own restriction. Ask a person to look at it and decide.',
+  },
+}
+
 /** Who acts, as far as the decision goes. */
 export interface Actor {
   readonly principalId: string
   readonly fleetId: string
   readonly role: Role
+  readonly kind: PrincipalKind
 }
 
 /** What is acted on: anything that belongs to a fleet. */
@@ -61,15 +74,17 @@ export type Decision =
   | { readonly allowed: true }
   | { readonly allowed: false; readonly code: 'permission' | 'not_found'; readonly reason: string }
 
-/** The one decision, for people and AI alike. Deny by default. */
+/** The one decision, for people and AI alike: of the role, then of the kind of principal. Deny by default. */
 export function authorise(actor: Actor, action: Action, target: Target | undefined): Decision {
   if (target === undefined || target.fleetId !== actor.fleetId) {
     return { allowed: false, code: 'not_found', reason: 'There is no such object in your fleet.' }
   }
-  if (matrix[actor.role].includes(action)) return { allowed: true }
-  return {
-    allowed: false,
-    code: 'permission',
-    reason: `The role ${actor.role} may not ${action}; ask an owner or admin of the fleet for a key that may.`,
-  }
+  const reason = refusalOf(actor, action)
+  return reason === undefined ? { allowed: true } : { allowed: false, code: 'permission', reason }
+}
+
+function refusalOf({ role, kind }: Actor, action: Action): string | undefined {
+  if (!matrix[role].includes(action))
+    return `The role ${role} may not ${action}; ask an owner or admin of the fleet for a key that may.`
+  return never[kind]?.[action]
 }

@@ -11,8 +11,8 @@ const PAGE = 500
 
 /**
  * A new key with a principal of its own. It can do no more than its issuer: no higher role, no longer life, and only a
- * person issues keys for people; keys of AI operators and services act for the person behind the issuer.
- * Throws `permission`.
+ * person issues keys for people, and an AI operator only keys like its own; keys of AI operators and services act for the
+ * person behind the issuer. Throws `permission`.
  */
 export async function issueKey(
   store: Store,
@@ -22,6 +22,9 @@ export async function issueKey(
   assertRank(caller, issue.role, `issue a key with the role ${issue.role}`)
   if (issue.kind === 'human' && caller.principal.kind !== 'human') {
     throw new CmdopError('permission', `A key of kind human is issued by a person, not by ${caller.principal.kind}.`)
+  }
+  if (issue.kind !== 'ai' && caller.principal.kind === 'ai') {
+    throw new CmdopError('permission', `An AI operator issues keys of kind ai, not of kind ${issue.kind}.`)
   }
   const secret = newSecret(issue.kind)
   const now = Date.now()

@@ -7,6 +7,10 @@ import { LocalStore } from './local-store.ts'
 
 /** Files of a machine over the relay, and of this computer. */
 export class NodeFiles extends RemoteFiles {
+  override inSession(sessionId: string): NodeFiles {
+    return new NodeFiles(this.calls.inSession(sessionId))
+  }
+
   /** Copies a file, or with `recursive` a directory, from this computer to exactly this path on the machine. */
   upload(
     localPath: string | Uint8Array,

@@ -97,7 +97,7 @@ export class RemoteStore implements FileStore {
   /** The same for the same content to the same place: so a later try finds what an earlier one left. */
   #callIdFor(path: Uint8Array, content: StoredContent): string | undefined {
     const hash = this.#calls.createHash()
-    hash?.update(new TextEncoder().encode(`${this.#calls.machineId}\n${content.identity}\n`))
+    hash?.update(new TextEncoder().encode(`${this.#calls.place}\n${content.identity}\n`))
     hash?.update(path)
     return hash && `file_${hash.digest().slice(0, 40)}`
   }
@@ -120,7 +120,7 @@ class RemoteContent implements StoredContent {
     this.#path = path
     this.#version = entry.version
     this.#signal = signal
-    this.identity = `${calls.machineId} ${entry.version}`
+    this.identity = `${calls.place} ${entry.version}`
     // A file of `/proc` says that it is empty, and is not.
     this.size = entry.size === 0 ? undefined : entry.size
   }

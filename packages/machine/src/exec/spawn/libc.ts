@@ -22,6 +22,8 @@ export interface Libc {
   fcntl(descriptor: number, command: number, type: 'int', value: number): number
   /** tcgetattr(3): fills a `struct termios`. -1 is a failure. */
   tcgetattr(descriptor: number, termios: Buffer): number
+  /** tcgetsid(3): the leader of the session whose terminal it is, by its id in the caller's namespace. -1 is a failure. */
+  tcgetsid(descriptor: number): number
   /** tcflush(3). -1 is a failure. */
   tcflush(descriptor: number, queue: number): number
 }
@@ -47,6 +49,7 @@ const signatures: Readonly<Record<keyof Libc, string>> = {
   posix_spawnattr_setsigmask: 'int posix_spawnattr_setsigmask(void *attributes, void *signals)',
   fcntl: 'int fcntl(int descriptor, int command, ...)',
   tcgetattr: 'int tcgetattr(int descriptor, void *termios)',
+  tcgetsid: 'int tcgetsid(int descriptor)',
   tcflush: 'int tcflush(int descriptor, int queue)',
 }
 

@@ -10,7 +10,7 @@ export interface PtyRequest {
   readonly cwd: string
   readonly size: TerminalSize
   /** Output as it comes. The bytes are the caller's only until it returns. */
-  onData(data: Uint8Array): void
+  readonly onData: (data: Uint8Array) => void
 }
 
 /** Exactly one is not null. */

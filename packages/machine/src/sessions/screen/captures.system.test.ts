@@ -53,8 +53,8 @@ const programs: Readonly<Record<'vim' | 'htop' | 'less' | 'top', Program>> = {
     command: 'top -d 0.3',
     shows: /PID/,
     keys: [
-      ['1', /./],
-      ['z', /./],
+      // It takes keys that come together for one.
+      ['1', /Cpu0/],
       ['h', /Help/],
     ],
   },

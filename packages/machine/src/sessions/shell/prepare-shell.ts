@@ -1,5 +1,5 @@
-import { realpathSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { realpathSync } from 'node:fs'
+import { basename } from 'node:path'
 import { bashIntegration } from './bash.ts'
 import { fishIntegration } from './fish.ts'
 import type { Integration, IntegrationRequest } from './integration.ts'
@@ -24,13 +24,12 @@ export interface PreparedShell {
 }
 
 /**
- * Prepares an interactive shell that reads the user's own start-up files, and then shows our marks with this nonce. Writes
- * the files it needs into the session's private folder, which must exist.
+ * How to start an interactive shell that reads the user's own start-up files, and then shows our marks with this nonce. The
+ * files of its integration must be in the session's private folder by then.
  */
 export function prepareShell(request: IntegrationRequest): PreparedShell {
   const integration = integrations[kindOf(request.shell)]?.(request)
   if (integration === undefined) return { args: [], env: request.env }
-  for (const { name, text } of integration.files) writeFileSync(join(request.folder, name), text, { mode: 0o600 })
   return { args: integration.args, env: integration.env, integration }
 }
 

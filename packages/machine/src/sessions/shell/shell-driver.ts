@@ -1,5 +1,3 @@
-import { unlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { CmdopError, MAX_EXECUTE_BYTES } from '@cmdop/protocol'
 import type { PtyExit } from '../pty/pty.ts'
 import { isShellWaiting } from './foreground.ts'
@@ -7,6 +5,7 @@ import type { Integration } from './integration.ts'
 import { Interruption, type InterruptedTerminal } from './interruption.ts'
 import { isMark, type Mark, MarkParser } from './mark-parser.ts'
 import { AlternateScreen, resetModes, shownCommand } from './shown-command.ts'
+import type { ShellFiles } from './shell-files.ts'
 import { ShownOutput } from './shown-output.ts'
 import { type ExecuteOptions, type Execution, Turn, type TurnOptions } from './turn.ts'
 
@@ -32,12 +31,15 @@ const SETTLED_MS = 300
  */
 type State = 'prompting' | 'ready' | 'clearing' | 'taking' | 'running' | 'ending' | 'busy'
 
+/** What somebody typed since the prompt began. */
+type Typed = 'nothing' | 'text' | 'line'
+
 /** What a driver works with. */
 export interface ShellDriverOptions {
   readonly integration: Integration
   readonly nonce: string
   /** The session's private folder. */
-  readonly folder: string
+  readonly files: ShellFiles
   readonly terminal: InterruptedTerminal
   /** Bytes that the session has shown, of this shell and else. What the driver returns is shown before anything else. */
   shownBytes(): number
@@ -52,14 +54,13 @@ export class ShellDriver {
   readonly #parser: MarkParser
   readonly #output: ShownOutput
   readonly #waiting: Turn[] = []
-  readonly #commandFile: string
   #state: State = 'prompting'
   #timer: NodeJS.Timeout | undefined
   #turn: Turn | undefined
   #interruption: Interruption | undefined
   #alternate = new AlternateScreen()
   /** What somebody typed since the prompt began. */
-  #typed: 'nothing' | 'text' | 'line' = 'nothing'
+  #typed: Typed = 'nothing'
   #lastId = 0
   #directory: Buffer | null = null
   #lastOutputAt = 0
@@ -69,7 +70,6 @@ export class ShellDriver {
     this.#options = options
     this.#parser = new MarkParser(options.nonce)
     this.#output = new ShownOutput(() => options.shownBytes())
-    this.#commandFile = join(options.folder, options.integration.commandFile)
   }
 
   /** Directory of the shell as it last said, the bytes as they are. */
@@ -226,17 +226,34 @@ export class ShellDriver {
   }
 
   #handOver(turn: Turn): void {
-    const { integration, terminal } = this.#options
+    const { integration, files } = this.#options
     this.#waiting.shift()
-    try {
-      writeFileSync(this.#commandFile, integration.commandText(turn), { mode: 0o600 })
-    } catch (cause) {
-      turn.fail(new CmdopError('server', 'The machine could not hand the command to the shell.', { cause }))
-      return this.#next()
-    }
     this.#turn = turn
     this.#enter('taking')
     this.#output.hold()
+    const typed = this.#typed
+    files.write(integration.commandFile, integration.commandText(turn)).then(
+      () => this.#typeKeys(turn, typed),
+      (cause: unknown) => {
+        if (this.#turn !== turn) return
+        this.#failTaking(new CmdopError('server', 'The machine could not hand the command to the shell.', { cause }))
+        this.#enterReady()
+        this.#next()
+      },
+    )
+  }
+
+  /** Unless the shell ended meanwhile, or somebody typed something else than `typed`: that is not to be mixed with our keys. */
+  #typeKeys(turn: Turn, typed: Typed): void {
+    if (this.#turn !== turn || this.#state !== 'taking') return
+    if (this.#typed !== typed) {
+      this.#turn = undefined
+      this.#waiting.unshift(turn)
+      this.#output.release('all')
+      this.#enterReady()
+      return this.#next()
+    }
+    const { integration, terminal } = this.#options
     // A program that was killed may have left keys unread. A line editor knows what they are, others take them for a command.
     const isAfterKeys = turn.hidden && !integration.editsLines
     terminal.write(Buffer.from(isAfterKeys ? `\n${integration.keys}` : integration.keys))
@@ -292,11 +309,7 @@ export class ShellDriver {
 
   /** The shell has read it, or must not any more. */
   #removeCommand(): void {
-    try {
-      unlinkSync(this.#commandFile)
-    } catch {
-      // It is gone, then.
-    }
+    void this.#options.files.remove(this.#options.integration.commandFile)
   }
 
   #enter(state: State): void {

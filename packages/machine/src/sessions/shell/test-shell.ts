@@ -6,6 +6,7 @@ import { nodePtyHost } from '../pty/node-pty.ts'
 import type { Pty } from '../pty/pty.ts'
 import { prepareShell } from './prepare-shell.ts'
 import { ShellDriver } from './shell-driver.ts'
+import { createShellFiles } from './shell-files.ts'
 import type { ExecuteOptions, ExecutionEnd } from './turn.ts'
 
 /** How a command ended in a {@link TestShell}, with the bytes of its output. */
@@ -48,6 +49,8 @@ export async function startTestShell(options: TestShellOptions): Promise<TestShe
   const env = { PATH: process.env['PATH'] ?? '', HOME: home, TERM: 'xterm-256color', LANG: 'C.UTF-8', ...options.env }
   const prepared = prepareShell({ shell: options.shell, nonce, folder, env })
   if (prepared.integration === undefined) throw new Error(`Expected a shell that is known, got ${options.shell}.`)
+  const files = createShellFiles(folder)
+  for (const { name, text } of prepared.integration.files) await files.write(name, text)
   let pty: Pty | undefined
   const terminal = {
     get pid() {
@@ -58,7 +61,7 @@ export async function startTestShell(options: TestShellOptions): Promise<TestShe
   }
   const screen = new Screen()
   const shownBytes = () => screen.bytes.length
-  const driver = new ShellDriver({ integration: prepared.integration, nonce, folder, terminal, shownBytes })
+  const driver = new ShellDriver({ integration: prepared.integration, nonce, files, terminal, shownBytes })
   pty = await nodePtyHost.spawn({
     file: options.shell,
     args: prepared.args,
