@@ -49,7 +49,8 @@ describe('a key', () => {
       return items.find(({ id, last_used_at }) => id === issued.id && last_used_at !== null)
     })
     expect(listed).toMatchObject({ name: 'laptop', role: 'member', revoked_at: null, expires_at: issued.expires_at })
-    expect(JSON.stringify(listed)).not.toContain(issued.raw_token.split('_')[3])
+    expect(JSON.stringify(listed)).not.toContain(issued.raw_token.slice(`cmdop_human_${issued.id}_`.length))
+    expect(issued.raw_token).toMatch(new RegExp(`^cmdop_human_${issued.id}_[\\w-]{20,}$`))
   })
 
   test('cannot issue one that may do more', async () => {

@@ -141,7 +141,8 @@ export async function* runEvents<Output>(
     const error = failureOf(thrown, { state, stop })
     const canBeResumed = canGoOn(task, error, state)
     staysOpen = canBeResumed && needsPlace(error, state, workplace)
-    if (!staysOpen) await leave()
+    if (staysOpen) state.warnings.push(...(await workplace.pause()))
+    else await leave()
     const record = state.record({ status: statusOf(error, state), strategy: null, ...known(desk, workplace) })
     await writeFailure(task, runId, { error, status: record.status, canBeResumed })
     end = { type: 'error', error: new RunError(error, record as RunError['result']) }

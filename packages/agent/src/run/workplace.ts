@@ -31,6 +31,8 @@ export interface Workplace extends AsyncDisposable {
   open(signal: AbortSignal): Promise<void>
   /** Runs a command: its output as it comes, and how it ended. Leaving ends it. A `cwd` counts for this command only. */
   run(command: string | readonly string[], options: CommandOptions): Running
+  /** Finds out what was changed so far, and leaves the rest to whoever goes on. Resolves and never rejects as `close` does. */
+  pause(): Promise<readonly string[]>
   /** Ends what is left of it. Resolves with what could not be found out of the effects. Never rejects. */
   close(): Promise<readonly string[]>
 }
@@ -128,6 +130,12 @@ class RunWorkplace implements Workplace {
       this.effects.addOf(error)
       throw error
     }
+  }
+
+  async pause(): Promise<readonly string[]> {
+    const { session, restrictions } = this.#place ?? {}
+    if (restrictions === undefined || session === undefined) return []
+    return this.effects.complete(this.#machine, session.id, AbortSignal.timeout(CLEAR_WITHIN_MS))
   }
 
   close(): Promise<readonly string[]> {
@@ -232,6 +240,7 @@ export function bareWorkplace(machine: Machine): Workplace {
     open: async () => {},
     run: (command, { readOnly: _readOnly, startedAt: _startedAt, callId, ...options }) =>
       followed(machine.exec(command, { ...options, ...(callId === undefined ? {} : { callId }) })),
+    pause: async () => [],
     close: async () => [],
     [Symbol.asyncDispose]: async () => {},
   }

@@ -316,7 +316,7 @@ describe.runIf(hasViews)('restrictions', () => {
     await expect(runExec(world, params, ai)).rejects.toMatchObject({ code: 'validation' })
     await world.ask('session.close', { sessionId })
     await expect(runExec(world, { command: 'true', showIn: sessionId }, ai)).rejects.toMatchObject({
-      code: 'not_found',
+      code: 'session_ended',
     })
   })
 
