@@ -5,6 +5,8 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import type { ProgressCallback, RequestOptions } from '@modelcontextprotocol/sdk/shared/protocol.js'
 import { type CallToolResult, CallToolResultSchema } from '@modelcontextprotocol/sdk/types.js'
 import type { WireError } from '@cmdop/protocol'
+import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 
 const main = fileURLToPath(new URL('../packages/cli/src/main.ts', import.meta.url))
 
@@ -35,6 +37,18 @@ export function mcpEnv(env: Record<string, string>): Record<string, string> {
 export async function stdioClient(env: Record<string, string>, ...flags: string[]): Promise<McpClient> {
   const [command, ...args] = mcpCommand(...flags)
   return connected(new StdioClientTransport({ command, args, env: mcpEnv(env), stderr: 'ignore' }))
+}
+
+/** The same. `close` ends the client, and resolves with what the server has said on standard error. */
+export async function toldClient(
+  env: Record<string, string>,
+  ...flags: string[]
+): Promise<McpClient & { close(): Promise<string> }> {
+  const [command, ...args] = mcpCommand(...flags)
+  const transport = new StdioClientTransport({ command, args, env: mcpEnv(env), stderr: 'pipe' })
+  const said = text(transport.stderr as Readable)
+  const client = await connected(transport)
+  return { ...client, close: () => client.client.close().then(() => said) }
 }
 
 /** A client of one that serves HTTP. */

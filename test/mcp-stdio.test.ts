@@ -178,7 +178,7 @@ test('the key of the relay is in no answer and in no progress', async () => {
 })
 
 test('one machine is offered alone, and read-only means no tool that changes anything', async () => {
-  await using one = await stdioClient(env, '--machine', 'machine-1', '--read-only')
+  await using one = await stdioClient(env, '--machine', 'machine-1', '--read-only-tools')
   const { tools } = await one.client.listTools()
   expect(tools.map((tool) => tool.name).toSorted()).toEqual(reading.toSorted())
   expect(tools.some(({ inputSchema }) => Object.hasOwn(inputSchema.properties ?? {}, 'machine'))).toBe(false)

@@ -6,7 +6,7 @@ import { bareWorkplace, createWorkplace, type Workplace } from './run/workplace.
 /** What holds for all calls of a toolbox. */
 interface PlaceOptions {
   readonly restrictions: readonly Restrictions[]
-  readonly onEffect: ((effect: EffectSummary) => void) | undefined
+  readonly onEffect: ((effect: EffectSummary, machine: Machine) => void) | undefined
 }
 
 /** Where the calls of a toolbox work: without restrictions each by itself, else on each machine in one session. */
@@ -28,7 +28,13 @@ export class ToolboxPlaces implements AsyncDisposable {
     const known = this.#open.get(machine.id)
     if (known !== undefined) return known
     const prompt = 'Tools of a machine for another agent.'
-    const place = createWorkplace(machine, { ...this.#options, prompt, runId: randomUUID() })
+    const { restrictions, onEffect } = this.#options
+    const place = createWorkplace(machine, {
+      prompt,
+      runId: randomUUID(),
+      restrictions,
+      onEffect: (effect) => onEffect?.(effect, machine),
+    })
     this.#open.set(machine.id, place)
     return place
   }

@@ -42,7 +42,7 @@ export interface ToolboxOptions {
    */
   readonly restrictions?: RestrictionsInput | undefined
   /** Called with each effect of a call under restrictions; with `dryRun` with that of all calls on a machine, when the toolbox is disposed. */
-  readonly onEffect?: ((effect: EffectSummary) => void) | undefined
+  readonly onEffect?: ((effect: EffectSummary, machine: Machine) => void) | undefined
 }
 
 /**

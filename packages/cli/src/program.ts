@@ -160,11 +160,10 @@ function addWorkCommands(program: Command, done: Done, signal: AbortSignal): voi
         (await import('./commands/run.ts')).runCommand(prompt, flags, signal),
       ),
     )
-  program
-    .command('mcp')
+  withRestrictionOptions(program.command('mcp'))
     .description('offer a machine, or all of the fleet, as an MCP server on standard streams')
     .option('--machine <machine>', 'only this one; local where no relay is configured (default: all of the fleet)')
-    .option('--read-only', 'offer only tools that change nothing')
+    .option('--read-only-tools', 'offer only tools that change nothing')
     .option('--http', 'serve streamable HTTP instead')
     .option('--host <address>', 'with --http: address to bind (default: 127.0.0.1)')
     .option('--port <port>', 'with --http: port to bind, 0 for a free one (default: 7421)')

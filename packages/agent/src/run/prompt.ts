@@ -34,7 +34,8 @@ export function instructionsFor(
   ].join('\n')
 }
 
-function boundsOf(restrictions: Restrictions): string[] {
+/** Restrictions, for a model that works under them. */
+export function boundsOf(restrictions: Restrictions): string[] {
   const { dryRun = false, noDelete = false, noOverwrite = false } = restrictions
   return [
     `The machine's kernel holds these restrictions of all that you do: ${JSON.stringify(restrictions)}. Nothing and nobody loosens them`,

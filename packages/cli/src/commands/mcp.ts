@@ -13,14 +13,16 @@ import { createMcpServer, type McpOptions } from '../mcp/mcp-server.ts'
 import { type HttpOptions, serveHttp } from '../mcp/serve-http.ts'
 import { serveStdio } from '../mcp/serve-stdio.ts'
 import { parsePort } from '../numbers.ts'
+import { effectLine } from '../effects/tell-effect.ts'
+import { type RestrictionFlags, restrictionsOf } from '../restriction-options.ts'
 import { say } from '../terminal.ts'
 
 /** Port of the HTTP server unless chosen. */
 const DEFAULT_MCP_PORT = 7421
 
-export interface McpFlags {
+export interface McpFlags extends RestrictionFlags {
   machine?: string
-  readOnly?: boolean
+  readOnlyTools?: boolean
   http?: boolean
   host?: string
   port?: string
@@ -35,7 +37,13 @@ export async function mcpCommand(flags: McpFlags, signal: AbortSignal): Promise<
   await using opened = new AsyncDisposableStack()
   const { machines, key } = await openMachines(flags.machine, opened, signal)
   const secrets = [key, http?.token].flatMap((secret) => (secret === undefined ? [] : [new Secret(secret)]))
-  const options: McpOptions = { machines, readOnly: flags.readOnly === true, secrets }
+  const options: McpOptions = {
+    machines,
+    readOnly: flags.readOnlyTools === true,
+    secrets,
+    restrictions: restrictionsOf(flags),
+    onEffect: (effect, machine) => void say(`mcp: ${effectLine(effect, machine.name)}`),
+  }
   const offered = machines.only === undefined ? 'the machines of the fleet' : machines.only.name
   if (http === undefined) {
     const mcp = opened.use(createMcpServer(options))

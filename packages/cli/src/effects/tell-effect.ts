@@ -1,5 +1,5 @@
 import type { Session } from '@cmdop/core'
-import { type EffectInfo, type EffectList, type EffectState, toCmdopError } from '@cmdop/protocol'
+import { type EffectInfo, type EffectList, type EffectState, type EffectSummary, toCmdopError } from '@cmdop/protocol'
 import type { Connected } from '../connect.ts'
 import { hasColours, say, writeStderr } from '../terminal.ts'
 import { renderEffects } from './render-effects.ts'
@@ -38,6 +38,16 @@ async function tell({ machine, isTemporary }: Connected, effectId: string): Prom
   const shown = { restrictions, colour: hasColours(process.stderr), lines: TOLD_LINES }
   await writeStderr(`${renderEffects(list, shown)}\n`)
   await say(isTemporary ? temporary : advice(machine.name, info, list))
+}
+
+/** An effect in a line, with what to do about it. */
+export function effectLine({ effectId, state, hash, counts }: EffectSummary, machine: string): string {
+  const changes = Object.entries(counts).map(([kind, count]) => `${count} ${kind}`)
+  const line = `${stateTexts[state]} on ${machine}: ${changes.join(', ')}`
+  const command = (verb: string) => `cmdop effects ${verb} ${machine} ${effectId}`
+  if (state === 'applied') return `${line}; take it back with: ${command('undo')}`
+  if (state !== 'pending') return line
+  return `${line}; look with: ${command('show')}; apply exactly this with: ${command('apply')} --hash ${hash}`
 }
 
 /** What became of an effect. */

@@ -1,5 +1,6 @@
 import { createToolbox, type Secret, type Toolbox } from '@cmdop/agent'
-import { CmdopError, isCmdopError, toWireError } from '@cmdop/protocol'
+import type { Machine } from '@cmdop/core'
+import { CmdopError, type EffectSummary, isCmdopError, type Restrictions, toWireError } from '@cmdop/protocol'
 import { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import type { RequestHandlerExtra } from '@modelcontextprotocol/sdk/shared/protocol.js'
 import {
@@ -22,11 +23,18 @@ export interface McpOptions {
   readonly machines: MachineSource
   /** Only tools that change nothing. */
   readonly readOnly: boolean
+  /** What no call may do; undefined: what the key allows. */
+  readonly restrictions: Restrictions | undefined
+  /** Called with what was changed, or would be, under restrictions. */
+  readonly onEffect: (effect: EffectSummary, machine: Machine) => void
   /** Never shown: the key of the relay, and that of the server itself. */
   readonly secrets: readonly Secret[]
 }
 
-/** A server for one client. Disposing it stops the calls that run, and waits for the machines to confirm that. */
+/**
+ * A server for one client. Disposing it stops the calls that run, waits for the machines to confirm that, and tells of what was
+ * changed under restrictions.
+ */
 export interface McpServer extends AsyncDisposable {
   readonly server: Server
   /** Calls that are being worked on. */
@@ -42,11 +50,12 @@ const endWithinMs = 10_000
 type Extra = RequestHandlerExtra<ServerRequest, ServerNotification>
 
 /** Makes one, which waits to be connected to a transport. */
-export function createMcpServer({ machines, readOnly, secrets }: McpOptions): McpServer {
-  const toolbox = createToolbox({ readOnly, secrets })
+export function createMcpServer(options: McpOptions): McpServer {
+  const { machines, readOnly, restrictions } = options
+  const toolbox = createToolbox(options)
   const server = new Server(
     { name: 'cmdop', version: CLI_VERSION },
-    { capabilities: { tools: {} }, instructions: instructionsFor(machines, readOnly) },
+    { capabilities: { tools: {} }, instructions: instructionsFor(machines, { readOnly, restrictions }) },
   )
   const tools = offeredTools(toolbox, machines)
   const running = new Set<Promise<unknown>>()
@@ -68,6 +77,7 @@ export function createMcpServer({ machines, readOnly, secrets }: McpOptions): Mc
       const timer = setTimeout(late.resolve, endWithinMs)
       await Promise.race([Promise.allSettled(running), late.promise])
       clearTimeout(timer)
+      await toolbox[Symbol.asyncDispose]()
     },
   }
 }
