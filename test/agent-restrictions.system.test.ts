@@ -137,56 +137,6 @@ describe('a run under noDelete', () => {
   })
 })
 
-describe('a run under restrictions that stops and goes on', () => {
-  /** A run whose model made this call, and was away then. */
-  async function stopped(call: ScriptedCall, restrictions?: RestrictionsInput): Promise<RunError['result']> {
-    using model = scriptedModel([{ calls: [call] }, { error: new Error('The model is away.') }])
-    const agent = createAgent({ machine: world.handle, model, env: {}, maxRetries: 0 })
-    const error = (await agent.run('Change it', { restrictions }).catch((reason) => reason)) as RunError
-    expect(error.code).toBe('model')
-    return error.result
-  }
-
-  test('goes on in its view, under what it began with', async () => {
-    const { runId, effects, sessionId } = await stopped(shell(`cd '${folder}'; mv kept moved`), { dryRun: true })
-    expect(effects).toMatchObject([{ effectId: sessionId, state: 'open' }])
-    using script = scripted([shell('ls; echo more >more')])
-    const resumed = await script.agent.resume(runId)
-    expect(script.results().at(-1)?.text).toContain('moved\n')
-    expect(resumed.effects).toMatchObject([{ effectId: sessionId, state: 'pending' }])
-    const [effect = expect.fail('It has no effect.')] = resumed.effects
-    expect(await changes(effect)).toEqual(['added more', 'moved moved'])
-    expect(await names()).toEqual(['kept'])
-  })
-
-  test('does not go on where its view is gone, and nothing of it is applied', async () => {
-    const { runId, sessionId } = await stopped(shell(`rm '${folder}/kept'`), { dryRun: true })
-    await (await world.handle.sessions.get(sessionId ?? '')).close()
-    using model = scriptedModel([])
-    const agent = createAgent({ machine: world.handle, model, env: {} })
-    await expect(agent.resume(runId)).rejects.toMatchObject({ code: 'session_lost' })
-    expect(await names()).toEqual(['kept'])
-  })
-
-  test('has the effects of before and after, also when it is looked at once more', async () => {
-    const { runId } = await stopped(shell(`touch '${folder}/one'`), { noDelete: true })
-    using script = scripted([{ tool: 'write_file', input: { path: join(folder, 'two'), content: '' } }])
-    const { effects } = await script.agent.resume(runId)
-    expect(await Promise.all(effects.map(changes))).toEqual([['added one'], ['added two']])
-    expect((await script.agent.resume(runId)).effects).toEqual(effects)
-    expect((await script.agent.replay(runId)).effects).toEqual(effects)
-  })
-
-  test('is held by those of the agent that goes on with it, too', async () => {
-    const { runId } = await stopped(shell('export WORD=open'))
-    using script = scripted([shell('true'), shell(`rm -f '${folder}/kept'`)], { readOnly: true })
-    await script.agent.resume(runId)
-    // In another session: what held in the first one is fixed.
-    expect(script.results()[1]?.text).toContain('the variables that earlier commands exported are gone')
-    expect(await names()).toEqual(['kept'])
-  })
-})
-
 describe('a run under other restrictions', () => {
   test.each<RestrictionsInput>([
     { readOnly: true },
