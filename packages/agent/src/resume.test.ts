@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { createAgent } from './agent.ts'
 import { createMemoryJournal, type Journal, type JournalEntry, type StoredEntry } from './ports/journal.ts'
 import type { Gate } from './ports/gate.ts'
+import { Secret } from './redact/secret.ts'
 import { localMachine } from './testing/local-machine.ts'
 import { sampleFacts } from './testing/sample-facts.ts'
 import { type ScriptedStep, scriptedModel } from './testing/scripted-model.ts'
@@ -207,19 +208,36 @@ test('a completed run is played without its model, and a drift shows the differe
   await expect(open.replay(result.runId, { outputSchema })).rejects.toMatchObject({ code: 'conflict' })
 })
 
-test('what is not gone on with as a whole is `unsupported`, and says what to do instead', async () => {
+test('what this version does not know, and what is not kept, is `unsupported`', async () => {
   const { entries, result } = await wholeRun()
   using none = scriptedModel([])
-  for (const [agentType, instead] of [
-    ['router', 'resume the run of its handler'],
-    ['plan', 'execute what is left as another plan'],
-  ] as const) {
-    const changed = entries.map((entry) => (entry.type === 'run_started' ? { ...entry, agentType } : entry))
-    const agent = createAgent({ machine, model: none, journal: journalOf(changed), env: {} })
-    const coded = { code: 'unsupported', message: expect.stringContaining(instead) as string }
-    await expect(agent.resume(result.runId, { outputSchema })).rejects.toMatchObject(coded)
-    await expect(agent.replay(result.runId, { outputSchema })).rejects.toMatchObject(coded)
-  }
+  const changed = entries.map((entry) =>
+    entry.type === 'run_started' ? { ...entry, agentType: 'of-tomorrow' } : entry,
+  )
+  const agent = createAgent({ machine, model: none, journal: journalOf(changed), env: {} })
+  await expect(agent.resume(result.runId, { outputSchema })).rejects.toMatchObject({ code: 'unsupported' })
+  await expect(agent.replay(result.runId, { outputSchema })).rejects.toMatchObject({ code: 'unsupported' })
   const unkept = createAgent({ machine, model: none, journal: false, env: {} })
   await expect(unkept.resume(result.runId)).rejects.toMatchObject({ code: 'unsupported' })
+})
+
+test('a call of which a secret was cut out is not made from the journal', async () => {
+  const secret = new Secret('hunter2-hunter2')
+  const command = `echo ${secret.reveal()} | wc -c`
+  const scripts: ScriptedStep[] = [{ calls: [shell(command)] }, { calls: [shell('true')] }, { text: 'Done.' }]
+  const journal = createMemoryJournal()
+  using whole = scriptedModel(scripts)
+  const made = await createAgent({ machine, model: whole, journal, env: {}, secrets: [secret] }).run('Go')
+  const left = journal.entries.slice(
+    0,
+    journal.entries.findIndex(({ type }) => type === 'call_started'),
+  )
+  expect(JSON.stringify(left)).not.toContain(secret.reveal())
+  using model = scriptedModel(scripts.slice(1))
+  const agent = createAgent({ machine, model, journal: journalOf(left), env: {}, secrets: [secret] })
+  const { toolCalls } = await agent.resume(made.runId)
+  expect(toolCalls.map(({ outcome, output }) => [outcome, output])).toMatchObject([
+    ['not-run', expect.stringContaining('a secret was cut out')],
+    ['done', { exitCode: 0 }],
+  ])
 })

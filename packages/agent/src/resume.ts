@@ -1,16 +1,22 @@
 import { CmdopError } from '@cmdop/protocol'
-import { type AgentTypeName, agentTypeNames } from './agent-types/agent-type.ts'
+import { type AgentType, agentTypeNames } from './agent-types/agent-type.ts'
 import { agentTypeOf } from './agent-types/agent-types.ts'
-import { createHistory, type History, type HistoryUse } from './journal/history.ts'
-import { readEntries } from './journal/stored-entries.ts'
+import { type HistoryUse, historyOf } from './journal/history.ts'
+import { executesPlan } from './plan/executes-plan.ts'
 import type { RunResult } from './run/run-result.ts'
 import { createRunStream } from './run/run-stream.ts'
 import { type AgentParts, createTask, type RunOptions } from './run/task.ts'
 import type { InferOutput, StandardSchema } from './standard-schema.ts'
 import type { BuiltInToolName } from './tools/built-in-tools.ts'
 
-/** What a run goes on with that no journal keeps. The rest is as it began: prompt, type, budget, tools of the machine. */
-export type ResumeOptions = Pick<RunOptions, 'outputSchema' | 'tools' | 'env' | 'secrets' | 'approval' | 'signal'>
+/**
+ * What a run goes on with that no journal keeps. The rest is as it began: prompt, type, budget, restrictions, tools of the
+ * machine. `context` is for a router whose handler is a function.
+ */
+export type ResumeOptions = Pick<
+  RunOptions,
+  'outputSchema' | 'tools' | 'env' | 'secrets' | 'approval' | 'signal' | 'routes' | 'context'
+>
 
 /** How a run is played. */
 export interface ReplayOptions extends ResumeOptions {
@@ -40,11 +46,10 @@ export async function goThrough(
       'conflict',
       `The run ${runId} works on the machine ${machineId}, and this agent on another one.`,
     )
-  const type = agentTypeOf(resumable(agentType))
+  const type = typeOf(agentType)
   const { budget, maxRepairs, evidence, builtInTools, readOnlyTools } = settings
   const all: RunOptions = {
     ...options,
-    agentType: type.name,
     budget,
     maxRepairs,
     evidence,
@@ -54,23 +59,10 @@ export async function goThrough(
   return createRunStream(createTask(parts, history.started.title, all, { type, history })).result
 }
 
-async function historyOf({ journal }: AgentParts, runId: string, use: HistoryUse): Promise<History> {
-  if (journal.read === undefined)
-    throw new CmdopError('unsupported', 'The journal of this agent cannot be read, so no run can be gone on with.')
-  const entries = readEntries(await journal.read(runId))
-  if (entries.length === 0) throw new CmdopError('not_found', `There is no run ${runId} in the journal of this agent.`)
-  const history = createHistory(runId, entries, use)
-  if (use === 'resume' || history.ended?.status === 'completed') return history
-  throw new CmdopError('conflict', `The run ${runId} has no answer, so it cannot be played; resume it.`)
-}
-
-/** A router's work is that of its handler, which is a run of its own; a plan is executed for whoever has it. */
-function resumable(agentType: string): AgentTypeName {
-  const name = agentTypeNames.find((each) => each === agentType)
-  if (name !== undefined && name !== 'router') return name
-  const instead =
-    name === 'router'
-      ? 'resume the run of its handler, or start it again'
-      : 'look at what its steps did, and execute what is left as another plan'
-  throw new CmdopError('unsupported', `A run of type ${agentType} is not gone on with as a whole: ${instead}.`)
+/** Of a run, or of a plan that is executed. */
+function typeOf(name: string): AgentType {
+  const known = agentTypeNames.find((each) => each === name)
+  if (known !== undefined) return agentTypeOf(known)
+  if (name === executesPlan.name) return executesPlan
+  throw new CmdopError('unsupported', `A run of type ${name} is of a newer version; go on with that one.`)
 }

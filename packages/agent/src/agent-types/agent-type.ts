@@ -13,7 +13,8 @@ export type AgentTypeName = (typeof agentTypeNames)[number]
 
 /** What makes a type of agent, over the one loop. */
 export interface AgentType {
-  readonly name: AgentTypeName
+  /** `plan`: not an agent, but a plan that is executed. */
+  readonly name: AgentTypeName | 'plan'
   /** Tools it has unless the caller names others. */
   readonly builtIns: readonly BuiltInToolName[]
   /** Said to the model at the beginning. */

@@ -1,4 +1,4 @@
-import { CmdopError } from '@cmdop/protocol'
+import { CmdopError, isCmdopError } from '@cmdop/protocol'
 import * as z from 'zod/v4'
 import { createAnswerDesk } from '../run/answer.ts'
 import type { ProgressEvent, RunEndEvent } from '../run/run-events.ts'
@@ -7,7 +7,11 @@ import { runEvents } from '../run/run-stream.ts'
 import type { ParentRun, RunOptions, Task } from '../run/task.ts'
 import { createOutputSchema } from '../output/output-schema.ts'
 import { dialectOf } from '../output/dialect.ts'
-import { createChildTask } from './child-task.ts'
+import { actsOnMachine, type History, historyOf } from '../journal/history.ts'
+import { digestOf } from '../run/digest.ts'
+import { handlerRunIdOf } from '../run/call-id.ts'
+import { callHandler } from './call-handler.ts'
+import { childParts, createChildTask } from './child-task.ts'
 import type { AgentType } from './agent-type.ts'
 import { refuseUnheld } from './held-routes.ts'
 import type { Route, RouteFunction, Routes } from './routes.ts'
@@ -19,7 +23,7 @@ export const router: AgentType = {
   instructions: ['You do not do the task yourself: choose the handler that fits it best, and put the task for it.'],
   async *work(task, context) {
     const routes = task.routes ?? {}
-    await refuseUnheld(task, routes, context.signal)
+    if (actsOnMachine(task.history)) await refuseUnheld(task, routes, context.signal)
     const decision = yield* decide(task, routes, context)
     const route = routes[decision.handler]
     if (route === undefined)
@@ -27,10 +31,13 @@ export const router: AgentType = {
     const { state, signal } = context
     const { waitsForApproval, restrictions } = task
     state.route = { ...decision, run: null }
-    if (typeof route.to === 'function') return handled(await call(route.to, decision.task, { task, signal }), task)
+    if (typeof route.to === 'function')
+      return handled(await callHandler(route.to, decision, { task, runId: state.runId, signal }), task)
     const options = childOptions(task)
     const parent: ParentRun = { ledger: task.ledger, gate: task.gate, signal, waitsForApproval, restrictions }
-    const child = createChildTask(task, route.to, { prompt: decision.task, options, parent })
+    const runId = handlerRunIdOf(task.history?.runId ?? state.runId)
+    const history = await childHistory(task, route.to, runId)
+    const child = createChildTask(task, route.to, { prompt: decision.task, options, parent, runId, history })
     const end = yield* progressOf(runEvents(child, new AbortController()))
     const record = end.type === 'result' ? end.result : end.error.result
     state.route = { ...decision, run: record }
@@ -64,7 +71,8 @@ async function* decide(
   })
   const schema = createOutputSchema(Choice, { dialect: dialectOf(task.source.identity.provider) })
   const desk = createAnswerDesk(schema, task.maxRepairs)
-  const { output } = yield* operate({ ...task, schema, evidence: false }, { ...context, desk })
+  const schemaDigest = digestOf(schema.toolSchema)
+  const { output } = yield* operate({ ...task, schema, schemaDigest, evidence: false }, { ...context, desk })
   return Choice.parse(output)
 }
 
@@ -74,14 +82,19 @@ function childOptions({ options }: Task): RunOptions {
   return rest
 }
 
-async function call(
-  handler: RouteFunction,
-  prompt: string,
-  { task, signal }: { task: Task; signal: AbortSignal },
-): Promise<unknown> {
-  const value = await handler({ prompt, context: task.options.context, signal })
-  signal.throwIfAborted()
-  return value
+/** What the handler has done before, where this run goes on or is played. undefined: it had not begun. */
+async function childHistory(
+  task: Task,
+  to: Exclude<Route['to'], RouteFunction>,
+  runId: string,
+): Promise<History | undefined> {
+  if (task.history === undefined) return undefined
+  try {
+    return await historyOf(childParts(task, to), runId, task.history.use)
+  } catch (error) {
+    if (isCmdopError(error) && error.code === 'not_found' && task.history.use === 'resume') return undefined
+    throw error
+  }
 }
 
 /** A function's result is judged by the schema of the run, as an answer of a model is. */

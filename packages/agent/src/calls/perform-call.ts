@@ -4,6 +4,7 @@ import { endedError, type History, type PastCall } from '../journal/history.ts'
 import type { ProposedCall } from '../model/model-step.ts'
 import { callIdOf } from '../run/call-id.ts'
 import { isInterruption } from '../run/interruption.ts'
+import { redactedMark } from '../redact/redactor.ts'
 import type { ProgressEvent } from '../run/run-events.ts'
 import type { ToolCallRecord } from '../run/run-result.ts'
 import { refusedEffectOf, refusedText } from '../tools/refused-effect.ts'
@@ -156,6 +157,11 @@ async function* attempt(
     return failedCall(`There is no tool of that name. Use one of: ${tools.map((each) => each.name).join(', ')}.`)
   }
   if (call.unreadable) return failedCall('The arguments are not JSON. Send them again as one JSON object.')
+  if (call.fromJournal === true && JSON.stringify(call.input).includes(redactedMark))
+    return failedCall(
+      'Nothing was run: a secret was cut out of this call when it was written down. Make it again, with the secret by its variable.',
+      'not-run',
+    )
   if (task.ledger.outputRoom <= 0) return failedCall('Nothing was run: the budget for output is used up.', 'not-run')
   const refusal = task.type.refuse?.(tool, state)
   if (refusal !== undefined) return failedCall(`Nothing was run: ${refusal}`, 'not-run')

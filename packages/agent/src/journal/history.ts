@@ -1,8 +1,16 @@
 import { CmdopError, type ErrorCode, isErrorCode } from '@cmdop/protocol'
 import type { ModelMessage } from 'ai'
 import type { ProposedCall, StepOutcome } from '../model/model-step.ts'
-import type { CallEnded, CallStarted, JournalEntry, RunEnded, RunStarted, StepEnded } from '../ports/journal.ts'
-import type { ReadEntry } from './stored-entries.ts'
+import type {
+  CallEnded,
+  CallStarted,
+  Journal,
+  JournalEntry,
+  RunEnded,
+  RunStarted,
+  StepEnded,
+} from '../ports/journal.ts'
+import { type ReadEntry, readEntries } from './stored-entries.ts'
 
 /** A call of which it is known that it began, or how it ended. */
 export interface PastCall {
@@ -54,10 +62,17 @@ export function createHistory(runId: string, entries: readonly ReadEntry[], use:
   }
 }
 
+/** Whether something may be done on the machine: what is over, or only played from the journal, leaves it alone. */
+export function actsOnMachine(history: History | undefined): boolean {
+  if (history === undefined || history.use === 'real') return true
+  return history.use === 'resume' && history.ended === undefined
+}
+
 /** What a step came to. */
 export function outcomeOf({ step, messages, calls }: StepEnded): StepOutcome {
   const { text, finishReason, usage } = step
-  return { text, finishReason, usage, messages, calls: calls ?? callsIn(messages) }
+  const said = calls ?? callsIn(messages)
+  return { text, finishReason, usage, messages, calls: said.map((call) => ({ ...call, fromJournal: true })) }
 }
 
 /** The calls of a step, where its messages do not say them. */
@@ -101,4 +116,19 @@ function elapsed(entries: readonly JournalEntry[]): number {
     if (before !== undefined && type !== 'run_resumed') sum += Math.max(0, Date.parse(at) - Date.parse(before.at))
   }
   return sum
+}
+
+/** That of a run in an agent's journal. Throws `unsupported` for a journal that cannot be read, `not_found`, and `conflict` for what cannot be played. */
+export async function historyOf(
+  { journal }: { readonly journal: Journal },
+  runId: string,
+  use: HistoryUse,
+): Promise<History> {
+  if (journal.read === undefined)
+    throw new CmdopError('unsupported', 'The journal of this agent cannot be read, so no run can be gone on with.')
+  const entries = readEntries(await journal.read(runId))
+  if (entries.length === 0) throw new CmdopError('not_found', `There is no run ${runId} in the journal of this agent.`)
+  const history = createHistory(runId, entries, use)
+  if (use === 'resume' || history.ended?.status === 'completed') return history
+  throw new CmdopError('conflict', `The run ${runId} has no answer, so it cannot be played; resume it.`)
 }

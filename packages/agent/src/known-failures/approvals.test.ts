@@ -216,7 +216,7 @@ test('17. no agent type, tool or way in goes around the gate', async () => {
     'terminal look',
     'command run_command',
     'planner facts',
-    'terminal run_command',
+    'plan run_command',
     'chat facts',
     'terminal run_command',
     'terminal run_command',

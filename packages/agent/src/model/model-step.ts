@@ -52,6 +52,8 @@ export interface ProposedCall {
   readonly input: unknown
   /** The arguments were not JSON; `input` is their text. */
   readonly unreadable: boolean
+  /** It was proposed before its run stopped, and comes from the journal: without secrets. */
+  readonly fromJournal?: boolean
 }
 
 /** Settings that only one provider knows, by its name. */

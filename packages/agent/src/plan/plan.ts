@@ -31,13 +31,18 @@ export interface PlanStepReport extends PlanStep {
   readonly output: string
 }
 
-/** How a plan went. */
-export interface PlanReport {
+/** How the steps of a plan went. */
+export interface PlanOutcome {
   readonly status: 'completed' | 'stopped'
-  readonly runId: string
   readonly steps: readonly PlanStepReport[]
   /** Index of the step that stopped it; null when none did. */
   readonly stoppedAt: number | null
+}
+
+/** How a plan went. */
+export interface PlanReport extends PlanOutcome {
+  /** With which `resume` goes on, where the machine, the relay or the script went away. */
+  readonly runId: string
   readonly denied: readonly DeniedCall[]
   /** Where the steps were shown. null: none ran, or the machine has no sessions. */
   readonly sessionId: string | null

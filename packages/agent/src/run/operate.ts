@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { CmdopError } from '@cmdop/protocol'
 import type { ModelMessage, ToolSet } from 'ai'
 import type { Offer } from '../agent-types/agent-type.ts'
@@ -6,21 +5,19 @@ import { answerCalls } from '../calls/answer-calls.ts'
 import type { CallContext } from '../calls/call-context.ts'
 import { drift } from '../calls/past-call.ts'
 import { createOutputShelf } from '../context/output-shelf.ts'
-import { callsBeside, endedError, outcomeOf } from '../journal/history.ts'
-import { assertSameRun } from '../journal/same-run.ts'
+import { actsOnMachine, callsBeside, endedError, outcomeOf } from '../journal/history.ts'
 import { createModelStep, type ModelStep, type StepOutcome, toolSet } from '../model/model-step.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
-import type { OpenedTools } from '../tools/open-tools.ts'
 import type { Tool } from '../tools/tool.ts'
 import { type AnswerDesk, finalResult, type Verdict } from './answer.ts'
 import { overBudget, type Spent } from './budget.ts'
 import { costOf } from './prices.ts'
 import { instructionsFor } from './prompt.ts'
 import type { ProgressEvent } from './run-events.ts'
-import { shortened } from './run-session.ts'
 import type { RunState } from './run-state.ts'
 import type { Task } from './task.ts'
 import type { Workplace } from './workplace.ts'
+import { writeStart } from './write-start.ts'
 
 /** An answer that fits. */
 export type Accepted = Extract<Verdict, { accepted: true }>
@@ -44,55 +41,14 @@ export type Work = (task: Task, context: WorkContext) => AsyncGenerator<Progress
  */
 export const operate: Work = async function* (task, context) {
   await using opened = await task.openTools(context.signal)
-  const isNew = task.history === undefined || (task.history.ended === undefined && task.history.use === 'resume')
-  const works = isNew || task.history?.use === 'real'
-  if (works && opened.tools.some(({ usesMachine }) => usesMachine !== false))
+  if (actsOnMachine(task.history) && opened.tools.some(({ usesMachine }) => usesMachine !== false))
     await context.workplace.open(context.signal)
   const loop = createLoop(task, context, opened.tools)
-  await writeStart(task, context, opened)
+  await writeStart(task, context.state, opened)
   for (;;) {
     const accepted = yield* step(loop)
     if (accepted !== undefined) return accepted
   }
-}
-
-/** The run begins; or it goes on, if it is the same, and whoever wrote before writes no more. */
-async function writeStart(task: Task, { state }: WorkContext, opened: OpenedTools): Promise<void> {
-  const { history, journal, schemaDigest } = task
-  const isOver = history?.ended !== undefined
-  if (!journal.isKept && history === undefined) return
-  const fingerprints = {
-    toolsDigest: opened.digest,
-    tools: opened.digests(),
-    schemaDigest,
-    schema: task.schema?.toolSchema ?? null,
-  }
-  if (history !== undefined) assertSameRun(history.started, fingerprints)
-  if (history !== undefined) {
-    if (!isOver) await journal.append(state.runId, { type: 'run_resumed', writer: randomUUID() })
-    return
-  }
-  const { provider, id } = task.source.identity
-  const { budget, maxRepairs, evidence, options } = task
-  const { builtInTools, readOnlyTools } = options
-  await journal.append(state.runId, {
-    type: 'run_started',
-    agentType: task.type.name,
-    machineId: task.machine.id,
-    model: `${provider}:${id}`,
-    title: shortened(task.redactor.text(task.prompt)),
-    messages: task.redactor.value(state.messages) as ModelMessage[],
-    nonce: task.fence.nonce,
-    ...fingerprints,
-    settings: {
-      budget,
-      maxRepairs,
-      evidence,
-      ...(builtInTools === undefined ? {} : { builtInTools }),
-      ...(readOnlyTools === undefined ? {} : { readOnlyTools }),
-      ...(task.restrictions.length === 0 ? {} : { restrictions: task.restrictions }),
-    },
-  })
 }
 
 const everything: Offer = { tools: true, answer: true }
@@ -284,7 +240,8 @@ function refused(text: string, { source }: Task): CmdopError {
   )
 }
 
-function approvalNeeded({ approvals }: RunState): CmdopError {
+/** The error of a run that does not wait for a person. */
+export function approvalNeeded({ approvals }: RunState): CmdopError {
   const ids = approvals.map(({ approvalId }) => approvalId)
   return new CmdopError(
     'permission',

@@ -101,7 +101,7 @@ export type RunStatus = 'completed' | 'partial' | 'needs_approval' | 'budget' | 
 
 /**
  * How the output was obtained: by the tool `final_result`, from JSON in the model's text, as the text itself, or by a
- * router's handler.
+ * router's handler or the execution of a plan.
  */
 export type OutputStrategy = 'final_result' | 'salvaged' | 'text' | 'handler'
 

@@ -3,6 +3,7 @@ import { drift } from '../calls/past-call.ts'
 import { firstDifference } from '../journal/first-difference.ts'
 import type { JournalFact } from '../ports/journal.ts'
 import { startTelemetry } from '../telemetry/telemetry.ts'
+import { asJson } from './as-json.ts'
 import { type AnswerDesk, createAnswerDesk } from './answer.ts'
 import { carryNonceOf } from './call-id.ts'
 import { isInterruption } from './interruption.ts'
@@ -107,7 +108,10 @@ export async function* runEvents<Output>(
   hooks: RunHooks = {},
 ): AsyncGenerator<RunEvent<Output>, void, void> {
   const { type, source, ledger, messages, warnings, history } = task
-  const goesOn = history?.use === 'resume' ? { runId: history.runId, elapsedMs: history.elapsedMs } : {}
+  const goesOn =
+    history?.use === 'resume'
+      ? { runId: history.runId, elapsedMs: history.elapsedMs }
+      : { runId: history === undefined ? task.runId : undefined }
   const state = startRunState({ model: source.identity, agentType: type.name, ledger, messages, warnings, ...goesOn })
   const desk = createAnswerDesk(task.schema, task.maxRepairs)
   const telemetry = startTelemetry({ runId: state.runId, agentType: type.name, model: source.identity })
@@ -210,15 +214,6 @@ async function writeEnd({ journal, history, redactor }: Task, runId: string, out
   }
   const difference = firstDifference(history.ended?.output ?? null, said)
   if (difference !== undefined) throw drift('the end', difference)
-}
-
-/** What a journal can keep of an output: a schema may make anything of an answer. */
-function asJson(output: unknown): unknown {
-  try {
-    return JSON.parse(JSON.stringify(output ?? null)) as unknown
-  } catch {
-    return null
-  }
 }
 
 function statusOf(error: CmdopError, state: RunState): RunStatus {

@@ -102,6 +102,8 @@ export interface TaskOrigin {
   readonly earlier?: { readonly messages: readonly ModelMessage[]; readonly fence: Fence } | undefined
   /** Of a run that has begun before. */
   readonly history?: History | undefined
+  /** Of a run that is to be found again by it. Default: a new one. */
+  readonly runId?: string | undefined
 }
 
 /** What the calls of a run need of it. */
@@ -138,11 +140,13 @@ export interface Task extends CallTask, Omit<AgentParts, 'journal'> {
   readonly maxRepairs: number
   readonly signal: AbortSignal | undefined
   readonly options: RunOptions
+  /** Default: a new one. */
+  readonly runId: string | undefined
 }
 
 /** Checks everything a caller gave. Throws `validation`, `schema_invalid` or `unsupported`. */
 export function createTask(agent: AgentParts, prompt: string, options: RunOptions, origin: TaskOrigin): Task {
-  const { type, parent, earlier, history } = origin
+  const { type, parent, earlier, history, runId } = origin
   const { maxRepairs = 2, evidence = false, signal } = options
   if (!Number.isInteger(maxRepairs) || maxRepairs < 0) {
     throw new CmdopError('validation', `Expected maxRepairs to be 0 or a positive whole number, got ${maxRepairs}.`)
@@ -184,6 +188,7 @@ export function createTask(agent: AgentParts, prompt: string, options: RunOption
       { role: 'user', content: firstMessage(prompt, options.context, fence) },
     ],
     history,
+    runId,
     redactor: createRedactor(secrets),
     restrictions,
     openTools: openToolsOf(options, type, { asker: agent.asker, isRestricted: restrictions.some(isRestricted) }),
