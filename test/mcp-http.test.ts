@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { newMark, whenGone, whenRunning } from './marked.ts'
 import { collected, httpClient } from './mcp-clients.ts'
 import { type RunningCli, startCli } from './processes/cli.ts'
+import { startTcpProxy } from './tcp-proxy.ts'
 import { waitFor } from './wait-for.ts'
 import { startWorld, type World } from './world.ts'
 
@@ -77,6 +78,24 @@ test('a client works on the machine, sees output as it comes, and can cancel', a
   stop.abort()
   await expect(call).rejects.toThrow()
   await whenGone(mark)
+})
+
+test('a client whose connection is lost comes back for its answer, and for what was shown meanwhile', async () => {
+  await using proxy = await startTcpProxy(url)
+  await using mcp = await httpClient(`${proxy.url}/mcp`, token)
+  const folder = await world.folder()
+  const mark = newMark()
+  const begun = Promise.withResolvers<void>()
+  const { text, onprogress } = collected(() => begun.resolve())
+  const wait = `while [ ! -e '${folder}/go' ]; do sleep 0.05; done # ${mark}`
+  const call = mcp.call('run_command', { command: `echo begun; ${wait}\necho ended; exit 5` }, { onprogress })
+  await begun.promise
+  proxy.break()
+  await writeFile(join(folder, 'go'), '')
+  await whenGone(mark)
+  proxy.mend()
+  expect((await call).text).toMatch(/^exit code 5.*begun\nended\n/s)
+  expect(text()).toContain('begun')
 })
 
 describe('a request is refused', () => {

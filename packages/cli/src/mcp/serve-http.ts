@@ -6,12 +6,16 @@ import { CmdopError } from '@cmdop/protocol'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
 import { type GuardOptions, mcpPath, refusalOf } from './http-guard.ts'
 import type { McpServer } from './mcp-server.ts'
+import { recentEvents } from './recent-events.ts'
 
 /** Most bytes of one request, as on standard streams. */
 const maxRequestBytes = 8_388_608
 
 /** Clients at once. The one that was silent longest makes room for another, unless it waits for an answer. */
 const maxSessions = 32
+
+/** Milliseconds after which a client that lost its connection is asked to come back. */
+const retryAfterMs = 500
 
 /** Connections at once. */
 const maxConnections = 256
@@ -85,6 +89,8 @@ async function begin(request: IncomingMessage, response: ServerResponse, { sessi
   const transport = new StreamableHTTPServerTransport({
     sessionIdGenerator: randomUUID,
     maxRequestBodySize: maxRequestBytes,
+    eventStore: recentEvents(),
+    retryInterval: retryAfterMs,
     onsessioninitialized: (id) => void sessions.set(id, { mcp, transport }),
   })
   mcp.server.onclose = () => {
