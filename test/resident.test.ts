@@ -63,6 +63,30 @@ test('an ask runs a command on its machine and streams what happens, then the te
   expect(rows.find(({ kind }) => kind === 'outcome')).toMatchObject({ intentId: rows[0]?.id, exitCode: 0, code: null })
 })
 
+test('an ask is a run in the journal on the relay, of who asked, with each step and call', async () => {
+  await using asked = await startAsked([runs('echo from-here'), { text: 'It said from-here.' }])
+  const { client, machine } = asked.world
+  const ask = client.machines.ask(machine.name, 'Look')
+  await ask.collect()
+  const { items } = await client.runs.list()
+  const { principal_id: principalId } = await client.me()
+  expect(items).toMatchObject([
+    { askId: ask.callId, machineId: machine.id, principalId, agentType: 'terminal', state: 'completed', title: 'Look' },
+  ])
+  const entries = await Array.fromAsync(client.runs.entries(items[0]?.runId ?? ''), ({ entry }) => entry)
+  expect(entries.map(({ type }) => type)).toEqual([
+    'run_started',
+    'step_started',
+    'step_ended',
+    'call_started',
+    'call_ended',
+    'step_started',
+    'step_ended',
+    'run_ended',
+  ])
+  expect(JSON.stringify(entries)).toContain('from-here')
+})
+
 test('collect gives the text, and throws what an ask failed with', async () => {
   await using asked = await startAsked([{ text: 'Fine.' }, { status: 400 }])
   const { client, machine } = asked.world

@@ -66,6 +66,8 @@ export const RunSummary = z.object({
   /** Whose run it is: only it writes on. */
   principalId: z.string(),
   machineId: z.string(),
+  /** The ask that the machine's own operator works on in it; null: it is of a script. */
+  askId: z.string().nullable(),
   agentType: z.string(),
   model: z.string(),
   title: z.string(),

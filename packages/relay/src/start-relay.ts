@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net'
+import { RunJournals } from './runs/run-journals.ts'
 import { join } from 'node:path'
 import { CmdopError, type Transport } from '@cmdop/protocol'
 import type { z } from 'zod'
@@ -76,12 +77,14 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   })
   opened.defer(() => channels.close())
   const metrics: Metrics = createMetrics(channels.counts)
+  const runs = new RunJournals(store)
   const blobs = ports.blobs ?? new FileBlobs(join(config.dataDir, 'recordings'))
   const context: HttpContext = {
     store,
     blobs,
     bus,
-    asks: new AskService(channels),
+    runs,
+    asks: new AskService({ ...channels, journals: runs }),
     heartbeatMs: config.heartbeatMs,
     relayId: key.relayId,
     relayPublicKey: key.publicKey,

@@ -7,6 +7,7 @@ import {
   type Permit,
   toCmdopError,
 } from '@cmdop/protocol'
+import { AskJournal } from './ask-journal.ts'
 import { FrameLog } from './frame-log.ts'
 import { PermitBroker } from './permit-broker.ts'
 
@@ -26,6 +27,7 @@ export class Ask {
   readonly principalId: string
   readonly fleetId: string
   readonly permits = new PermitBroker()
+  readonly journal = new AskJournal()
   readonly #log = new FrameLog()
   readonly #stop = new AbortController()
   readonly #pin = Promise.withResolvers<string>()
@@ -65,7 +67,7 @@ export class Ask {
     this.#over = work(this).then((frame) => {
       this.#ended = true
       clearTimeout(this.#orphan)
-      this.permits.close(new CmdopError('cancelled', 'The ask is over; nothing more ran.'))
+      this.#close(new CmdopError('cancelled', 'The ask is over; nothing more ran.'))
       this.#log.end(frame)
     })
   }
@@ -82,7 +84,7 @@ export class Ask {
     this.#log.abandon()
     this.#stop.abort(error)
     // What it clears up after itself is permitted as long as somebody is there.
-    if (this.#channel === undefined) this.permits.close(error)
+    if (this.#channel === undefined) this.#close(error)
     await this.#over
   }
 
@@ -98,6 +100,7 @@ export class Ask {
     former?.reset(new CmdopError('conflict', 'Another connection took over this ask.'))
     channel.accept()
     this.permits.attach(channel)
+    this.journal.attach(channel)
     Promise.all([this.#send(channel, after), this.#receive(channel), channel.over]).then(
       () => this.#leave(channel),
       (error: unknown) => this.#lose(channel, error),
@@ -117,14 +120,21 @@ export class Ask {
   async #receive(channel: Channel): Promise<void> {
     for await (const { lane, data } of channel) {
       if (lane === askLanes.permits) this.permits.receive(channel, data)
+      else if (lane === askLanes.journal) this.journal.receive(channel, data)
       else if (lane === askLanes.pin && data.length <= MAX_PIN_BYTES) this.#pin.resolve(Buffer.from(data).toString())
-      else throw new CmdopError('protocol', 'Expected permits and a PIN only.')
+      else throw new CmdopError('protocol', 'Expected permits, answers to a journal and a PIN only.')
     }
   }
 
   #leave(channel: Channel): void {
     if (this.#channel === channel) this.#channel = undefined
     this.permits.detach(channel)
+    this.journal.detach(channel)
+  }
+
+  #close(error: CmdopError): void {
+    this.permits.close(error)
+    this.journal.close(error)
   }
 
   #lose(channel: Channel, cause: unknown): void {
@@ -133,7 +143,7 @@ export class Ask {
     const error = toCmdopError(cause, 'server', 'The ask could not be served.')
     channel.reset(error)
     if (this.#ended) return
-    if (this.signal.aborted) return this.permits.close(error)
+    if (this.signal.aborted) return this.#close(error)
     // Only who gives up stops it at once; a lost connection may come back.
     if (error.code === 'cancelled') void this.cancel()
     else this.#orphan = setTimeout(() => void this.cancel(nobody()), this.params.orphanMs)

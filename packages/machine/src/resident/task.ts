@@ -84,12 +84,13 @@ async function operate(ask: Ask, options: TaskOptions, gate: Confirmations): Pro
   const { state, settings, serve, sessions, memory } = options
   const startedAt = new Date().toISOString()
   // Loaded at the first use: most machines are never asked.
-  const { createAgent } = await import('@cmdop/agent')
+  const { createAgent, createRelayJournal } = await import('@cmdop/agent')
   const timeoutMs = params.orphanMs + ANSWER_WITHIN_MS
   const local = openLocalMachine({ ...state, permits: ask.permits, serve, sessions, timeoutMs })
   try {
     const { model, prices, env } = settings
-    const agent = createAgent({ machine: local.machine, gate, model, prices, env })
+    const journal = createRelayJournal(ask.journal)
+    const agent = createAgent({ machine: local.machine, gate, journal, model, prices, env })
     const conversation = agent.conversation({}, memory.conversation(ask.principalId, params.conversationId))
     const run = conversation.sendStream(params.prompt, {
       agentType: params.agentType,

@@ -1,6 +1,6 @@
 import { CmdopError } from '../errors.ts'
 
-/** Bytes of one line at most. */
+/** Bytes of one line at most, unless said otherwise. */
 const MAX_LINE_BYTES = 4 * 1024 * 1024
 
 const encoder = new TextEncoder()
@@ -13,14 +13,19 @@ export function jsonLine(value: unknown): Uint8Array {
 
 /** Reads values back from lines that arrive in pieces. */
 export class JsonLines {
+  readonly #maxBytes: number
   readonly #decoder = new TextDecoder()
   #text = ''
+
+  constructor(maxBytes = MAX_LINE_BYTES) {
+    this.#maxBytes = maxBytes
+  }
 
   /** The values of the lines that are whole now. Throws `protocol` for one that is no JSON, or too long. */
   push(data: Uint8Array): unknown[] {
     const isWhole = data.includes(NEWLINE)
     this.#text += this.#decoder.decode(data, { stream: true })
-    if (this.#text.length > MAX_LINE_BYTES) throw new CmdopError('protocol', 'Expected a shorter line of JSON.')
+    if (this.#text.length > this.#maxBytes) throw new CmdopError('protocol', 'Expected a shorter line of JSON.')
     if (!isWhole) return []
     const lines = this.#text.split('\n')
     this.#text = lines.pop() ?? ''

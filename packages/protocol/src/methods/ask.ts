@@ -2,13 +2,15 @@ import { z } from 'zod'
 import { WireError } from '../errors.ts'
 import { CallId } from '../messages/call-id.ts'
 import { SignedPermit } from '../messages/permit.ts'
+import { RunAppend, RunCreate, RunId } from '../runs.ts'
 import { DEFAULT_ORPHAN_MS, MAX_ORPHAN_MS } from './exec.ts'
 
 /**
  * Lanes of `ask` and `ask.attach`, each with one JSON text a line. The machine sends {@link AskLine}s on `frames` and
- * {@link PermitRequest}s on `permits`, where the relay answers with {@link PermitAnswer}s. The relay sends a PIN on `pin`.
+ * {@link PermitRequest}s on `permits`, where the relay answers with {@link PermitAnswer}s, and {@link JournalRequest}s on `journal`,
+ * answered with {@link JournalAnswer}s. The relay sends a PIN on `pin`.
  */
-export const askLanes = { frames: 1, permits: 2, pin: 3 } as const
+export const askLanes = { frames: 1, permits: 2, pin: 3, journal: 4 } as const
 
 /** Characters of a prompt at most. */
 export const MAX_PROMPT_CHARACTERS = 65_536
@@ -147,6 +149,20 @@ export const PermitRequest = z.discriminatedUnion('type', [
   }),
 ])
 export type PermitRequest = z.infer<typeof PermitRequest>
+
+/**
+ * From the machine: what its operator does for the ask, for the journal of that run. `number` grows from one to the next; the
+ * same is sent again on another connection.
+ */
+export const JournalRequest = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('create'), number: z.number().int().min(1), run: RunCreate }),
+  z.strictObject({ type: z.literal('append'), number: z.number().int().min(1), runId: RunId, entries: RunAppend }),
+])
+export type JournalRequest = z.infer<typeof JournalRequest>
+
+/** From the relay: it is durable, or why it is not. */
+export const JournalAnswer = z.strictObject({ number: z.number().int().min(1), error: WireError.nullable() })
+export type JournalAnswer = z.infer<typeof JournalAnswer>
 
 /** From the relay, to a `request`: the permit, or why there is none. */
 export const PermitAnswer = z.strictObject({

@@ -12,6 +12,8 @@ import {
 import type { Caller } from '../auth/authenticate.ts'
 import type { ClientPeers } from '../channel/clients.ts'
 import type { Gate } from '../channel/gate.ts'
+import type { RunJournals } from '../runs/run-journals.ts'
+import { JournalDesk } from './journal-desk.ts'
 import { PermitDesk } from './permit-desk.ts'
 
 /** A call to the operator of a machine. */
@@ -34,10 +36,12 @@ export interface AskStream extends AsyncDisposable {
 export class AskService {
   readonly #clients: ClientPeers
   readonly #gate: Gate
+  readonly #journals: RunJournals
 
-  constructor({ clients, gate }: { clients: ClientPeers; gate: Gate }) {
+  constructor({ clients, gate, journals }: { clients: ClientPeers; gate: Gate; journals: RunJournals }) {
     this.#clients = clients
     this.#gate = gate
+    this.#journals = journals
   }
 
   /** Begins an ask, or goes on with one. Meanwhile the machine gets its permits here, as calls of this caller. */
@@ -47,8 +51,11 @@ export class AskService {
     const desk = opening.use(
       new PermitDesk({ channel, decide: (open: Open) => this.#gate.decide(operatorOf(caller), open, call.callId) }),
     )
+    const ask = { askId: call.callId, machineId: call.target }
+    const writer = { fleetId: caller.fleetId, principalId: caller.principalId, ask }
+    const journal = new JournalDesk({ channel, journals: this.#journals, writer })
     const opened = opening.move()
-    return { lines: framesOf(channel, desk), [Symbol.asyncDispose]: () => opened.disposeAsync() }
+    return { lines: framesOf(channel, { permits: desk, journal }), [Symbol.asyncDispose]: () => opened.disposeAsync() }
   }
 
   /** The one answer of a call. */
@@ -86,10 +93,16 @@ function operatorOf(caller: Caller): Caller {
   return { ...caller, principal: { ...principal, kind: 'ai', name, actsForId: principal.actsForId ?? principal.id } }
 }
 
-async function* framesOf(channel: Channel, desk: PermitDesk): AsyncGenerator<Uint8Array, void, undefined> {
+interface Desks {
+  readonly permits: PermitDesk
+  readonly journal: JournalDesk
+}
+
+async function* framesOf(channel: Channel, { permits, journal }: Desks): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const { lane, data } of channel) {
     if (lane === askLanes.frames) yield data
-    else if (lane === askLanes.permits) desk.receive(data)
+    else if (lane === askLanes.permits) permits.receive(data)
+    else if (lane === askLanes.journal) journal.receive(data)
     else throw strange()
   }
   await channel.end()

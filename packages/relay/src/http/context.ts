@@ -1,6 +1,7 @@
 import type { AskService } from '../ask/ask-service.ts'
 import type { Bus } from '../bus/bus.ts'
 import type { Blobs } from '../recordings/blobs.ts'
+import type { RunJournals } from '../runs/run-journals.ts'
 import type { Metrics } from './metrics.ts'
 import type { Store } from '../store/store.ts'
 
@@ -10,6 +11,7 @@ export interface HttpContext {
   /** Contents of recordings. */
   readonly blobs: Blobs
   readonly bus: Bus
+  readonly runs: RunJournals
   readonly asks: AskService
   /** Milliseconds between the signs of life of a stream of events. */
   readonly heartbeatMs: number

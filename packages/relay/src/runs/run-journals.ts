@@ -15,9 +15,15 @@ import type { RunEntryRow, RunRow, Store } from '../store/store.ts'
 /** Runs of which the owner and the end are kept in memory, so that an entry costs one statement. */
 const MAX_KNOWN = 10_000
 
+/** Who writes: a principal, or the operator of a machine on an ask of that principal, which writes to runs of that ask alone. */
+export interface RunWriter extends Pick<Caller, 'fleetId' | 'principalId'> {
+  readonly ask?: { readonly askId: string; readonly machineId: string } | undefined
+}
+
 /** What an entry that comes next is checked against. */
 interface Known {
   readonly fleetId: string
+  readonly askId: string | null
   readonly principalId: string
   entries: number
   totalBytes: number
@@ -33,8 +39,11 @@ export class RunJournals {
   }
 
   /** Begins a run. Gives how many entries it has. Throws `not_found` for a machine of another fleet, `conflict`. */
-  async create(caller: Caller, { entry, runId: id, ...run }: RunCreate): Promise<number> {
-    const { fleetId, principalId } = caller
+  async create(writer: RunWriter, { entry, runId: id, ...run }: RunCreate): Promise<number> {
+    const { fleetId, principalId, ask } = writer
+    if (ask !== undefined && ask.machineId !== run.machineId)
+      throw new CmdopError('permission', 'The operator of a machine writes only runs on that machine.')
+    const askId = ask?.askId ?? null
     const machine = await this.#store.machines.get(run.machineId)
     if (machine?.fleetId !== fleetId || machine.disabledAt !== null)
       throw new CmdopError('not_found', 'There is no such machine in your fleet.')
@@ -44,6 +53,7 @@ export class RunJournals {
       id,
       fleetId,
       principalId,
+      askId,
       ...run,
       state: 'running' as const,
       code: null,
@@ -52,13 +62,13 @@ export class RunJournals {
     }
     try {
       await this.#store.runs.create(row, first)
-      this.#remember(id, { fleetId, principalId, entries: 1, totalBytes: first.totalBytes })
+      this.#remember(id, { fleetId, principalId, askId, entries: 1, totalBytes: first.totalBytes })
       return 1
     } catch (error) {
       if (!isCmdopError(error) || error.code !== 'conflict') throw error
       // Sent again, after the answer was lost; or an id that is taken.
       const known = await this.#read(id)
-      if (known?.principalId !== principalId || !(await this.#has(id, [first])))
+      if (known?.principalId !== principalId || known.askId !== askId || !(await this.#has(id, [first])))
         throw new CmdopError('conflict', 'There is a run of this id already; start it with a new one.', {
           cause: error,
         })
@@ -67,9 +77,9 @@ export class RunJournals {
   }
 
   /** Adds entries. Gives how many there are. Throws `not_found`, `permission`, `conflict`, `no_space`. */
-  async append(caller: Caller, runId: string, { index, entries }: RunAppend): Promise<number> {
-    let known = await this.#find(caller, runId)
-    if (known.entries !== index) known = await this.#find(caller, runId, true)
+  async append(writer: RunWriter, runId: string, { index, entries }: RunAppend): Promise<number> {
+    let known = await this.#find(writer, runId)
+    if (known.entries !== index) known = await this.#find(writer, runId, true)
     const at = new Date().toISOString()
     const rows = rowsOf(runId, { index, entries, totalBytes: known.totalBytes, at })
     if (known.entries === index) {
@@ -99,18 +109,25 @@ export class RunJournals {
     }
   }
 
-  async #find(caller: Caller, runId: string, again = false): Promise<Known> {
+  async #find({ fleetId, principalId, ask }: RunWriter, runId: string, again = false): Promise<Known> {
     const known = (again ? undefined : this.#known.get(runId)) ?? (await this.#read(runId))
-    if (known?.fleetId !== caller.fleetId) throw noSuchRun()
-    if (known.principalId === caller.principalId) return known
-    throw new CmdopError('permission', 'The run is of another principal; only that one writes on.')
+    if (known?.fleetId !== fleetId) throw noSuchRun()
+    const isOfAsk = ask === undefined || known.askId === ask.askId
+    if (known.principalId === principalId && isOfAsk) return known
+    throw new CmdopError('permission', 'The run is of another principal, or another ask; only that one writes on.')
   }
 
   async #read(runId: string): Promise<Known | undefined> {
     const [run, last] = await Promise.all([this.#store.runs.get(runId), this.#store.runs.lastEntry(runId)])
     if (run === undefined) return undefined
-    const { fleetId, principalId } = run
-    const known = { fleetId, principalId, entries: (last?.position ?? -1) + 1, totalBytes: last?.totalBytes ?? 0 }
+    const { fleetId, principalId, askId } = run
+    const known = {
+      fleetId,
+      principalId,
+      askId,
+      entries: (last?.position ?? -1) + 1,
+      totalBytes: last?.totalBytes ?? 0,
+    }
     this.#remember(runId, known)
     return known
   }

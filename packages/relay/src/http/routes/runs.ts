@@ -16,7 +16,7 @@ import {
 import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { noSuchRun, RunJournals } from '../../runs/run-journals.ts'
+import { noSuchRun } from '../../runs/run-journals.ts'
 import type { RunCursor, RunRow } from '../../store/store.ts'
 import type { HttpContext } from '../context.ts'
 import { guard } from '../guard.ts'
@@ -27,8 +27,7 @@ const bodyLimit = MAX_RUN_APPEND_BYTES
 
 /** Operators' runs of the caller's fleet, and their journals. */
 export function runRoutes(context: HttpContext): FastifyPluginAsyncZod {
-  const { store } = context
-  const journals = new RunJournals(store)
+  const { store, runs: journals } = context
   const find = async (request: FastifyRequest, id: string) => {
     const { fleetId } = await guard(store, request, 'run.read')
     const row = await store.runs.get(id)

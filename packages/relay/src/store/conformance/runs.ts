@@ -14,6 +14,7 @@ export function describeRuns(open: OpenStore): void {
     fleetId,
     machineId,
     principalId: 'principal_1',
+    askId: null,
     agentType: 'terminal',
     model: 'scripted:scripted',
     title: 'Look',

@@ -9,6 +9,7 @@ export async function createRuns(db: Kysely<unknown>, engine: SqlEngine): Promis
     .addColumn('id', 'text', (column) => column.primaryKey())
     .addColumn('fleet_id', 'text', (column) => column.notNull().references('fleets.id'))
     .addColumn('machine_id', 'text', (column) => column.notNull().references('machines.id'))
+    .addColumn('ask_id', 'text')
     .addColumn('code', 'text')
   await columns.reduce((table, name) => table.addColumn(name, 'text', (column) => column.notNull()), runs).execute()
   for (const column of [undefined, 'machine_id', 'state']) {
