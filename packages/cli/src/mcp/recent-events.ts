@@ -32,7 +32,7 @@ export function recentEvents(): EventStore {
     getStreamIdForEventId: async (id) => events.get(id)?.streamId,
     replayEventsAfter: async (last, { send }) => {
       const streamId = events.get(last)?.streamId ?? ''
-      for (const [id, event] of [...events]) {
+      for (const [id, event] of events) {
         // One that primes a stream has no message.
         const isMessage = 'jsonrpc' in event.message
         if (Number(id) > Number(last) && event.streamId === streamId && isMessage) await send(id, event.message)
