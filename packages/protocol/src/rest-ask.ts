@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { CallId } from './messages/call-id.ts'
 import { ConversationId, MAX_PROMPT_CHARACTERS } from './methods/ask.ts'
 import { MAX_ORPHAN_MS } from './methods/exec.ts'
+import { Restrictions } from './methods/restrictions.ts'
 
 /** Body of `POST /api/machines/{id}/ask`, answered by server-sent events. */
 export const AskRequest = z.strictObject({
@@ -10,7 +11,13 @@ export const AskRequest = z.strictObject({
   session_id: ConversationId.optional(),
   agent_type: z.enum(['terminal', 'chat', 'command', 'planner']).optional(),
   timeout_seconds: z.number().int().min(1).max(86_400).optional(),
-  options: z.strictObject({ confirm: z.enum(['suspicious', 'changes']).optional() }).optional(),
+  options: z
+    .strictObject({
+      confirm: z.enum(['suspicious', 'changes']).optional(),
+      /** What nothing in the ask may do; the kernel of the machine holds it. */
+      restrictions: Restrictions.optional(),
+    })
+    .optional(),
   /** Forwarded once to the machine, which verifies it; never stored. */
   pin: z.string().min(1).max(128).optional(),
   /** Id of the ask, made by the client: the same one is never asked twice. Default: one of the relay's. */

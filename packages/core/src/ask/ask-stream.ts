@@ -1,6 +1,7 @@
-import { CmdopError, DEFAULT_ORPHAN_MS, fromWireError, isCmdopError } from '@cmdop/protocol'
+import { CmdopError, DEFAULT_ORPHAN_MS, fromWireError, isCmdopError, type RestrictionsInput } from '@cmdop/protocol'
 import { z } from 'zod'
 import type { RestClient } from '../rest-client.ts'
+import { knownRestrictions } from '../restrictions.ts'
 import { wait } from '../wait.ts'
 import { type AskFrame, readFrame } from './frames.ts'
 import { readServerEvents } from './server-events.ts'
@@ -20,6 +21,8 @@ export interface AskOptions {
   pin?: string | undefined
   /** `changes`: confirm whatever is not declared to change nothing. Default `suspicious`: only after suspicious data. */
   confirm?: 'suspicious' | 'changes' | undefined
+  /** What nothing in it may do; the kernel of the machine holds it. What was changed, or would be, is in `effects` of `done`. */
+  restrictions?: RestrictionsInput | undefined
   /** Seconds the task may take. */
   timeoutSeconds?: number | undefined
   /** Milliseconds the machine waits for this client after a lost connection. Default 30,000. */
@@ -154,7 +157,7 @@ export class AskStream implements AsyncIterable<AskFrame>, AsyncDisposable {
       timeout_seconds: options.timeoutSeconds,
       orphan_ms: options.orphanMs,
       pin: options.pin,
-      options: options.confirm === undefined ? undefined : { confirm: options.confirm },
+      options: { confirm: options.confirm, restrictions: knownRestrictions(options.restrictions) },
     }
     return readServerEvents(await rest.stream({ method: 'POST', path: asked, body, signal }))
   }

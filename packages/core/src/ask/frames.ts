@@ -1,4 +1,4 @@
-import { AskWireFrame, type WireError } from '@cmdop/protocol'
+import { AskWireFrame, type EffectSummary, type WireError } from '@cmdop/protocol'
 
 /** What an ask says. Exactly one `done` comes, as the last frame; an ask that fails throws. */
 export type AskFrame = { readonly id: string } & AskFields
@@ -39,6 +39,10 @@ type AskFields =
       readonly tokensIn: number | null
       readonly tokensOut: number | null
       readonly costUsd: number | null
+      /** Its journal: `client.runs.entries(runId)`. */
+      readonly runId: string
+      /** What it changed under restrictions, or would change. */
+      readonly effects: readonly EffectSummary[]
     }
   /** A frame of a newer relay. */
   | { readonly type: 'unknown'; readonly raw: unknown }
@@ -69,7 +73,7 @@ function fieldsOf(frame: Exclude<AskWireFrame, { type: 'error' }>): AskFields {
     }
     case 'done':
   }
-  const { duration_ms, session_id, tokens_in, tokens_out, cost_usd, ...rest } = frame
+  const { duration_ms, session_id, tokens_in, tokens_out, cost_usd, run_id, ...rest } = frame
   return {
     ...rest,
     durationMs: duration_ms,
@@ -77,5 +81,6 @@ function fieldsOf(frame: Exclude<AskWireFrame, { type: 'error' }>): AskFields {
     tokensIn: tokens_in,
     tokensOut: tokens_out,
     costUsd: cost_usd,
+    runId: run_id,
   }
 }

@@ -64,6 +64,8 @@ export function doneFrame(record: RunRecord, end: { conversationId: string; reje
     tokens_in: usage.inputTokens,
     tokens_out: usage.outputTokens,
     cost_usd: record.cost,
+    run_id: record.runId,
+    effects: [...record.effects],
   }
 }
 

@@ -95,6 +95,7 @@ async function operate(ask: Ask, options: TaskOptions, gate: Confirmations): Pro
     const run = conversation.sendStream(params.prompt, {
       agentType: params.agentType,
       outputSchema: params.outputSchema,
+      restrictions: params.restrictions,
       budget: params.timeoutSeconds === undefined ? undefined : { seconds: params.timeoutSeconds },
       signal,
     })

@@ -3,7 +3,9 @@ import { WireError } from '../errors.ts'
 import { CallId } from '../messages/call-id.ts'
 import { SignedPermit } from '../messages/permit.ts'
 import { RunAppend, RunCreate, RunId } from '../runs.ts'
+import { EffectSummary } from './effects.ts'
 import { DEFAULT_ORPHAN_MS, MAX_ORPHAN_MS } from './exec.ts'
+import { Restrictions } from './restrictions.ts'
 
 /**
  * Lanes of `ask` and `ask.attach`, each with one JSON text a line. The machine sends {@link AskLine}s on `frames` and
@@ -37,6 +39,8 @@ export const AskParams = z.strictObject({
   outputSchema: z.record(z.string(), z.unknown()).optional(),
   /** `changes`: whatever is not declared to change nothing waits for a person. `suspicious`: only after suspicious data. */
   confirm: z.enum(['suspicious', 'changes']).default('suspicious'),
+  /** What nothing in it may do; the kernel of the machine holds it. */
+  restrictions: Restrictions.optional(),
   /** Whether the relay sends a PIN on its lane once the machine has accepted. */
   pin: z.boolean().default(false),
   /** Milliseconds that it goes on without anybody who listens. It asks for no permit meanwhile. */
@@ -122,6 +126,10 @@ export const AskWireFrame = z.discriminatedUnion('type', [
     tokens_in: z.number().nullable(),
     tokens_out: z.number().nullable(),
     cost_usd: z.number().nullable(),
+    /** Its journal on the relay. */
+    run_id: z.string(),
+    /** What it changed under restrictions, or would change. */
+    effects: z.array(EffectSummary),
   }),
   WireError.extend({ type: z.literal('error') }),
 ])

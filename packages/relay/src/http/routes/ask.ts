@@ -183,6 +183,7 @@ function askOf(target: string, body: AskRequest): AskCall {
     ...(body.output_schema === undefined ? {} : { outputSchema: body.output_schema }),
     ...(body.orphan_ms === undefined ? {} : { orphanMs: body.orphan_ms }),
     ...(options?.confirm === undefined ? {} : { confirm: options.confirm }),
+    ...(options?.restrictions === undefined ? {} : { restrictions: options.restrictions }),
     ...(pin === undefined ? {} : { pin: true }),
   }
   return { method: 'ask', target, callId, params, pin }
