@@ -7,6 +7,7 @@ import * as z from 'zod'
 import { z as z3 } from 'zod/v3'
 import { createAgent } from './agent.ts'
 import type { OutputSchemaInput } from './output/output-schema.ts'
+import { Secret } from './redact/secret.ts'
 import { localMachine } from './testing/local-machine.ts'
 import { sampleFacts } from './testing/sample-facts.ts'
 import { scriptedModel } from './testing/scripted-model.ts'
@@ -174,11 +175,7 @@ test('an answer that does not fit goes back with path and message, and counts as
 
 test('after two repairs of any form the run fails with its text, steps and usage', async () => {
   const wrong = { tool: 'final_result', input: { word: 7 } }
-  using world = scriptedWorld([
-    { calls: [wrong] },
-    { text: 'I am done: {"word": 8}' },
-    { text: 'Last words.', calls: [wrong] },
-  ])
+  using world = scriptedWorld([{ calls: [wrong] }, { text: '{"word": 8}' }, { text: 'Last words.', calls: [wrong] }])
   const error = await failure(world.agent.run('Answer', { outputSchema: Answer }))
   expect(error).toMatchObject({
     code: 'output_invalid',
@@ -195,6 +192,34 @@ test('after two repairs of any form the run fails with its text, steps and usage
   expect(world.seen[2]?.userTexts.at(-1)).toContain('- word: Invalid input: expected string, received number')
 })
 
+test('an example in prose is no answer', async () => {
+  using world = scriptedWorld([
+    { text: 'I could not reach it. A healthy answer would look like {"word": "example"}.' },
+    { calls: [answer] },
+  ])
+  expect((await world.agent.run('Answer', { outputSchema: Answer })).output).toEqual({ word: 'yes' })
+})
+
+test('a text that was cut off is no answer: it is asked for once more, and then the run fails', async () => {
+  using world = scriptedWorld([
+    { text: 'half of an ans', finishReason: 'length' },
+    { text: 'the whole answer' },
+    ...Array.from({ length: 3 }, () => ({ text: 'half of an ans', finishReason: 'length' as const })),
+  ])
+  expect(await world.agent.run('Answer')).toMatchObject({ output: 'the whole answer', repaired: true })
+  expect(world.seen[1]?.userTexts.at(-1)).toContain('cut off')
+  expect(await failure(world.agent.run('Answer'))).toMatchObject({ code: 'output_invalid' })
+})
+
+test('a secret that a caller puts into prompt or context does not reach the model', async () => {
+  using world = scriptedWorld([{ text: 'Done.' }])
+  const secrets = [new Secret('hunter2-"ünd"-more')]
+  const prompt = `Log in with ${secrets[0]?.reveal()}`
+  await world.agent.run(prompt, { secrets, context: { pass: [secrets[0]?.reveal()] } })
+  expect(world.seen[0]?.userTexts.join()).toContain('Log in with [redacted]')
+  expect(JSON.stringify(world.seen)).not.toContain('hunter2')
+})
+
 test('the number of repairs can be chosen', async () => {
   using world = scriptedWorld([{ text: 'no' }])
   const error = await failure(world.agent.run('Answer', { outputSchema: Answer, maxRepairs: 0 }))
@@ -203,7 +228,6 @@ test('the number of repairs can be chosen', async () => {
 
 test.each([
   ['a fence', 'Here:\n```json\n{"word": "yes"}\n```\nBye.'],
-  ['prose around it', 'The answer is {"word": "yes"} as you see.'],
   ['a trailing comma', '{"word": "yes",}'],
 ])('JSON in a text is salvaged from %s', async (_, text) => {
   using world = scriptedWorld([{ text }])

@@ -30,6 +30,8 @@ export interface KeptConversation {
   readonly nonce: string
   /** Oldest first. */
   readonly turns: readonly (readonly ModelMessage[])[]
+  /** Whether there was data in it that looks like instructions, also in a turn that is forgotten. */
+  readonly tainted?: boolean | undefined
 }
 
 /**
@@ -40,6 +42,7 @@ export function createConversation(parts: AgentParts, defaults: RunOptions, kept
   const fence = createFence(kept?.nonce)
   const bound = { ...parts, restrictions: [...parts.restrictions, ...ownRestrictions(defaults)] }
   let turns = [...(kept?.turns ?? [])]
+  let isTainted = kept?.tainted ?? false
   let busy = false
   const sendStream = (prompt: string, options: RunOptions = {}): RunStream => {
     const all: RunOptions = { agentType: 'chat', ...defaults, ...options }
@@ -51,7 +54,7 @@ export function createConversation(parts: AgentParts, defaults: RunOptions, kept
       { ...all, restrictions: options.restrictions },
       {
         type: agentTypeOf(all.agentType),
-        earlier: { messages: earlier, fence },
+        earlier: { messages: earlier, fence, tainted: isTainted },
       },
     )
     return createRunStream(task, {
@@ -60,7 +63,8 @@ export function createConversation(parts: AgentParts, defaults: RunOptions, kept
         busy = true
       },
       onEnd: () => void (busy = false),
-      onCompleted: (messages) => {
+      onCompleted: ({ messages, tainted }) => {
+        isTainted = tainted
         turns = shortened([...turns, messages.slice(earlier.length)])
       },
     })
@@ -73,9 +77,12 @@ export function createConversation(parts: AgentParts, defaults: RunOptions, kept
       return turns.flat()
     },
     get kept() {
-      return { nonce: fence.nonce, turns }
+      return { nonce: fence.nonce, turns, ...(isTainted ? { tainted: true } : {}) }
     },
-    clear: () => void (turns = []),
+    clear: () => {
+      turns = []
+      isTainted = false
+    },
   }
 }
 

@@ -84,7 +84,14 @@ for (const wire of wireNames) {
     const agent = createAgent({ machine: localMachine(sampleFacts()), env: server.env(wire) })
     await expect(agent.run('Answer', { outputSchema: Answer })).rejects.toMatchObject({
       code: 'model',
+      retryable: true,
       details: { statusCode: 500, attempts: 3 },
+    })
+    await using refusing = await startModelServer([{ status: 400 }])
+    const refused = createAgent({ machine: localMachine(sampleFacts()), env: refusing.env(wire) })
+    await expect(refused.run('Answer', { outputSchema: Answer })).rejects.toMatchObject({
+      code: 'model',
+      retryable: false,
     })
   })
 

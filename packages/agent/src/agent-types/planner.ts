@@ -34,7 +34,7 @@ export const planner: AgentType = {
   async *work(task, context) {
     const accepted = yield* operate(task, context)
     const steps = PlanSteps.parse(accepted.beside['plan'] ?? accepted.output).steps
-    const plan = new Plan(steps, planExecutor(task))
+    const plan = new Plan(steps, planExecutor({ ...task, tainted: context.state.tainted }))
     context.state.plan = plan
     return accepted.beside['plan'] === undefined ? { ...accepted, output: plan } : accepted
   },

@@ -34,7 +34,14 @@ export const router: AgentType = {
     if (typeof route.to === 'function')
       return handled(await callHandler(route.to, decision, { task, runId: state.runId, signal }), task)
     const options = childOptions(task)
-    const parent: ParentRun = { ledger: task.ledger, gate: task.gate, signal, waitsForApproval, restrictions }
+    const parent: ParentRun = {
+      ledger: task.ledger,
+      gate: task.gate,
+      signal,
+      waitsForApproval,
+      restrictions,
+      tainted: state.tainted,
+    }
     const runId = handlerRunIdOf(task.history?.runId ?? state.runId)
     const history = await childHistory(task, route.to, runId)
     const child = createChildTask(task, route.to, { prompt: decision.task, options, parent, runId, history })

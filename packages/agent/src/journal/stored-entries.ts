@@ -58,6 +58,7 @@ const EntryV1 = z.discriminatedUnion('type', [
       evidence: z.boolean(),
       builtInTools: z.array(z.string()).optional(),
       readOnlyTools: z.array(z.string()).optional(),
+      tainted: z.boolean().optional(),
       restrictions: z.array(Restrictions).optional(),
     }),
   }),

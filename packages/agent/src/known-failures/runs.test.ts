@@ -180,6 +180,41 @@ test('25. output that gives instructions changes nothing about tools, gate or bu
   expect(text.indexOf(attack)).toBeLessThan(text.indexOf(`</data-${nonce}>`))
 })
 
+test('25. what looked like instructions is remembered in the next turn, after a restart, and when a plan is executed', async () => {
+  const asked: GateRequest[] = []
+  const gate = {
+    decide: async (request: GateRequest) => {
+      asked.push(request)
+      return { decision: 'allow' } as const
+    },
+  }
+  const step = { description: 'a', command: 'true', danger: 'low', reversible: true, expectedEffect: 'none' }
+  using model = scriptedModel([
+    { calls: [shell(`echo "${attack}"`)] },
+    { text: 'Read.' },
+    { calls: [shell('true')] },
+    { text: 'Done.' },
+    { calls: [shell('true')] },
+    { text: 'Done.' },
+    { calls: [{ tool: 'read_file', input: { path: import.meta.filename } }] },
+    { calls: [{ tool: 'final_result', input: { steps: [step] } }] },
+  ])
+  const agent = createAgent({ machine: localMachine(sampleFacts()), model, gate, env: {} })
+  const talk = agent.conversation({ agentType: 'terminal' })
+  await talk.send('Read it')
+  await talk.send('And now?')
+  await agent
+    .conversation({ agentType: 'terminal' }, JSON.parse(JSON.stringify(talk.kept)) as typeof talk.kept)
+    .send('And after a restart?')
+  expect(asked.map(({ tainted }) => tainted)).toEqual([false, true, true])
+  const { output: plan } = await agent.run('Plan it', { agentType: 'planner' })
+  await plan.execute()
+  expect(asked.slice(3).map(({ tool, tainted }) => [tool, tainted])).toEqual([
+    ['read_file', false],
+    ['run_command', true],
+  ])
+})
+
 test('25. output cannot close its own fence, even when it has learned the nonce', async () => {
   using world = scriptedWorld([
     { calls: [shell('true')] },

@@ -15,7 +15,7 @@ export interface ModelSource {
 
 /**
  * Any failure of a model call as a coded error: `config` that names the variable for a key the server refuses, `model`
- * for the rest. A model in this process may throw a {@link CmdopError} of its own, which stays as it is.
+ * for the rest, retryable if the server may answer another time. A model in this process may throw a {@link CmdopError} of its own, which stays as it is.
  * What the server said is kept, without keys; the request is not.
  */
 export function modelError(error: unknown, source: ModelSource): CmdopError {
@@ -27,6 +27,7 @@ export function modelError(error: unknown, source: ModelSource): CmdopError {
   const { provider, id } = source.identity
   const options = {
     cause: new Error(said),
+    idempotent: APICallError.isInstance(last) && last.isRetryable,
     details: { provider, model: id, attempts, ...(statusCode === undefined ? {} : { statusCode }) },
   }
   if ((statusCode === 401 || statusCode === 403) && source.keySetting !== undefined) {

@@ -4,14 +4,14 @@ import { jsonrepair } from 'jsonrepair'
 const maxText = 1_000_000
 
 /**
- * JSON values a text may hold, likeliest first: its code fences, the whole text, its first balanced object or array.
- * Each is parsed strictly, then repaired (trailing commas, single quotes, bare keys). Prose is never read: a candidate
- * begins with a bracket, and one whose brackets never close is not completed, because a part of a list is not the list.
+ * JSON values that a text gives: its code fence, if it has just one, and the whole text. Each is parsed strictly, then repaired
+ * (trailing commas, single quotes, bare keys). Prose is never read: JSON in a sentence may be an example of an answer; and what
+ * never closes its brackets is not completed, because a part of a list is not the list.
  */
 export function salvageJson(text: string): unknown[] {
   if (text.length > maxText) return []
   const fences = [...text.matchAll(/```[a-z0-9]*\s*\n([\s\S]*?)```/gi)].map((match) => match[1] ?? '')
-  const candidates = [...fences, text, balanced(text)].map((candidate) => candidate.trim())
+  const candidates = [...(fences.length === 1 ? fences : []), text].map((candidate) => candidate.trim())
   return [...new Set(candidates)].flatMap((candidate) => (/^[[{]/.test(candidate) ? parse(candidate) : []))
 }
 

@@ -80,6 +80,8 @@ export interface KeptSettings {
   readonly evidence: boolean
   readonly builtInTools?: readonly string[] | undefined
   readonly readOnlyTools?: readonly string[] | undefined
+  /** It began with data that looks like instructions; absent: it did not. */
+  readonly tainted?: boolean | undefined
   /** All of them held; absent: there were none. */
   readonly restrictions?: readonly Restrictions[] | undefined
 }

@@ -8,6 +8,8 @@ export const redactedMark = '[redacted]'
 export interface Redactor {
   /** The text without secrets. */
   text(text: string): string
+  /** The text without the secrets that were given, in every encoding; nothing is guessed by names. */
+  known(text: string): string
   /** The bytes from `start` to `end`, without what a secret has in them that may begin before or end after. */
   within(data: Uint8Array, start: number, end: number): Buffer
   /** A value of JSON without secrets in its texts and keys. */
@@ -35,12 +37,13 @@ const maxLearned = 200
  * too, and remembered, so that it is found again without its name and in other encodings.
  */
 export function createRedactor(secrets: readonly string[]): Redactor {
-  const known = new Set(secrets)
-  let matcher = createMatcher([...known])
+  const all = new Set(secrets)
+  const givenMatcher = createMatcher(secrets)
+  let matcher = givenMatcher
   const learn = (value: string): void => {
-    if (!looksRandom(value) || known.has(value) || known.size >= secrets.length + maxLearned) return
-    known.add(value)
-    matcher = createMatcher([...known])
+    if (!looksRandom(value) || all.has(value) || all.size >= secrets.length + maxLearned) return
+    all.add(value)
+    matcher = createMatcher([...all])
   }
   const clean = (bytes: string): string => cut(bytes, [...assignedValues(bytes, learn), ...matcher.find(bytes)])
   const text = (given: string): string =>
@@ -55,7 +58,11 @@ export function createRedactor(secrets: readonly string[]): Redactor {
       .map(([from, to]): Range => [Math.max(from, start) - start, Math.min(to, end) - start])
     return Buffer.from(cut(bytes.slice(start, end), touched), 'latin1')
   }
-  return { text, within, value: (value) => deep(value, text), stream: () => stream(() => matcher, learn) }
+  const known = (given: string): string => {
+    const bytes = Buffer.from(given).toString('latin1')
+    return Buffer.from(cut(bytes, [...givenMatcher.find(bytes)]), 'latin1').toString()
+  }
+  return { text, known, within, value: (value) => deep(value, text), stream: () => stream(() => matcher, learn) }
 }
 
 /** A word such as `required` must not be cut out of everything that follows. */
@@ -69,12 +76,9 @@ const noValue = /^(?:\[redacted\]|\[secret\]|true|false|null|none|undefined|\*+|
 type Range = readonly [start: number, end: number]
 
 function* assignedValues(bytes: string, learn: (value: string) => void): Generator<Range> {
-  for (const match of assignmentsIn(bytes)) {
-    const [whole, name = '', double, single, bare] = match
-    const value = double ?? single ?? bare ?? ''
-    if (!isSecretName(name) || noValue.test(value)) continue
+  for (const { value, start } of assignmentsIn(bytes)) {
+    if (noValue.test(value)) continue
     learn(Buffer.from(value, 'latin1').toString())
-    const start = match.index + whole.length - value.length - (bare === undefined ? 1 : 0)
     yield [start, start + value.length]
   }
 }

@@ -15,20 +15,36 @@ export function isSecretName(candidate: string): boolean {
   return whole.test(candidate) && !harmless.test(candidate)
 }
 
-const assignment = new RegExp(
-  `(?<![A-Za-z0-9_.-])(${name})["']?\\s{0,4}[=:]\\s{0,4}(?:"([^"\\n]{1,8192})"|'([^'\\n]{1,8192})'|([^\\s"',;]{1,8192}))`,
-  'gi',
-)
+/** A name with what stands between it and its value. Bounded, so that no text takes more than linear time. */
+const named = /(?<![A-Za-z0-9_.-])([A-Za-z0-9][A-Za-z0-9_.-]{0,127})["']?\s{0,4}[=:]\s{0,4}/g
+
+/** A value in double quotes, in single ones, or without. */
+const valued = /"([^"\n]{1,8192})"|'([^'\n]{1,8192})'|([^\s"',;]{1,8192})/y
 
 /** A text without one of these has no such assignment, and needs no closer look. */
 export function mayAssign(text: string): boolean {
   return /key|secret|token|passw|passphrase|credential|string|database|dsn/i.test(text)
 }
 
-/**
- * Assignments whose name may be one of a secret: `NAME=value`, `NAME: value`, `"name": "value"`. Group 1 is the name, the
- * next three are the value in double quotes, in single ones and without.
- */
-export function assignmentsIn(text: string): Iterable<RegExpExecArray> {
-  return mayAssign(text) ? text.matchAll(assignment) : []
+/** A value that a text assigns to a name that looks like a secret's. */
+export interface SecretAssignment {
+  readonly value: string
+  /** Where it begins. */
+  readonly start: number
+}
+
+/** What is assigned to secrets: `NAME=value`, `NAME: value`, `"name": "value"`. */
+export function* assignmentsIn(text: string): Generator<SecretAssignment> {
+  if (!mayAssign(text)) return
+  const names = new RegExp(named)
+  const values = new RegExp(valued)
+  for (let match = names.exec(text); match !== null; match = names.exec(text)) {
+    const [{ length }, name = ''] = match
+    values.lastIndex = match.index + length
+    const [, double, single, bare] = (isSecretName(name) ? values.exec(text) : null) ?? []
+    const value = double ?? single ?? bare
+    // What follows another name may itself be an assignment.
+    names.lastIndex = value === undefined ? match.index + name.length : values.lastIndex
+    if (value !== undefined) yield { value, start: match.index + length + (bare === undefined ? 1 : 0) }
+  }
 }

@@ -33,6 +33,7 @@ function plainForms(text: string): string[] {
     json,
     json.replaceAll('/', '\\/'),
     asciiJson(json),
+    asciiJson(json, true),
     url,
     strict,
     lowerEscapes(url),
@@ -64,9 +65,12 @@ function lowerEscapes(text: string): string {
   return text.replace(/%[0-9A-F]{2}/g, (escape) => escape.toLowerCase())
 }
 
-/** JSON as writers make it that keep to ASCII. */
-function asciiJson(json: string): string {
-  return json.replace(/[^\0-\x7f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+/** JSON as writers make it that keep to ASCII, with digits in either case. */
+function asciiJson(json: string, upper = false): string {
+  return json.replace(/[^\0-\x7f]/g, (character) => {
+    const digits = character.charCodeAt(0).toString(16).padStart(4, '0')
+    return `\\u${upper ? digits.toUpperCase() : digits}`
+  })
 }
 
 function asBytes(text: string): string {

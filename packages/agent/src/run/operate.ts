@@ -97,7 +97,7 @@ async function* step(loop: Loop): AsyncGenerator<ProgressEvent, Accepted | undef
   yield { type: 'usage', usage: state.usage, cost: task.ledger.cost }
   signal.throwIfAborted()
   if (outcome.finishReason === 'content-filter') throw refused(outcome.text, task)
-  if (outcome.calls.length === 0) return offered(offer, outcome.text, { state, desk })
+  if (outcome.calls.length === 0) return offered(offer, outcome, { state, desk, typed })
   const closed = last ? 'this is the last step, and it takes only the answer.' : undefined
   const { parts, accepted } = yield* answerCalls(
     outcome.calls,
@@ -148,13 +148,17 @@ async function* newStep(loop: Loop, offer: Offer): AsyncGenerator<ProgressEvent,
   return outcome
 }
 
+const cutOff =
+  'The answer was cut off at the limit of output tokens of the model server. Give the whole of it again, in fewer words.'
+
 /** The answer in a text, or a message that says what is missing. */
 async function offered(
   { missing }: Offer,
-  text: string,
-  { state, desk }: Pick<Loop, 'state' | 'desk'>,
+  { text, finishReason }: StepOutcome,
+  { state, desk, typed }: Pick<Loop, 'state' | 'desk'> & { readonly typed: boolean },
 ): Promise<Accepted | undefined> {
-  const verdict = missing === undefined ? await desk.offerText(text, state.toolCalls) : desk.refuse(missing)
+  const issue = missing ?? (finishReason === 'length' && !typed ? cutOff : undefined)
+  const verdict = issue === undefined ? await desk.offerText(text, state.toolCalls) : desk.refuse(issue)
   if (verdict.accepted) return verdict
   state.messages.push({ role: 'user', content: verdict.reply })
   return undefined

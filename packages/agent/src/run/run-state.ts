@@ -69,6 +69,8 @@ interface RunOrigin {
   readonly ledger: Ledger
   readonly messages: readonly ModelMessage[]
   readonly warnings: readonly string[]
+  /** Whether it begins with data that looks like instructions. Default false. */
+  readonly tainted?: boolean | undefined
   /** Of a run that goes on. Default: a new one. */
   readonly runId?: string | undefined
   /** Milliseconds that were worked on it before. */
@@ -82,6 +84,7 @@ export function startRunState({
   ledger,
   messages,
   warnings,
+  tainted = false,
   runId = randomUUID(),
   elapsedMs = 0,
 }: RunOrigin): RunState {
@@ -107,7 +110,7 @@ export function startRunState({
       return usage
     },
     get tainted() {
-      return toolCalls.some((call) => call.suspicious.length > 0)
+      return tainted || toolCalls.some((call) => call.suspicious.length > 0)
     },
     nextLabel: () => `c${++labels}`,
     addStep: (outcome, durationMs) => {

@@ -35,7 +35,7 @@ export interface RunHooks {
   readonly onStart?: () => void
   readonly onEnd?: () => void
   /** Its conversation, when it has an answer. */
-  readonly onCompleted?: (messages: RunState['messages']) => void
+  readonly onCompleted?: (state: Pick<RunState, 'messages' | 'tainted'>) => void
 }
 
 /** A run that has not started. Nothing is sent before it does. */
@@ -107,12 +107,20 @@ export async function* runEvents<Output>(
   stop: AbortController,
   hooks: RunHooks = {},
 ): AsyncGenerator<RunEvent<Output>, void, void> {
-  const { type, source, ledger, messages, warnings, history } = task
+  const { type, source, ledger, messages, warnings, tainted, history } = task
   const goesOn =
     history?.use === 'resume'
       ? { runId: history.runId, elapsedMs: history.elapsedMs }
       : { runId: history === undefined ? task.runId : undefined }
-  const state = startRunState({ model: source.identity, agentType: type.name, ledger, messages, warnings, ...goesOn })
+  const state = startRunState({
+    model: source.identity,
+    agentType: type.name,
+    ledger,
+    messages,
+    warnings,
+    tainted,
+    ...goesOn,
+  })
   const desk = createAnswerDesk(task.schema, task.maxRepairs)
   const telemetry = startTelemetry({ runId: state.runId, agentType: type.name, model: source.identity })
   const limits = stopsAtLimits(task, stop)
@@ -139,7 +147,7 @@ export async function* runEvents<Output>(
     await writeEnd(task, runId, output)
     await leave()
     const record = state.record({ status: 'completed', output, evidence, strategy, ...known(desk, workplace) })
-    hooks.onCompleted?.(state.messages)
+    hooks.onCompleted?.(state)
     end = { type: 'result', output: output as Output, result: record as RunResult<Output> }
   } catch (thrown) {
     const error = failureOf(thrown, { state, stop })

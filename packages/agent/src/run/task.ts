@@ -92,6 +92,15 @@ export interface ParentRun {
   readonly signal: AbortSignal
   readonly waitsForApproval: boolean
   readonly restrictions: readonly Restrictions[]
+  readonly tainted: boolean
+}
+
+/** What was said before in a conversation. */
+export interface EarlierTurns {
+  readonly messages: readonly ModelMessage[]
+  readonly fence: Fence
+  /** Whether there is data in it that looks like instructions. */
+  readonly tainted: boolean
 }
 
 /** What a task is made of, beside the agent and the options. */
@@ -99,7 +108,7 @@ export interface TaskOrigin {
   readonly type: AgentType
   readonly parent?: ParentRun | undefined
   /** Of an earlier conversation, with the fence it used. */
-  readonly earlier?: { readonly messages: readonly ModelMessage[]; readonly fence: Fence } | undefined
+  readonly earlier?: EarlierTurns | undefined
   /** Of a run that has begun before. */
   readonly history?: History | undefined
   /** Of a run that is to be found again by it. Default: a new one. */
@@ -140,6 +149,8 @@ export interface Task extends CallTask, Omit<AgentParts, 'journal'> {
   readonly maxRepairs: number
   readonly signal: AbortSignal | undefined
   readonly options: RunOptions
+  /** Whether it begins with data that looks like instructions. */
+  readonly tainted: boolean
   /** Default: a new one. */
   readonly runId: string | undefined
 }
@@ -168,6 +179,7 @@ export function createTask(agent: AgentParts, prompt: string, options: RunOption
   const budget = parseBudget(options.budget)
   const price = priceOf(agent.source.identity, agent.prices)
   const { env, secrets } = environmentOf(options, agent.secrets)
+  const redactor = createRedactor(secrets)
   const schema =
     schemaInput === undefined
       ? undefined
@@ -185,11 +197,12 @@ export function createTask(agent: AgentParts, prompt: string, options: RunOption
     labelled: evidence,
     messages: history?.started.messages ?? [
       ...(earlier?.messages ?? []),
-      { role: 'user', content: firstMessage(prompt, options.context, fence) },
+      { role: 'user', content: redactor.known(firstMessage(prompt, options.context, fence)) },
     ],
     history,
     runId,
-    redactor: createRedactor(secrets),
+    tainted: history?.started.settings.tainted ?? parent?.tainted ?? earlier?.tainted ?? false,
+    redactor,
     restrictions,
     openTools: openToolsOf(options, type, { asker: agent.asker, isRestricted: restrictions.some(isRestricted) }),
     env,

@@ -40,6 +40,7 @@ export async function writeStart(task: Task, state: RunState, opened: OpenedTool
       evidence,
       ...(builtInTools === undefined ? {} : { builtInTools }),
       ...(readOnlyTools === undefined ? {} : { readOnlyTools }),
+      ...(task.tainted ? { tainted: true } : {}),
       ...(task.restrictions.length === 0 ? {} : { restrictions: task.restrictions }),
     },
   })
