@@ -11,6 +11,7 @@ import {
 } from '@cmdop/protocol'
 import type { Platform, Sha256Hash } from './platform.ts'
 import type { RestClient } from './rest-client.ts'
+import { activeTraceparent } from './trace-context.ts'
 import type { RunJournals } from './runs.ts'
 import { type ClientSettings, requireToken } from './settings.ts'
 import { abortable, wait } from './wait.ts'
@@ -63,6 +64,7 @@ export class Channels {
    * Throws what it was refused with, or `timeout` without a first answer.
    */
   async open(call: MachineCall, prepare?: (channel: Channel) => void): Promise<Channel> {
+    const traceparent = activeTraceparent()
     const connection = await abortable(this.connect(), call.signal)
     // Nothing is asked for that is not wanted any more: it might begin before the change of mind arrives.
     if (call.signal?.aborted === true) throw new CmdopError('cancelled', 'The call was cancelled before it began.')
@@ -72,6 +74,7 @@ export class Channels {
       params: call.params,
       callId: call.callId,
       ...(call.deadlineMs === undefined ? {} : { deadlineMs: call.deadlineMs }),
+      ...(traceparent === undefined ? {} : { traceparent }),
     })
     prepare?.(channel)
     await this.#within(channel, channel.accepted, { ...call, takesTime: false })

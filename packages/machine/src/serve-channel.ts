@@ -12,6 +12,7 @@ import type { Logger } from 'pino'
 import { answer } from './answer.ts'
 import { callHandler, type Handlers } from './call-handler.ts'
 import type { CallTable } from './exec/call-table.ts'
+import { traced } from './exec/traced.ts'
 import type { FileService } from './files/file-handlers.ts'
 import type { PermitChecker } from './permit-checker.ts'
 import { createEffectHandlers } from './restricted/effects/effect-handlers.ts'
@@ -34,7 +35,7 @@ export type ChannelServer = (channel: Channel, permit?: SignedPermit) => void
 /** Serves the channels that come from the relay: permit first, then parameters, then the method. Errors reset the channel. */
 export function createChannelServer(options: ServeOptions, more: Handlers = {}): ChannelServer {
   const handlers: Handlers = {
-    exec: (channel, params, permit) => options.calls.start(channel, params, permit),
+    exec: (channel, params, permit) => options.calls.start(channel, traced(params, channel.open), permit),
     'exec.attach': (channel, params, permit) => options.calls.attach(channel, params, permit),
     'exec.result': (channel, _, permit) => options.calls.result(channel, permit),
     facts: (channel) => answer(channel, readFactsOnce),

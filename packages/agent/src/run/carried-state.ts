@@ -121,8 +121,8 @@ interface Prelude {
 function prelude({ nonce, own, readOnly }: Prelude): string {
   const load = [`__cmdop_file=$${FILE}`, `unset ${PRELUDE} ${FILE}`, '[ -f "$__cmdop_file" ] && . "$__cmdop_file"']
   if (readOnly) return `${load.join('; ')}; :`
-  // The call's own marker and the directories are each command's own.
-  const names = ['PWD', 'OLDPWD', 'CMDOP_CALL', ...own.filter((name) => /^[A-Za-z_]\w*$/.test(name))]
+  // The call's own marker, its trace and the directories are each command's own.
+  const names = ['PWD', 'OLDPWD', 'CMDOP_CALL', 'TRACEPARENT', ...own.filter((name) => /^[A-Za-z_]\w*$/.test(name))]
   const exported = `$(unset ${names.join(' ')}; export -p)`
   const atExit = [
     '{ set +x; } 2>/dev/null',
