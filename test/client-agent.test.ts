@@ -1,7 +1,9 @@
+import type { RunError } from '@cmdop/agent'
 import { scriptedModel, type ScriptedStep } from '@cmdop/agent/testing'
 import { Client } from 'cmdop'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
+import { startAsked } from './asked-world.ts'
 import { newMark, whenRunning } from './marked.ts'
 import { startWorld, type World } from './world.ts'
 
@@ -102,4 +104,38 @@ test('events of a stream have content, tool and output, and its result is that o
   }
   expect(seen).toEqual(['I look.', 'run_command', 'Done.'])
   expect(await stream.result).toMatchObject({ output: 'Done.' })
+})
+
+test('a run goes on, is played, and a talk is kept, on the machine that is set', async () => {
+  await using world = await startWorld()
+  using model = scriptedModel([looks, { error: new Error('Away.') }, says, { text: 'Hello.' }, { text: 'Again.' }])
+  const agent = { model, maxRetries: 0 }
+  await using client = new Client({ baseUrl: world.relay.url, token: world.relay.firstKey, agent })
+  await client.terminal.setMachine(world.machine.name)
+  const stopped = (await client.agent.run('Look').catch((reason: unknown) => reason)) as RunError
+  const resumed = await client.agent.resume(stopped.result.runId)
+  expect(resumed).toMatchObject({ output: 'Done.', runId: stopped.result.runId })
+  expect((await client.agent.replay(resumed.runId)).output).toBe('Done.')
+  const talk = client.agent.conversation()
+  await talk.send('Hello?')
+  const kept = JSON.parse(JSON.stringify(talk.kept)) as typeof talk.kept
+  const machine = await client.machine(world.machine.name)
+  expect((await client.agent.conversation({ machine }, kept).send('And now?')).output).toBe('Again.')
+  expect(model.seen.at(-1)?.userTexts).toEqual(['Hello?', 'And now?'])
+})
+
+test('ask_machine gives a task to the operator of another machine, through the relay', async () => {
+  await using asked = await startAsked([{ text: 'All is well on db.' }], { machines: 2 })
+  const call = { tool: 'ask_machine', input: { machine: 'machine-1', prompt: 'Are you well?' } }
+  using model = scriptedModel([{ calls: [call] }, says])
+  await using client = clientOf(asked.world, model)
+  await client.terminal.setMachine('machine-0')
+  await client.agent.run('Ask it')
+  expect(model.seen[1]?.toolResults[0]?.text).toMatch(/source="answer of machine-1.*\nAll is well on db\./s)
+  const { items } = await client.runs.list()
+  const names = new Map(asked.world.machines.map(({ id, name }) => [id, name]))
+  expect(items.map(({ machineId, askId }) => [names.get(machineId), askId === null]).toSorted()).toEqual([
+    ['machine-0', true],
+    ['machine-1', false],
+  ])
 })

@@ -51,11 +51,11 @@ export async function toldClient(
   return { ...client, close: () => client.client.close().then(() => said) }
 }
 
-/** A client of one that serves HTTP. */
-export async function httpClient(url: string, token: string): Promise<McpClient> {
+/** A client of one that serves HTTP. `leave` ends its session, as a client does that is done. */
+export async function httpClient(url: string, token: string): Promise<McpClient & { leave(): Promise<void> }> {
   const headers = { authorization: `Bearer ${token}` }
   const transport = new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } })
-  return connected(transport)
+  return { ...(await connected(transport)), leave: () => transport.terminateSession() }
 }
 
 /** Collects the text of progress notifications. */

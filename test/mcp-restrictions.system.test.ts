@@ -1,7 +1,9 @@
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { stdioClient, toldClient } from './mcp-clients.ts'
+import { httpClient, stdioClient, toldClient } from './mcp-clients.ts'
+import { startCli } from './processes/cli.ts'
+import { waitFor } from './wait-for.ts'
 import { startWorld, type World } from './world.ts'
 
 let world: World
@@ -60,4 +62,17 @@ test('a session that somebody closed is told once, and the next call has another
   await (await world.handle.sessions.get(session.sessionId)).close()
   expect((await mcp.call('run_command', { command: 'true' })).error?.code).toBe('session_ended')
   expect((await mcp.call('run_command', { command: 'echo again' })).text).toContain('again')
+})
+
+test('over HTTP a client that leaves ends its session, and is told what it would have changed', async () => {
+  const server = startCli(['mcp', '--http', '--port', '0', '--dry-run'], env)
+  const shown = (pattern: RegExp) => waitFor(`it says ${pattern}`, () => pattern.exec(server.stderr())?.[1], 30_000)
+  await using mcp = await httpClient(await shown(/at (http:\S+)/), await shown(/shown only now: (\S+)/))
+  await mcp.call('run_command', { machine: world.handle.name, command: `rm '${folder}/kept'` })
+  await mcp.leave()
+  await shown(/(1 deleted; look with: cmdop effects show)/)
+  expect(await world.handle.sessions.list()).toEqual([])
+  expect(await readdir(folder)).toEqual(['kept'])
+  server.child.kill('SIGTERM')
+  expect(await server.done).toMatchObject({ code: 0 })
 })

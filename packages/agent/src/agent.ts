@@ -34,7 +34,7 @@ export interface AgentOptions {
   readonly journal?: Journal | false | undefined
   /** Prices of models, before the list's (`listPrices`): for `cost` and `budget.usd`. */
   readonly prices?: PriceTable | undefined
-  /** Makes the tool `ask_machine` work. */
+  /** Makes the tool `ask_machine` work: `askThrough(client)`. */
   readonly askMachine?: MachineAsker | undefined
   /** Cut out of everything that runs see, in every encoding; so are values of variables whose names look like a secret's. */
   readonly secrets?: readonly Secret[] | undefined

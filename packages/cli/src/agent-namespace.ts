@@ -1,4 +1,17 @@
-import { type AgentOptions, createAgent, type RunMethod, type RunOptions, type RunStream } from '@cmdop/agent'
+import {
+  type Agent,
+  type AgentOptions,
+  type Conversation,
+  createAgent,
+  type KeptConversation,
+  type ReplayOptions,
+  type ResumeMethod,
+  type ResumeOptions,
+  type RunMethod,
+  type RunOptions,
+  type RunSettings,
+  type RunStream,
+} from '@cmdop/agent'
 import type { Machine } from '@cmdop/core'
 import { CmdopError } from '@cmdop/protocol'
 
@@ -39,15 +52,51 @@ export class AgentNamespace {
   readonly runStream = ((prompt: string, options?: RunOptions & TargetOptions) =>
     this.#start(prompt, options)) as RunMethod<'stream', TargetOptions>
 
+  /** Goes on with a run that stopped, on its machine. See `Agent.resume`. */
+  readonly resume = (async (runId: string, { machine, ...options }: ResumeOptions & TargetOptions = {}) =>
+    this.#held(machine, this.#agent(machine).resume(runId, options))) as ResumeMethod<ResumeOptions & TargetOptions>
+
+  /** Plays a completed run again without its model. See `Agent.replay`. */
+  readonly replay = (async (runId: string, { machine, ...options }: ReplayOptions & TargetOptions = {}) =>
+    this.#held(machine, this.#agent(machine).replay(runId, options))) as ResumeMethod<ReplayOptions & TargetOptions>
+
+  /** A talk that goes on, on the machine that is set now. `defaults`: options of every turn; `kept`: of one of another process. */
+  conversation({ machine, ...defaults }: RunSettings & TargetOptions = {}, kept?: KeptConversation): Conversation {
+    const talk = this.#agent(machine).conversation(defaults, kept)
+    if (machine !== undefined) return talk
+    const sendStream = (prompt: string, options: RunOptions = {}): RunStream =>
+      new HeldRunStream(talk.sendStream(prompt, options) as RunStream, this.#target)
+    return {
+      send: (async (prompt: string, options?: RunOptions) =>
+        sendStream(prompt, options).result) as Conversation['send'],
+      sendStream: sendStream as Conversation['sendStream'],
+      get messages() {
+        return talk.messages
+      },
+      get kept() {
+        return talk.kept
+      },
+      clear: () => talk.clear(),
+    }
+  }
+
   #start(prompt: string, { machine, ...options }: RunOptions & TargetOptions = {}): RunStream {
-    const target = machine ?? this.#target.machine
-    if (target === undefined)
-      throw new CmdopError(
-        'config',
-        'No machine is set: call client.terminal.setMachine("<machine>") first, or pass { machine }.',
-      )
-    const stream = createAgent({ ...this.#defaults, machine: target }).runStream(prompt, options as RunOptions)
+    const stream = this.#agent(machine).runStream(prompt, options as RunOptions)
     return machine === undefined ? new HeldRunStream(stream, this.#target) : stream
+  }
+
+  #agent(machine: Machine | undefined): Agent {
+    const target = machine ?? this.#target.machine
+    if (target !== undefined) return createAgent({ ...this.#defaults, machine: target })
+    throw new CmdopError(
+      'config',
+      'No machine is set: call client.terminal.setMachine("<machine>") first, or pass { machine }.',
+    )
+  }
+
+  #held<Value>(machine: Machine | undefined, call: Promise<Value>): Promise<Value> {
+    if (machine === undefined) this.#target.hold(call)
+    return call
   }
 }
 

@@ -1,3 +1,4 @@
+import { askThrough } from '@cmdop/agent'
 import { type ClientOptions as CoreOptions, Client as CoreClient } from '@cmdop/core'
 import { type AgentDefaults, AgentNamespace } from './agent-namespace.ts'
 
@@ -15,7 +16,7 @@ export class Client extends CoreClient {
   /** Throws `config` when there is no address of a relay, or a setting is wrong. */
   constructor({ agent, ...options }: ClientOptions = {}) {
     super(options)
-    this.agent = new AgentNamespace(this.terminal, agent)
+    this.agent = new AgentNamespace(this.terminal, { askMachine: askThrough(this), ...agent })
   }
 
   /** A client with the settings of the environment. Throws `config`, naming what is missing. */

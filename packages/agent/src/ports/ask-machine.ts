@@ -1,4 +1,4 @@
-/** Asks the operator that lives on another machine. The relay's client implements it. */
+/** Asks the operator that lives on another machine. {@link askThrough} makes one of a relay's client. */
 export interface MachineAsker {
   ask(request: {
     /** Id, name or host name of the machine. */
@@ -6,4 +6,18 @@ export interface MachineAsker {
     readonly prompt: string
     readonly signal: AbortSignal
   }): Promise<{ readonly text: string }>
+}
+
+/** What of a client is needed to ask. */
+interface AskingClient {
+  readonly machines: {
+    ask(machine: string, prompt: string, options: { signal: AbortSignal }): { collect(): Promise<string> }
+  }
+}
+
+/** Asks through a relay, as its client may: `createAgent({ machine, askMachine: askThrough(client) })`. */
+export function askThrough({ machines }: AskingClient): MachineAsker {
+  return {
+    ask: async ({ machine, prompt, signal }) => ({ text: await machines.ask(machine, prompt, { signal }).collect() }),
+  }
 }

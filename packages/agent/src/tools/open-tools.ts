@@ -98,7 +98,7 @@ function builtIns(
     if (names === undefined) return []
     throw new CmdopError(
       'unsupported',
-      'This agent cannot ask another machine: give it askMachine, as a client of a relay does.',
+      'This agent cannot ask another machine: give createAgent askMachine: askThrough(client).',
     )
   })
 }

@@ -42,8 +42,9 @@ interface Session {
 export async function serveHttp(create: () => McpServer, options: HttpOptions): Promise<HttpServer> {
   /** By id, the one that was used last at the end. */
   const sessions = new Map<string, Session>()
+  const open = new Map<McpServer, () => Promise<void>>()
   const server = createServer((request, response) => {
-    handle(request, response, { sessions, create, options }).catch(() => {
+    handle(request, response, { sessions, open, create, options }).catch(() => {
       if (response.headersSent) response.destroy()
       else refuse(response, 500, 'The server met a fault of its own.')
     })
@@ -56,7 +57,7 @@ export async function serveHttp(create: () => McpServer, options: HttpOptions): 
     [Symbol.asyncDispose]: async () => {
       const closed = once(server, 'close')
       server.close()
-      await Promise.all(Array.from(sessions.values(), ({ mcp }) => mcp[Symbol.asyncDispose]()))
+      await Promise.all(Array.from(open.values(), (end) => end()))
       server.closeAllConnections()
       await closed
     },
@@ -65,6 +66,8 @@ export async function serveHttp(create: () => McpServer, options: HttpOptions): 
 
 interface Serving {
   readonly sessions: Map<string, Session>
+  /** Servers that are not quite gone, also before their session begins, and how each is ended: once. */
+  readonly open: Map<McpServer, () => Promise<void>>
   readonly create: () => McpServer
   readonly options: GuardOptions
 }
@@ -83,9 +86,13 @@ async function handle(request: IncomingMessage, response: ServerResponse, servin
 }
 
 /** A request without a session must be `initialize`; the transport refuses any other, and then nothing is kept. */
-async function begin(request: IncomingMessage, response: ServerResponse, { sessions, create }: Serving): Promise<void> {
-  if (!(await makeRoom(sessions))) return refuse(response, 503, 'Too many clients are at work. Try again later.')
+async function begin(request: IncomingMessage, response: ServerResponse, serving: Serving): Promise<void> {
+  const { sessions, open, create } = serving
+  if (!(await makeRoom(serving))) return refuse(response, 503, 'Too many clients are at work. Try again later.')
   const mcp = create()
+  let ending: Promise<void> | undefined
+  const end = () => (ending ??= ended(mcp).finally(() => open.delete(mcp)))
+  open.set(mcp, end)
   const transport = new StreamableHTTPServerTransport({
     sessionIdGenerator: randomUUID,
     maxRequestBodySize: maxRequestBytes,
@@ -95,16 +102,25 @@ async function begin(request: IncomingMessage, response: ServerResponse, { sessi
   })
   mcp.server.onclose = () => {
     if (transport.sessionId !== undefined) sessions.delete(transport.sessionId)
+    // What was changed under restrictions is told, whoever closes it.
+    void end()
   }
-  await mcp.server.connect(transport)
-  await transport.handleRequest(request, response)
-  if (transport.sessionId === undefined) await mcp[Symbol.asyncDispose]()
+  try {
+    await mcp.server.connect(transport)
+    await transport.handleRequest(request, response)
+  } finally {
+    if (transport.sessionId === undefined) await end()
+  }
 }
 
-async function makeRoom(sessions: Map<string, Session>): Promise<boolean> {
-  if (sessions.size < maxSessions) return true
+async function ended(mcp: McpServer): Promise<void> {
+  await mcp[Symbol.asyncDispose]()
+}
+
+async function makeRoom({ sessions, open }: Serving): Promise<boolean> {
+  if (open.size < maxSessions) return true
   const idle = [...sessions.values()].find(({ mcp }) => mcp.calls === 0)
-  await idle?.mcp[Symbol.asyncDispose]()
+  await idle?.mcp.server.close()
   return idle !== undefined
 }
 
