@@ -134,8 +134,7 @@ test('ask_machine gives a task to the operator of another machine, through the r
   expect(model.seen[1]?.toolResults[0]?.text).toMatch(/source="answer of machine-1.*\nAll is well on db\./s)
   const { items } = await client.runs.list()
   const names = new Map(asked.world.machines.map(({ id, name }) => [id, name]))
-  expect(items.map(({ machineId, askId }) => [names.get(machineId), askId === null]).toSorted()).toEqual([
-    ['machine-0', true],
-    ['machine-1', false],
-  ])
+  const machinesOf = (isAsk: boolean) =>
+    items.flatMap(({ machineId, askId }) => ((askId !== null) === isAsk ? [names.get(machineId)] : []))
+  expect([machinesOf(false), machinesOf(true)]).toEqual([['machine-0'], ['machine-1']])
 })

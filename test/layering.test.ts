@@ -71,7 +71,7 @@ test('the protocol runs anywhere: nothing in it is of Node', () => {
 
 test('the client for browsers has nothing of Node in it', () => {
   const { files, outside } = reachedFrom(entryOf('@cmdop/core', './browser'))
-  expect(Array.from(outside).sort()).toEqual(['@cmdop/protocol', 'zod'])
+  expect(Array.from(outside).sort()).toEqual(['@cmdop/protocol', '@opentelemetry/api', 'zod'])
   expect(Array.from(files, shown)).toContain('packages/core/src/execution.ts')
   expect(Array.from(files, shown)).not.toContain('packages/core/src/platform-node.ts')
 })

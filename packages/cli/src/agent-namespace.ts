@@ -53,19 +53,23 @@ export class AgentNamespace {
     this.#start(prompt, options)) as RunMethod<'stream', TargetOptions>
 
   /** Goes on with a run that stopped, on its machine. See `Agent.resume`. */
-  readonly resume = (async (runId: string, { machine, ...options }: ResumeOptions & TargetOptions = {}) =>
-    this.#held(machine, this.#agent(machine).resume(runId, options))) as ResumeMethod<ResumeOptions & TargetOptions>
+  readonly resume = (async (runId: string, given?: ResumeOptions & TargetOptions) => {
+    const { machine, ...options } = given ?? {}
+    return this.#held(machine, this.#agent(machine).resume(runId, options))
+  }) as ResumeMethod<ResumeOptions & TargetOptions>
 
   /** Plays a completed run again without its model. See `Agent.replay`. */
-  readonly replay = (async (runId: string, { machine, ...options }: ReplayOptions & TargetOptions = {}) =>
-    this.#held(machine, this.#agent(machine).replay(runId, options))) as ResumeMethod<ReplayOptions & TargetOptions>
+  readonly replay = (async (runId: string, given?: ReplayOptions & TargetOptions) => {
+    const { machine, ...options } = given ?? {}
+    return this.#held(machine, this.#agent(machine).replay(runId, options))
+  }) as ResumeMethod<ReplayOptions & TargetOptions>
 
   /** A talk that goes on, on the machine that is set now. `defaults`: options of every turn; `kept`: of one of another process. */
   conversation({ machine, ...defaults }: RunSettings & TargetOptions = {}, kept?: KeptConversation): Conversation {
     const talk = this.#agent(machine).conversation(defaults, kept)
     if (machine !== undefined) return talk
     const sendStream = (prompt: string, options: RunOptions = {}): RunStream =>
-      new HeldRunStream(talk.sendStream(prompt, options) as RunStream, this.#target)
+      new HeldRunStream(talk.sendStream(prompt, options), this.#target)
     return {
       send: (async (prompt: string, options?: RunOptions) =>
         sendStream(prompt, options).result) as Conversation['send'],
