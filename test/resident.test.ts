@@ -5,6 +5,7 @@ import { clientOf, runs, startAsked, until } from './asked-world.ts'
 import { newMark, whenGone, whenRunning } from './marked.ts'
 import { waitFor } from './wait-for.ts'
 import { startWorld } from './world.ts'
+import { z } from 'zod'
 
 const exists = (file: string) =>
   access(file).then(
@@ -97,7 +98,7 @@ test('collect gives the text, and throws what an ask failed with', async () => {
 
 test('without a provider the model is the built-in one, and says so', async () => {
   await using world = await startWorld({ operator: { env: {} } })
-  const schema = { type: 'object', properties: { hostname: { type: 'string' } }, required: ['hostname'] }
+  const schema = z.object({ hostname: z.string() })
   const ask = world.client.machines.ask(world.machine.id, 'Check its health', { outputSchema: schema })
   const { hostname } = await world.handle.facts()
   expect((await framesOf(ask)).at(-1)).toMatchObject({ type: 'done', model: 'cmdop:facts', output: { hostname } })

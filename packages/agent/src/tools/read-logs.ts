@@ -44,7 +44,7 @@ type Input = z.infer<typeof Input>
 export const readLogs = defineTool({
   name: 'read_logs',
   description:
-    'Reads logs of the machine, the newest lines: the systemd journal (of a unit or whole), or a text log, by time and pattern.',
+    'Reads logs of the machine, the newest lines: the systemd journal (of a unit or whole), or a text log (its last 64 MiB), by time and pattern.',
   input: Input,
   readOnly: true,
   run: (input, context) => {
@@ -121,7 +121,9 @@ async function look(context: ToolContext, command: readonly string[], filter: Li
   const note =
     matched > lines.length
       ? `\nThe newest ${lines.length} of ${matched} lines; narrow the time or the pattern for others.`
-      : ''
+      : lines.length === 0
+        ? '\nNo line fits. A machine without a journal has text logs: see list_files of /var/log.'
+        : ''
   return {
     text: `${fence.enclose(`log, ${lines.length} lines`, text)}${note}`,
     shownBytes,

@@ -15,8 +15,8 @@ export interface AskOptions {
   sessionId?: string | undefined
   /** Default `terminal`. */
   agentType?: 'terminal' | 'chat' | 'command' | 'planner' | undefined
-  /** JSON Schema of the answer, which is then the `output` of `done`. Default: text. */
-  outputSchema?: Record<string, unknown> | undefined
+  /** What the answer must be, as JSON Schema or a Zod 4 schema; it is then the `output` of `done`. Default: text. */
+  outputSchema?: Record<string, unknown> | z.ZodType | undefined
   /** The machine's PIN, if it has one. */
   pin?: string | undefined
   /** `changes`: confirm whatever is not declared to change nothing. Default `suspicious`: only after suspicious data. */
@@ -41,6 +41,16 @@ export interface AskStreamOptions {
 }
 
 const Empty = z.object({})
+
+/** Throws `schema_invalid` for what JSON Schema cannot say. */
+function jsonSchemaOf(schema: AskOptions['outputSchema']): Record<string, unknown> | undefined {
+  if (!(schema instanceof Object) || !('_zod' in schema)) return schema
+  try {
+    return z.toJSONSchema(schema as z.ZodType, { target: 'draft-7', io: 'input' })
+  } catch (cause) {
+    throw new CmdopError('schema_invalid', 'The outputSchema has a type that JSON Schema cannot express.', { cause })
+  }
+}
 
 /**
  * An ask: iterate its frames once, or `collect()` the text. It is sent at the first look and never twice; a lost
@@ -153,7 +163,7 @@ export class AskStream implements AsyncIterable<AskFrame>, AsyncDisposable {
       call_id: this.callId,
       session_id: options.sessionId,
       agent_type: options.agentType,
-      output_schema: options.outputSchema,
+      output_schema: jsonSchemaOf(options.outputSchema),
       timeout_seconds: options.timeoutSeconds,
       orphan_ms: options.orphanMs,
       pin: options.pin,
