@@ -84,6 +84,17 @@ describe('the journal of a run', () => {
     expect((await stranger.runs.list()).items).toEqual([])
   })
 
+  test('takes nothing more from a key that is revoked, from that moment', async () => {
+    const issued = await world.client.keys.issue({ name: 'short', role: 'member' })
+    const member = world.connect({ token: issued.raw_token })
+    const run = newRun()
+    await member.runs.create(run)
+    for (const index of [1, 2, 3]) await member.runs.append(run.runId, index, [entry('one')])
+    await world.client.keys.revoke(issued.id)
+    await expect(member.runs.append(run.runId, 4, [entry('two')])).rejects.toMatchObject({ code: 'auth' })
+    expect(await entriesOf(run.runId)).toHaveLength(4)
+  })
+
   test('is bounded, and comes in pages that are', async () => {
     const runId = await started()
     const large = 'x'.repeat(MAX_RUN_ENTRY_BYTES)

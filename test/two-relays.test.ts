@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { recordedBytes, type RemoteMachine } from '@cmdop/core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { newMark, whenGone, whenRunning, withMark } from './marked.ts'
@@ -125,4 +125,16 @@ describe('a relay of a set that is closed', () => {
     const other = await set.connect(set.one).machine(set.machineId)
     expect(await other.exec('echo on')).toMatchObject({ stdout: 'on\n' })
   })
+})
+
+test('a key that is revoked at one relay writes no journal at the other', async () => {
+  const { keys } = world.connect(world.one)
+  const issued = await keys.issue({ name: 'short', role: 'member' })
+  const { runs } = world.connect(world.two, issued.raw_token)
+  const runId = randomUUID()
+  const entry = { v: 1, type: 'run_started' }
+  await runs.create({ runId, machineId: world.machineId, agentType: 'terminal', model: 'm', title: 't', entry })
+  await runs.append(runId, 1, [{ v: 1, type: 'one' }])
+  await keys.revoke(issued.id)
+  await expect(runs.append(runId, 2, [{ v: 1, type: 'two' }])).rejects.toMatchObject({ code: 'auth' })
 })

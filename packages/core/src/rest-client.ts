@@ -86,7 +86,14 @@ export class RestClient {
   }
 
   async #send<Value>(request: SentRequest, read: (answer: HttpAnswer) => Promise<Value>): Promise<Value> {
-    return this.#try(request, AbortSignal.timeout(this.#settings.timeoutMs), read)
+    // Not `AbortSignal.timeout`: its timer stays until it fires, long after the answer.
+    const late = new AbortController()
+    const timer = setTimeout(() => late.abort(), this.#settings.timeoutMs)
+    try {
+      return await this.#try(request, late.signal, read)
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   async #try<Value>(

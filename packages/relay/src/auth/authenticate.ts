@@ -12,12 +12,22 @@ export interface Caller extends Actor {
   readonly key: KeyRow
 }
 
-/** The caller behind a bearer key. Throws `auth`; the message is the same for a wrong, unknown and foreign key. */
-export async function authenticate(store: Store, bearer: string | undefined): Promise<Caller> {
+/** A key and whose it is. */
+export type OwnerOf = (keyId: string) => Promise<{ key?: KeyRow | undefined; principal?: PrincipalRow | undefined }>
+
+/**
+ * The caller behind a bearer key; `ownerOf` says whose it is, by default as the store has it now. Throws `auth`; the message
+ * is the same for a wrong, unknown and foreign key.
+ */
+export async function authenticate(
+  store: Store,
+  bearer: string | undefined,
+  ownerOf: OwnerOf = ownerIn(store),
+): Promise<Caller> {
   if (bearer === undefined)
     throw new CmdopError('auth', 'Expected an API key in the Authorization header (Bearer cmdop_...).')
   const shown = parseSecret(bearer)
-  const { key, principal } = await ownerOf(store, shown?.id)
+  const { key, principal } = shown === undefined ? {} : await ownerOf(shown.id)
   if (shown === undefined || key === undefined || !matchesHash(shown.secret, key.secretHash)) {
     throw new CmdopError('auth', 'The API key is not valid here; check CMDOP_TOKEN and the address of the relay.')
   }
@@ -27,7 +37,7 @@ export async function authenticate(store: Store, bearer: string | undefined): Pr
 /** The caller behind a one-use ticket, which it uses up. */
 export async function authenticateTicket(store: Store, ticket: string): Promise<Caller> {
   const row = await store.tickets.take(hashSecret(ticket), new Date().toISOString())
-  const { key, principal } = await ownerOf(store, row?.keyId)
+  const { key, principal } = row === undefined ? {} : await ownerIn(store)(row.keyId)
   if (key === undefined) throw new CmdopError('auth', 'The ticket is used up or expired; ask for a new one.')
   return callerOf(store, key, principal)
 }
@@ -42,16 +52,21 @@ export function assertUsable(key: KeyRow, now: number = Date.now()): void {
 
 /** Notes the use, at most once in {@link TOUCH_EVERY_MS}: it is a write. */
 async function touch(store: Store, key: KeyRow): Promise<void> {
-  const now = Date.now()
-  if (key.lastUsedAt !== null && now - Date.parse(key.lastUsedAt) < TOUCH_EVERY_MS) return
-  await store.keys.touch(key.id, new Date(now).toISOString())
+  if (!isUseOld(key)) return
+  await store.keys.touch(key.id, new Date().toISOString())
 }
 
-/** A key and whose it is; both are asked for at once, because every request waits for them. */
-async function ownerOf(store: Store, keyId: string | undefined) {
-  if (keyId === undefined) return {}
-  const [key, principal] = await Promise.all([store.keys.get(keyId), store.principals.ofKey(keyId)])
-  return { key, principal }
+/** Whether the next use of a key is to be noted. */
+export function isUseOld({ lastUsedAt }: KeyRow): boolean {
+  return lastUsedAt === null || Date.now() - Date.parse(lastUsedAt) >= TOUCH_EVERY_MS
+}
+
+/** Both are asked for at once, because every request waits for them. */
+export function ownerIn(store: Store): OwnerOf {
+  return async (keyId) => {
+    const [key, principal] = await Promise.all([store.keys.get(keyId), store.principals.ofKey(keyId)])
+    return { key, principal }
+  }
 }
 
 async function callerOf(store: Store, key: KeyRow, principal: PrincipalRow | undefined): Promise<Caller> {

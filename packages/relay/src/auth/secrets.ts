@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
 
 /** A secret as its bearer holds it, and the parts the store keeps. */
 export interface NewSecret {
@@ -41,12 +41,12 @@ export function parseSecret(raw: string): ShownSecret | undefined {
 
 /** SHA-256, hex. */
 export function hashSecret(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex')
+  return hash('sha256', secret)
 }
 
 /** Compares in constant time. */
-export function matchesHash(secret: string, hash: string): boolean {
-  const expected = Buffer.from(hash, 'hex')
-  const actual = createHash('sha256').update(secret).digest()
+export function matchesHash(secret: string, expectedHash: string): boolean {
+  const expected = Buffer.from(expectedHash, 'hex')
+  const actual = hash('sha256', secret, 'buffer')
   return expected.length === actual.length && timingSafeEqual(expected, actual)
 }

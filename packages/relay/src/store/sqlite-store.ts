@@ -7,6 +7,7 @@ import { SqlStore, type SqlStoreOptions } from './sql/sql-store.ts'
 import type { Tables } from './sql/tables.ts'
 import { SqliteWorkerDialect, SqliteWorkerDriver } from './sqlite/sqlite-dialect.ts'
 import { sqliteEngine } from './sqlite/sqlite-engine.ts'
+import { SqliteLookups } from './sqlite/sqlite-lookups.ts'
 import { SqliteWorker } from './sqlite/sqlite-worker-client.ts'
 import type { WorkerStats } from './sqlite/worker-messages.ts'
 
@@ -30,15 +31,20 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
   await prepareFile(file)
   const worker = await SqliteWorker.start({ file, busyTimeoutMs, transactionIdleMs })
   const driver = new SqliteWorkerDriver(worker)
-  const plugins = [new CamelCasePlugin()]
-  const db = new Kysely<Tables>({ dialect: new SqliteWorkerDialect(driver), plugins })
+  const names = new CamelCasePlugin()
+  const db = new Kysely<Tables>({ dialect: new SqliteWorkerDialect(driver), plugins: [names] })
   try {
     await migrate(db, sqliteEngine)
+    const lookups = new SqliteLookups({ file, db, names })
+    const close = async () => {
+      lookups.close()
+      await driver.destroy()
+    }
+    return new SqliteStore({ db, engine: sqliteEngine, lookup: lookups.find, close }, worker)
   } catch (error) {
     await driver.destroy()
     throw error
   }
-  return new SqliteStore({ db, engine: sqliteEngine, close: () => driver.destroy() }, worker)
 }
 
 /** The embedded store; see {@link openSqliteStore}. */

@@ -16,10 +16,11 @@ import {
 import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { RecentOwners } from '../../auth/recent-owners.ts'
 import { noSuchRun } from '../../runs/run-journals.ts'
 import type { RunCursor, RunRow } from '../../store/store.ts'
 import type { HttpContext } from '../context.ts'
-import { guard } from '../guard.ts'
+import { guard, guardOften } from '../guard.ts'
 
 const RunParams = z.object({ run: RunId })
 const Cursor = z.tuple([z.string(), z.string()])
@@ -27,7 +28,8 @@ const bodyLimit = MAX_RUN_APPEND_BYTES
 
 /** Operators' runs of the caller's fleet, and their journals. */
 export function runRoutes(context: HttpContext): FastifyPluginAsyncZod {
-  const { store, runs: journals } = context
+  const { store, bus, runs: journals } = context
+  const owners = new RecentOwners(store)
   const find = async (request: FastifyRequest, id: string) => {
     const { fleetId } = await guard(store, request, 'run.read')
     const row = await store.runs.get(id)
@@ -35,6 +37,11 @@ export function runRoutes(context: HttpContext): FastifyPluginAsyncZod {
     throw noSuchRun()
   }
   return async (app) => {
+    const stop = bus.subscribe((message) => {
+      if (message.type === 'key-revoked') owners.forget(message.keyId)
+    })
+    app.addHook('onClose', async () => stop())
+
     app.post(
       '/api/runs',
       { bodyLimit, schema: { summary: 'A run begins', body: RunCreate, response: { 200: RunAppended } } },
@@ -48,7 +55,7 @@ export function runRoutes(context: HttpContext): FastifyPluginAsyncZod {
         schema: { summary: 'More of a run', params: RunParams, body: RunAppend, response: { 200: RunAppended } },
       },
       async (request) => {
-        const caller = await guard(store, request, 'run.write')
+        const caller = await guardOften({ store, ownerOf: owners.of }, request, 'run.write')
         return { entries: await journals.append(caller, request.params.run, request.body) }
       },
     )

@@ -1,5 +1,5 @@
-import type { FleetStore, PrincipalStore } from '../store.ts'
-import type { Database } from './tables.ts'
+import type { FleetStore, PrincipalRow, PrincipalStore } from '../store.ts'
+import type { Database, Lookup } from './tables.ts'
 
 /** {@link FleetStore} in SQL. */
 export function createFleetStore(db: Database): FleetStore {
@@ -17,18 +17,19 @@ export function createFleetStore(db: Database): FleetStore {
 }
 
 /** {@link PrincipalStore} in SQL. */
-export function createPrincipalStore(db: Database): PrincipalStore {
+export function createPrincipalStore(db: Database, lookup: Lookup): PrincipalStore {
+  const ofKey = db
+    .selectFrom('principals')
+    .selectAll()
+    .where('id', '=', (eb) => eb.selectFrom('apiKeys').select('principalId').where('apiKeys.id', '=', ''))
+    .compile()
   return {
     create: async (principal) => {
       await db.insertInto('principals').values(principal).execute()
     },
     get: async (principalId) =>
       await db.selectFrom('principals').selectAll().where('id', '=', principalId).executeTakeFirst(),
-    ofKey: async (keyId) =>
-      await db
-        .selectFrom('principals')
-        .selectAll()
-        .where('id', '=', (eb) => eb.selectFrom('apiKeys').select('principalId').where('apiKeys.id', '=', keyId))
-        .executeTakeFirst(),
+    // Every request waits for this: the statement is compiled once, and only its parameter changes.
+    ofKey: async (keyId) => await lookup<PrincipalRow>({ ...ofKey, parameters: [keyId] }),
   }
 }

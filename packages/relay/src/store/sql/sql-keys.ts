@@ -1,13 +1,15 @@
-import type { EnrollmentTokenStore, KeyStore, TicketStore } from '../store.ts'
-import type { Database } from './tables.ts'
+import type { EnrollmentTokenStore, KeyRow, KeyStore, TicketStore } from '../store.ts'
+import type { Database, Lookup } from './tables.ts'
 
 /** {@link KeyStore} in SQL. */
-export function createKeyStore(db: Database): KeyStore {
+export function createKeyStore(db: Database, lookup: Lookup): KeyStore {
+  const byId = db.selectFrom('apiKeys').selectAll().where('id', '=', '').compile()
   return {
     create: async (key) => {
       await db.insertInto('apiKeys').values(key).execute()
     },
-    get: async (keyId) => await db.selectFrom('apiKeys').selectAll().where('id', '=', keyId).executeTakeFirst(),
+    // Every request waits for this: the statement is compiled once, and only its parameter changes.
+    get: async (keyId) => await lookup<KeyRow>({ ...byId, parameters: [keyId] }),
     list: async (fleetId, { offset, limit }) => {
       const ofFleet = db.selectFrom('apiKeys').where('fleetId', '=', fleetId)
       const newestFirst = ofFleet.selectAll().orderBy('createdAt', 'desc').orderBy('id')

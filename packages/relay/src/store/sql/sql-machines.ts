@@ -2,18 +2,21 @@ import { CmdopError } from '@cmdop/protocol'
 import { sql } from 'kysely'
 import type { MachineRow, MachineStore } from '../store.ts'
 import { resolveMachine } from './sql-machine-reference.ts'
-import type { Database, SqlEngine } from './tables.ts'
+import type { Database, Lookup, SqlEngine } from './tables.ts'
 
 /** Machines in one UPDATE of `seen`: about 3 ms, so that an action that waits for its commit hardly notices. */
 const seenAtOnce = 1_000
 
 /** {@link MachineStore} in SQL. */
-export function createMachineStore(db: Database, engine: SqlEngine): MachineStore {
+export function createMachineStore(
+  db: Database,
+  { engine, lookup }: { engine: SqlEngine; lookup: Lookup },
+): MachineStore {
   const byId = db.selectFrom('machines').selectAll().where('id', '=', '').compile()
   return {
     enroll: async (machine, tokenId) => await enroll(db, machine, tokenId),
     // Every call waits for this: the statement is compiled once, and only its parameter changes.
-    get: async (machineId) => (await db.executeQuery<MachineRow>({ ...byId, parameters: [machineId] })).rows[0],
+    get: async (machineId) => await lookup<MachineRow>({ ...byId, parameters: [machineId] }),
     list: async (fleetId, page) => await listMachines(db, fleetId, page),
     resolve: async (fleetId, reference) => await resolveMachine(db, fleetId, reference),
     update: async (machineId, change) => {

@@ -1,3 +1,4 @@
+import type { CompiledQuery } from 'kysely'
 import type { RunEntryRow, RunRow, RunStore } from '../store.ts'
 import type { Database, Tables } from './tables.ts'
 
@@ -5,6 +6,12 @@ const entryColumns = ['runId', 'position', 'at', 'totalBytes', 'body'] as const
 
 /** {@link RunStore} in SQL. */
 export function createRunStore(db: Database): RunStore {
+  const inserts = new Map<number, CompiledQuery>()
+  const insertOf = (count: number): CompiledQuery => {
+    const known = inserts.get(count) ?? compileInsert(db, count)
+    inserts.set(count, known)
+    return known
+  }
   return {
     create: async (run, entry) => {
       await db.transaction().execute(async (transaction) => {
@@ -16,7 +23,7 @@ export function createRunStore(db: Database): RunStore {
     list: async (fleetId, page) => await listRuns(db, fleetId, page),
     // One statement, so that it shares its commit with others; keys and references do the rest.
     append: async (entries) => {
-      await db.insertInto('runEntries').values(entries.map(toTable)).execute()
+      await db.executeQuery({ ...insertOf(entries.length), parameters: entries.flatMap(parametersOf) })
     },
     entries: async (runId, { from, limit }) =>
       await db
@@ -64,6 +71,21 @@ async function listRuns(
     .orderBy('id')
     .limit(limit)
     .execute()
+}
+
+/** The statement for so many entries. Compiling it takes longer than running it. */
+function compileInsert(db: Database, count: number): CompiledQuery {
+  const empty = { runId: '', position: 0, at: '', totalBytes: 0, body: '', previous: 0 }
+  return db
+    .insertInto('runEntries')
+    .values(Array.from({ length: count }, () => empty))
+    .compile()
+}
+
+/** In the order of the statement's columns. */
+function parametersOf(entry: RunEntryRow): unknown[] {
+  const { runId, position, at, totalBytes, body, previous } = toTable(entry)
+  return [runId, position, at, totalBytes, body, previous]
 }
 
 function toTable(entry: RunEntryRow): Tables['runEntries'] {

@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { type CompiledQuery, sql } from 'kysely'
 import type { RelayKeyRow, Store } from '../store.ts'
 import { createAuditStore } from './sql-audit.ts'
 import { createFleetStore, createPrincipalStore } from './sql-fleets.ts'
@@ -6,12 +6,14 @@ import { createEnrollmentTokenStore, createKeyStore, createTicketStore } from '.
 import { createMachineStore } from './sql-machines.ts'
 import { createRecordingStore } from './sql-recordings.ts'
 import { createRunStore } from './sql-runs.ts'
-import type { Database, SqlEngine } from './tables.ts'
+import type { Database, Lookup, SqlEngine } from './tables.ts'
 
 /** What a {@link SqlStore} stands on. */
 export interface SqlStoreOptions {
   /** Migrated; its errors are those of the port. */
   readonly db: Database
+  /** Default: by `db`. */
+  readonly lookup?: Lookup
   readonly engine: SqlEngine
   /** Waits for what has begun, then closes the database. Idempotent. */
   readonly close: () => Promise<void>
@@ -31,15 +33,15 @@ export class SqlStore implements Store {
   readonly #db: Database
   readonly #close: () => Promise<void>
 
-  constructor({ db, engine, close }: SqlStoreOptions) {
+  constructor({ db, engine, lookup = by(db), close }: SqlStoreOptions) {
     this.#db = db
     this.#close = close
     this.fleets = createFleetStore(db)
-    this.principals = createPrincipalStore(db)
-    this.keys = createKeyStore(db)
+    this.principals = createPrincipalStore(db, lookup)
+    this.keys = createKeyStore(db, lookup)
     this.enrollmentTokens = createEnrollmentTokenStore(db)
     this.tickets = createTicketStore(db)
-    this.machines = createMachineStore(db, engine)
+    this.machines = createMachineStore(db, { engine, lookup })
     this.recordings = createRecordingStore(db)
     this.runs = createRunStore(db)
     this.audit = createAuditStore(db)
@@ -72,4 +74,8 @@ export class SqlStore implements Store {
   #findRelayKey() {
     return this.#db.selectFrom('relayKey').select(['relayId', 'privateKey', 'publicKey']).where('id', '=', 1)
   }
+}
+
+function by(db: Database): Lookup {
+  return async <Row>(query: CompiledQuery) => (await db.executeQuery<Row>(query)).rows[0]
 }

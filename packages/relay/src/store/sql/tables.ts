@@ -1,4 +1,4 @@
-import type { ColumnDefinitionBuilder, Expression, Generated, Kysely, SqlBool } from 'kysely'
+import type { ColumnDefinitionBuilder, CompiledQuery, Expression, Generated, Kysely, SqlBool } from 'kysely'
 import type {
   AuditRow,
   EnrollmentTokenRow,
@@ -36,6 +36,9 @@ export interface Tables {
 
 /** A connected database. Its errors are those of the port already. */
 export type Database = Kysely<Tables>
+
+/** Finds one row by its key, for what every request waits for. Sees what is committed. */
+export type Lookup = <Row>(query: CompiledQuery) => Promise<Row | undefined>
 
 /** What SQL engines say differently. One implementation, in one file, for each. */
 export interface SqlEngine {
