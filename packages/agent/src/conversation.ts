@@ -65,7 +65,7 @@ export function createConversation(parts: AgentParts, defaults: RunOptions, kept
       onEnd: () => void (busy = false),
       onCompleted: ({ messages, tainted }) => {
         isTainted = tainted
-        turns = shortened([...turns, messages.slice(earlier.length)])
+        turns = latest([...turns, messages.slice(earlier.length)])
       },
     })
   }
@@ -90,7 +90,7 @@ function busyError(): CmdopError {
   return new CmdopError('conflict', 'The conversation waits for an answer already. Send one prompt after another.')
 }
 
-function shortened(turns: (readonly ModelMessage[])[]): (readonly ModelMessage[])[] {
+function latest(turns: (readonly ModelMessage[])[]): (readonly ModelMessage[])[] {
   let bytes = 0
   const sizes = turns.map((turn) => JSON.stringify(turn).length)
   for (let first = turns.length - 1; first >= 0; first--) {
