@@ -1,5 +1,6 @@
 import { createAgent, RunError } from '@cmdop/agent'
-import { scriptedModel, startModelServer, wireNames } from '@cmdop/agent/testing'
+import { cassette, scriptedModel, startModelServer, wireNames } from '@cmdop/agent/testing'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { newMark, whenGone, whenRunning } from './marked.ts'
@@ -9,6 +10,23 @@ import { startWorld } from './world.ts'
 const Answer = z.object({ word: z.string(), lines: z.int().min(1) })
 
 describe('an operator over relay and machine', () => {
+  test('is recorded once, with its session in sight, and replayed where there is no machine', async () => {
+    await using world = await startWorld()
+    const file = join(await world.folder(), 'tape.json')
+    const calls = ['export WORD=kept', 'echo "$WORD"'].map((command) => ({ tool: 'run_command', input: { command } }))
+    using model = scriptedModel([{ calls: [...calls, { tool: 'facts', input: {} }] }, { text: 'done' }])
+    {
+      using tape = cassette(file, { record: model })
+      const machine = tape.machine(world.handle)
+      const agent = createAgent({ machine, model: tape.model })
+      await expect(agent.run('Go', { restrictions: { dryRun: true } })).rejects.toMatchObject({ code: 'unsupported' })
+      expect((await agent.run('Go')).sessionId).not.toBeNull()
+    }
+    using replay = cassette(file, { replay: true })
+    const played = await createAgent({ machine: replay.machine(), model: replay.model }).run('Go')
+    expect(played).toMatchObject({ output: 'done', toolCalls: [{}, { output: { stdout: 'kept\n' } }, {}] })
+  })
+
   test.each(wireNames)(
     'goes from the model over relay and machine back to a typed output on the %s wire',
     async (wire) => {

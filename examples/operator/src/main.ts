@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { scriptedModel } from '@cmdop/agent/testing'
+import { cassette, scriptedModel } from '@cmdop/agent/testing'
 import { CmdopError, createAgent, embedded, RunError } from 'cmdop'
 import { z } from 'zod'
 
@@ -35,6 +35,29 @@ using model = scriptedModel([
 ])
 const scripted = await createAgent({ machine, model }).run('Is it up?', { outputSchema: z.object({ up: z.boolean() }) })
 assert.equal(scripted.output.up, true)
+
+const folder = await mkdtemp(join(tmpdir(), 'cmdop-example-'))
+const file = join(folder, 'uptime.json')
+using real = scriptedModel([
+  { calls: [{ tool: 'run_command', input: { command: ['uptime'] } }] },
+  { text: 'It is up.' },
+])
+await recordOnce()
+await replayAnywhere()
+await rm(folder, { recursive: true })
+
+async function recordOnce(): Promise<void> {
+  // Once, with the real model and the real machine.
+  using tape = cassette(file, { record: real })
+  await createAgent({ machine: tape.machine(machine), model: tape.model }).run('Is it up?')
+}
+
+async function replayAnywhere(): Promise<void> {
+  // In each test: no model, no key, no machine.
+  using tape = cassette(file, { replay: true })
+  const { output } = await createAgent({ machine: tape.machine(), model: tape.model }).run('Is it up?')
+  assert.equal(output, 'It is up.')
+}
 
 using flaky = scriptedModel([
   { calls: [{ tool: 'run_command', input: { command: 'echo making room' } }] },

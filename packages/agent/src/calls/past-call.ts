@@ -1,4 +1,5 @@
 import { CmdopError } from '@cmdop/protocol'
+import { drift, steadyText } from '../journal/drift.ts'
 import { firstDifference } from '../journal/first-difference.ts'
 import type { ProposedCall } from '../model/model-step.ts'
 import type { CallEnded, CallStarted } from '../ports/journal.ts'
@@ -33,7 +34,7 @@ export function recall(call: ProposedCall, ended: CallEnded, context: CallContex
 
 /** Throws `conflict`, with the difference, where a call that was made again came to something else. */
 export function comparePast({ text, call }: CallEnded, performed: PerformedCall): void {
-  const difference = firstDifference(withoutTimes(text), withoutTimes(performed.text))
+  const difference = firstDifference(steadyText(text), steadyText(performed.text))
   if (difference !== undefined) throw drift(call.label, difference)
 }
 
@@ -68,16 +69,4 @@ export function inDoubt(tool: string): CallEnd {
     `What became of a call of ${tool} that was in flight is not known, so it was not made again. Look at what it did before you repeat it.`,
   )
   return { ...failedCall(`unknown: ${fatal.message}`, 'unknown'), fatal }
-}
-
-/** The error of a run that does not go as its journal says. */
-export function drift(where: string, difference: string): CmdopError {
-  return new CmdopError('conflict', `The run does not go as it went. At ${where}: ${difference}.`, {
-    details: { at: where, difference },
-  })
-}
-
-/** How long something took is new each time. */
-function withoutTimes(text: string): string {
-  return text.replace(/\b\d+ ms\b/g, '<time>')
 }

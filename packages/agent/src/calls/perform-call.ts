@@ -1,5 +1,6 @@
 import { isCmdopError } from '@cmdop/protocol'
 import { suspicionsIn } from '../context/suspicion.ts'
+import { drift } from '../journal/drift.ts'
 import { endedError, type History, type PastCall } from '../journal/history.ts'
 import type { ProposedCall } from '../model/model-step.ts'
 import { callIdOf } from '../run/call-id.ts'
@@ -13,7 +14,7 @@ import type { CallContext } from './call-context.ts'
 import { type CallEnd, failedCall, thrownCall } from './call-end.ts'
 import { enterLane } from './lanes.ts'
 import { type PermittedCall, passGate } from './pass-gate.ts'
-import { comparePast, drift, inDoubt, passedBefore, recall } from './past-call.ts'
+import { comparePast, inDoubt, passedBefore, recall } from './past-call.ts'
 
 /** Most bytes of output that one call shows to the model. */
 const callOutputBytes = 16_384

@@ -1,5 +1,5 @@
 import { CmdopError, toCmdopError } from '@cmdop/protocol'
-import { drift } from '../calls/past-call.ts'
+import { drift } from '../journal/drift.ts'
 import { firstDifference } from '../journal/first-difference.ts'
 import type { JournalFact } from '../ports/journal.ts'
 import { startTelemetry } from '../telemetry/telemetry.ts'

@@ -14,7 +14,8 @@ import { createOutputSchema, type OutputSchema, type OutputSchemaInput } from '.
 import type { MachineAsker } from '../ports/ask-machine.ts'
 import { bothGates, type Gate } from '../ports/gate.ts'
 import { type Journal, noJournal } from '../ports/journal.ts'
-import { createRedactor, type Redactor } from '../redact/redactor.ts'
+import type { Redactor } from '../redact/redactor.ts'
+import { runRedactor } from '../redact/run-redactor.ts'
 import { isSecretName } from '../redact/secret-names.ts'
 import { Secret } from '../redact/secret.ts'
 import type { BuiltInToolName } from '../tools/built-in-tools.ts'
@@ -179,7 +180,7 @@ export function createTask(agent: AgentParts, prompt: string, options: RunOption
   const budget = parseBudget(options.budget)
   const price = priceOf(agent.source.identity, agent.prices)
   const { env, secrets } = environmentOf(options, agent.secrets)
-  const redactor = createRedactor(secrets)
+  const redactor = runRedactor(secrets, [agent.model, agent.machine])
   const schema =
     schemaInput === undefined
       ? undefined
