@@ -197,7 +197,7 @@ export function createTask(agent: AgentParts, prompt: string, options: RunOption
     ledger: createLedger(budget, parent?.ledger),
     price,
     gate: parent === undefined ? agent.gate : bothGates(parent.gate, agent.gate),
-    journal: runJournal(history === undefined || history.use === 'resume' ? agent.journal : noJournal),
+    journal: runJournal(history === undefined || history.use === 'resume' ? agent.journal : noJournal, history),
     waitsForApproval: parent?.waitsForApproval ?? options.approval?.wait !== false,
     warnings: priceWarnings(agent, budget, price),
     routes: options.routes,
