@@ -202,7 +202,7 @@ async function* runPermitted(
   { tool, call, place, passed }: Permitted,
   context: CallContext,
 ): AsyncGenerator<ProgressEvent, CallEnd, void> {
-  const { task, state, workplace, signal, shelf } = context
+  const { task, state, workplace, signal, shelf, outputShare = Number.POSITIVE_INFINITY } = context
   const {
     machine: { id },
     fence,
@@ -221,7 +221,7 @@ async function* runPermitted(
     await task.journal.append(state.runId, { type: 'call_started', ...fact })
   }
   signal.throwIfAborted()
-  const limitBytes = Math.min(task.ledger.outputRoom, callOutputBytes)
+  const limitBytes = Math.min(task.ledger.outputRoom, outputShare, callOutputBytes)
   try {
     const { machine } = workplace
     const shared = { machine, workplace, fence, signal, limitBytes, redactor, shelf, label, env }
