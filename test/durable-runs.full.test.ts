@@ -5,14 +5,19 @@ import { startWorld } from './world.ts'
 const COMMANDS = 10
 
 describe.each(['script', 'relay', 'machine'] as const)('a run of ten steps whose %s is killed', (victim) => {
-  test.each(['held', 'going'] as const)(
-    'at every boundary of its journal (%s) has executed each command once, or says of which it does not know',
-    async (moment) => {
+  test.each([
+    ['held', true],
+    ['going', true],
+    ['held', false],
+    ['going', false],
+  ] as const)(
+    'at every boundary of its journal (%s, waits for each entry: %s) has executed each command once, or says of which it does not know',
+    async (moment, waits) => {
       const ends: string[] = []
       for (let boundary = 0; boundary < boundariesOf(COMMANDS); boundary += 1) {
         // Of its own: a machine waits the longer before it connects again, the more often it lost its relay.
         await using world = await startWorld({ separateProcesses: true })
-        ends.push(await killAtBoundary(world, { victim, boundary, moment, commands: COMMANDS }))
+        ends.push(await killAtBoundary(world, { victim, boundary, moment, commands: COMMANDS, waits }))
       }
       // Only a machine takes a command with it, and only one that runs.
       if (victim !== 'machine' || moment === 'held') expect(ends).not.toContain('unknown')

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { rm } from 'node:fs/promises'
 import { createAgent, createMemoryJournal, createRelayJournal, RunError } from '@cmdop/agent'
@@ -8,6 +8,7 @@ import { describe, expect, test } from 'vitest'
 import { killAtBoundary, whenLines } from './durable-runs.ts'
 import { newMark, whenGone, whenRunning } from './marked.ts'
 import { startChild } from './processes/child.ts'
+import { waitFor } from './wait-for.ts'
 import { startWorld, type World } from './world.ts'
 
 const COMMANDS = 3
@@ -16,11 +17,19 @@ const COMMANDS = 3
 const boundary = 3
 
 describe.each(['script', 'relay', 'machine'] as const)('a run whose %s is killed', (victim) => {
-  test('goes on, and has executed each command once or says of which it does not know', async () => {
-    await using world = await startWorld({ separateProcesses: true })
-    for (const moment of ['held', 'going'] as const)
-      await killAtBoundary(world, { victim, boundary, moment, commands: COMMANDS })
-  })
+  test.each([
+    ['that waits for each entry', true, [boundary]],
+    // The end of the call, for which nothing waits.
+    ['that waits for what must not be lost', false, [boundary + 1]],
+  ] as const)(
+    'with a journal %s goes on, and has executed each command once or says of which it does not know',
+    async (_, waits, boundaries) => {
+      await using world = await startWorld({ separateProcesses: true })
+      for (const boundary of boundaries)
+        for (const moment of ['held', 'going'] as const)
+          await killAtBoundary(world, { victim, boundary, moment, commands: COMMANDS, waits })
+    },
+  )
 })
 
 /** A script with a command that waits for a file, killed while that runs. */
@@ -120,6 +129,54 @@ test('an agent that works over a relay writes its runs there, unless it is told 
   expect((await world.client.runs.list()).items.map((run) => run.runId)).toEqual([runId])
 })
 
+test('who resumes a run takes it over from its own agent too: one goes on, and each command is executed once', async () => {
+  await using world = await startWorld()
+  const folder = await world.folder()
+  const [file, go] = [join(folder, 'done'), join(folder, 'go')]
+  const commands = [`echo one >>${file}; until [ -e ${go} ]; do sleep 0.02; done`, `echo two >>${file}`]
+  // Both ask it, so it goes on from what it is shown.
+  const model: ReturnType<typeof scriptedModel> = {
+    ...scriptedModel([]),
+    doStream: (options) => {
+      const command = commands[options.prompt.filter(({ role }) => role === 'tool').length]
+      const calls = command === undefined ? undefined : [{ tool: 'run_command', input: { command } }]
+      return scriptedModel([calls === undefined ? { text: 'Done.' } : { calls }]).doStream(options)
+    },
+  }
+  const agent = createAgent({ machine: world.handle, model })
+  const first = agent.run('Go').catch((error: unknown) => error)
+  await whenLines(file, 1)
+  const runId = (await world.client.runs.list()).items[0]?.runId ?? ''
+  const second = agent.resume(runId)
+  const types = async () => (await Array.fromAsync(world.client.runs.entries(runId))).map(({ entry }) => entry.type)
+  await waitFor('the run is resumed', async () => (await types()).includes('run_resumed'))
+  await writeFile(go, '')
+  expect(await second).toMatchObject({ output: 'Done.', toolCalls: [{ outcome: 'done' }, { outcome: 'done' }] })
+  expect(await first).toMatchObject({ code: 'conflict' })
+  expect((await types()).filter((type) => type === 'call_started' || type === 'run_ended')).toEqual([
+    'call_started',
+    'call_started',
+    'run_ended',
+  ])
+  expect(await readFile(file, 'utf8')).toBe('one\ntwo\n')
+})
+
+test('a run that is stopped while the relay is away ends soon, and says of its command that nobody knows', async () => {
+  await using world = await startWorld({ separateProcesses: true })
+  const mark = newMark()
+  const calls = [{ tool: 'run_command', input: { command: `sleep 100 # ${mark}` } }]
+  using model = scriptedModel([{ calls }])
+  const machine = await world.client.machine(world.machine.id)
+  const agent = createAgent({ machine, model })
+  const timed = agent.run('Go', { budget: { seconds: 2 } }).catch((error: unknown) => error)
+  await whenRunning(mark)
+  await world.relay.kill()
+  const started = performance.now()
+  const error = await timed
+  expect(performance.now() - started).toBeLessThan(13_000)
+  expect(error).toMatchObject({ code: 'deadline', result: { toolCalls: [{ outcome: 'unknown' }] } })
+})
+
 test('entries that nothing waits for are written too, in their order', async () => {
   await using world = await startWorld()
   const memory = createMemoryJournal()
@@ -128,11 +185,14 @@ test('entries that nothing waits for are written too, in their order', async () 
   const journal = createRelayJournal(world.client.runs)
   const [first, ...others] = memory.entries
   const written = async () => (await Array.fromAsync(world.client.runs.entries(runId))).map(({ entry }) => entry)
-  if (first !== undefined) await journal.append(first)
-  await Promise.all(others.slice(0, 2).map((entry) => journal.note(entry)))
+  let index = 0
+  const { signal } = new AbortController()
+  const next = () => ({ writer: 'test', index: index++, signal })
+  if (first !== undefined) await journal.append(first, next())
+  await Promise.all(others.slice(0, 2).map((entry) => journal.note(entry, next())))
   expect(await written()).toEqual(memory.entries.slice(0, 3))
-  for (const entry of others.slice(2, 5)) void journal.note(entry)
-  for (const entry of others.slice(5)) await journal.append(entry)
+  for (const entry of others.slice(2, 5)) void journal.note(entry, next())
+  for (const entry of others.slice(5)) await journal.append(entry, next())
   expect(await written()).toEqual(memory.entries)
 })
 

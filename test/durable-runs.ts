@@ -37,6 +37,8 @@ export interface Kill {
   readonly boundary: number
   readonly moment: Moment
   readonly commands: number
+  /** Whether each entry is waited for, also where a run would not. Default true. */
+  readonly waits?: boolean
 }
 
 /**
@@ -45,7 +47,7 @@ export interface Kill {
  * that was in flight.
  */
 export async function killAtBoundary(world: World, options: Kill): Promise<'completed' | 'unknown'> {
-  const { victim, boundary, moment } = options
+  const { victim, boundary, moment, waits = true } = options
   const folder = await world.folder()
   const [file, release] = [join(folder, 'done'), join(folder, 'release')]
   const pause = moment === 'going' ? 'sleep 0.3; ' : ''
@@ -58,7 +60,14 @@ export async function killAtBoundary(world: World, options: Kill): Promise<'comp
   const expected = commands.map((_, index) => `said ${index} in ${index < 2 ? '~' : '/usr'}`).join(', ')
   const { url: baseUrl, firstKey: token } = world.relay
   const start = (more: object) =>
-    startChild<string>('./durable-run-process.ts', { baseUrl, token, machineId: world.machine.id, commands, ...more })
+    startChild<string>('./durable-run-process.ts', {
+      baseUrl,
+      token,
+      machineId: world.machine.id,
+      commands,
+      waits,
+      ...more,
+    })
 
   let script = await start({ boundary, ...(moment === 'held' ? { release } : {}) })
   const { runId } = await until(script, (said) => said.boundary !== undefined)

@@ -19,8 +19,10 @@ const given = settings() as {
   runId?: string
   boundary?: number
   release?: string
+  /** Whether every entry is waited for, as the boundaries are counted; else only those that the run waits for. */
+  waits?: boolean
 }
-const { commands, boundary, release } = given
+const { commands, boundary, release, waits = true } = given
 await using client = new Client({ baseUrl: given.baseUrl, token: given.token })
 const machine = await client.machine(given.machineId)
 
@@ -38,25 +40,23 @@ const model: Model = {
 }
 
 const relay = createRelayJournal(client.runs)
-let entries = 0
 let released = Promise.resolve()
-const journal: Journal = {
-  read: async (runId) => {
-    const read = await relay.read(runId)
-    entries = read.length
-    return read
-  },
-  append: async (entry) => {
-    const index = entries
-    entries += 1
+const written =
+  (write: typeof relay.append): typeof relay.append =>
+  async (entry, place) => {
+    const { index } = place
     // Only the entry of the boundary is written without a wait; the order of the others is that of their calls.
     if (boundary !== undefined && index > boundary) await released
-    const written = relay.append(entry)
-    if (index === boundary) released = written.then(() => held(entry.runId))
-    await written
+    const writing = write(entry, place)
+    if (index === boundary) released = writing.then(() => held(entry.runId))
+    await writing
     if (index === boundary) await released
     else if (index === 0) say({ runId: entry.runId })
-  },
+  }
+const journal: Journal = {
+  read: relay.read,
+  append: written(relay.append),
+  ...(waits ? {} : { note: written(relay.note) }),
 }
 
 async function held(runId: string): Promise<void> {

@@ -27,6 +27,7 @@ export {
   type Journal,
   type JournalEntry,
   type JournalFact,
+  type JournalPlace,
   type MemoryJournal,
   type StoredEntry,
   createMemoryJournal,

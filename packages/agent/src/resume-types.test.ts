@@ -23,7 +23,12 @@ afterAll(() => rm(folder, { recursive: true }))
 /** A journal that has these entries already. */
 function journalOf(before: readonly JournalEntry[]): Journal & { readonly entries: readonly JournalEntry[] } {
   const journal = createMemoryJournal()
-  for (const entry of before) void journal.append(entry)
+  const counts = new Map<string, number>()
+  for (const entry of before) {
+    const index = counts.get(entry.runId) ?? 0
+    counts.set(entry.runId, index + 1)
+    void journal.append(entry, { writer: 'before', index, signal: new AbortController().signal })
+  }
   return journal
 }
 

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import { CmdopError } from '@cmdop/protocol'
+import { tool } from 'ai'
 import { z } from 'zod'
 import { createAgent } from './agent.ts'
-import { createMemoryJournal, type Journal, type JournalEntry, type StoredEntry } from './ports/journal.ts'
+import { createMemoryJournal, type Journal, type JournalEntry } from './ports/journal.ts'
 import type { Gate } from './ports/gate.ts'
 import { Secret } from './redact/secret.ts'
 import { localMachine } from './testing/local-machine.ts'
@@ -13,10 +14,12 @@ import { answer, failure, shell } from './testing/scripted-world.ts'
 const outputSchema = z.object({ word: z.string() })
 const machine = localMachine(sampleFacts())
 
+const placeAt = (index: number) => ({ writer: 'before', index, signal: new AbortController().signal })
+
 /** A journal that has these entries already. */
 function journalOf(before: readonly JournalEntry[]): Journal & { readonly entries: readonly JournalEntry[] } {
   const journal = createMemoryJournal()
-  for (const entry of before) void journal.append(entry)
+  for (const [index, entry] of before.entries()) void journal.append(entry, placeAt(index))
   return journal
 }
 
@@ -161,30 +164,50 @@ test('a call in flight that nobody can be asked for ends the run with `unknown`;
 
 test('two that go on with one run: the second is the one who does', async () => {
   const { result, entries } = await wholeRun()
-  const left = entries.slice(0, 3)
-  const stored: StoredEntry[] = left.map((entry) => ({ at: entry.at, entry }))
-  /** A journal of which each reader writes at its own place, as on a relay. */
-  const opened = (): Journal => {
-    let next = 0
-    return {
-      read: async () => {
-        next = stored.length
-        return [...stored]
-      },
-      append: async (entry) => {
-        if (stored.length !== next) throw new CmdopError('conflict', 'somebody else has written')
-        stored.push({ at: entry.at, entry })
-        next += 1
-      },
-    }
-  }
-  const [one, other] = [opened(), opened()]
   using model = scriptedModel([{ error: new CmdopError('model', 'away') }])
-  const both = [one, other].map((journal) =>
-    failure(createAgent({ machine, model, journal, env: {}, maxRetries: 0 }).resume(result.runId, { outputSchema })),
-  )
+  const journal = journalOf(entries.slice(0, 3))
+  const agent = createAgent({ machine, model, journal, env: {}, maxRetries: 0 })
+  const both = [1, 2].map(() => failure(agent.resume(result.runId, { outputSchema })))
   const codes = (await Promise.all(both)).map(({ code }) => code)
   expect(codes.toSorted()).toEqual(['conflict', 'model'])
+  const added = journal.entries.slice(3).map(({ type }) => type)
+  expect(added.filter((type) => type === 'run_resumed')).toHaveLength(1)
+  expect(added.at(-1)).toBe('run_stopped')
+})
+
+test('whoever resumes a run takes it over, also from the agent that still works on it', async () => {
+  const memory = createMemoryJournal()
+  const [going, resumed, goOn] = [
+    Promise.withResolvers<void>(),
+    Promise.withResolvers<void>(),
+    Promise.withResolvers<string>(),
+  ]
+  const journal: Journal = {
+    ...memory,
+    append: async (entry, place) => {
+      await memory.append(entry, place)
+      if (entry.type === 'run_resumed') resumed.resolve()
+    },
+  }
+  const execute = () => {
+    going.resolve()
+    return goOn.promise
+  }
+  const tools = { wait: tool({ inputSchema: z.object({}), execute }) }
+  using model = scriptedModel([
+    { calls: [{ tool: 'wait', input: {} }] },
+    { calls: [shell('echo of the second')] },
+    { text: 'Done.' },
+  ])
+  const agent = createAgent({ machine, model, journal, env: {} })
+  const first = failure(agent.run('Go', { tools, readOnlyTools: ['wait'] }))
+  await going.promise
+  const second = agent.resume(String(memory.entries[0]?.runId), { tools })
+  await resumed.promise
+  goOn.resolve('gone on')
+  expect(await second).toMatchObject({ output: 'Done.', toolCalls: [{ outcome: 'done' }, { outcome: 'done' }] })
+  expect(await first).toMatchObject({ code: 'conflict', result: { toolCalls: [{ tool: 'wait' }] } })
+  expect(memory.entries.filter(({ type }) => type === 'run_ended')).toMatchObject([{ status: 'completed' }])
 })
 
 test('a completed run is played without its model, and a drift shows the difference', async () => {

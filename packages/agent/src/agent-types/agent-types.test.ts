@@ -76,6 +76,20 @@ test('a command agent runs exactly one command and answers from its output', asy
   expect(result).toMatchObject({ agentType: 'command', output: { word: 'yes' }, attempts: 2 })
 })
 
+test('a call of another tool is not the command of a command agent', async () => {
+  using world = scriptedWorld([
+    { calls: [{ tool: 'facts', input: { parts: ['os'] } }] },
+    { calls: [shell('echo one')] },
+    { calls: [answer] },
+  ])
+  const settings = { agentType: 'command', builtInTools: ['run_command', 'facts'], outputSchema: Answer } as const
+  const result = await world.agent.run('Answer', settings)
+  expect(result.toolCalls.map(({ tool, outcome }) => [tool, outcome])).toEqual([
+    ['facts', 'done'],
+    ['run_command', 'done'],
+  ])
+})
+
 const route = (handler: string, task = 'Do it well.') => ({
   tool: 'final_result',
   input: { handler, reason: 'It fits.', task },

@@ -1,4 +1,5 @@
 import type { RunState } from '../run/run-state.ts'
+import { runCommand } from '../tools/run-command.ts'
 import type { AgentType } from './agent-type.ts'
 
 /** Runs exactly one command, and makes the answer of its real output. */
@@ -17,7 +18,7 @@ export const command: AgentType = {
   refuse: (_, state) => (hasRun(state) ? 'this agent runs exactly one command, and it has run.' : undefined),
 }
 
-/** A command that could not be started is not the one. */
+/** A command that could not be started is not the one, nor is a call of another tool. */
 function hasRun({ toolCalls }: RunState): boolean {
-  return toolCalls.some(({ outcome }) => outcome === 'done')
+  return toolCalls.some(({ tool, outcome }) => tool === runCommand.name && outcome === 'done')
 }

@@ -45,6 +45,7 @@ export const router: AgentType = {
     const runId = handlerRunIdOf(task.history?.runId ?? state.runId)
     const history = await childHistory(task, route.to, runId)
     const child = createChildTask(task, route.to, { prompt: decision.task, options, parent, runId, history })
+    state.warnings.push(...child.warnings)
     const end = yield* progressOf(runEvents(child, new AbortController()))
     const record = end.type === 'result' ? end.result : end.error.result
     state.route = { ...decision, run: record }

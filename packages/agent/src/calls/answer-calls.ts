@@ -41,7 +41,10 @@ export async function* answerCalls(
     calls.filter((call) => !isAnswer(call)),
     context,
   )) {
-    const performed = yield* merged<ProgressEvent, PerformedCall>(group.map((call) => performCall(call, context)))
+    // Those that run side by side share the room that there is, each its part.
+    const outputShare = Math.floor(context.task.ledger.outputRoom / group.length)
+    const shared = { ...context, outputShare }
+    const performed = yield* merged<ProgressEvent, PerformedCall>(group.map((call) => performCall(call, shared)))
     group.forEach((call, index) => {
       const each = performed[index]
       if (each !== undefined) parts.set(call, toolPart(call, each.text, each.record.isError))

@@ -19,6 +19,8 @@ export interface CallContext {
   readonly telemetry: Pick<Telemetry, 'startTool'>
   /** What was denied, by digest, and how often it was asked for again. */
   readonly denials: Map<string, Denial>
+  /** Bytes of output that a call may show of the run's room. Default: all there is. */
+  readonly outputShare?: number
   /** Why no tool runs in this step; undefined: they run. */
   readonly closed: string | undefined
 }

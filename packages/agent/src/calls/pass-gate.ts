@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { canonicalJson, CmdopError } from '@cmdop/protocol'
 import type { ProposedCall } from '../model/model-step.ts'
-import type { GateDecision, GateRequest } from '../ports/gate.ts'
+import type { ApprovalNotice, Gate, GateContext, GateDecision, GateRequest } from '../ports/gate.ts'
+import { unlessAborted } from '../run/patience.ts'
 import type { ProgressEvent } from '../run/run-events.ts'
 import type { Tool } from '../tools/tool.ts'
 import { type CallEnd, type Denial, failedCall } from './call-end.ts'
@@ -56,7 +57,7 @@ export async function* passGate(
     tainted: state.tainted,
   }
   const decision = yield* emitted<ProgressEvent, GateDecision>((emit) =>
-    task.gate.decide(request, {
+    decided(task.gate, request, {
       signal,
       wait: task.waitsForApproval,
       onApproval: (notice) => emit({ type: 'approval', tool: tool.name, toolCallId: call.toolCallId, ...notice }),
@@ -65,6 +66,44 @@ export async function* passGate(
   signal.throwIfAborted()
   if (decision.decision === 'allow') return await allowed(decision, { tool, input, digest, machineId: id })
   return decision.decision === 'deny' ? denied(decision, request, context) : pending(decision, request, context)
+}
+
+/**
+ * What the gate decides. It is not waited for beyond the end of the run, nor beyond the time at which an approval that it announced
+ * expires: then the call is denied.
+ */
+async function decided(gate: Gate, request: GateRequest, { signal, wait, onApproval }: GateContext) {
+  const over = new AbortController()
+  const expired = Promise.withResolvers<GateDecision>()
+  let timer: NodeJS.Timeout | undefined
+  const expire = ({ approvalId }: ApprovalNotice): void => {
+    onApproval({ approvalId, state: 'expired' })
+    expired.resolve(expiredDecision)
+    over.abort(new CmdopError('deadline', 'The approval has expired.'))
+  }
+  const noticed = (notice: ApprovalNotice): void => {
+    clearTimeout(timer)
+    onApproval(notice)
+    const leftMs = notice.state === 'pending' ? Date.parse(notice.expiresAt ?? '') - Date.now() : Number.NaN
+    if (leftMs <= LONGEST_TIMER_MS) timer = setTimeout(() => expire(notice), Math.max(0, leftMs))
+  }
+  const either = AbortSignal.any([signal, over.signal])
+  const asked = async () => gate.decide(request, { signal: either, wait, onApproval: noticed })
+  try {
+    return await unlessAborted(Promise.race([expired.promise, asked()]), signal)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** A longer time than this, in milliseconds, is more than a timer takes. */
+const LONGEST_TIMER_MS = 2_147_483_647
+
+const expiredDecision: GateDecision = {
+  decision: 'deny',
+  rule: 'expired',
+  reason: 'Nobody decided before the approval expired.',
+  remedy: 'A person has to approve it in time.',
 }
 
 async function allowed(

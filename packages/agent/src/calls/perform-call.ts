@@ -5,6 +5,7 @@ import { endedError, type History, type PastCall } from '../journal/history.ts'
 import type { ProposedCall } from '../model/model-step.ts'
 import { callIdOf } from '../run/call-id.ts'
 import { isInterruption } from '../run/interruption.ts'
+import { lateSignal, unlessAborted } from '../run/patience.ts'
 import { redactedMark } from '../redact/redactor.ts'
 import type { ProgressEvent } from '../run/run-events.ts'
 import type { ToolCallRecord } from '../run/run-result.ts'
@@ -202,7 +203,7 @@ async function* runPermitted(
   { tool, call, place, passed }: Permitted,
   context: CallContext,
 ): AsyncGenerator<ProgressEvent, CallEnd, void> {
-  const { task, state, workplace, signal, shelf } = context
+  const { task, state, workplace, signal, shelf, outputShare = Number.POSITIVE_INFINITY } = context
   const {
     machine: { id },
     fence,
@@ -221,12 +222,12 @@ async function* runPermitted(
     await task.journal.append(state.runId, { type: 'call_started', ...fact })
   }
   signal.throwIfAborted()
-  const limitBytes = Math.min(task.ledger.outputRoom, callOutputBytes)
+  const limitBytes = Math.min(task.ledger.outputRoom, outputShare, callOutputBytes)
   try {
     const { machine } = workplace
     const shared = { machine, workplace, fence, signal, limitBytes, redactor, shelf, label, env }
     const running = tool.run(input, { ...shared, callId, startedAt })
-    const outcome: ToolOutcome = yield* chunks(running, { tool: tool.name, toolCallId }, place)
+    const outcome: ToolOutcome = yield* chunks(running, { tool: tool.name, toolCallId, signal }, place)
     return { ...outcome, outcome: outcome.failed ? 'error' : 'done' }
   } catch (error) {
     workplace.effects.addOf(error)
@@ -236,16 +237,23 @@ async function* runPermitted(
   }
 }
 
-/** Output of a tool as events. Leaving ends the tool. */
+/** Milliseconds after the stop of a run in which a machine may confirm the end of a command: it kills one after 2,000. */
+const CONFIRM_WITHIN_MS = 5_000
+
+/** Output of a tool as events. Leaving ends the tool. A tool that goes on after its run was stopped is left. */
 async function* chunks(
   running: ReturnType<Tool['run']>,
-  call: { readonly tool: string; readonly toolCallId: string },
+  { signal, ...call }: { readonly tool: string; readonly toolCallId: string; readonly signal: AbortSignal },
   { within }: CallPlace,
 ): AsyncGenerator<ProgressEvent, ToolOutcome, void> {
   let ended = false
+  using late = lateSignal(signal, CONFIRM_WITHIN_MS)
   try {
     for (;;) {
-      const { done, value } = await within(() => running.next())
+      const { done, value } = await unlessAborted(
+        within(() => running.next()),
+        late.signal,
+      )
       if (done === true) {
         ended = true
         return value

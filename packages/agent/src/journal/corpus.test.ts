@@ -76,7 +76,9 @@ const look = tool({ description: 'Looks up a word.', inputSchema, execute: async
 /** An agent on the machine of the corpus, with one of its journals. */
 async function agentWith(name: string, steps: readonly ScriptedStep[]) {
   const journal: MemoryJournal = createMemoryJournal()
-  for (const { entry } of readEntries(storedIn(name))) await journal.append(entry)
+  const { signal } = new AbortController()
+  for (const [index, { entry }] of readEntries(storedIn(name)).entries())
+    await journal.append(entry, { writer: 'before', index, signal })
   const model = scriptedModel(steps)
   const machine = { ...localMachine(sampleFacts()), id: 'mch_corpus' }
   const agent = createAgent({ machine, model, journal, env: {} })

@@ -33,6 +33,8 @@ export interface History {
   readonly ended: RunEnded | undefined
   /** Milliseconds in which somebody worked on it. */
   readonly elapsedMs: number
+  /** Entries that there were. */
+  readonly count: number
   step(index: number): StepEnded | undefined
   call(label: string): PastCall | undefined
 }
@@ -57,6 +59,7 @@ export function createHistory(runId: string, entries: readonly ReadEntry[], use:
     started: first.entry,
     ended,
     elapsedMs: elapsed(entries.map(({ entry }) => entry)),
+    count: entries.length,
     step: (index) => steps.get(index),
     call: (label) => calls.get(label),
   }

@@ -1,6 +1,8 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import type { RunJournals } from '@cmdop/core'
 import { CmdopError, isCmdopError, MAX_RUN_APPEND_ENTRIES, type RunEntry } from '@cmdop/protocol'
-import type { Journal, JournalEntry, RunStarted, StoredEntry } from '../ports/journal.ts'
+import type { Journal, JournalEntry, JournalPlace, RunStarted } from '../ports/journal.ts'
+import { type LateSignal, lateSignal } from '../run/patience.ts'
 
 /** Milliseconds in which a relay that is away may come back; of a run that fails anyway, less. */
 const PATIENCE_MS = 30_000
@@ -19,30 +21,27 @@ const REQUEST_CHARACTERS = 2 * 1024 * 1024
 /** A journal on the relay. What is written while an entry is on its way goes with the next request, together. */
 export function createRelayJournal(runs: RunJournals): Required<Journal> {
   const writers = new Map<string, RunWriter>()
-  const writerOf = (runId: string): RunWriter => {
-    const writer = writers.get(runId) ?? new RunWriter(runs, runId, 0)
-    writers.set(runId, writer)
+  const writerOf = (runId: string, place: JournalPlace): RunWriter => {
+    const writer = writers.get(place.writer) ?? new RunWriter(runs, runId, place)
+    writers.set(place.writer, writer)
     return writer
   }
   return {
-    append: async (entry) => {
+    append: async (entry, place) => {
       const { runId, type } = entry
       const isLast = type === 'run_ended' || type === 'run_stopped'
+      const isFirst = type === 'run_started' || type === 'run_resumed'
       try {
-        await writerOf(runId).append(entry)
-        if (isLast) writers.delete(runId)
+        await writerOf(runId, place).append(entry)
+        if (isLast) writers.delete(place.writer)
       } catch (error) {
         // Nothing follows what could not begin, or end.
-        if (isLast || type === 'run_started') writers.delete(runId)
+        if (isLast || isFirst) writers.delete(place.writer)
         throw error
       }
     },
-    note: (entry) => writerOf(entry.runId).note(entry),
-    read: async (runId) => {
-      const entries: StoredEntry[] = await Array.fromAsync(runs.entries(runId))
-      if (isOpen(entries.at(-1))) writers.set(runId, new RunWriter(runs, runId, entries.length))
-      return entries
-    },
+    note: (entry, place) => writerOf(entry.runId, place).note(entry),
+    read: (runId) => Array.fromAsync(runs.entries(runId)),
   }
 }
 
@@ -52,7 +51,7 @@ interface Waiting {
   readonly written: PromiseWithResolvers<void>
 }
 
-/** Writes the entries of one run, in order. */
+/** Writes the entries of one that works on a run, in order. The relay refuses it where another one has written. */
 class RunWriter {
   readonly #runs: RunJournals
   readonly #runId: string
@@ -61,12 +60,14 @@ class RunWriter {
   #count: number
   #sending = false
   #lingering: NodeJS.Timeout | undefined
+  readonly #signal: AbortSignal
   #failure: unknown
 
-  constructor(runs: RunJournals, runId: string, count: number) {
+  constructor(runs: RunJournals, runId: string, { index, signal }: JournalPlace) {
     this.#runs = runs
     this.#runId = runId
-    this.#count = count
+    this.#count = index
+    this.#signal = signal
   }
 
   append(entry: JournalEntry): Promise<void> {
@@ -120,35 +121,31 @@ class RunWriter {
   async #write(batch: readonly Waiting[]): Promise<void> {
     const entries = batch.map(({ entry }) => entry)
     const end = Date.now() + (entries.some(failsAnyway) ? LAST_PATIENCE_MS : PATIENCE_MS)
+    using late = lateSignal(this.#signal, LAST_PATIENCE_MS)
     for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
       try {
-        await this.#request(entries)
+        await this.#request(entries, late)
         return
       } catch (error) {
-        if (!mayPass(error) || Date.now() >= end) throw error
-        await new Promise((resolve) => setTimeout(resolve, waitMs * Math.random()))
+        if (!mayPass(error) || Date.now() >= end || late.signal.aborted) throw error
+        await wait(waitMs * Math.random(), undefined, { signal: late.signal }).catch(() => undefined)
       }
     }
   }
 
-  async #request(entries: readonly JournalEntry[]): Promise<void> {
+  async #request(entries: readonly JournalEntry[], { signal }: LateSignal): Promise<void> {
     const sent: RunEntry[] = entries.map((entry) => ({ ...entry }))
     const [first] = entries
     const [entry] = sent
-    if (this.#count > 0) return this.#runs.append(this.#runId, this.#count, sent)
+    if (this.#count > 0) return this.#runs.append(this.#runId, this.#count, sent, { signal })
     if (first?.type !== 'run_started' || entry === undefined)
       throw new CmdopError(
         'conflict',
         'The relay keeps the journal of a run from its beginning, and this one has none.',
       )
     const { machineId, agentType, model, title }: RunStarted = first
-    await this.#runs.create({ runId: this.#runId, machineId, agentType, model, title, entry })
+    await this.#runs.create({ runId: this.#runId, machineId, agentType, model, title, entry }, { signal })
   }
-}
-
-/** Whether somebody may go on with the run. */
-function isOpen(last: StoredEntry | undefined): boolean {
-  return (last?.entry as Partial<JournalEntry> | undefined)?.type !== 'run_ended'
 }
 
 function failsAnyway(entry: JournalEntry): boolean {

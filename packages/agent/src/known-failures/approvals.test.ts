@@ -76,6 +76,31 @@ test('9. an approval for one call runs it once, also when a model gives two call
   ])
 })
 
+test('9. a gate that never answers holds nobody: the run ends with its time and when it is cancelled', async () => {
+  const deaf: Gate = { decide: () => new Promise<never>(() => undefined) }
+  using timed = world([{ calls: [shell('true')] }], deaf)
+  expect(await failure(timed.agent.run('Go', { outputSchema, budget: { seconds: 0.1 } }))).toMatchObject({
+    code: 'deadline',
+  })
+  using left = world([{ calls: [shell('true')] }], deaf)
+  for await (const event of left.agent.runStream('Go', { outputSchema })) if (event.type === 'tool_call') break
+})
+
+test('9. an approval that has expired is a denial, also where its gate does not say so', async () => {
+  const approvalId = 'apr_1'
+  const gate: Gate = {
+    decide: (_, { onApproval }) => {
+      onApproval({ approvalId, state: 'pending', expiresAt: new Date(Date.now() + 50).toISOString() })
+      return new Promise<never>(() => undefined)
+    },
+  }
+  using made = world([{ calls: [shell('true')] }, { calls: [answer] }], gate)
+  const stream = made.agent.runStream('Go', { outputSchema })
+  const events = await collect(stream)
+  expect(events.filter(({ type }) => type === 'approval')).toMatchObject([{ state: 'pending' }, { state: 'expired' }])
+  expect((await stream.result).denied).toMatchObject([{ rule: 'expired' }])
+})
+
 test('10. of parallel calls each is decided by itself, and what ran is kept', async () => {
   const gate = gateOf((request) =>
     commandOf(request) === 'echo two'

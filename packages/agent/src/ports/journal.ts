@@ -1,4 +1,5 @@
 import type { EffectSummary, Restrictions } from '@cmdop/core'
+import { CmdopError } from '@cmdop/protocol'
 import type { ModelMessage } from 'ai'
 import type { Denial } from '../calls/call-end.ts'
 import type { ProposedCall } from '../model/model-step.ts'
@@ -16,14 +17,24 @@ export const journalVersion = 1
  * calls is the order of the entries.
  */
 export interface Journal {
-  append(entry: JournalEntry): Promise<void>
+  append(entry: JournalEntry, place: JournalPlace): Promise<void>
   /** The same for what nothing waits for: it may be written a little later, with others. Absent: `append` is called. */
-  note?(entry: JournalEntry): Promise<void>
-  /**
-   * The entries of a run in order, for `resume` and `replay`; whoever has read them writes on. Throws `not_found`. Absent:
-   * runs cannot be gone on with.
-   */
+  note?(entry: JournalEntry, place: JournalPlace): Promise<void>
+  /** The entries of a run in order, for `resume` and `replay`. Throws `not_found`. Absent: runs cannot be gone on with. */
   read?(runId: string): Promise<readonly StoredEntry[]>
+}
+
+/**
+ * Where an entry goes. Who goes on with a run writes after the entries that it read, so that of two who work on one run the
+ * second to write at a place is to be refused with `conflict`: that one stops.
+ */
+export interface JournalPlace {
+  /** Of whoever works on the run, and of nobody else: also who goes on with it in the same process has another one. */
+  readonly writer: string
+  /** Entries of the run before this one. */
+  readonly index: number
+  /** Aborted when the run is stopped: what cannot be written soon then need not be written. */
+  readonly signal: AbortSignal
 }
 
 /** An entry as it was stored, in whatever version it was written. */
@@ -143,9 +154,16 @@ export interface MemoryJournal extends Journal {
 /** An empty one. Entries are copied, so that they say what was true when they were written. */
 export function createMemoryJournal(): MemoryJournal {
   const entries: JournalEntry[] = []
+  const counts = new Map<string, number>()
   return {
     entries,
-    append: async (entry) => void entries.push(structuredClone(entry)),
+    append: async (entry, { index }) => {
+      const { runId } = entry
+      if (index !== (counts.get(runId) ?? 0))
+        throw new CmdopError('conflict', `Somebody else has written to the journal of the run ${runId} meanwhile.`)
+      counts.set(runId, index + 1)
+      entries.push(structuredClone(entry))
+    },
     read: async (runId) =>
       entries
         .filter((entry) => entry.runId === runId)

@@ -11,8 +11,10 @@ export interface Ledger {
   readonly outputRoom: number
   /** US dollars so far; null when a step's price was not known. */
   readonly cost: number | null
-  /** Tokens so far; null when the server reported none. */
-  readonly tokens: number | null
+  /** A limit that cannot be kept, because of a step that nobody counted; one in dollars that is kept in tokens too is none. */
+  readonly uncounted: 'tokens' | 'usd' | undefined
+  /** The budgets that are spent from: that of this run, and those of the runs it works for. */
+  readonly budgets: readonly Budget[]
 }
 
 /** A ledger that begins at nothing. `parent`: the one of the run it works for. */
@@ -34,8 +36,7 @@ export function createLedger(budget: Budget, parent?: Ledger): Ledger {
       parent?.spent(),
     addStep: (usage, price) => {
       steps += 1
-      tokens =
-        usage.totalTokens === null ? (tokens === 0 && steps === 1 ? null : tokens) : (tokens ?? 0) + usage.totalTokens
+      tokens = usage.totalTokens === null || tokens === null ? null : tokens + usage.totalTokens
       cost = price === null || cost === null ? null : cost + price
       parent?.addStep(usage, price)
     },
@@ -50,8 +51,10 @@ export function createLedger(budget: Budget, parent?: Ledger): Ledger {
     get cost() {
       return cost
     },
-    get tokens() {
-      return tokens
+    get uncounted() {
+      if (budget.tokens !== undefined) return tokens === null ? 'tokens' : parent?.uncounted
+      return budget.usd !== undefined && cost === null ? 'usd' : parent?.uncounted
     },
+    budgets: [budget, ...(parent?.budgets ?? [])],
   }
 }

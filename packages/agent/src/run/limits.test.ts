@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest'
 import * as z from 'zod'
-import { createAgent } from '../agent.ts'
+import { type AgentOptions, createAgent } from '../agent.ts'
 import { localMachine } from '../testing/local-machine.ts'
 import { startModelServer } from '../testing/model-server.ts'
 import { sampleFacts } from '../testing/sample-facts.ts'
+import { type ScriptedModel, scriptedModel } from '../testing/scripted-model.ts'
 import { answer, failure, scriptedWorld, shell } from '../testing/scripted-world.ts'
+import type { Budget } from './budget.ts'
 
 const Answer = z.object({ word: z.string() })
 
@@ -95,6 +97,57 @@ test('a token budget is refused when the server reports no tokens', async () => 
   using world = scriptedWorld([{ calls: [shell('true')], tokens: null }])
   const error = await failure(world.agent.run('Answer', { outputSchema: Answer, budget: { tokens: 1000 } }))
   expect(error).toMatchObject({ code: 'unsupported', result: { usage: { totalTokens: null } } })
+})
+
+/** A router with the one handler that gets the task. */
+function routerWith(child: Parameters<typeof scriptedModel>[0], { prices }: Pick<AgentOptions, 'prices'> = {}) {
+  const machine = localMachine(sampleFacts())
+  const inner = scriptedModel(child)
+  const model: ScriptedModel = { ...inner, modelId: 'other' }
+  const routes = { worker: { description: 'Works.', to: createAgent({ machine, model, env: {} }) } }
+  const input = { handler: 'worker', reason: 'It fits.', task: 'Do it.' }
+  const outer = scriptedModel([{ calls: [{ tool: 'final_result', input }] }])
+  const agent = createAgent({ machine, model: outer, env: {}, prices })
+  const run = (budget: Budget) => agent.run('Go', { agentType: 'router', routes, outputSchema: Answer, budget })
+  const dispose = () => [inner, outer].forEach((each) => each.assertComplete())
+  return { run, [Symbol.dispose]: dispose }
+}
+
+const prices = { 'scripted:scripted': { input: 1, output: 1 } }
+
+test('a limit in dollars holds for an agent that works for the run: without a price it is refused', async () => {
+  using world = routerWith([], { prices })
+  const error = await failure(world.run({ usd: 0.01 }))
+  expect(error).toMatchObject({
+    code: 'unsupported',
+    message: expect.stringContaining('No price is known for scripted:other') as string,
+  })
+})
+
+test('it is kept in tokens where those are limited too, and the result says so', async () => {
+  using world = routerWith([{ calls: [answer] }], { prices })
+  const { warnings } = await world.run({ usd: 0.01, tokens: 100 })
+  expect(warnings).toEqual([expect.stringContaining('No price is known for scripted:other')])
+})
+
+test('a limit in tokens holds for an agent that works for the run, or it ends when nobody counts', async () => {
+  using counted = routerWith([{ calls: [shell('true')] }, { calls: [shell('true')] }])
+  expect(await failure(counted.run({ tokens: 30 }))).toMatchObject({ code: 'budget', details: { limit: 'tokens' } })
+  using uncounted = routerWith([{ calls: [shell('true')], tokens: null }])
+  expect(await failure(uncounted.run({ tokens: 30 }))).toMatchObject({
+    code: 'unsupported',
+    message: expect.stringContaining('scripted:other reports no tokens') as string,
+  })
+})
+
+test('calls side by side share what the budget has left of output', async () => {
+  const calls = Array.from({ length: 8 }, () => shell('head -c 900 /dev/zero | tr "\\0" x', { readOnly: true }))
+  using world = scriptedWorld([{ calls }, { calls: [answer] }])
+  const { toolCalls } = await world.agent.run('Answer', { outputSchema: Answer, budget: { outputBytes: 1000 } })
+  const shown = world.seen[1]?.toolResults.map(({ text }) => text.match(/x/g)?.length ?? 0) ?? []
+  expect(toolCalls.map(({ outcome }) => outcome)).toEqual(calls.map(() => 'done'))
+  expect(Math.min(...shown)).toBeGreaterThan(100)
+  expect(shown.reduce((sum, each) => sum + each)).toBeLessThanOrEqual(1000)
 })
 
 test('output bytes shrink what a call shows and end the run when none are left', async () => {

@@ -171,21 +171,14 @@ async function offered(
 function closeWhenSpent(loop: Loop): void {
   const { task, state } = loop
   if (loop.spent !== undefined) throw overBudget(loop.spent)
-  refuseUncounted(task, state)
+  refuseUncounted(task)
   loop.spent = task.ledger.spent()
   state.stoppedBy = loop.spent?.limit ?? null
 }
 
-function refuseUncounted({ budget, source, ledger }: Task, { steps }: RunState): void {
-  if (steps.length === 0) return
+function refuseUncounted({ source, ledger: { uncounted } }: Task): void {
+  if (uncounted === undefined) return
   const { provider, id } = source.identity
-  const uncounted =
-    budget.tokens !== undefined && ledger.tokens === null
-      ? 'tokens'
-      : budget.usd !== undefined && ledger.cost === null
-        ? 'usd'
-        : undefined
-  if (uncounted === undefined || (uncounted === 'usd' && budget.tokens !== undefined)) return
   throw new CmdopError(
     'unsupported',
     `The server of ${provider}:${id} reports no tokens, so budget.${uncounted} cannot be kept. Use budget.steps.`,

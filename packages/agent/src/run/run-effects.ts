@@ -53,8 +53,7 @@ export class RunEffects {
       await this.#complete(machine, sessionId, signal)
       return []
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      return [`What the run would change is kept by the machine, and could not be read: ${reason}`]
+      return [unreadEffects(error)]
     }
   }
 
@@ -81,4 +80,10 @@ export class RunEffects {
       }
     }
   }
+}
+
+/** Said of effects that could not be found out. */
+export function unreadEffects(error: unknown): string {
+  const reason = error instanceof Error ? error.message : String(error)
+  return `What the run would change is kept by the machine, and could not be read: ${reason}`
 }

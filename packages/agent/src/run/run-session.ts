@@ -72,8 +72,7 @@ async function isOver(session: Session, signal: AbortSignal | undefined): Promis
 }
 
 /** Ends the session of a run. One that somebody took over is theirs. */
-export async function closeRunSession(session: Session | undefined, withinMs: number): Promise<void> {
-  const signal = AbortSignal.timeout(withinMs)
+export async function closeRunSession(session: Session | undefined, signal: AbortSignal): Promise<void> {
   try {
     if ((await session?.info({ signal }))?.shell === null) await session?.close({ signal })
   } catch {

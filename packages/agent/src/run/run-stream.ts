@@ -8,6 +8,7 @@ import { type AnswerDesk, createAnswerDesk } from './answer.ts'
 import { carryNonceOf } from './call-id.ts'
 import { isInterruption } from './interruption.ts'
 import { operate } from './operate.ts'
+import { lateSignal } from './patience.ts'
 import { RunError } from './run-error.ts'
 import type { RunEndEvent, RunEvent } from './run-events.ts'
 import type { RunRecord, RunResult, RunStatus } from './run-result.ts'
@@ -84,6 +85,9 @@ export function createRunStream<Output>(task: Task, hooks: RunHooks = {}): RunSt
   }
 }
 
+/** Milliseconds after the stop of a run in which its command is confirmed to be gone, and what it leaves is cleared up. */
+const CLEARED_WITHIN_MS = 9_000
+
 async function exhaust(events: AsyncGenerator<unknown, void, void>): Promise<void> {
   for await (const _ of events);
 }
@@ -124,6 +128,7 @@ export async function* runEvents<Output>(
   const desk = createAnswerDesk(task.schema, task.maxRepairs)
   const telemetry = startTelemetry({ runId: state.runId, agentType: type.name, model: source.identity })
   const limits = stopsAtLimits(task, stop)
+  task.journal.stopWith(stop.signal)
   const prompt = task.redactor.text(task.prompt)
   const { runId } = state
   const workplace = createWorkplace(task.machine, {
@@ -133,10 +138,13 @@ export async function* runEvents<Output>(
     carryNonce: carryNonceOf(runId, task.fence.nonce),
   })
   let left: Promise<void> | undefined
+  const cleared = lateSignal(stop.signal, CLEARED_WITHIN_MS)
   // One that is only looked at again leaves its machine alone, unless that has to say what was changed.
   const isAway = history?.use === 'recorded' || (history?.ended !== undefined && task.restrictions.length === 0)
-  const leave = async () =>
-    isAway || (await (left ??= workplace.close().then((warnings) => void state.warnings.push(...warnings))))
+  const leave = async () => {
+    if (isAway || task.journal.isTakenOver) return
+    await (left ??= workplace.close(cleared.signal).then((warnings) => void state.warnings.push(...warnings)))
+  }
   let end: RunEndEvent<Output>
   let staysOpen = false
   try {
@@ -160,6 +168,7 @@ export async function* runEvents<Output>(
     end = { type: 'error', error: new RunError(error, record as RunError['result']) }
   } finally {
     if (!staysOpen) await leave()
+    cleared[Symbol.dispose]()
     limits[Symbol.dispose]() // Before the last event: a caller need not ask for another one after it.
   }
   const { status } = end.type === 'result' ? end.result : end.error.result

@@ -178,6 +178,7 @@ export function createTask(agent: AgentParts, prompt: string, options: RunOption
   ])
   const fence = earlier?.fence ?? createFence(history?.started.nonce)
   const budget = parseBudget(options.budget)
+  const ledger = createLedger(budget, parent?.ledger)
   const price = priceOf(agent.source.identity, agent.prices)
   const { env, secrets } = environmentOf(options, agent.secrets)
   const redactor = runRedactor(secrets, [agent.model, agent.machine])
@@ -208,12 +209,12 @@ export function createTask(agent: AgentParts, prompt: string, options: RunOption
     openTools: openToolsOf(options, type, { asker: agent.asker, isRestricted: restrictions.some(isRestricted) }),
     env,
     budget,
-    ledger: createLedger(budget, parent?.ledger),
+    ledger,
     price,
     gate: parent === undefined ? agent.gate : bothGates(parent.gate, agent.gate),
-    journal: runJournal(history === undefined || history.use === 'resume' ? agent.journal : noJournal),
+    journal: runJournal(history === undefined || history.use === 'resume' ? agent.journal : noJournal, history),
     waitsForApproval: parent?.waitsForApproval ?? options.approval?.wait !== false,
-    warnings: priceWarnings(agent, budget, price),
+    warnings: priceWarnings(agent, ledger, price),
     routes: options.routes,
     maxRepairs,
     signal:
@@ -258,13 +259,14 @@ function environmentOf({ env = {}, secrets = [] }: RunOptions, known: readonly s
   return { env: values, secrets: [...new Set(hidden)] }
 }
 
-/** A limit in dollars needs a price: without one it is refused, unless tokens are limited too. */
-function priceWarnings({ source }: AgentParts, budget: Budget, price: Price | undefined): string[] {
-  if (price !== undefined) return []
+/** A limit in dollars, also of a run it works for, needs a price: without one it is refused, unless tokens are limited too. */
+function priceWarnings({ source }: AgentParts, { budgets }: Ledger, price: Price | undefined): string[] {
+  const limited = budgets.filter(({ usd }) => usd !== undefined)
+  if (price !== undefined || limited.length === 0) return []
   const { provider, id } = source.identity
   const unknown = `No price is known for ${provider}:${id}`
   const remedy = `Set prices: { '${provider}:${id}': { input, output } } in US dollars for a million tokens.`
-  if (budget.usd === undefined) return []
-  if (budget.tokens !== undefined) return [`${unknown}, so budget.usd was not kept, only budget.tokens. ${remedy}`]
+  if (limited.every(({ tokens }) => tokens !== undefined))
+    return [`${unknown}, so budget.usd was not kept, only budget.tokens. ${remedy}`]
   throw new CmdopError('unsupported', `${unknown}, so budget.usd cannot be kept. ${remedy} Or use budget.tokens.`)
 }

@@ -3,7 +3,8 @@ import { CmdopError, DEFAULT_ORPHAN_MS, isCmdopError, MAX_ORPHAN_MS } from '@cmd
 import { type Carried, CarriedState } from './carried-state.ts'
 import type { MarkFilter } from './mark-filter.ts'
 import { recover } from './recover.ts'
-import { RunEffects } from './run-effects.ts'
+import { unlessAborted } from './patience.ts'
+import { RunEffects, unreadEffects } from './run-effects.ts'
 import { closeRunSession, openRunPlace, type RunPlace, type RunPlaceOptions } from './run-session.ts'
 
 /** Milliseconds that clearing up after a run may take. */
@@ -33,8 +34,11 @@ export interface Workplace extends AsyncDisposable {
   run(command: string | readonly string[], options: CommandOptions): Running
   /** Finds out what was changed so far, and leaves the rest to whoever goes on. Resolves and never rejects as `close` does. */
   pause(): Promise<readonly string[]>
-  /** Ends what is left of it. Resolves with what could not be found out of the effects. Never rejects. */
-  close(): Promise<readonly string[]>
+  /**
+   * Ends what is left of it, within 5 s, under restrictions within 120 s, and no longer than until the signal is aborted. Resolves
+   * with what could not be found out of the effects. Never rejects.
+   */
+  close(signal?: AbortSignal): Promise<readonly string[]>
 }
 
 /** A command that runs. */
@@ -138,8 +142,8 @@ class RunWorkplace implements Workplace {
     return this.effects.complete(this.#machine, session.id, AbortSignal.timeout(CLEAR_WITHIN_MS))
   }
 
-  close(): Promise<readonly string[]> {
-    return (this.#closing ??= this.#close())
+  close(signal?: AbortSignal): Promise<readonly string[]> {
+    return (this.#closing ??= this.#close(signal))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -200,10 +204,9 @@ class RunWorkplace implements Workplace {
   }
 
   /** What another process has left, where this one has done nothing more. */
-  async #left(): Promise<Pick<RunPlace, 'session' | 'restrictions'>> {
+  async #left(signal: AbortSignal): Promise<Pick<RunPlace, 'session' | 'restrictions'>> {
     const sessionId = this.#restored?.sessionId ?? null
     const [restrictions] = this.#options.restrictions
-    const signal = AbortSignal.timeout(CLEAR_WITHIN_MS)
     try {
       const session = sessionId === null ? undefined : await this.#machine.sessions?.get(sessionId, { signal })
       return { session, restrictions }
@@ -213,17 +216,29 @@ class RunWorkplace implements Workplace {
     }
   }
 
-  async #close(): Promise<readonly string[]> {
-    const { session, restrictions } = this.#place ?? (await this.#left())
+  /** One bound for all of it. What does not even end when it is told to, like a command of a machine that is away, is left. */
+  async #close(stopped: AbortSignal | undefined): Promise<readonly string[]> {
+    const isRestricted = this.#options.restrictions.length > 0
+    const late = AbortSignal.timeout(isRestricted ? EFFECTS_WITHIN_MS : CLEAR_WITHIN_MS)
+    const signal = stopped === undefined ? late : AbortSignal.any([stopped, late])
+    try {
+      return await unlessAborted(this.#clear(signal), signal)
+    } catch (error) {
+      return isRestricted ? [unreadEffects(error)] : []
+    }
+  }
+
+  async #clear(signal: AbortSignal): Promise<readonly string[]> {
+    const { session, restrictions } = this.#place ?? (await this.#left(signal))
     if (this.#place === undefined && session === undefined) return []
     if (restrictions === undefined || session === undefined) {
-      await Promise.all([removeFile(this.#machine, this.#state.file), closeRunSession(session, CLEAR_WITHIN_MS)])
+      await Promise.all([removeFile(this.#machine, this.#state.file, signal), closeRunSession(session, signal)])
       return []
     }
     // What is in the folder of the session goes with it.
-    if (session.folder === null) await removeFile(this.#machine, this.#state.file)
-    await closeRunSession(session, EFFECTS_WITHIN_MS)
-    return this.effects.complete(this.#machine, session.id, AbortSignal.timeout(EFFECTS_WITHIN_MS))
+    if (session.folder === null) await removeFile(this.#machine, this.#state.file, signal)
+    await closeRunSession(session, signal)
+    return this.effects.complete(this.#machine, session.id, signal)
   }
 }
 
@@ -308,10 +323,10 @@ function viewIsGone(): CmdopError {
   )
 }
 
-async function removeFile(machine: Machine, file: string | undefined): Promise<void> {
+async function removeFile(machine: Machine, file: string | undefined, signal: AbortSignal): Promise<void> {
   if (file === undefined) return
   try {
-    const removal = machine.exec(['rm', '-f', file], { signal: AbortSignal.timeout(CLEAR_WITHIN_MS) })
+    const removal = machine.exec(['rm', '-f', file], { signal })
     for await (const _ of removal);
   } catch {
     // The run has its result either way; only the daemon's user can read the file.
