@@ -1,4 +1,5 @@
 import { isCmdopError } from '@cmdop/protocol'
+import type { ModelMessage } from 'ai'
 import { suspicionsIn } from '../context/suspicion.ts'
 import { drift } from '../journal/drift.ts'
 import { endedError, type History, type PastCall } from '../journal/history.ts'
@@ -224,7 +225,8 @@ async function* runPermitted(
   const limitBytes = Math.min(task.ledger.outputRoom, callOutputBytes)
   try {
     const { machine } = workplace
-    const shared = { machine, workplace, fence, signal, limitBytes, redactor, shelf, label, env }
+    const messages = () => answered(state.messages)
+    const shared = { machine, workplace, fence, signal, limitBytes, redactor, shelf, label, env, toolCallId, messages }
     const running = tool.run(input, { ...shared, callId, startedAt })
     const outcome: ToolOutcome = yield* chunks(running, { tool: tool.name, toolCallId }, place)
     return { ...outcome, outcome: outcome.failed ? 'error' : 'done' }
@@ -234,6 +236,12 @@ async function* runPermitted(
     const refused = refusedEffectOf(error)
     return refused === undefined || end.fatal !== undefined ? end : { ...end, text: refusedText(refused, fence) }
   }
+}
+
+/** The conversation before the model's last turn. */
+function answered(messages: readonly ModelMessage[]): ModelMessage[] {
+  const last = messages.findLastIndex(({ role }) => role === 'assistant')
+  return messages.slice(0, last === -1 ? undefined : last)
 }
 
 /** Output of a tool as events. Leaving ends the tool. */
