@@ -1,3 +1,4 @@
+import { boundedFact } from '../journal/bounded-fact.ts'
 import { type Journal, type JournalEntry, type JournalFact, journalVersion, noJournal } from '../ports/journal.ts'
 
 /** A journal as one run writes to it. */
@@ -21,7 +22,7 @@ export function runJournal(journal: Journal): RunJournal {
     v: journalVersion,
     runId,
     at: new Date().toISOString(),
-    ...fact,
+    ...boundedFact(fact),
   })
   return {
     isKept: true,
