@@ -7,6 +7,7 @@ import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/
 import { tool } from 'ai'
 import { expect, test } from 'vitest'
 import * as z from 'zod'
+import { collect } from '../../testing/collect.ts'
 import { exampleServer } from '../../testing/mcp-example.ts'
 import { answer, failure, scriptedWorld } from '../../testing/scripted-world.ts'
 import { mcpServer } from './mcp-server.ts'
@@ -156,4 +157,29 @@ test('a server that never answers is given up after its time, and its program en
   })
   await silent.isGone()
   await expect(mcpPin(server)).rejects.toMatchObject({ code: 'connection' })
+})
+
+test('a server over HTTP that falls silent after its greeting is given up too', async () => {
+  const methods: unknown[] = []
+  const server = createServer((request, response) => {
+    void (async () => {
+      const { id, method } = JSON.parse((await collect(request)).join('') || '{}') as { id?: number; method?: string }
+      methods.push(method ?? request.method)
+      const error = { code: -32601, message: 'There is no such method.' }
+      const serverInfo = { name: 'silent', version: '1' }
+      const result = { protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo }
+      if (method === 'tools/list' || request.method !== 'POST') return
+      response.setHeader('content-type', 'application/json').setHeader('mcp-session-id', 's1')
+      response.end(JSON.stringify({ jsonrpc: '2.0', id, ...(method === 'initialize' ? { result } : { error }) }))
+    })()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  using world = scriptedWorld([])
+  const silent = mcpServer({ url: `http://127.0.0.1:${port}/mcp`, connectTimeoutMs: 500 })
+  const error = await failure(world.agent.run('Go', { outputSchema, tools: { silent } }))
+  expect(error).toMatchObject({ code: 'connection', message: expect.stringContaining('within 500 ms') as string })
+  expect(methods.slice(-2)).toEqual(['tools/list', 'DELETE'])
+  server.closeAllConnections()
+  server.close()
 })

@@ -11,6 +11,9 @@ import { driftError } from './drift.ts'
 /** Milliseconds a call may take unless the server's options say otherwise. */
 const defaultTimeoutMs = 60_000
 
+/** Milliseconds in which a server over HTTP may answer that its session is over. */
+const farewellMs = 1_000
+
 /** Pages of tools that are read at most. */
 const maxPages = 100
 
@@ -105,8 +108,12 @@ async function opened(options: McpServerOptions, signal: AbortSignal): Promise<C
 function transportOf(options: McpServerOptions) {
   if (!('url' in options)) return stdio(options)
   const { url, headers } = options
-  return { type: 'http', url, ...(headers === undefined ? {} : { headers: { ...headers } }) } as const
+  return { type: 'http', url, fetch: briefly, ...(headers === undefined ? {} : { headers: { ...headers } }) } as const
 }
+
+/** Whoever closes the way to a server says so to it, and does not wait for one that is silent. */
+const briefly: typeof fetch = (input, init) =>
+  fetch(input, init?.method === 'DELETE' ? { ...init, signal: AbortSignal.timeout(farewellMs) } : init)
 
 function stdio({ command, env, cwd }: Extract<McpServerOptions, { command: unknown }>): StdioTransport {
   const [program, ...args] = command
