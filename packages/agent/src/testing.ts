@@ -1,4 +1,4 @@
-export { type Cassette, cassette } from './testing/cassette/cassette.ts'
+export { type Cassette, cassette, type ReplayCassette } from './testing/cassette/cassette.ts'
 export {
   type ModelServer,
   modelServerKey,

@@ -9,6 +9,7 @@ import type { JsonSchema } from './output/json-schema.ts'
 import { type Gate, openGate } from './ports/gate.ts'
 import { type Journal, noJournal } from './ports/journal.ts'
 import { createRedactor } from './redact/redactor.ts'
+import { announceRedactor } from './redact/run-redactor.ts'
 import type { Secret } from './redact/secret.ts'
 import { createFence } from './run/fence.ts'
 import { createLedger } from './run/ledger.ts'
@@ -175,6 +176,7 @@ function withoutRecords(state: RunState): RunState {
 async function perform(call: ToolboxCall, tool: Tool, { places, ...shared }: SharedContext): Promise<ToolboxAnswer> {
   const { machine, signal, toolCallId = '', onOutput } = call
   let failure: CmdopError | undefined
+  announceRedactor(shared.task.redactor, [machine])
   const watched = watchedTool(tool, (error) => void (failure = error))
   const workplace = places.on(machine)
   const context: CallContext = {

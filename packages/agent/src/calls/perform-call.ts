@@ -1,5 +1,7 @@
 import { isCmdopError } from '@cmdop/protocol'
+import type { ModelMessage } from 'ai'
 import { suspicionsIn } from '../context/suspicion.ts'
+import { cutMark } from '../journal/bounded-fact.ts'
 import { drift } from '../journal/drift.ts'
 import { endedError, type History, type PastCall } from '../journal/history.ts'
 import type { ProposedCall } from '../model/model-step.ts'
@@ -16,6 +18,7 @@ import { type CallEnd, failedCall, thrownCall } from './call-end.ts'
 import { enterLane } from './lanes.ts'
 import { type PermittedCall, passGate } from './pass-gate.ts'
 import { comparePast, inDoubt, passedBefore, recall } from './past-call.ts'
+import { recordedOutput } from './recorded-output.ts'
 
 /** Most bytes of output that one call shows to the model. */
 const callOutputBytes = 16_384
@@ -118,7 +121,7 @@ function finish(
     tool,
     input: task.redactor.value(edited ? end.executedInput : call.input),
     ...(edited ? { proposedInput: task.redactor.value(call.input) } : {}),
-    output: task.redactor.value(end.output),
+    output: recordedOutput(task.redactor.value(end.output)),
     isError: outcome !== 'done',
     outcome,
     suspicious,
@@ -164,6 +167,8 @@ async function* attempt(
       'Nothing was run: a secret was cut out of this call when it was written down. Make it again, with the secret by its variable.',
       'not-run',
     )
+  if (call.fromJournal === true && JSON.stringify(call.input).includes(cutMark))
+    return failedCall('Nothing was run: this call was too long to be written down whole. Make it again.', 'not-run')
   if (task.ledger.outputRoom <= 0) return failedCall('Nothing was run: the budget for output is used up.', 'not-run')
   const refusal = task.type.refuse?.(tool, state)
   if (refusal !== undefined) return failedCall(`Nothing was run: ${refusal}`, 'not-run')
@@ -225,7 +230,8 @@ async function* runPermitted(
   const limitBytes = Math.min(task.ledger.outputRoom, outputShare, callOutputBytes)
   try {
     const { machine } = workplace
-    const shared = { machine, workplace, fence, signal, limitBytes, redactor, shelf, label, env }
+    const messages = () => answered(state.messages)
+    const shared = { machine, workplace, fence, signal, limitBytes, redactor, shelf, label, env, toolCallId, messages }
     const running = tool.run(input, { ...shared, callId, startedAt })
     const outcome: ToolOutcome = yield* chunks(running, { tool: tool.name, toolCallId, signal }, place)
     return { ...outcome, outcome: outcome.failed ? 'error' : 'done' }
@@ -235,6 +241,12 @@ async function* runPermitted(
     const refused = refusedEffectOf(error)
     return refused === undefined || end.fatal !== undefined ? end : { ...end, text: refusedText(refused, fence) }
   }
+}
+
+/** The conversation before the model's last turn. */
+function answered(messages: readonly ModelMessage[]): ModelMessage[] {
+  const last = messages.findLastIndex(({ role }) => role === 'assistant')
+  return messages.slice(0, last === -1 ? undefined : last)
 }
 
 /** Milliseconds after the stop of a run in which a machine may confirm the end of a command: it kills one after 2,000. */

@@ -18,8 +18,16 @@ export function listenForRedactors(object: object, listener: RedactorListener): 
 
 /** The redactor of a run with these objects. */
 export function runRedactor(secrets: readonly string[], objects: readonly object[]): Redactor {
-  const listening = new Set(objects.flatMap((object) => listeners.get(object) ?? []))
-  const redactor = createRedactor([...secrets, ...[...listening].flatMap((listener) => listener.secrets)])
-  for (const { onRedactor } of listening) onRedactor(redactor)
+  const redactor = createRedactor([...secrets, ...listening(objects).flatMap((listener) => listener.secrets)])
+  announceRedactor(redactor, objects)
   return redactor
+}
+
+/** Tells the redactor of calls that work with these objects. */
+export function announceRedactor(redactor: Redactor, objects: readonly object[]): void {
+  for (const { onRedactor } of listening(objects)) onRedactor(redactor)
+}
+
+function listening(objects: readonly object[]): RedactorListener[] {
+  return objects.flatMap((object) => listeners.get(object) ?? [])
 }

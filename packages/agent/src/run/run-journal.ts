@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { isCmdopError } from '@cmdop/protocol'
+import { boundedFact } from '../journal/bounded-fact.ts'
 import { type Journal, type JournalEntry, type JournalFact, journalVersion, noJournal } from '../ports/journal.ts'
 import { lateSignal, unlessAborted } from './patience.ts'
 
@@ -48,7 +49,7 @@ export function runJournal(journal: Journal, past?: { readonly count: number }):
   }
   const write = (method: 'append' | 'note', runId: string, fact: JournalFact): Promise<void> => {
     if (isTakenOver()) return Promise.reject(failure)
-    const entry: JournalEntry = { v: journalVersion, runId, at: new Date().toISOString(), ...fact }
+    const entry: JournalEntry = { v: journalVersion, runId, at: new Date().toISOString(), ...boundedFact(fact) }
     const place = { writer, index: index++, signal }
     const written = journal[method]?.(entry, place) ?? journal.append(entry, place)
     written.catch(failed)

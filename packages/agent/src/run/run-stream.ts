@@ -1,4 +1,5 @@
 import { CmdopError, toCmdopError } from '@cmdop/protocol'
+import { boundedOutput } from '../journal/bounded-fact.ts'
 import { drift } from '../journal/drift.ts'
 import { firstDifference } from '../journal/first-difference.ts'
 import type { JournalFact } from '../ports/journal.ts'
@@ -224,7 +225,7 @@ function needsPlace(error: CmdopError, state: RunState, { carried, restrictions 
 /** The run has its answer. One that is gone through again must come to the same. */
 async function writeEnd({ journal, history, redactor }: Task, runId: string, output: unknown): Promise<void> {
   if (!journal.isKept && history === undefined) return
-  const said = redactor.value(asJson(output))
+  const said = boundedOutput(redactor.value(asJson(output)))
   if (history === undefined || (history.ended === undefined && history.use === 'resume')) {
     await journal.append(runId, { type: 'run_ended', status: 'completed', code: null, output: said })
     return

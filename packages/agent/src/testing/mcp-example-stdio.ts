@@ -1,4 +1,5 @@
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js'
 import { exampleServer } from './mcp-example.ts'
 
-await exampleServer(process.argv[2] === 'changed').connect(new StdioServerTransport())
+const [kind, ...also] = process.argv.slice(2)
+await exampleServer(kind === 'changed', also).connect(new StdioServerTransport())

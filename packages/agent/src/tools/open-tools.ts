@@ -40,7 +40,10 @@ interface ToolBounds {
   readonly isRestricted: boolean
 }
 
-/** Checks the choice of tools at once, and opens them later. Throws `validation`, `unsupported` or `restriction_unenforceable`. */
+/**
+ * Checks the choice of tools at once, and opens them later. Throws `validation`, `unsupported` or `restriction_unenforceable`;
+ * opening throws `validation` for two tools of one name, and what a server throws.
+ */
 export function openToolsOf(choice: ToolChoice, type: AgentType, bounds: ToolBounds): OpenTools {
   const { tools = {}, readOnlyTools = [] } = choice
   const own = builtIns(choice.builtInTools, type, bounds)
@@ -60,11 +63,13 @@ export function openToolsOf(choice: ToolChoice, type: AgentType, bounds: ToolBou
   if (type.readOnly) refuseChanging([...own, ...given], type)
   return async (signal) => {
     await using opened = new AsyncDisposableStack()
+    const names = new Map([...reserved, ...given.map((tool) => tool.name)].map((name) => [name, `tool ${name}`]))
     const remote: Tool[] = []
     for (const [name, server] of servers) {
       const { tools: found, close } = await openMcpServer(name, server, { readOnly, signal })
       opened.defer(close)
-      remote.push(...found)
+      for (const { remote, tool } of found) addName(names, tool.name, `tool ${remote} of the MCP server ${name}`)
+      remote.push(...found.map(({ tool }) => tool))
     }
     const all = [...own, ...given, ...remote]
     if (type.readOnly) refuseChanging(remote, type)
@@ -76,6 +81,19 @@ export function openToolsOf(choice: ToolChoice, type: AgentType, bounds: ToolBou
       [Symbol.asyncDispose]: () => kept.disposeAsync(),
     }
   }
+}
+
+/** A model knows a tool by its name alone. Throws `validation` for one that another tool has. */
+function addName(names: Map<string, string>, name: string, origin: string): void {
+  const other = names.get(name)
+  if (other !== undefined) {
+    throw new CmdopError(
+      'validation',
+      `The ${origin} and the ${other} would both be named ${name}. Give the server another name in tools.`,
+      { details: { name, tools: [other, origin] } },
+    )
+  }
+  names.set(name, origin)
 }
 
 function builtIns(

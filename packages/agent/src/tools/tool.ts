@@ -1,5 +1,6 @@
 import type { Machine } from '@cmdop/core'
 import { CmdopError, type ErrorCode } from '@cmdop/protocol'
+import type { ModelMessage } from 'ai'
 import * as z from 'zod/v4'
 import type { OutputShelf } from '../context/output-shelf.ts'
 import type { JsonSchema } from '../output/json-schema.ts'
@@ -23,6 +24,10 @@ export interface ToolContext {
   readonly shelf: OutputShelf
   /** The call's label in this run: `c3`. */
   readonly label: string
+  /** As the model gave it. */
+  readonly toolCallId: string
+  /** The conversation to which the model answered with this call. */
+  readonly messages: () => ModelMessage[]
   /** Set on top of the machine's environment for commands. */
   readonly env: Readonly<Record<string, string>>
   /** Under which the machine knows a command of this call, and remembers its end; undefined: the run is not written down. */

@@ -254,7 +254,7 @@ test('tools of the AI SDK are checked, run, followed and shown as data', async (
   expect(texts[0]).toContain('{"sum":3,"note":"[redacted]"}')
   expect(texts[1]).toContain('The input of add does not fit.')
   expect(texts[2]).toContain('at 3')
-  expect(texts[3]).toContain('The tool breaks failed: out of order')
+  expect(texts[3]).toMatch(/^exec_failed: The tool breaks failed\.\n<data-(\w+) [^>]*>\nout of order\n<\/data-\1>$/)
   expect((await stream.result).toolCalls.map(({ outcome }) => outcome)).toEqual(['done', 'error', 'done', 'error'])
 })
 

@@ -7,6 +7,7 @@ import * as z from 'zod'
 import { createAgent } from '../../agent.ts'
 import { Secret } from '../../redact/secret.ts'
 import type { RunOptions } from '../../run/task.ts'
+import { createToolbox } from '../../toolbox.ts'
 import { localMachine } from '../local-machine.ts'
 import { sampleFacts } from '../sample-facts.ts'
 import { scriptedModel, type ScriptedCall, type ScriptedStep } from '../scripted-model.ts'
@@ -205,4 +206,19 @@ test('a call of the model that fails and is made again is on tape once', async (
   }
   using replay = cassette(folder.file, { replay: true })
   await expect(runOn(replay)).resolves.toMatchObject({ output: { word: 'yes' } })
+})
+
+test('tools of a machine on tape, for another agent, leave no secret on it either', async () => {
+  await using folder = await temporaryFolder()
+  using model = scriptedModel([])
+  {
+    using tape = cassette(folder.file, { record: model })
+    const toolbox = createToolbox({ secrets: [new Secret('hunter22222')] })
+    const input = { command: 'echo hunter22222' }
+    const { signal } = new AbortController()
+    const machine = tape.machine(localMachine(sampleFacts()))
+    const { text } = await toolbox.call({ machine, tool: 'run_command', input, signal })
+    expect(text).toContain('[redacted]')
+  }
+  expect(await readFile(folder.file, 'utf8')).not.toContain('hunter22222')
 })

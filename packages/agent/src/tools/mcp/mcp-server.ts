@@ -9,6 +9,8 @@ export type McpServerOptions = {
   readonly pin?: McpPin | undefined
   /** Milliseconds a call may take. Default 60,000. */
   readonly timeoutMs?: number | undefined
+  /** Milliseconds in which the server must be there and have listed its tools; then the run ends with `connection`. Default 30,000. */
+  readonly connectTimeoutMs?: number | undefined
 } & (
   | {
       readonly command: readonly [string, ...string[]]

@@ -3,7 +3,7 @@ import { Experimental_StdioMCPTransport as StdioTransport } from '@ai-sdk/mcp/mc
 import { CmdopError } from '@cmdop/protocol'
 import type { JsonSchema } from '../../output/json-schema.ts'
 import { digestOf } from '../../run/digest.ts'
-import { shownValue, untilAborted } from '../sdk-tool.ts'
+import { failedOutcome, shownValue, untilAborted } from '../sdk-tool.ts'
 import type { OutputChunk, Tool, ToolContext, ToolOutcome } from '../tool.ts'
 import type { McpPin, McpServer, McpServerOptions, McpToolDescription } from './mcp-server.ts'
 import { driftError } from './drift.ts'
@@ -11,68 +11,109 @@ import { driftError } from './drift.ts'
 /** Milliseconds a call may take unless the server's options say otherwise. */
 const defaultTimeoutMs = 60_000
 
+/** Milliseconds in which a server over HTTP may answer that its session is over. */
+const farewellMs = 1_000
+
 /** Pages of tools that are read at most. */
 const maxPages = 100
 
+/** Milliseconds to connect and to list the tools, unless the server's options say otherwise. */
+const defaultConnectTimeoutMs = 30_000
+
+/** A tool of a server, by the server's name of it. */
+interface OpenedTool {
+  readonly remote: string
+  readonly tool: Tool
+}
+
 /** Tools of a server that runs. */
 interface OpenedServer {
-  readonly tools: Tool[]
+  readonly tools: readonly OpenedTool[]
   readonly close: () => Promise<void>
 }
 
-/** Looks at what a server offers now, to be kept and given back as `pin`. */
+/** Looks at what a server offers now, to be kept and given back as `pin`. Throws `connection` when it is not there in time. */
 export async function mcpPin(server: McpServer, { signal }: { signal?: AbortSignal } = {}): Promise<McpPin> {
-  const client = await connect('the MCP server', server.options, signal)
-  try {
-    return await pinOf(client)
-  } finally {
-    await client.close()
-  }
+  const { client, offered } = await connect('MCP server', server.options, signal)
+  await client.close()
+  return offered
 }
 
-/** Connects to a server and checks that it offers what it is pinned to. Throws `conflict` with the difference. */
+/**
+ * Connects to a server and checks that it offers what it is pinned to. Throws `conflict` with the difference, and `connection`
+ * when it is not there in time; nothing of it is left then.
+ */
 export async function openMcpServer(
   name: string,
   server: McpServer,
   { readOnly, signal }: { readOnly: ReadonlySet<string>; signal: AbortSignal },
 ): Promise<OpenedServer> {
-  const client = await connect(name, server.options, signal)
+  const { client, offered } = await connect(`MCP server ${name}`, server.options, signal)
+  const pinned = server.options.pin ?? server.seen
+  if (pinned !== undefined && pinned.fingerprint !== offered.fingerprint) {
+    await client.close()
+    throw driftError(name, pinned, offered)
+  }
+  server.seen ??= offered
+  const timeoutMs = server.options.timeoutMs ?? defaultTimeoutMs
+  const tools = Object.entries(offered.tools).map(([remote, described]): OpenedTool => {
+    const known = `${name}_${remote}`.replace(/[^\w-]/g, '_').slice(0, 64)
+    return { remote, tool: remoteTool({ name: known, remote, described }, client, { timeoutMs, readOnly }) }
+  })
+  return { tools, close: () => client.close() }
+}
+
+/** A server that is there, with what it offers. */
+interface Connected {
+  readonly client: MCPClient
+  readonly offered: McpPin
+}
+
+/** Who is stopped, or waits in vain, closes the way to the server: a program that was started ends with it. */
+async function connect(who: string, options: McpServerOptions, signal: AbortSignal | undefined): Promise<Connected> {
+  const { connectTimeoutMs = defaultConnectTimeoutMs } = options
+  const late = new AbortController()
+  const timer = setTimeout(() => late.abort(), connectTimeoutMs)
+  const limit = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal])
   try {
-    const offered = await untilAborted(pinOf(client), signal)
-    const pinned = server.options.pin ?? server.seen
-    if (pinned !== undefined && pinned.fingerprint !== offered.fingerprint) throw driftError(name, pinned, offered)
-    server.seen ??= offered
-    const tools = Object.entries(offered.tools).map(([tool, described]) =>
-      remoteTool({ name: `${name}_${tool}`.replace(/[^\w-]/g, '_').slice(0, 64), remote: tool, described }, client, {
-        timeoutMs: server.options.timeoutMs ?? defaultTimeoutMs,
-        readOnly,
-      }),
-    )
-    return { tools, close: () => client.close() }
+    return await opened(options, limit)
+  } catch (error) {
+    signal?.throwIfAborted()
+    const reason = late.signal.aborted
+      ? `it did not answer within ${connectTimeoutMs} ms`
+      : error instanceof Error
+        ? error.message
+        : String(error)
+    throw new CmdopError('connection', `The ${who} cannot be reached: ${reason}.`, { cause: error })
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function opened(options: McpServerOptions, signal: AbortSignal): Promise<Connected> {
+  const client = await createMCPClient({
+    transport: transportOf(options),
+    clientName: 'cmdop',
+    initializationOptions: { signal },
+    onUncaughtError: () => undefined,
+  })
+  try {
+    return { client, offered: await untilAborted(pinOf(client, signal), signal) }
   } catch (error) {
     await client.close()
     throw error
   }
 }
 
-async function connect(name: string, options: McpServerOptions, signal: AbortSignal | undefined): Promise<MCPClient> {
-  const transport =
-    'url' in options
-      ? ({
-          type: 'http',
-          url: options.url,
-          ...(options.headers === undefined ? {} : { headers: { ...options.headers } }),
-        } as const)
-      : stdio(options)
-  try {
-    const connecting = createMCPClient({ transport, clientName: 'cmdop', onUncaughtError: () => undefined })
-    return signal === undefined ? await connecting : await untilAborted(connecting, signal)
-  } catch (error) {
-    if (signal?.aborted) throw signal.reason
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new CmdopError('connection', `The MCP server ${name} cannot be reached: ${reason}.`, { cause: error })
-  }
+function transportOf(options: McpServerOptions) {
+  if (!('url' in options)) return stdio(options)
+  const { url, headers } = options
+  return { type: 'http', url, fetch: briefly, ...(headers === undefined ? {} : { headers: { ...headers } }) } as const
 }
+
+/** Whoever closes the way to a server says so to it, and does not wait for one that is silent. */
+const briefly: typeof fetch = (input, init) =>
+  fetch(input, init?.method === 'DELETE' ? { ...init, signal: AbortSignal.timeout(farewellMs) } : init)
 
 function stdio({ command, env, cwd }: Extract<McpServerOptions, { command: unknown }>): StdioTransport {
   const [program, ...args] = command
@@ -85,11 +126,14 @@ function stdio({ command, env, cwd }: Extract<McpServerOptions, { command: unkno
   })
 }
 
-async function pinOf(client: MCPClient): Promise<McpPin> {
+async function pinOf(client: MCPClient, signal: AbortSignal): Promise<McpPin> {
   const tools: Record<string, McpToolDescription> = {}
   let cursor: string | undefined
   for (let page = 0; page < maxPages; page++) {
-    const answer: ListToolsResult = await client.listTools(cursor === undefined ? {} : { params: { cursor } })
+    const answer: ListToolsResult = await client.listTools({
+      options: { signal },
+      ...(cursor === undefined ? {} : { params: { cursor } }),
+    })
     for (const { name, description = '', inputSchema } of answer.tools) {
       tools[name] = { description, inputSchema: inputSchema as unknown as JsonSchema }
     }
@@ -126,45 +170,41 @@ function remoteTool(
     },
     // oxlint-disable-next-line require-yield -- a server shows nothing before its result
     async *run(input, context): AsyncGenerator<OutputChunk, ToolOutcome, void> {
-      const result = await called(client, { name, remote, input: input as Record<string, unknown>, timeoutMs }, context)
-      return shownValue(name, result, context)
+      try {
+        const { value, isError } = await called(
+          client,
+          { remote, input: input as Record<string, unknown>, timeoutMs },
+          context,
+        )
+        if (!isError) return shownValue(name, value, context)
+        return failedOutcome(name, typeof value === 'string' ? value : JSON.stringify(value), context)
+      } catch (error) {
+        context.signal.throwIfAborted()
+        return failedOutcome(name, error instanceof Error ? error.message : String(error), context)
+      }
     },
   }
 }
 
-async function called(
-  client: MCPClient,
-  {
-    name,
-    remote,
-    input,
-    timeoutMs,
-  }: { name: string; remote: string; input: Record<string, unknown>; timeoutMs: number },
-  { signal }: ToolContext,
-): Promise<unknown> {
+/** One call of a tool. */
+interface RemoteCall {
+  readonly remote: string
+  readonly input: Record<string, unknown>
+  readonly timeoutMs: number
+}
+
+async function called(client: MCPClient, { remote, input, timeoutMs }: RemoteCall, { signal }: ToolContext) {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
   const calling = client.callTool({ name: remote, arguments: input, options: { signal: limit } })
   const result = await untilAborted(calling, limit).catch((error: unknown) => {
-    if (signal.aborted) throw signal.reason
-    const reason = limit.aborted
-      ? `it did not answer within ${timeoutMs} ms`
-      : error instanceof Error
-        ? error.message
-        : String(error)
-    throw new CmdopError('exec_failed', `The tool ${name} failed: ${reason}.`, { cause: error })
+    throw limit.aborted ? new Error(`it did not answer within ${timeoutMs} ms`) : error
   })
   const { content, structuredContent, isError } = result as {
     content?: unknown
     structuredContent?: unknown
     isError?: boolean
   }
-  const value = structuredContent ?? textOf(content)
-  if (isError === true)
-    throw new CmdopError(
-      'exec_failed',
-      `The tool ${name} failed: ${typeof value === 'string' ? value : JSON.stringify(value)}`,
-    )
-  return value
+  return { value: structuredContent ?? textOf(content), isError: isError === true }
 }
 
 /** The texts of a result; what is no text is named by its kind. */
