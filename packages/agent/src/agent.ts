@@ -13,6 +13,7 @@ import { createRelayJournal } from './journal/relay-journal.ts'
 import { type Journal, noJournal } from './ports/journal.ts'
 import type { Secret } from './redact/secret.ts'
 import { goThrough, type ReplayOptions, type ResumeMethod, type ResumeOptions } from './resume.ts'
+import { refuseUnknownKeys } from './run/known-keys.ts'
 import { parsePrices, type PriceTable } from './run/prices.ts'
 import type { ModelIdentity, RunResult } from './run/run-result.ts'
 import { createRunStream, type RunStream } from './run/run-stream.ts'
@@ -46,6 +47,20 @@ export interface AgentOptions {
   readonly maxRetries?: number | undefined
   /** Milliseconds of silence after which a model call is given up with `model`. Default 120,000. */
   readonly idleTimeoutMs?: number | undefined
+}
+
+const agentOptions: Readonly<Record<keyof AgentOptions, true>> = {
+  askMachine: true,
+  env: true,
+  gate: true,
+  idleTimeoutMs: true,
+  journal: true,
+  machine: true,
+  maxRetries: true,
+  model: true,
+  prices: true,
+  restrictions: true,
+  secrets: true,
 }
 
 /** An AI operator on one machine. Runs share nothing but the machine and the model. */
@@ -112,6 +127,7 @@ export interface RunKind<Output> {
 
 /** An agent for a machine. Throws `config`, which names the variable, when no model can be told from the environment. */
 export function createAgent(options: AgentOptions): Agent {
+  refuseUnknownKeys('option of an agent', options, agentOptions)
   const { machine, maxRetries = 2, idleTimeoutMs = 120_000, secrets = [] } = options
   const { model, source, providerOptions } = resolveModel(options.model, readModelConfig(options.env))
   const parts: AgentParts = {

@@ -5,7 +5,7 @@ import { agentTypeOf } from './agent-types/agent-types.ts'
 import { createFence } from './run/fence.ts'
 import type { RunResult } from './run/run-result.ts'
 import { createRunStream, type RunStream } from './run/run-stream.ts'
-import { type AgentParts, createTask, ownRestrictions, type RunOptions } from './run/task.ts'
+import { type AgentParts, createTask, ownRestrictions, refuseUnknownOptions, type RunOptions } from './run/task.ts'
 
 /** Most bytes of earlier turns that a conversation keeps, as JSON. Beyond it the oldest turns are forgotten. */
 const keptBytes = 262_144
@@ -39,6 +39,7 @@ export interface KeptConversation {
  * one that goes on.
  */
 export function createConversation(parts: AgentParts, defaults: RunOptions, kept?: KeptConversation): Conversation {
+  refuseUnknownOptions(defaults)
   const fence = createFence(kept?.nonce)
   const bound = { ...parts, restrictions: [...parts.restrictions, ...ownRestrictions(defaults)] }
   let turns = [...(kept?.turns ?? [])]

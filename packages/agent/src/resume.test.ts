@@ -123,13 +123,22 @@ test('a run that waits for a person asks again when it is resumed', async () => 
   const gate: Gate = {
     decide: async () => (approved ? { decision: 'allow' } : { decision: 'pending', approvalId: 'apr_1' }),
   }
-  using model = scriptedModel([{ calls: [shell('echo one')] }, { calls: [answer] }])
+  const both = [shell('echo one', { readOnly: true }), shell('echo two', { readOnly: true })]
+  using model = scriptedModel([{ calls: both }, { calls: [answer] }])
   const agent = createAgent({ machine, model, gate, journal, env: {} })
   const error = await failure(agent.run('Go', { outputSchema, approval: { wait: false } }))
   expect(error.result.status).toBe('needs_approval')
+  const { runId } = error.result
+  expect(error.message).toBe(
+    `The run needs an approval and does not wait for it: apr_1. Resume the run ${runId} when it is given.`,
+  )
   approved = true
   const result = await agent.resume(error.result.runId, { outputSchema })
-  expect(result).toMatchObject({ output: { word: 'yes' }, approvals: [], toolCalls: [{ outcome: 'done' }] })
+  expect(result).toMatchObject({
+    output: { word: 'yes' },
+    approvals: [],
+    toolCalls: [{ outcome: 'done' }, { outcome: 'done' }],
+  })
 })
 
 test('what was denied stays denied', async () => {

@@ -150,6 +150,13 @@ test('a router sends its task to a function or a machine', async () => {
   await expect(world.agent.run('Do it', wrong)).rejects.toMatchObject({ code: 'output_invalid' })
 })
 
+test('a decision of a router that had to be put right is counted', async () => {
+  using world = scriptedWorld([{ calls: [route('nobody')] }, { calls: [route('double')] }])
+  const routes = { double: { description: 'Doubles.', to: () => 'done' } }
+  const result = await world.agent.run('Do it', { agentType: 'router', routes })
+  expect(result).toMatchObject({ output: 'done', attempts: 2, repaired: true })
+})
+
 const step = (command: string, more: object = {}) => ({
   description: `Runs ${command}`,
   command,

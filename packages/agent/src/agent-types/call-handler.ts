@@ -1,6 +1,8 @@
 import { inDoubt } from '../calls/past-call.ts'
 import { asJson } from '../run/as-json.ts'
 import { digestOf } from '../run/digest.ts'
+import { failureOfOwn } from '../run/own-function.ts'
+import { unlessAborted } from '../run/patience.ts'
 import type { Task } from '../run/task.ts'
 import type { RouteFunction } from './routes.ts'
 
@@ -12,6 +14,15 @@ interface Decision {
   readonly task: string
 }
 
+/** For which run a function is called. */
+interface HandlerPlace {
+  readonly task: Task
+  readonly runId: string
+  readonly signal: AbortSignal
+  /** Runs with the run's span as the active one. */
+  readonly within: <Result>(work: () => Result) => Result
+}
+
 /**
  * Calls a function that a router has chosen, once: it is written down before and after. Where it was in flight when its run
  * stopped, nobody knows what it did, so it is not called again: throws `unknown`.
@@ -19,7 +30,7 @@ interface Decision {
 export async function callHandler(
   handler: RouteFunction,
   decision: Decision,
-  { task, runId, signal }: { readonly task: Task; readonly runId: string; readonly signal: AbortSignal },
+  { task, runId, signal, within }: HandlerPlace,
 ): Promise<unknown> {
   const { history, journal, redactor, options } = task
   const past = history?.use === 'real' ? undefined : history?.call(label)
@@ -29,8 +40,13 @@ export async function callHandler(
   if (journal.isKept)
     await journal.append(runId, { type: 'call_started', label, ...call, digest: digestOf(call.input), callId: '' })
   const started = performance.now()
-  const output = await handler({ prompt: decision.task, context: options.context, signal })
-  signal.throwIfAborted()
+  const request = { prompt: decision.task, context: options.context, signal }
+  const output = await unlessAborted(
+    within(async () => handler(request)),
+    signal,
+  ).catch((error: unknown) => {
+    throw signal.aborted ? error : failureOfOwn(`handler ${decision.handler}`, error)
+  })
   if (journal.isKept) {
     const record = {
       ...call,

@@ -1,8 +1,7 @@
 import { CmdopError, isCmdopError } from '@cmdop/protocol'
 import * as z from 'zod/v4'
-import { createAnswerDesk } from '../run/answer.ts'
 import type { ProgressEvent, RunEndEvent } from '../run/run-events.ts'
-import { type Accepted, operate, type WorkContext } from '../run/operate.ts'
+import { type Accepted, approvalNeeded, operate, type WorkContext } from '../run/operate.ts'
 import { runEvents } from '../run/run-stream.ts'
 import type { ParentRun, RunOptions, Task } from '../run/task.ts'
 import { createOutputSchema } from '../output/output-schema.ts'
@@ -12,6 +11,7 @@ import { digestOf } from '../run/digest.ts'
 import { handlerRunIdOf } from '../run/call-id.ts'
 import { callHandler } from './call-handler.ts'
 import { childParts, createChildTask } from './child-task.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { AgentType } from './agent-type.ts'
 import { refuseUnheld } from './held-routes.ts'
 import type { Route, RouteFunction, Routes } from './routes.ts'
@@ -28,11 +28,12 @@ export const router: AgentType = {
     const route = routes[decision.handler]
     if (route === undefined)
       throw new CmdopError('output_invalid', `There is no handler ${JSON.stringify(decision.handler)}.`)
-    const { state, signal } = context
+    const { state, signal, telemetry } = context
+    const within = <Result>(work: () => Result): Result => telemetry.within(work)
     const { waitsForApproval, restrictions } = task
     state.route = { ...decision, run: null }
     if (typeof route.to === 'function')
-      return handled(await callHandler(route.to, decision, { task, runId: state.runId, signal }), task)
+      return handled(await callHandler(route.to, decision, { task, runId: state.runId, signal, within }), task)
     const options = childOptions(task)
     const parent: ParentRun = {
       ledger: task.ledger,
@@ -46,7 +47,7 @@ export const router: AgentType = {
     const history = await childHistory(task, route.to, runId)
     const child = createChildTask(task, route.to, { prompt: decision.task, options, parent, runId, history })
     state.warnings.push(...child.warnings)
-    const end = yield* progressOf(runEvents(child, new AbortController()))
+    const end = yield* progressOf(runEvents(child, new AbortController()), within)
     const record = end.type === 'result' ? end.result : end.error.result
     state.route = { ...decision, run: record }
     state.addUsage(record.usage)
@@ -54,6 +55,7 @@ export const router: AgentType = {
     if (end.type === 'result') return { accepted: true, output: end.output, strategy: 'handler', beside: {} }
     state.partial = record.partial
     state.approvals.push(...record.approvals)
+    if (record.status === 'needs_approval') throw approvalNeeded(task, state)
     throw new CmdopError(end.error.code, end.error.message, { cause: end.error, details: end.error.details })
   },
 }
@@ -78,7 +80,7 @@ async function* decide(
     task: z.string().min(1).describe('The whole task for it, with everything it needs to know.'),
   })
   const schema = createOutputSchema(Choice, { dialect: dialectOf(task.source.identity.provider) })
-  const desk = createAnswerDesk(schema, task.maxRepairs)
+  const desk = context.desk.forSchema(schema)
   const schemaDigest = digestOf(schema.toolSchema)
   const { output } = yield* operate({ ...task, schema, schemaDigest, evidence: false }, { ...context, desk })
   return Choice.parse(output)
@@ -119,12 +121,14 @@ async function handled(value: unknown, { schema }: Task): Promise<Accepted> {
   )
 }
 
-/** The events of a run apart from its end, which is returned. */
-async function* progressOf<Event extends ProgressEvent | RunEndEvent>(
-  events: AsyncGenerator<Event, void, void>,
+/** The events of a run apart from its end, which is returned; it runs `within` that for which it works. */
+async function* progressOf(
+  events: AsyncGenerator<ProgressEvent | RunEndEvent, void, void>,
+  within: Telemetry['within'],
 ): AsyncGenerator<ProgressEvent, RunEndEvent, void> {
+  const taken = { next: () => within(() => events.next()), return: () => events.return() }
   let end: RunEndEvent | undefined
-  for await (const event of events as AsyncGenerator<ProgressEvent | RunEndEvent, void, void>) {
+  for await (const event of { [Symbol.asyncIterator]: () => taken }) {
     if (event.type === 'result' || event.type === 'error') end = event
     else yield event
   }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { canonicalJson, CmdopError } from '@cmdop/protocol'
 import type { ProposedCall } from '../model/model-step.ts'
 import type { ApprovalNotice, Gate, GateContext, GateDecision, GateRequest } from '../ports/gate.ts'
+import { failureOfOwn } from '../run/own-function.ts'
 import { unlessAborted } from '../run/patience.ts'
 import type { ProgressEvent } from '../run/run-events.ts'
 import type { Tool } from '../tools/tool.ts'
@@ -89,8 +90,11 @@ async function decided(gate: Gate, request: GateRequest, { signal, wait, onAppro
   }
   const either = AbortSignal.any([signal, over.signal])
   const asked = async () => gate.decide(request, { signal: either, wait, onApproval: noticed })
+  const answered = asked().catch((error: unknown) => {
+    throw failureOfOwn('gate of this agent', error)
+  })
   try {
-    return await unlessAborted(Promise.race([expired.promise, asked()]), signal)
+    return await unlessAborted(Promise.race([expired.promise, answered]), signal)
   } finally {
     clearTimeout(timer)
   }

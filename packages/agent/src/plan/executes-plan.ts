@@ -48,7 +48,7 @@ function workOf(onStep: OnStep): Work {
       onStep(report, index)
       if (fatal !== undefined || state.approvals.length > 0) {
         state.partial = outcome()
-        throw fatal ?? approvalNeeded(state)
+        throw fatal ?? approvalNeeded(task, state)
       }
       if (stoppedAt !== null) break
     }

@@ -7,6 +7,8 @@ import type { OutputStrategy, ToolCallRecord } from './run-result.ts'
 /** Judges what a model offers as its answer, and counts: every form of a wrong answer uses the same few repairs. */
 export interface AnswerDesk {
   readonly attempts: number
+  /** For another answer that the same run asks for before its own, with repairs of its own; its attempts count here too. */
+  forSchema(schema: OutputSchema): AnswerDesk
   /** A call of `final_result`. `calls`: what the run has done so far. */
   offerCall(call: Pick<ProposedCall, 'input' | 'unreadable'>, calls: readonly ToolCallRecord[]): Promise<Verdict>
   /** The text of a step that called nothing. */
@@ -30,8 +32,17 @@ export const finalResult = 'final_result'
  * A desk for one run. Without a schema any text that is not empty is the answer. The offer after the last repair throws
  * `output_invalid` with the issues.
  */
-export function createAnswerDesk(schema: OutputSchema | undefined, maxRepairs: number): AnswerDesk {
+export function createAnswerDesk(
+  schema: OutputSchema | undefined,
+  maxRepairs: number,
+  counted: () => void = () => undefined,
+): AnswerDesk {
   let attempts = 0
+  let others = 0
+  const count = (): void => {
+    attempts++
+    counted()
+  }
   const reject = (issues: readonly string[], reply: string): Verdict => {
     if (attempts <= maxRepairs) return { accepted: false, reply }
     throw new CmdopError(
@@ -42,14 +53,15 @@ export function createAnswerDesk(schema: OutputSchema | undefined, maxRepairs: n
   }
   return {
     get attempts() {
-      return attempts
+      return attempts + others
     },
+    forSchema: (other) => createAnswerDesk(other, maxRepairs, () => void others++),
     refuse: (issue) => {
-      attempts++
+      count()
       return reject([issue], issue)
     },
     offerCall: async ({ input, unreadable }, calls) => {
-      attempts++
+      count()
       // Arguments that are almost JSON are put right before another call of the model is spent.
       const candidates = unreadable && typeof input === 'string' ? salvageJson(input) : [input]
       const checked = schema === undefined ? undefined : await firstFit(schema, candidates, calls)
@@ -63,7 +75,7 @@ export function createAnswerDesk(schema: OutputSchema | undefined, maxRepairs: n
       )
     },
     offerText: async (text, calls) => {
-      attempts++
+      count()
       if (schema === undefined) {
         if (text.trim() !== '') return { accepted: true, output: text, strategy: 'text', beside: {} }
         return reject(['an empty text'], 'You ended without a word. Say in text what you found.')

@@ -68,7 +68,12 @@ test('tokens over the budget leave one step, for the answer alone', async () => 
 
 test('dollars over the budget leave one step for the answer, and the result says what it cost', async () => {
   using world = scriptedWorld([{ calls: [shell('true')] }, { calls: [answer] }])
-  const agent = createAgent({ ...world, env: {}, prices: { 'scripted:scr*': { input: 100_000, output: 200_000 } } })
+  const agent = createAgent({
+    machine: world.machine,
+    model: world.model,
+    env: {},
+    prices: { 'scripted:scr*': { input: 100_000, output: 200_000 } },
+  })
   const result = await agent.run('Answer', { outputSchema: Answer, budget: { usd: 2 } })
   expect(result).toMatchObject({ output: { word: 'yes' }, stoppedBy: 'usd', cost: 4 })
 })

@@ -105,7 +105,7 @@ async function* step(loop: Loop): AsyncGenerator<ProgressEvent, Accepted | undef
     { ...loop.calls, closed },
   )
   state.messages.push({ role: 'tool', content: parts })
-  if (accepted === undefined && state.approvals.length > 0) throw approvalNeeded(state)
+  if (accepted === undefined && state.approvals.length > 0) throw approvalNeeded(task, state)
   return accepted
 }
 
@@ -237,12 +237,13 @@ function refused(text: string, { source }: Task): CmdopError {
   )
 }
 
-/** The error of a run that does not wait for a person. */
-export function approvalNeeded({ approvals }: RunState): CmdopError {
-  const ids = approvals.map(({ approvalId }) => approvalId)
+/** The error of a run that does not wait for a person. One that is written down is gone on with, and never begun again. */
+export function approvalNeeded({ journal }: Pick<Task, 'journal'>, { approvals, runId }: RunState): CmdopError {
+  const ids = [...new Set(approvals.map(({ approvalId }) => approvalId))]
+  const next = journal.isKept ? `Resume the run ${runId}` : 'Run again'
   return new CmdopError(
     'permission',
-    `The run needs an approval and does not wait for it: ${ids.join(', ')}. Run again when it is given.`,
+    `The run needs an approval and does not wait for it: ${ids.join(', ')}. ${next} when it is given.`,
     {
       details: { approvals },
     },

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { isCmdopError } from '@cmdop/protocol'
 import { boundedFact } from '../journal/bounded-fact.ts'
 import { type Journal, type JournalEntry, type JournalFact, journalVersion, noJournal } from '../ports/journal.ts'
+import { failureOfOwn } from './own-function.ts'
 import { lateSignal, unlessAborted } from './patience.ts'
 
 /** A journal as one run writes to it. */
@@ -51,7 +52,7 @@ export function runJournal(journal: Journal, past?: { readonly count: number }):
     if (isTakenOver()) return Promise.reject(failure)
     const entry: JournalEntry = { v: journalVersion, runId, at: new Date().toISOString(), ...boundedFact(fact) }
     const place = { writer, index: index++, signal }
-    const written = journal[method]?.(entry, place) ?? journal.append(entry, place)
+    const written = handed(journal, method, entry, place)
     written.catch(failed)
     return written
   }
@@ -82,3 +83,12 @@ export function runJournal(journal: Journal, past?: { readonly count: number }):
 }
 
 const kept = Promise.resolve()
+
+/** Gives an entry to a journal, which may be anybody's. */
+async function handed(journal: Journal, method: 'append' | 'note', ...entry: Parameters<Journal['append']>) {
+  try {
+    await (method === 'note' && journal.note !== undefined ? journal.note(...entry) : journal.append(...entry))
+  } catch (error) {
+    throw failureOfOwn('journal of this agent', error)
+  }
+}

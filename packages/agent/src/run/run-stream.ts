@@ -9,6 +9,7 @@ import { type AnswerDesk, createAnswerDesk } from './answer.ts'
 import { carryNonceOf } from './call-id.ts'
 import { isInterruption } from './interruption.ts'
 import { operate } from './operate.ts'
+import { withoutSecrets } from './own-function.ts'
 import { lateSignal } from './patience.ts'
 import { RunError } from './run-error.ts'
 import type { RunEndEvent, RunEvent } from './run-events.ts'
@@ -159,7 +160,7 @@ export async function* runEvents<Output>(
     hooks.onCompleted?.(state)
     end = { type: 'result', output: output as Output, result: record as RunResult<Output> }
   } catch (thrown) {
-    const error = failureOf(thrown, { state, stop })
+    const error = withoutSecrets(failureOf(thrown, { state, stop }), task.redactor)
     const canBeResumed = canGoOn(task, error, state)
     staysOpen = canBeResumed && needsPlace(error, state, workplace)
     if (staysOpen) state.warnings.push(...(await workplace.pause()))

@@ -23,6 +23,7 @@ import { openToolsOf, type OpenTools, type ToolsInput } from '../tools/open-tool
 import { type Budget, parseBudget } from './budget.ts'
 import { digestOf } from './digest.ts'
 import { createFence, type Fence } from './fence.ts'
+import { refuseUnknownKeys } from './known-keys.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import { type Price, type PriceTable, priceOf } from './prices.ts'
 import { firstMessage } from './prompt.ts'
@@ -66,6 +67,29 @@ export interface RunSettings {
 export interface RunOptions extends RunSettings {
   /** What the answer must be: a Zod schema, any Standard Schema, or JSON Schema. Without it the answer is text. */
   readonly outputSchema?: OutputSchemaInput | undefined
+}
+
+const runOptions: Readonly<Record<keyof RunOptions, true>> = {
+  agentType: true,
+  approval: true,
+  budget: true,
+  builtInTools: true,
+  context: true,
+  env: true,
+  evidence: true,
+  maxRepairs: true,
+  outputSchema: true,
+  readOnlyTools: true,
+  restrictions: true,
+  routes: true,
+  secrets: true,
+  signal: true,
+  tools: true,
+}
+
+/** Throws `validation` for an option that there is not. */
+export function refuseUnknownOptions(options: RunOptions): void {
+  refuseUnknownKeys('option of a run', options, runOptions)
 }
 
 /** What an agent gives to each of its runs. */
@@ -158,6 +182,7 @@ export interface Task extends CallTask, Omit<AgentParts, 'journal'> {
 
 /** Checks everything a caller gave. Throws `validation`, `schema_invalid` or `unsupported`. */
 export function createTask(agent: AgentParts, prompt: string, options: RunOptions, origin: TaskOrigin): Task {
+  refuseUnknownOptions(options)
   const { type, parent, earlier, history, runId } = origin
   const { maxRepairs = 2, evidence = false, signal } = options
   if (!Number.isInteger(maxRepairs) || maxRepairs < 0) {

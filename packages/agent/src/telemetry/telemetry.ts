@@ -24,6 +24,8 @@ const schemaUrl = `https://opentelemetry.io/schemas/${conventionsVersion}`
 export interface Telemetry {
   startStep(): StepSpan
   startTool(tool: string, toolCallId: string): ToolSpan
+  /** Runs with the span of the run as the active one, so that a run that works for it is its child. */
+  within<Result>(work: () => Result): Result
   /** The run is over. */
   end(status: RunStatus, usage: Usage, error: unknown): void
 }
@@ -79,6 +81,7 @@ export function startTelemetry(run: { runId: string; agentType: string; model: M
       }
     },
     startTool: (tool, toolCallId) => startTool({ tool, toolCallId, tracer, parent: within }),
+    within: (work) => context.with(within, work),
     end: (status, usage, error) => {
       span.setAttributes({ 'cmdop.run.status': status, ...usageAttributes(usage) })
       if (error === undefined) span.end()
