@@ -6,7 +6,8 @@ import { z } from 'zod'
 import type { Routes } from './agent-types/routes.ts'
 import { createAgent } from './agent.ts'
 import type { PlanOutcome } from './plan/plan.ts'
-import { createMemoryJournal, type Journal, type JournalEntry } from './ports/journal.ts'
+import { createMemoryJournal, type JournalEntry } from './ports/journal.ts'
+import { journalOf } from './testing/journal-of.ts'
 import { localMachine } from './testing/local-machine.ts'
 import { sampleFacts } from './testing/sample-facts.ts'
 import { type ScriptedStep, scriptedModel } from './testing/scripted-model.ts'
@@ -19,18 +20,6 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cmdop-resume-types-'))
 })
 afterAll(() => rm(folder, { recursive: true }))
-
-/** A journal that has these entries already. */
-function journalOf(before: readonly JournalEntry[]): Journal & { readonly entries: readonly JournalEntry[] } {
-  const journal = createMemoryJournal()
-  const counts = new Map<string, number>()
-  for (const entry of before) {
-    const index = counts.get(entry.runId) ?? 0
-    counts.set(entry.runId, index + 1)
-    void journal.append(entry, { writer: 'before', index, signal: new AbortController().signal })
-  }
-  return journal
-}
 
 /** The beginnings of a journal at which its run may have been left. */
 function beginnings(entries: readonly JournalEntry[]): (readonly JournalEntry[])[] {

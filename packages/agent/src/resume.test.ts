@@ -3,9 +3,10 @@ import { CmdopError } from '@cmdop/protocol'
 import { tool } from 'ai'
 import { z } from 'zod'
 import { createAgent } from './agent.ts'
-import { createMemoryJournal, type Journal, type JournalEntry } from './ports/journal.ts'
+import { createMemoryJournal, type Journal } from './ports/journal.ts'
 import type { Gate } from './ports/gate.ts'
 import { Secret } from './redact/secret.ts'
+import { journalOf } from './testing/journal-of.ts'
 import { localMachine } from './testing/local-machine.ts'
 import { sampleFacts } from './testing/sample-facts.ts'
 import { type ScriptedStep, scriptedModel } from './testing/scripted-model.ts'
@@ -13,15 +14,6 @@ import { answer, failure, shell } from './testing/scripted-world.ts'
 
 const outputSchema = z.object({ word: z.string() })
 const machine = localMachine(sampleFacts())
-
-const placeAt = (index: number) => ({ writer: 'before', index, signal: new AbortController().signal })
-
-/** A journal that has these entries already. */
-function journalOf(before: readonly JournalEntry[]): Journal & { readonly entries: readonly JournalEntry[] } {
-  const journal = createMemoryJournal()
-  for (const [index, entry] of before.entries()) void journal.append(entry, placeAt(index))
-  return journal
-}
 
 const steps: ScriptedStep[] = [
   { thinking: 'Hm.', calls: [shell('echo one'), { tool: 'facts', input: {} }] },

@@ -6,6 +6,7 @@ import { createAgent } from '../agent.ts'
 import { createMemoryJournal, type JournalEntry } from '../ports/journal.ts'
 import type { RunOptions } from '../run/task.ts'
 import { localMachine } from '../testing/local-machine.ts'
+import { journalOf } from '../testing/journal-of.ts'
 import { sampleFacts } from '../testing/sample-facts.ts'
 import { scriptedModel, type ScriptedStep } from '../testing/scripted-model.ts'
 import { cutMark } from './bounded-fact.ts'
@@ -49,8 +50,7 @@ test('a call that was too long to be written down whole is not made from the jou
   const call = { tool: 'take', input: { text: 'x'.repeat(5_000_000) } }
   const { journal, result } = await journaled([{ calls: [call] }, { text: 'done' }], { tools: { take } })
   const left = journal.entries.slice(0, journal.entries.findIndex(({ type }) => type === 'step_ended') + 1)
-  const before = createMemoryJournal()
-  for (const entry of left) void before.append(entry)
+  const before = journalOf(left)
   using model = scriptedModel([{ text: 'done' }])
   const agent = createAgent({ machine, model, journal: before, env: {} })
   const resumed = await agent.resume(result.runId, { tools: { take } })
