@@ -1,4 +1,4 @@
-/** Tells a client that waits for a call what the call puts out. Disposing ends it. */
+/** Tells a client that waits for a call what the call puts out. Disposing shows the rest, and ends it. */
 export interface LiveProgress extends Disposable {
   /** Takes output in. It is shown soon, or named by its length where there is too much. */
   show(text: string): void
@@ -42,7 +42,9 @@ export function startLiveProgress(
   const tick = (): void => {
     const now = performance.now()
     const isDue = waiting === '' ? now - lastSent >= beatMs : true
-    if (isSending || !isDue) return
+    if (!isSending && isDue) notify(now)
+  }
+  const notify = (now = performance.now()): void => {
     isSending = true
     lastSent = now
     // A client that is gone, or takes none, has its answer to look at.
@@ -60,6 +62,10 @@ export function startLiveProgress(
       if (isFirst) tick()
       isFirst = false
     },
-    [Symbol.dispose]: () => clearInterval(timer),
+    [Symbol.dispose]: () => {
+      clearInterval(timer)
+      // Before the answer, which is sent next.
+      if (waiting !== '') notify()
+    },
   }
 }
