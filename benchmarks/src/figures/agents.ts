@@ -7,7 +7,8 @@ import { asRatio, distributionOf, inMilliseconds, timed } from '../statistics.ts
 /** Calls of the model in one run: tools first, then a text. */
 const STEPS = 20
 const ROUNDS = 40
-const WARM_UP_ROUNDS = 10
+/** Until the relay's log of writes has its size: a file that grows is flushed more slowly. */
+const WARM_UP_ROUNDS = 20
 
 const JOURNAL_BOUND_MS = 2
 

@@ -33,7 +33,7 @@ test('a journal and a handler that throw are named, with what they threw as the 
     throw reason
   }
   const journal: Journal = { append: failing }
-  using model = scriptedModel([])
+  using model = scriptedModel([{ text: 'Done.' }])
   expect(await failure(createAgent({ machine, model, journal, env: {} }).run('Go'))).toMatchObject({
     message: 'The journal of this agent failed: out of paper',
     cause: reason,

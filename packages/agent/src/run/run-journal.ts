@@ -13,6 +13,10 @@ export interface RunJournal {
   readonly hasBegun: boolean
   /** Whether somebody else has gone on with the run meanwhile: what is left of it is theirs. */
   readonly isTakenOver: boolean
+  /** Writes down that the run begins. Nothing waits for it before the first `append`, which says so if it cannot be written. */
+  begin(runId: string, fact: JournalFact): void
+  /** Resolves when it is known whether the beginning is durable, with why it is not. Never rejects. */
+  beginning(): Promise<{ readonly failure: unknown } | undefined>
   /** Resolves when this and everything before it is durable. */
   append(runId: string, fact: JournalFact): Promise<void>
   /** Writes down what nothing waits for. If it cannot be written, the next `append` says so. */
@@ -21,6 +25,8 @@ export interface RunJournal {
   stopWith(signal: AbortSignal): void
 }
 
+const kept = Promise.resolve()
+
 /** Milliseconds for which a run that is stopped waits for its journal. */
 const STOPPED_PATIENCE_MS = 1_500
 
@@ -28,6 +34,8 @@ const nothingKept: RunJournal = {
   isKept: false,
   hasBegun: false,
   isTakenOver: false,
+  begin: () => undefined,
+  beginning: () => Promise.resolve(undefined),
   append: () => kept,
   note: () => undefined,
   stopWith: () => undefined,
@@ -41,6 +49,7 @@ export function runJournal(journal: Journal, past?: { readonly count: number }):
   let index = past?.count ?? 0
   let signal = new AbortController().signal
   let hasBegun = false
+  let beginning: ReturnType<RunJournal['beginning']> = Promise.resolve(undefined)
   let failure: unknown
   const isTakenOver = (): boolean => isCmdopError(failure) && failure.code === 'conflict'
   const failed = (error: unknown): void => {
@@ -64,6 +73,22 @@ export function runJournal(journal: Journal, past?: { readonly count: number }):
     get isTakenOver() {
       return isTakenOver()
     },
+    begin: (runId, fact) => {
+      const written = write('append', runId, fact)
+      pending.add(written)
+      beginning = written.then(
+        () => {
+          hasBegun = true
+          pending.delete(written)
+          return undefined
+        },
+        (reason: unknown) => ({ failure: reason }),
+      )
+    },
+    beginning: async () => {
+      using late = lateSignal(signal, STOPPED_PATIENCE_MS)
+      return await unlessAborted(beginning, late.signal).catch((reason: unknown) => ({ failure: reason }))
+    },
     append: async (runId, fact) => {
       const written = write('append', runId, fact)
       using late = lateSignal(signal, STOPPED_PATIENCE_MS)
@@ -81,8 +106,6 @@ export function runJournal(journal: Journal, past?: { readonly count: number }):
     stopWith: (given) => void (signal = given),
   }
 }
-
-const kept = Promise.resolve()
 
 /** Gives an entry to a journal, which may be anybody's. */
 async function handed(journal: Journal, method: 'append' | 'note', ...entry: Parameters<Journal['append']>) {

@@ -160,7 +160,9 @@ export async function* runEvents<Output>(
     hooks.onCompleted?.(state)
     end = { type: 'result', output: output as Output, result: record as RunResult<Output> }
   } catch (thrown) {
-    const error = withoutSecrets(failureOf(thrown, { state, stop }), task.redactor)
+    // One that has not begun failed for that reason, whatever came of it meanwhile.
+    const { failure = thrown } = (await task.journal.beginning()) ?? {}
+    const error = withoutSecrets(failureOf(failure, { state, stop }), task.redactor)
     const canBeResumed = canGoOn(task, error, state)
     staysOpen = canBeResumed && needsPlace(error, state, workplace)
     if (staysOpen) state.warnings.push(...(await workplace.pause()))

@@ -6,7 +6,10 @@ import { shortened } from './run-session.ts'
 import type { RunState } from './run-state.ts'
 import type { Task } from './task.ts'
 
-/** The run begins; or it goes on, if it is the same, and whoever wrote before writes no more. */
+/**
+ * The run begins; or it goes on, if it is the same, and whoever wrote before writes no more. The model may be asked while the
+ * beginning is written down; nothing is done, and nothing ends, before that is durable.
+ */
 export async function writeStart(task: Task, state: RunState, opened: OpenedTools): Promise<void> {
   const { history, journal, schemaDigest } = task
   const isOver = history?.ended !== undefined
@@ -25,7 +28,7 @@ export async function writeStart(task: Task, state: RunState, opened: OpenedTool
   const { provider, id } = task.source.identity
   const { budget, maxRepairs, evidence, options } = task
   const { builtInTools, readOnlyTools } = options
-  await journal.append(state.runId, {
+  journal.begin(state.runId, {
     type: 'run_started',
     agentType: task.type.name,
     machineId: task.machine.id,
