@@ -5,6 +5,7 @@ import { createAgent, createMemoryJournal, createRelayJournal, RunError } from '
 import { scriptedModel } from '@cmdop/agent/testing'
 import { CmdopError } from '@cmdop/protocol'
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { killAtBoundary, whenLines } from './durable-runs.ts'
 import { newMark, whenGone, whenRunning } from './marked.ts'
 import { startChild } from './processes/child.ts'
@@ -212,4 +213,26 @@ test('a run that stopped leaves a session only where variables are in it, and fi
   expect(await open()).toBe(1)
   expect(await resumed(exported)).toMatchObject({ stdout: 'kept in /usr\n' })
   expect(await open()).toBe(0)
+})
+
+test('what cannot be gone on with is left as it is, and a run that is played for real leaves nothing', async () => {
+  await using world = await startWorld()
+  const call = { tool: 'run_command', input: { command: 'export WORD=kept; true' } }
+  using away = scriptedModel([{ calls: [call] }, { error: new Error('Away.') }])
+  const agent = createAgent({ machine: world.handle, model: away, env: {}, maxRetries: 0 })
+  const stopped = (await agent.run('Go').catch((reason: unknown) => reason)) as RunError
+  const running = async () => (await world.handle.sessions.list()).map(({ sessionId }) => sessionId)
+  expect(await running()).toEqual([stopped.result.sessionId])
+  await expect(
+    agent.resume(stopped.result.runId, { outputSchema: z.object({ word: z.string() }) }),
+  ).rejects.toMatchObject({
+    code: 'conflict',
+  })
+  expect(await running()).toEqual([stopped.result.sessionId])
+  const shown = { tool: 'run_command', input: { command: 'echo "$WORD"' } }
+  using back = scriptedModel([{ calls: [shown] }, { text: 'Done.' }])
+  const resumed = await createAgent({ machine: world.handle, model: back, env: {} }).resume(stopped.result.runId)
+  expect(resumed.toolCalls.at(-1)?.output).toMatchObject({ stdout: 'kept\n' })
+  await agent.replay(resumed.runId, { commands: 'real' })
+  expect(await running()).toEqual([])
 })

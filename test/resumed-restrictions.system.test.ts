@@ -4,6 +4,7 @@ import { createAgent, type RunError } from '@cmdop/agent'
 import { scriptedModel, type ScriptedCall, type ScriptedStep } from '@cmdop/agent/testing'
 import type { EffectSummary, RestrictionsInput } from '@cmdop/core'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { z } from 'zod'
 import { startWorld, type World } from './world.ts'
 
 let world: World
@@ -50,6 +51,9 @@ test('a run that stopped goes on in its view, under what it began with', async (
   const { runId, effects, sessionId } = await stopped(shell(`cd '${folder}'; mv kept moved`), { dryRun: true })
   expect(effects).toMatchObject([{ effectId: sessionId, state: 'open' }])
   using script = scripted([shell('ls; echo more >more')])
+  // One that cannot go on with it leaves its view alone.
+  const outputSchema = z.object({ other: z.string() })
+  await expect(script.agent.resume(runId, { outputSchema })).rejects.toMatchObject({ code: 'conflict' })
   const resumed = await script.agent.resume(runId)
   expect(script.results().at(-1)?.text).toContain('moved\n')
   expect(resumed.effects).toMatchObject([{ effectId: sessionId, state: 'pending' }])

@@ -8,6 +8,7 @@ import { localMachine } from './testing/local-machine.ts'
 import { sampleFacts } from './testing/sample-facts.ts'
 import { scriptedModel } from './testing/scripted-model.ts'
 import { shell } from './testing/scripted-world.ts'
+import { createToolbox } from './toolbox.ts'
 
 test("anyone's AI SDK agent works on a machine, behind the same gate, journal and redaction", async () => {
   const journal = createMemoryJournal()
@@ -32,4 +33,25 @@ test("anyone's AI SDK agent works on a machine, behind the same gate, journal an
   expect(model.seen[2]?.toolResults.at(-1)?.text).toContain('not_found')
   expect(journal.entries.filter((entry) => entry.type === 'call_started')).toHaveLength(2)
   expect(Object.keys(machineTools(localMachine(sampleFacts()), { tools: ['facts'] }))).toEqual(['facts'])
+})
+
+test('who throws at output ends the command, and the next one runs', async () => {
+  const machine = localMachine(sampleFacts())
+  await using toolbox = createToolbox()
+  const call = (command: string) => ({
+    machine,
+    tool: 'run_command',
+    input: { command },
+    signal: new AbortController().signal,
+  })
+  const thrown = new Error('The pipe is closed.')
+  const failing = toolbox.call({
+    ...call('echo begun; sleep 1000'),
+    onOutput: () => {
+      throw thrown
+    },
+  })
+  await expect(failing).rejects.toBe(thrown)
+  expect(machine.running.size).toBe(0)
+  expect((await toolbox.call(call('echo next'))).text).toContain('next')
 })

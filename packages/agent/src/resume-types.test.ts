@@ -88,6 +88,55 @@ test('a function that a router has chosen is called once, or it is `unknown` wha
   }
 })
 
+test('a router that is over calls no handler when it is looked at again', async () => {
+  let called = 0
+  const failing = createAgent({
+    machine,
+    model: scriptedModel([]),
+    journal: createMemoryJournal(),
+    env: {},
+    restrictions: { readOnly: true },
+  })
+  const routes: Routes = {
+    agent: { description: 'Cannot be held here.', to: failing },
+    function: { description: 'Counts.', to: () => (called += 1) },
+  }
+  for (const [handler, error] of [
+    ['agent', 'restriction_unenforceable'],
+    ['function', 'cancelled'],
+  ] as const) {
+    const journal = createMemoryJournal()
+    using model = scriptedModel([{ calls: [route(handler)] }])
+    const stop = new AbortController()
+    const gone = { ...routes, function: { description: 'Counts.', to: () => stop.abort() } }
+    const agent = createAgent({ machine, model, journal, env: {} })
+    const ended = await failure(agent.run('Go', { agentType: 'router', routes: gone, signal: stop.signal }))
+    expect(ended.code).toBe(error)
+    const left = journal.entries.filter(({ type }) => type !== 'call_started' && type !== 'call_ended')
+    using none = scriptedModel([])
+    const again = createAgent({ machine, model: none, journal: journalOf(left), env: {} })
+    expect(await failure(again.resume(ended.result.runId, { routes }))).toMatchObject({ code: error })
+  }
+  expect(called).toBe(0)
+})
+
+test('a handler goes on only on its machine', async () => {
+  const elsewhere = { ...localMachine(sampleFacts()), id: 'another' }
+  const steps: ScriptedStep[] = [
+    { calls: [route('worker')] },
+    { calls: [shell('true')] },
+    { error: new Error('Away.') },
+  ]
+  const journal = createMemoryJournal()
+  using model = scriptedModel(steps)
+  const agent = createAgent({ machine, model, journal, env: {}, maxRetries: 0 })
+  const routes = (to: typeof machine): Routes => ({ worker: { description: 'Works.', to } })
+  const stopped = await failure(agent.run('Go', { agentType: 'router', routes: routes(machine) }))
+  await expect(agent.resume(stopped.result.runId, { routes: routes(elsewhere) })).rejects.toMatchObject({
+    code: 'conflict',
+  })
+})
+
 const planStep = (command: string) => ({
   description: `Runs ${command}`,
   command,
@@ -157,5 +206,17 @@ test('a plan that waits for a person goes on when that has decided', async () =>
   expect((await agent.resume(report.runId)).output).toMatchObject({
     status: 'completed',
     steps: [{ output: 'done\n' }],
+  })
+})
+
+test('a plan with a secret in it is written down without, and can still be read', async () => {
+  const { report, entries } = await executed('export API_TOKEN="s3cr3tvalue12345"; true', 'true')
+  expect(JSON.stringify(entries)).not.toContain('s3cr3tvalue')
+  using none = scriptedModel([])
+  const agent = createAgent({ machine, model: none, journal: journalOf(entries.slice(0, 1)), env: {} })
+  const { output } = await agent.resume(report.runId)
+  expect(output).toMatchObject({
+    stoppedAt: 0,
+    steps: [{ output: expect.stringContaining('a secret was cut out') as string }, {}],
   })
 })

@@ -2,6 +2,7 @@ import { CmdopError } from '@cmdop/protocol'
 import { type AgentType, agentTypeNames } from './agent-types/agent-type.ts'
 import { agentTypeOf } from './agent-types/agent-types.ts'
 import { type HistoryUse, historyOf } from './journal/history.ts'
+import { assertSameMachine } from './journal/same-run.ts'
 import { executesPlan } from './plan/executes-plan.ts'
 import type { RunResult } from './run/run-result.ts'
 import { createRunStream } from './run/run-stream.ts'
@@ -40,12 +41,8 @@ export async function goThrough(
   { use, options }: { use: HistoryUse; options: ResumeOptions },
 ): Promise<RunResult> {
   const history = await historyOf(parts, runId, use)
-  const { agentType, machineId, settings } = history.started
-  if (use === 'resume' && machineId !== parts.machine.id)
-    throw new CmdopError(
-      'conflict',
-      `The run ${runId} works on the machine ${machineId}, and this agent on another one.`,
-    )
+  const { agentType, settings } = history.started
+  if (use === 'resume') assertSameMachine(history, parts.machine)
   const type = typeOf(agentType)
   const { budget, maxRepairs, evidence, builtInTools, readOnlyTools } = settings
   const all: RunOptions = {

@@ -39,11 +39,10 @@ export class ToolboxPlaces implements AsyncDisposable {
     return place
   }
 
-  /** Its session is over: the next call has another one. */
-  async leave(machine: Machine): Promise<void> {
-    const place = this.#open.get(machine.id)
-    this.#open.delete(machine.id)
-    await place?.close()
+  /** The session of this one is over: the next call has another. */
+  async leave(machine: Machine, place: Workplace): Promise<void> {
+    if (this.#open.get(machine.id) === place) this.#open.delete(machine.id)
+    await place.close()
   }
 
   /** Ends every session, and tells of what was changed in it. */

@@ -174,7 +174,10 @@ function withoutRecords(state: RunState): RunState {
 }
 
 async function perform(call: ToolboxCall, tool: Tool, { places, ...shared }: SharedContext): Promise<ToolboxAnswer> {
-  const { machine, signal, toolCallId = '', onOutput } = call
+  const { machine, toolCallId = '', onOutput } = call
+  // Who is told of output may throw: that ends the call, too.
+  const left = new AbortController()
+  const signal = AbortSignal.any([call.signal, left.signal])
   let failure: CmdopError | undefined
   announceRedactor(shared.task.redactor, [machine])
   const watched = watchedTool(tool, (error) => void (failure = error))
@@ -195,14 +198,23 @@ async function perform(call: ToolboxCall, tool: Tool, { places, ...shared }: Sha
       if (done === true) return answerOf(value, failure && cleaned(failure, shared))
       if (value.type !== 'tool_result') continue
       if (value.final) outcome = value.outcome
-      else onOutput?.(value.chunk)
+      else tell(() => onOutput?.(value.chunk), left)
     }
   } catch (thrown) {
+    if (left.signal.aborted) throw left.signal.reason
     if (!signal.aborted && !isCmdopError(thrown)) throw thrown
     const error = isCmdopError(thrown) && !signal.aborted ? cleaned(thrown, shared) : stopped(outcome)
     return { text: textOf(error, outcome), outcome, error }
   } finally {
-    if (failure?.code === 'session_lost' || failure?.code === 'session_ended') await places.leave(machine)
+    if (failure?.code === 'session_lost' || failure?.code === 'session_ended') await places.leave(machine, workplace)
+  }
+}
+
+function tell(say: () => void, left: AbortController): void {
+  try {
+    say()
+  } catch (error) {
+    left.abort(error)
   }
 }
 

@@ -1,3 +1,4 @@
+import { refuseNew } from '../journal/history.ts'
 import { inDoubt } from '../calls/past-call.ts'
 import { asJson } from '../run/as-json.ts'
 import { digestOf } from '../run/digest.ts'
@@ -36,6 +37,7 @@ export async function callHandler(
   const past = history?.use === 'real' ? undefined : history?.call(label)
   if (past?.ended !== undefined) return past.ended.call.output
   if (past?.started !== undefined) throw inDoubt(decision.handler).fatal
+  refuseNew(label, history)
   const call = { toolCallId: label, tool: decision.handler, input: redactor.value({ prompt: decision.task }) }
   if (journal.isKept)
     await journal.append(runId, { type: 'call_started', label, ...call, digest: digestOf(call.input), callId: '' })
@@ -47,6 +49,7 @@ export async function callHandler(
   ).catch((error: unknown) => {
     throw signal.aborted ? error : failureOfOwn(`handler ${decision.handler}`, error)
   })
+  signal.throwIfAborted()
   if (journal.isKept) {
     const record = {
       ...call,

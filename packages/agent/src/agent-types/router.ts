@@ -6,7 +6,8 @@ import { runEvents } from '../run/run-stream.ts'
 import type { ParentRun, RunOptions, Task } from '../run/task.ts'
 import { createOutputSchema } from '../output/output-schema.ts'
 import { dialectOf } from '../output/dialect.ts'
-import { actsOnMachine, type History, historyOf } from '../journal/history.ts'
+import { actsOnMachine, type History, historyOf, refuseNew } from '../journal/history.ts'
+import { assertSameMachine } from '../journal/same-run.ts'
 import { digestOf } from '../run/digest.ts'
 import { handlerRunIdOf } from '../run/call-id.ts'
 import { callHandler } from './call-handler.ts'
@@ -99,12 +100,15 @@ async function childHistory(
   runId: string,
 ): Promise<History | undefined> {
   if (task.history === undefined) return undefined
-  try {
-    return await historyOf(childParts(task, to), runId, task.history.use)
-  } catch (error) {
-    if (isCmdopError(error) && error.code === 'not_found' && task.history.use === 'resume') return undefined
+  const { use } = task.history
+  const parts = childParts(task, to)
+  const history = await historyOf(parts, runId, use).catch((error: unknown) => {
+    if (isCmdopError(error) && error.code === 'not_found' && use === 'resume') return undefined
     throw error
-  }
+  })
+  if (history?.ended === undefined) refuseNew('handler', task.history)
+  if (history !== undefined && use === 'resume') assertSameMachine(history, parts.machine)
+  return history
 }
 
 /** A function's result is judged by the schema of the run, as an answer of a model is. */

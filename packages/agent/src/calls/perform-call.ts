@@ -2,8 +2,7 @@ import { isCmdopError } from '@cmdop/protocol'
 import type { ModelMessage } from 'ai'
 import { suspicionsIn } from '../context/suspicion.ts'
 import { cutMark } from '../journal/bounded-fact.ts'
-import { drift } from '../journal/drift.ts'
-import { endedError, type History, type PastCall } from '../journal/history.ts'
+import { type PastCall, refuseNew } from '../journal/history.ts'
 import type { ProposedCall } from '../model/model-step.ts'
 import { callIdOf } from '../run/call-id.ts'
 import { isInterruption } from '../run/interruption.ts'
@@ -69,14 +68,6 @@ export async function* performCall(
   yield { type: 'tool_result', final: true, tool, toolCallId, output, isError, outcome, suspicious }
   if (end.fatal !== undefined) throw end.fatal
   return performed
-}
-
-/** In a run that is over, or that is only played, nothing is done that was not. */
-function refuseNew(label: string, history: History | undefined): void {
-  if (history === undefined || history.use === 'real') return
-  if (history.ended !== undefined && history.ended.status !== 'completed') throw endedError(history)
-  if (history.ended !== undefined || history.use === 'recorded')
-    throw drift(label, 'the run makes a call that has no end in the journal')
 }
 
 /**
@@ -224,8 +215,11 @@ async function* runPermitted(
   const callId = task.journal.isKept ? callIdOf(state.runId, label) : undefined
   if (callId !== undefined && startedAt === undefined) {
     const fact = { label, toolCallId, tool: tool.name, input: redactor.value(input), digest: digest(), callId }
-    await task.journal.append(state.runId, { type: 'call_started', ...fact })
+    const { sessionId, restrictions } = workplace
+    const inView = restrictions?.dryRun === true && sessionId !== null ? { sessionId } : {}
+    await task.journal.append(state.runId, { type: 'call_started', ...fact, ...inView })
   }
+  if (startedAt !== undefined && past?.started?.sessionId !== undefined) workplace.stayAt(past.started.sessionId)
   signal.throwIfAborted()
   const limitBytes = Math.min(task.ledger.outputRoom, outputShare, callOutputBytes)
   try {

@@ -54,7 +54,8 @@ function cut(value: unknown, limit: number): unknown {
   if (typeof value === 'string') return cutText(value, limit)
   if (Array.isArray(value)) {
     const items = value.slice(0, limit / 64).map((each) => cut(each, limit))
-    return items.length < value.length ? [...items, cutMark] : items
+    // A list of objects stays one: its reader knows no other form.
+    return items.length < value.length && typeof value[0] === 'string' ? [...items, cutMark] : items
   }
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, cut(each, limit)]))

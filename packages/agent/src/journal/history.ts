@@ -1,3 +1,4 @@
+import { drift } from './drift.ts'
 import { CmdopError, type ErrorCode, isErrorCode } from '@cmdop/protocol'
 import type { ModelMessage } from 'ai'
 import type { ProposedCall, StepOutcome } from '../model/model-step.ts'
@@ -69,6 +70,14 @@ export function createHistory(runId: string, entries: readonly ReadEntry[], use:
 export function actsOnMachine(history: History | undefined): boolean {
   if (history === undefined || history.use === 'real') return true
   return history.use === 'resume' && history.ended === undefined
+}
+
+/** In a run that is over, or that is only played, nothing is done that was not. `where`: its label. */
+export function refuseNew(where: string, history: History | undefined): void {
+  if (history === undefined || history.use === 'real') return
+  if (history.ended !== undefined && history.ended.status !== 'completed') throw endedError(history)
+  if (history.ended !== undefined || history.use === 'recorded')
+    throw drift(where, 'the run makes a call that has no end in the journal')
 }
 
 /** What a step came to. */

@@ -40,7 +40,14 @@ export function createRelayJournal(runs: RunJournals): Required<Journal> {
         throw error
       }
     },
-    note: (entry, place) => writerOf(entry.runId, place).note(entry),
+    note: async (entry, place) => {
+      try {
+        await writerOf(entry.runId, place).note(entry)
+      } catch (error) {
+        writers.delete(place.writer)
+        throw error
+      }
+    },
     read: (runId) => Array.fromAsync(runs.entries(runId)),
   }
 }

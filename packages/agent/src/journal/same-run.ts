@@ -1,5 +1,7 @@
 import { CmdopError } from '@cmdop/protocol'
 import type { RunStarted } from '../ports/journal.ts'
+import type { Machine } from '@cmdop/core'
+import type { History } from './history.ts'
 import { firstDifference } from './first-difference.ts'
 
 /** What has to be the same where a run goes on. */
@@ -19,6 +21,12 @@ export function assertSameRun(began: Fingerprints, now: Fingerprints): void {
     `The run began with other tools or another schema, so it cannot go on with these. ${differences.join('; ')}.`,
     { details: { differences } },
   )
+}
+
+/** Throws `conflict` where an agent works on another machine than the run. */
+export function assertSameMachine({ runId, started: { machineId } }: History, { id }: Pick<Machine, 'id'>): void {
+  if (machineId === id) return
+  throw new CmdopError('conflict', `The run ${runId} works on the machine ${machineId}, and this agent on another one.`)
 }
 
 function differentTools(began: RunStarted['tools'], now: RunStarted['tools']): string[] {

@@ -85,6 +85,7 @@ const EntryV1 = z.discriminatedUnion('type', [
     tool: z.string(),
     digest: z.string(),
     callId: z.string(),
+    sessionId: z.string().optional(),
   }),
   z.looseObject({
     ...base,

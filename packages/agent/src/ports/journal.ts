@@ -117,6 +117,8 @@ export interface CallStarted {
   readonly digest: string
   /** Under which the machine knows it, if it is a command. */
   readonly callId: string
+  /** The session in whose view it works; absent: in none. */
+  readonly sessionId?: string | undefined
 }
 
 /** The call ended; `text` is what the model reads. A call that was started and has none of this was in flight. */

@@ -18,8 +18,8 @@ export function isSecretName(candidate: string): boolean {
 /** A name with what stands between it and its value. Bounded, so that no text takes more than linear time. */
 const named = /(?<![A-Za-z0-9_.-])([A-Za-z0-9][A-Za-z0-9_.-]{0,127})["']?\s{0,4}[=:]\s{0,4}/g
 
-/** A value in double quotes, in single ones, or without. */
-const valued = /"([^"\n]{1,8192})"|'([^'\n]{1,8192})'|([^\s"',;]{1,8192})/y
+/** A value in quotes, which are escaped within JSON, or without. */
+const valued = /\\"((?:[^"\\\n]|\\[^"\n]){1,8192})\\"|"([^"\n]{1,8192})"|'([^'\n]{1,8192})'|((?!\\")[^\s"',;]{1,8192})/y
 
 /** A text without one of these has no such assignment, and needs no closer look. */
 export function mayAssign(text: string): boolean {
@@ -41,10 +41,11 @@ export function* assignmentsIn(text: string): Generator<SecretAssignment> {
   for (let match = names.exec(text); match !== null; match = names.exec(text)) {
     const [{ length }, name = ''] = match
     values.lastIndex = match.index + length
-    const [, double, single, bare] = (isSecretName(name) ? values.exec(text) : null) ?? []
-    const value = double ?? single ?? bare
+    const [, escaped, double, single, bare] = (isSecretName(name) ? values.exec(text) : null) ?? []
+    const value = escaped ?? double ?? single ?? bare
     // What follows another name may itself be an assignment.
     names.lastIndex = value === undefined ? match.index + name.length : values.lastIndex
-    if (value !== undefined) yield { value, start: match.index + length + (bare === undefined ? 1 : 0) }
+    if (value !== undefined)
+      yield { value, start: match.index + length + (escaped !== undefined ? 2 : bare === undefined ? 1 : 0) }
   }
 }

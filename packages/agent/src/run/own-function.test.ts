@@ -1,11 +1,14 @@
 import { inspect } from 'node:util'
+import { CmdopError } from '@cmdop/protocol'
 import { expect, test } from 'vitest'
 import { createAgent } from '../agent.ts'
 import type { Journal } from '../ports/journal.ts'
+import { createRedactor } from '../redact/redactor.ts'
 import { Secret } from '../redact/secret.ts'
 import { localMachine } from '../testing/local-machine.ts'
 import { sampleFacts } from '../testing/sample-facts.ts'
 import { scriptedModel } from '../testing/scripted-model.ts'
+import { withoutSecrets } from './own-function.ts'
 import { failure, scriptedWorld, shell } from '../testing/scripted-world.ts'
 
 const machine = localMachine(sampleFacts())
@@ -46,4 +49,16 @@ test('a journal and a handler that throw are named, with what they threw as the 
     message: 'The handler fax failed: out of paper',
     cause: reason,
   })
+})
+
+test('secrets are cut out of details, of what an error gathers, and of a chain that bites its tail', () => {
+  const secret = 'hunter2-hunter2'
+  const redactor = createRedactor([secret])
+  const tail: Error = new Error(`tail ${secret}`)
+  const gathered = new AggregateError([new Error(`one ${secret}`), tail], 'many', { cause: tail })
+  tail.cause = gathered
+  const error = new CmdopError('server', 'It failed.', { details: { said: `no ${secret}` }, cause: gathered })
+  const clean = withoutSecrets(error, redactor)
+  expect(inspect(clean, { depth: 20, showHidden: true })).not.toContain(secret)
+  expect(clean.details).toEqual({ said: 'no [redacted]' })
 })

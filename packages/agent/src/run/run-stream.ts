@@ -142,9 +142,12 @@ export async function* runEvents<Output>(
   let left: Promise<void> | undefined
   const cleared = lateSignal(stop.signal, CLEARED_WITHIN_MS)
   // One that is only looked at again leaves its machine alone, unless that has to say what was changed.
-  const isAway = history?.use === 'recorded' || (history?.ended !== undefined && task.restrictions.length === 0)
+  const isOver = history?.use === 'resume' && history.ended !== undefined
+  const isAway = history?.use === 'recorded' || (isOver && task.restrictions.length === 0)
   const leave = async () => {
-    if (isAway || task.journal.isTakenOver) return
+    // What could not be gone on with is left to whoever can.
+    const isOthers = history?.use === 'resume' && !isOver && !task.journal.hasBegun
+    if (isAway || isOthers || task.journal.isTakenOver) return
     await (left ??= workplace.close(cleared.signal).then((warnings) => void state.warnings.push(...warnings)))
   }
   let end: RunEndEvent<Output>

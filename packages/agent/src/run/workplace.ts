@@ -26,6 +26,8 @@ export interface Workplace extends AsyncDisposable {
   readonly restrictions: Restrictions | undefined
   /** What was changed under restrictions; complete once it is closed. */
   readonly effects: RunEffects
+  /** Throws `session_lost` where a call worked in a view that is gone. */
+  stayAt(sessionId: string): void
   /** Goes on where another process has left it. Throws `session_lost` where what that one changed was in a view that is gone. */
   restore(carried: Carried): void
   /** Where there are restrictions, has them held from now on: to be called before anything else. Rejects with `restriction_unenforceable`. */
@@ -113,10 +115,13 @@ class RunWorkplace implements Workplace {
     return this.#place?.restrictions
   }
 
-  restore(carried: Carried): void {
-    const { sessionId: before } = carried
-    const isElsewhere = this.#place !== undefined && before !== null && before !== this.#place.session?.id
+  stayAt(sessionId: string): void {
+    const isElsewhere = this.#place !== undefined && sessionId !== this.#place.session?.id
     if (isElsewhere && this.restrictions?.dryRun === true) throw viewIsGone()
+  }
+
+  restore(carried: Carried): void {
+    if (carried.sessionId !== null) this.stayAt(carried.sessionId)
     this.#restored = carried
     this.#state.restore(carried)
   }
@@ -251,6 +256,7 @@ export function bareWorkplace(machine: Machine): Workplace {
     machine,
     restrictions: undefined,
     effects: new RunEffects(),
+    stayAt: () => undefined,
     restore: () => undefined,
     open: async () => {},
     run: (command, { readOnly: _readOnly, startedAt: _startedAt, callId, ...options }) =>

@@ -57,7 +57,7 @@ export async function serveHttp(create: () => McpServer, options: HttpOptions): 
     [Symbol.asyncDispose]: async () => {
       const closed = once(server, 'close')
       server.close()
-      await Promise.all(Array.from(open.values(), (end) => end()))
+      await Promise.allSettled(Array.from(open.values(), (end) => end()))
       server.closeAllConnections()
       await closed
     },
@@ -103,7 +103,7 @@ async function begin(request: IncomingMessage, response: ServerResponse, serving
   mcp.server.onclose = () => {
     if (transport.sessionId !== undefined) sessions.delete(transport.sessionId)
     // What was changed under restrictions is told, whoever closes it.
-    void end()
+    end().catch(() => {})
   }
   try {
     await mcp.server.connect(transport)
@@ -117,8 +117,8 @@ async function ended(mcp: McpServer): Promise<void> {
   await mcp[Symbol.asyncDispose]()
 }
 
-async function makeRoom({ sessions, open }: Serving): Promise<boolean> {
-  if (open.size < maxSessions) return true
+async function makeRoom({ sessions }: Serving): Promise<boolean> {
+  if (sessions.size < maxSessions) return true
   const idle = [...sessions.values()].find(({ mcp }) => mcp.calls === 0)
   await idle?.mcp.server.close()
   return idle !== undefined

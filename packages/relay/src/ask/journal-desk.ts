@@ -14,6 +14,9 @@ import type { RunJournals, RunWriter } from '../runs/run-journals.ts'
 /** What waits to be written of one ask at most. */
 const MAX_WAITING = 16
 
+/** Runs that one ask begins at most: its own. */
+const MAX_RUNS = 1
+
 export interface JournalDeskOptions {
   readonly channel: Channel
   readonly journals: Pick<RunJournals, 'create' | 'append'>
@@ -26,6 +29,7 @@ export class JournalDesk {
   readonly #options: JournalDeskOptions
   readonly #lines = new JsonLines(MAX_RUN_APPEND_BYTES)
   #waiting = 0
+  readonly #begun = new Set<string>()
   #last: Promise<void> = Promise.resolve()
 
   constructor(options: JournalDeskOptions) {
@@ -42,11 +46,17 @@ export class JournalDesk {
     }
   }
 
+  #begin(runId: string): void {
+    this.#begun.add(runId)
+    if (this.#begun.size > MAX_RUNS) throw new CmdopError('permission', 'An ask is one run, and has begun already.')
+  }
+
   async #write(request: JournalRequest): Promise<void> {
     const { channel, journals, writer } = this.#options
     const { number } = request
     let error: CmdopError | undefined
     try {
+      if (request.type === 'create') this.#begin(request.run.runId)
       if (request.type === 'create') await journals.create(writer, request.run)
       else await journals.append(writer, request.runId, request.entries)
     } catch (cause) {

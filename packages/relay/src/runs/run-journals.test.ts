@@ -30,6 +30,9 @@ test('the operator of a machine writes to the runs of its ask, and to no other o
   const refused = { code: 'permission' }
   await expect(journals.create(ofAsk('ask_1'), run(elsewhere.id))).rejects.toMatchObject(refused)
   await expect(journals.append(ofAsk('ask_1'), other.runId, more)).rejects.toMatchObject(refused)
+  // The same id of an ask, on another machine.
+  const twin = { ...script, ask: { askId: 'ask_1', machineId: elsewhere.id } }
+  await expect(journals.append(twin, own.runId, { ...more, index: 2 })).rejects.toMatchObject(refused)
   await expect(journals.append(ofAsk('ask_2'), own.runId, more)).rejects.toMatchObject(refused)
   await expect(journals.create(ofAsk('ask_2'), own)).rejects.toMatchObject({ code: 'conflict' })
   // Whoever asked may go on with it.

@@ -24,6 +24,7 @@ export interface RunWriter extends Pick<Caller, 'fleetId' | 'principalId'> {
 interface Known {
   readonly fleetId: string
   readonly askId: string | null
+  readonly machineId: string
   readonly principalId: string
   entries: number
   totalBytes: number
@@ -62,13 +63,25 @@ export class RunJournals {
     }
     try {
       await this.#store.runs.create(row, first)
-      this.#remember(id, { fleetId, principalId, askId, entries: 1, totalBytes: first.totalBytes })
+      this.#remember(id, {
+        fleetId,
+        principalId,
+        askId,
+        machineId: run.machineId,
+        entries: 1,
+        totalBytes: first.totalBytes,
+      })
       return 1
     } catch (error) {
       if (!isCmdopError(error) || error.code !== 'conflict') throw error
       // Sent again, after the answer was lost; or an id that is taken.
       const known = await this.#read(id)
-      if (known?.principalId !== principalId || known.askId !== askId || !(await this.#has(id, [first])))
+      if (
+        known?.principalId !== principalId ||
+        known.askId !== askId ||
+        known.machineId !== run.machineId ||
+        !(await this.#has(id, [first]))
+      )
         throw new CmdopError('conflict', 'There is a run of this id already; start it with a new one.', {
           cause: error,
         })
@@ -112,7 +125,7 @@ export class RunJournals {
   async #find({ fleetId, principalId, ask }: RunWriter, runId: string, again = false): Promise<Known> {
     const known = (again ? undefined : this.#known.get(runId)) ?? (await this.#read(runId))
     if (known?.fleetId !== fleetId) throw noSuchRun()
-    const isOfAsk = ask === undefined || known.askId === ask.askId
+    const isOfAsk = ask === undefined || (known.askId === ask.askId && known.machineId === ask.machineId)
     if (known.principalId === principalId && isOfAsk) return known
     throw new CmdopError('permission', 'The run is of another principal, or another ask; only that one writes on.')
   }
@@ -120,11 +133,12 @@ export class RunJournals {
   async #read(runId: string): Promise<Known | undefined> {
     const [run, last] = await Promise.all([this.#store.runs.get(runId), this.#store.runs.lastEntry(runId)])
     if (run === undefined) return undefined
-    const { fleetId, principalId, askId } = run
+    const { fleetId, principalId, askId, machineId } = run
     const known = {
       fleetId,
       principalId,
       askId,
+      machineId,
       entries: (last?.position ?? -1) + 1,
       totalBytes: last?.totalBytes ?? 0,
     }
