@@ -34,8 +34,8 @@ describe('`timeoutMs`', () => {
   })
 
   test('does not bound a command, nor the connection it runs on', async () => {
-    const machine = await world.connect({ timeoutMs: 300 }).machine(world.machine.id)
-    const long = machine.exec('sleep 1; echo still here')
+    const machine = await world.connect({ timeoutMs: 1500 }).machine(world.machine.id)
+    const long = machine.exec('sleep 2; echo still here')
     await machine.exec('true')
     expect(await long).toMatchObject({ stdout: 'still here\n', exitCode: 0 })
   })
