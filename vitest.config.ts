@@ -9,8 +9,7 @@ export default defineConfig({
     exclude: ['**/*.system.test.ts', '**/*.full.test.ts', '**/node_modules/**', '**/dist/**'],
     globalSetup: ['./test/own-home.ts'],
     pool: 'forks',
-    // One more than the processors of a small machine: most tests wait for processes of their own.
-    maxWorkers: 3,
+    maxWorkers: 2,
     // A machine may be busy: what hangs is found all the same, and nothing waits so long that works.
     testTimeout: 120_000,
     hookTimeout: 120_000,
