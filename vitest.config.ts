@@ -9,7 +9,8 @@ export default defineConfig({
     exclude: ['**/*.system.test.ts', '**/*.full.test.ts', '**/node_modules/**', '**/dist/**'],
     globalSetup: ['./test/own-home.ts'],
     pool: 'forks',
-    maxWorkers: 2,
+    // One more than the processors of a small machine: most tests wait for processes of their own.
+    maxWorkers: 3,
     // A machine may be busy: what hangs is found all the same, and nothing waits so long that works.
     testTimeout: 120_000,
     hookTimeout: 120_000,
