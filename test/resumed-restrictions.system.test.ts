@@ -88,3 +88,15 @@ test('a run that stopped is held by those of the agent that goes on with it, too
   expect(script.results()[1]?.text).toContain('the variables that earlier commands exported are gone')
   expect(await names()).toEqual(['kept'])
 })
+
+test('the machine remembers of a refused command what it put out, and says it beside the refusal', async () => {
+  const callId = `call_${crypto.randomUUID()}`
+  const options = { callId, restrictions: { noDelete: true } }
+  const running = world.handle.exec(`echo before; rm '${folder}/kept'`, options)
+  await expect(running).rejects.toMatchObject({ code: 'restriction_violated' })
+  const error: unknown = await world.handle.execResult(callId).catch((reason: unknown) => reason)
+  expect(error).toMatchObject({ code: 'restriction_violated', result: { stdout: 'before\n', exitCode: 0 } })
+  // What it put out may be anything, and details are shown.
+  expect((error as RunError).details).not.toHaveProperty('stdout')
+  expect(await names()).toEqual(['kept'])
+})

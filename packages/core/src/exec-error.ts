@@ -21,8 +21,12 @@ export class ExecError extends CmdopError {
   }
 }
 
-/** The error of a command that has run, and whose effect was not applied. */
-export function refusedError(exit: ExecExit, { effectId, hash }: EffectSummary, refusal: EffectRefusal): ExecError {
+/** The error of a command that has run, and whose effect was not applied. `result`: where its output is known. */
+export function refusedError(
+  exit: ExecExit,
+  { effectId, hash }: EffectSummary,
+  { refusal, result }: { readonly refusal: EffectRefusal; readonly result?: ExecResult },
+): ExecError {
   const { code, message, paths, pathCount } = refusal
-  return new ExecError(code, message, { details: { ...exit, effectId, hash, paths, pathCount } })
+  return new ExecError(code, message, { details: { ...exit, effectId, hash, paths, pathCount }, result })
 }

@@ -1,6 +1,7 @@
 import { type Channel, CmdopError, ExecEnd, execLanes, KEPT_RESULT_BYTES } from '@cmdop/protocol'
 import { type Channels, concat } from './channels.ts'
 import { refusedError } from './exec-error.ts'
+import { resultOf } from './exec-output.ts'
 import { exitError } from './exit-error.ts'
 import type { ExecResult } from './machine.ts'
 import { OutputCollector } from './output-collector.ts'
@@ -60,18 +61,13 @@ async function read(channel: Channel): Promise<ExecResult> {
   for await (const { lane, data } of channel) parts[lane === execLanes.stderr ? 'stderr' : 'stdout'].push(data)
   const { reason, ...exit } = ExecEnd.parse(await channel.finished)
   await channel.end()
-  const [stdout, stderr] = [streamOf(parts.stdout, exit.stdoutBytes), streamOf(parts.stderr, exit.stderrBytes)]
-  const result: ExecResult = {
-    ...exit,
-    stdout: stdout.text,
-    stderr: stderr.text,
-    stdoutData: stdout.data,
-    stderrData: stderr.data,
-    stdoutTruncated: stdout.truncated,
-    stderrTruncated: stderr.truncated,
-  }
+  const result = resultOf(exit, {
+    stdout: streamOf(parts.stdout, exit.stdoutBytes),
+    stderr: streamOf(parts.stderr, exit.stderrBytes),
+  })
   if (reason !== 'exited') throw exitError(reason, exit, { result })
-  if (exit.effect?.refusal !== undefined) throw refusedError(result, exit.effect, exit.effect.refusal)
+  const { effect } = exit
+  if (effect?.refusal !== undefined) throw refusedError(exit, effect, { refusal: effect.refusal, result })
   return result
 }
 

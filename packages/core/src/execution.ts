@@ -9,6 +9,7 @@ import {
 } from '@cmdop/protocol'
 import type { Channels, MachineCall } from './channels.ts'
 import { ExecError, refusedError } from './exec-error.ts'
+import { resultOf } from './exec-output.ts'
 import { exitError } from './exit-error.ts'
 import type { ExecChunk, ExecExit, ExecOptions, ExecResult, Execution } from './machine.ts'
 import { OutputCollector } from './output-collector.ts'
@@ -100,11 +101,14 @@ export class RemoteExecution implements Execution {
     const output = { stdout: new OutputCollector(limit), stderr: new OutputCollector(limit) }
     try {
       for await (const { stream, data } of this.#chunks()) output[stream].add(data)
-      return resultOf(await this.#exit.promise, output)
+      return resultOf(await this.#exit.promise, finished(output))
     } catch (error) {
       if (!(error instanceof ExecError)) throw error
       const exit = exitOf(error.details)
-      throw new ExecError(error.code, error.message, { details: error.details, result: resultOf(exit, output) })
+      throw new ExecError(error.code, error.message, {
+        details: error.details,
+        result: resultOf(exit, finished(output)),
+      })
     }
   }
 
@@ -146,7 +150,7 @@ export class RemoteExecution implements Execution {
     const { reason, ...exit } = end
     if (reason !== 'exited') throw exitError(reason, exit, { deadlineMs: this.#start.options.deadlineMs })
     const { effect } = exit
-    if (effect?.refusal !== undefined) throw refusedError(exit, effect, effect.refusal)
+    if (effect?.refusal !== undefined) throw refusedError(exit, effect, { refusal: effect.refusal })
     this.#exit.resolve(exit)
   }
 
@@ -298,17 +302,8 @@ function exitOf(details: Record<string, unknown>): ExecExit {
   return ExecEnd.omit({ reason: true }).parse(details)
 }
 
-function resultOf(exit: ExecExit, output: Record<'stdout' | 'stderr', OutputCollector>): ExecResult {
-  const [stdout, stderr] = [output.stdout.finish(), output.stderr.finish()]
-  return {
-    ...exit,
-    stdout: stdout.text,
-    stderr: stderr.text,
-    stdoutData: stdout.data,
-    stderrData: stderr.data,
-    stdoutTruncated: stdout.truncated,
-    stderrTruncated: stderr.truncated,
-  }
+function finished({ stdout, stderr }: Record<'stdout' | 'stderr', OutputCollector>) {
+  return { stdout: stdout.finish(), stderr: stderr.finish() }
 }
 
 function usedError(): CmdopError {
