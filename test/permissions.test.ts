@@ -120,6 +120,17 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
   'key.revoke': [
     async (client) => client.keys.revoke((await world.client.keys.issue({ name: 'short', role: 'viewer' })).id),
   ],
+  'machine.manage': [],
+  'member.list': [],
+  'member.manage': [],
+  'fleet.configure': [],
+  'policy.read': [],
+  'policy.write': [],
+  'approval.request': [],
+  'approval.read': [],
+  'approval.decide': [],
+  'grant.revoke': [],
+  'audit.read': [],
   'metrics.read': [(client) => call(client, 'GET', '/metrics')],
 }
 

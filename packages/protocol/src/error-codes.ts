@@ -137,6 +137,31 @@ export const errorCodes = {
     retryable: 'never',
     meaning: 'The model did not give a value that fits the schema within the allowed repairs.',
   },
+  approval_required: {
+    status: 428,
+    retryable: 'never',
+    meaning: 'A person has to approve this first; nothing ran. `details.approvalId` names the question.',
+  },
+  approval_denied: {
+    status: 403,
+    retryable: 'never',
+    meaning: 'A person rejected this, or nobody approved it in time; nothing ran.',
+  },
+  approval_void: {
+    status: 409,
+    retryable: 'never',
+    meaning: 'The approval is for something else, used up, expired or withdrawn; nothing ran.',
+  },
+  policy_denied: {
+    status: 403,
+    retryable: 'never',
+    meaning: 'A rule of the policy denies this; nothing ran. `details.rule` names it.',
+  },
+  quarantined: {
+    status: 409,
+    retryable: 'never',
+    meaning: 'Two daemons use the key of this machine at once; neither may run anything.',
+  },
   pin_denied: { status: 403, retryable: 'never', meaning: 'The PIN of the machine is wrong, or it is locked out.' },
   pin_required_timeout: {
     status: 403,

@@ -19,11 +19,13 @@ describe('the decision', () => {
     }
   })
 
-  test('lets no AI operator apply an effect, whatever its role, and every other kind as the matrix says', () => {
+  test('lets no AI operator loosen what binds it, nobody but people decide, and all else as the matrix says', () => {
+    const notForAi = ['effect.apply', 'grant.revoke', 'policy.write', 'member.manage', 'fleet.configure']
     for (const kind of principalKinds) {
       for (const role of roles) {
         for (const action of actions) {
-          const isForbidden = kind === 'ai' && action === 'effect.apply'
+          const isForbidden =
+            (kind === 'ai' && notForAi.includes(action)) || (kind !== 'human' && action === 'approval.decide')
           const { allowed } = authorise(actor(role, kind), action, { fleetId: 'flt_one' })
           const expected = matrix[role].includes(action) && !isForbidden
           expect(`${kind} ${role} ${action} ${allowed}`).toBe(`${kind} ${role} ${action} ${expected}`)

@@ -20,6 +20,17 @@ export const actions = [
   'key.list',
   'key.issue',
   'key.revoke',
+  'machine.manage',
+  'member.list',
+  'member.manage',
+  'fleet.configure',
+  'policy.read',
+  'policy.write',
+  'approval.request',
+  'approval.read',
+  'approval.decide',
+  'grant.revoke',
+  'audit.read',
   'metrics.read',
 ] as const
 export type Action = (typeof actions)[number]
@@ -43,17 +54,33 @@ export const matrix: Readonly<Record<Role, readonly Action[]>> = {
     'recording.read',
     'run.write',
     'run.read',
+    'member.list',
+    'policy.read',
+    'approval.request',
+    'approval.read',
+    'approval.decide',
     'metrics.read',
   ],
-  viewer: ['machine.list', 'machine.facts', 'session.observe', 'metrics.read'],
+  viewer: ['machine.list', 'machine.facts', 'session.observe', 'policy.read', 'approval.read', 'metrics.read'],
 }
+
+const onlyPeople = 'Only a person decides about an approval: a key of kind human. Ask one.'
 
 /** What a kind of principal may never do, whatever its role, and why. `docs/permissions.md` says it. */
 export const never: Readonly<Partial<Record<PrincipalKind, Readonly<Partial<Record<Action, string>>>>>> = {
   ai: {
     'effect.apply':
       'An AI operator may not apply, discard or undo an effect: it would loosen its own restriction. Ask a person to look at it and decide.',
+    'approval.decide': onlyPeople,
+    'grant.revoke': 'An AI operator does not touch what people have granted. Ask a person.',
+    'policy.write': 'An AI operator may not change the policy that binds it. Ask a person.',
+    'member.manage': 'An AI operator may not change who belongs to the fleet. Ask a person.',
+    'fleet.configure': 'An AI operator may not change the settings of the fleet. Ask a person.',
   },
+  service: { 'approval.decide': onlyPeople },
+  schedule: { 'approval.decide': onlyPeople },
+  machine: { 'approval.decide': onlyPeople },
+  system: { 'approval.decide': onlyPeople },
 }
 
 /** Who acts, as far as the decision goes. */

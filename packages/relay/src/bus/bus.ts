@@ -12,6 +12,10 @@ export interface Owner {
 export type BusMessage =
   | { readonly type: 'machine-claimed'; readonly machineId: string; readonly owner: Owner }
   | { readonly type: 'key-revoked'; readonly keyId: string }
+  /** Role, groups or scopes of a principal changed, or it was removed; whatever is remembered of it is stale. */
+  | { readonly type: 'principal-changed'; readonly principalId: string }
+  | { readonly type: 'policy-changed'; readonly fleetId: string }
+  | { readonly type: 'approval-changed'; readonly fleetId: string; readonly approvalId: string }
 
 /**
  * What relays that serve one set of machines share beside the store: who holds which machine, since when it was heard,

@@ -13,6 +13,7 @@ import { issueKey, revokeKey } from '../../auth/keys.ts'
 import { hashSecret, newSecret } from '../../auth/secrets.ts'
 import type { KeyRow, Store } from '../../store/store.ts'
 import type { HttpContext } from '../context.ts'
+import { audited } from '../audited.ts'
 import { guard } from '../guard.ts'
 
 /** Milliseconds a ticket for a browser's WebSocket is good for. */
@@ -54,8 +55,9 @@ export function apiKeyRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request, reply) => {
-        const caller = await guard(store, request, 'key.issue', request.params.fleet)
-        return reply.status(201).send(await issueKey(store, caller, request.body))
+        const act = { action: 'key.issue', fleetId: request.params.fleet } as const
+        const issued = await audited(context, request, act, (caller) => issueKey(store, caller, request.body))
+        return reply.status(201).send(issued)
       },
     )
 
@@ -64,8 +66,10 @@ export function apiKeyRoutes(context: HttpContext): FastifyPluginAsyncZod {
       { schema: { summary: 'Revoke an API key at once', params: KeyParams, response: { 204: z.null() } } },
       async (request, reply) => {
         const { fleet, key } = request.params
-        await revokeKey(store, await guard(store, request, 'key.revoke', fleet), key)
-        await bus.publish({ type: 'key-revoked', keyId: key })
+        await audited(context, request, { action: 'key.revoke', fleetId: fleet }, async (caller) => {
+          await revokeKey(store, caller, key)
+          await bus.publish({ type: 'key-revoked', keyId: key })
+        })
         return reply.status(204).send(null)
       },
     )
