@@ -1,4 +1,5 @@
 import type { ClientOptions, RemoteMachine as PublicMachine } from '@cmdop/core'
+import { ApprovalsNamespace } from '../packages/core/src/approvals.ts'
 import { Channels } from '../packages/core/src/channels.ts'
 import { nodePlatform } from '../packages/core/src/platform-node.ts'
 import { NodeMachine } from '../packages/core/src/files/node/node-machine.ts'
@@ -10,7 +11,8 @@ import type { World } from './world.ts'
 export function rawChannels(world: World, options: ClientOptions = {}): Channels {
   const { url: baseUrl, firstKey: token } = world.relay
   const settings = resolveSettings({ baseUrl, token, ...options }, { environment: {}, configFile: () => ({}) })
-  return new Channels(settings, nodePlatform, new RestClient(settings, nodePlatform))
+  const rest = new RestClient(settings, nodePlatform)
+  return new Channels(settings, nodePlatform, rest, { approvals: new ApprovalsNamespace(rest) })
 }
 
 /** A handle of the world's machine for a key that could not resolve it: for what only the channel may refuse. */

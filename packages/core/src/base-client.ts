@@ -1,4 +1,5 @@
 import { Me, type MachineSummary } from '@cmdop/protocol'
+import { ApprovalsNamespace } from './approvals.ts'
 import { Channels } from './channels.ts'
 import { FileCalls } from './files/file-calls.ts'
 import { RemoteFiles } from './files/remote-files.ts'
@@ -25,6 +26,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
   readonly terminal: TerminalNamespace
   readonly recordings: RecordingsNamespace
   readonly runs: RunsNamespace
+  readonly approvals: ApprovalsNamespace
   readonly #settings: ClientSettings
   readonly #rest: RestClient
   readonly #channels: Channels
@@ -36,7 +38,8 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
     const rest = new RestClient(this.#settings, platform)
     this.#rest = rest
     this.runs = new RunsNamespace(rest)
-    this.#channels = new Channels(this.#settings, platform, rest, this.runs)
+    this.approvals = new ApprovalsNamespace(rest)
+    this.#channels = new Channels(this.#settings, platform, rest, { approvals: this.approvals, runs: this.runs })
     this.machines = new MachinesNamespace(rest)
     this.keys = new KeysNamespace(rest, async () => this.fleetId ?? (await this.me()).fleet_id)
     this.enrollmentTokens = new EnrollmentTokensNamespace(rest)

@@ -1,5 +1,6 @@
 import {
   ANSWER_LANE,
+  type ApprovalInfo,
   type Channel,
   ChannelTicket,
   CmdopError,
@@ -7,8 +8,10 @@ import {
   MAX_ANSWER_BYTES,
   type MethodName,
   methods,
+  type Operator,
   toCmdopError,
 } from '@cmdop/protocol'
+import { type ApprovalOptions, type ApprovalWaits, deniedError, noticeOf, requiredApproval } from './approvals.ts'
 import type { Platform, Sha256Hash } from './platform.ts'
 import type { RestClient } from './rest-client.ts'
 import { activeTraceparent } from './trace-context.ts'
@@ -28,6 +31,9 @@ export interface MachineCall {
   /** The machine may have to start a sandbox first, which takes time on a slow one; see {@link SANDBOX_START_MS}. */
   readonly mayStartSandbox?: boolean
   readonly signal?: AbortSignal | undefined
+  readonly approval?: ApprovalOptions | undefined
+  /** The run of an AI operator that makes the call. */
+  readonly operator?: Operator | undefined
 }
 
 /** Milliseconds between tries of a call that may be repeated, at most; a random part of it is waited. */
@@ -35,6 +41,12 @@ const RETRY_WAIT_MS = 500
 
 /** Milliseconds in which a machine answers at first that has to start a sandbox, where `timeoutMs` is less. */
 const SANDBOX_START_MS = 60_000
+
+/** What calls need beside the connection. */
+interface ChannelPorts {
+  readonly approvals: ApprovalWaits
+  readonly runs?: RunJournals
+}
 
 /** The client's one connection for all its channels, opened when it is first needed and again after a loss. */
 export class Channels {
@@ -46,24 +58,56 @@ export class Channels {
   /** A relay that was there once is worth another try; one that never was is not. */
   #wasConnected = false
   readonly #closing = new AbortController()
+  readonly #approvals: ApprovalWaits
   /** The platform's hash, where it has one. */
   readonly createSha256: (() => Sha256Hash) | undefined
   /** Where runs on its machines are written down. */
   readonly runs: RunJournals | undefined
 
-  constructor(settings: ClientSettings, platform: Platform, rest: RestClient, runs?: RunJournals) {
+  constructor(settings: ClientSettings, platform: Platform, rest: RestClient, { approvals, runs }: ChannelPorts) {
     this.#settings = settings
     this.#platform = platform
     this.#rest = rest
     this.createSha256 = platform.createSha256
+    this.#approvals = approvals
     this.runs = runs
   }
 
   /**
-   * A channel that the machine has accepted; `prepare` sees it before anything can arrive on it.
-   * Throws what it was refused with, or `timeout` without a first answer.
+   * A channel that the machine has accepted; `prepare` sees it before anything can arrive on it. Where a person has to approve the
+   * call, it waits for that if it may. Throws what it was refused with, or `timeout` without a first answer.
    */
   async open(call: MachineCall, prepare?: (channel: Channel) => void): Promise<Channel> {
+    try {
+      return await this.#open(call, prepare)
+    } catch (error) {
+      const required = requiredApproval(error)
+      const { approval = {}, params } = call
+      if (required === undefined) throw error
+      const told = { ...required, state: 'pending' as const, by: [], edited: null }
+      approval.onApproval?.(told)
+      if (!(approval.wait ?? this.#settings.waitForApproval)) throw error
+      const info = await this.#decided(required.approvalId, call)
+      approval.onApproval?.(noticeOf(info))
+      if (info.state === 'denied' || info.state === 'expired' || info.state === 'void') throw deniedError(info)
+      // A person's version of it runs instead: nothing else hashes to what was approved.
+      const edited = noticeOf(info).edited ?? {}
+      return await this.#open({ ...call, params: { ...params, ...edited } }, prepare)
+    }
+  }
+
+  /** Whoever gives up waiting takes the question back. */
+  async #decided(approvalId: string, { callId, signal }: MachineCall): Promise<ApprovalInfo> {
+    const stop = AbortSignal.any([this.#closing.signal, ...(signal === undefined ? [] : [signal])])
+    try {
+      return await abortable(this.#approvals.decided(approvalId, { callId, signal: stop }), stop)
+    } catch (error) {
+      if (stop.aborted) await this.#approvals.withdraw(approvalId).catch(() => {})
+      throw error
+    }
+  }
+
+  async #open(call: MachineCall, prepare?: (channel: Channel) => void): Promise<Channel> {
     const traceparent = activeTraceparent()
     const connection = await abortable(this.connect(), call.signal)
     // Nothing is asked for that is not wanted any more: it might begin before the change of mind arrives.
@@ -75,6 +119,9 @@ export class Channels {
       callId: call.callId,
       ...(call.deadlineMs === undefined ? {} : { deadlineMs: call.deadlineMs }),
       ...(traceparent === undefined ? {} : { traceparent }),
+      ...(call.operator === undefined ? {} : { operator: call.operator }),
+      ...(call.approval?.ask === undefined ? {} : { askApproval: call.approval.ask }),
+      ...(call.approval?.approvalId === undefined ? {} : { approvalId: call.approval.approvalId }),
     })
     prepare?.(channel)
     await this.#within(channel, channel.accepted, { ...call, takesTime: false })

@@ -228,7 +228,8 @@ export class RemoteExecution implements Execution {
 
   #call(method: 'exec' | 'exec.attach', params: Record<string, unknown>): MachineCall {
     const { machineId, options } = this.#start
-    const call = { method, target: machineId, params, callId: this.callId }
+    const { approval, operator } = options
+    const call = { method, target: machineId, params, callId: this.callId, approval, operator }
     // Coming back is not cancelled with the command: it is how the machine learns of it.
     return method === 'exec' ? { ...call, deadlineMs: options.deadlineMs, signal: this.#cancelled.signal } : call
   }

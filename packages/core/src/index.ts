@@ -1,5 +1,13 @@
 export { type AskOptions, AskStream } from './ask/ask-stream.ts'
 export type { AskFrame } from './ask/frames.ts'
+export {
+  type CallApproval,
+  type ApprovalOptions,
+  type ApprovalWaits,
+  type ApprovalsNamespace,
+  type GrantsNamespace,
+  requiredApproval,
+} from './approvals.ts'
 export { BaseClient } from './base-client.ts'
 export { Client } from './client.ts'
 export type {

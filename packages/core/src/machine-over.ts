@@ -1,4 +1,5 @@
 import type { MachineSummary, Transport } from '@cmdop/protocol'
+import type { ApprovalWaits } from './approvals.ts'
 import { Channels } from './channels.ts'
 import { NodeMachine } from './files/node/node-machine.ts'
 import { nodePlatform } from './platform-node.ts'
@@ -11,6 +12,8 @@ export interface MachineOverOptions {
   readonly openTransport: () => Transport
   /** Milliseconds for the first answer of a call. */
   readonly timeoutMs: number
+  /** Where its calls wait for people. */
+  readonly approvals: ApprovalWaits
 }
 
 /** A handle of a machine, and how to end what runs on it. */
@@ -21,7 +24,7 @@ export interface MachineOver {
 }
 
 /** A handle of the machine at the other end of a transport: for the daemon itself, which has no key and no address. */
-export function machineOver({ machine, openTransport, timeoutMs }: MachineOverOptions): MachineOver {
+export function machineOver({ machine, openTransport, timeoutMs, approvals }: MachineOverOptions): MachineOver {
   const platform = { ...nodePlatform, openChannel: async () => openTransport() }
   const settings = {
     baseUrl: 'http://machine.invalid',
@@ -30,7 +33,8 @@ export function machineOver({ machine, openTransport, timeoutMs }: MachineOverOp
     apiKey: undefined,
     fleetId: undefined,
     timeoutMs,
+    waitForApproval: false,
   }
-  const channels = new Channels(settings, platform, new RestClient(settings, platform))
+  const channels = new Channels(settings, platform, new RestClient(settings, platform), { approvals })
   return { machine: new NodeMachine(channels, machine), close: () => channels.close() }
 }

@@ -1,4 +1,5 @@
-import type { EffectSummary, Facts, MachineCapabilities, RestrictionsInput } from '@cmdop/protocol'
+import type { EffectSummary, Facts, MachineCapabilities, Operator, RestrictionsInput } from '@cmdop/protocol'
+import type { ApprovalOptions } from './approvals.ts'
 import type { MachineEffects } from './effects.ts'
 import type { RunJournals } from './runs.ts'
 import type { MachineFiles } from './files/machine-files.ts'
@@ -67,6 +68,10 @@ export interface ExecOptions {
    * with `restriction_violated`. Not together with a `showIn` that has restrictions.
    */
   restrictions?: RestrictionsInput
+  /** What is done where a person has to approve the command. */
+  approval?: ApprovalOptions
+  /** The run of an AI operator that runs it: it counts as the operator's, on your behalf. */
+  operator?: Operator
   /** Cancels: the process group on the machine is ended, then the execution rejects with `cancelled`. */
   signal?: AbortSignal
 }

@@ -12,6 +12,8 @@ export interface RestRequest<Schema extends z.ZodType> {
   /** Shape of the answer; absent when there is none (204). */
   readonly answer: Schema
   readonly signal?: AbortSignal | undefined
+  /** Milliseconds that the relay may wait before it answers, beside `timeoutMs`. */
+  readonly waitsMs?: number
 }
 
 type SentRequest = Omit<RestRequest<z.ZodType>, 'answer'> & {
@@ -88,7 +90,7 @@ export class RestClient {
   async #send<Value>(request: SentRequest, read: (answer: HttpAnswer) => Promise<Value>): Promise<Value> {
     // Not `AbortSignal.timeout`: its timer stays until it fires, long after the answer.
     const late = new AbortController()
-    const timer = setTimeout(() => late.abort(), this.#settings.timeoutMs)
+    const timer = setTimeout(() => late.abort(), this.#settings.timeoutMs + (request.waitsMs ?? 0))
     try {
       return await this.#try(request, late.signal, read)
     } finally {

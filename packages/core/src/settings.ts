@@ -18,6 +18,8 @@ export interface ClientOptions {
   fleetId?: string
   /** Milliseconds for a REST call and a channel's first answer, never for a running command. `CMDOP_TIMEOUT_MS`. */
   timeoutMs?: number
+  /** Calls that a person has to approve wait for the decision, instead of rejecting with `approval_required`. Default false. */
+  waitForApproval?: boolean
 }
 
 /** Settings as they are in force. */
@@ -29,6 +31,7 @@ export interface ClientSettings {
   readonly apiBaseUrl: string
   readonly fleetId: string | undefined
   readonly timeoutMs: number
+  readonly waitForApproval: boolean
 }
 
 /** Resolves the settings. Throws `config`, naming what is missing or wrong. */
@@ -51,6 +54,7 @@ export function resolveSettings(options: ClientOptions, source: SettingsSource):
     apiBaseUrl: apiBaseUrl === undefined ? baseUrl : parseRoot(apiBaseUrl, 'apiBaseUrl', 'CMDOP_API_BASE_URL'),
     fleetId: options.fleetId ?? variable('CMDOP_FLEET_ID'),
     timeoutMs: parseTimeout(options.timeoutMs ?? variable('CMDOP_TIMEOUT_MS')),
+    waitForApproval: options.waitForApproval ?? false,
   }
 }
 

@@ -40,6 +40,11 @@ export class PermitChecker {
     this.#relayOffsetMs = relayTime - performance.now()
   }
 
+  /** Milliseconds since 1970, by the relay's clock. */
+  get relayNow(): number {
+    return performance.now() + this.#relayOffsetMs
+  }
+
   /** The permit of a call. Throws `permit` for whatever is wrong with it; a permit that passed is used up. */
   take(open: Open): Permit {
     const permit = this.#read(open.permit)
@@ -64,7 +69,7 @@ export class PermitChecker {
   }
 
   #use(permit: Permit): void {
-    const now = performance.now() + this.#relayOffsetMs
+    const now = this.relayNow
     if (permit.expiresAt <= now) throw refused('has expired')
     if (this.#used.has(permit.id)) throw refused('was used before')
     this.#used.set(permit.id, permit.expiresAt)

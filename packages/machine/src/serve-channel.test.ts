@@ -13,6 +13,7 @@ import { createChannelServer } from './serve-channel.ts'
 import type { Recorder } from './recordings/recorder.ts'
 import { nodePtyHost } from './sessions/pty/node-pty.ts'
 import { SessionTable } from './sessions/session-table.ts'
+import { createTestApprovals } from './testing/test-approvals.ts'
 import { createTestRecorder } from './testing/test-recorder.ts'
 import { createTestRelay } from './testing/test-relay.ts'
 
@@ -34,7 +35,8 @@ beforeAll(async () => {
   calls = new CallTable({ ...shared, folder: join(folder, 'calls'), sessions, restricted: commands })
   const files = createFileService(join(folder, 'uploads'))
   const permits = new PermitChecker(relay.options)
-  const onChannel = createChannelServer({ permits, calls, files, sessions, restricted, log })
+  const approvals = createTestApprovals(relay.options, folder)
+  const onChannel = createChannelServer({ permits, approvals, calls, files, sessions, restricted, log })
   const [near, far] = createMemoryTransports()
   connection = new Connection(near, { role: 'acceptor', hello: () => ({}) })
   void new Connection(far, { role: 'dialer', hello: () => ({}), onChannel })

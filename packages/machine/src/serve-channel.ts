@@ -5,11 +5,12 @@ import {
   isMethodName,
   methods,
   type Open,
-  type SignedPermit,
+  type Permit,
   toCmdopError,
 } from '@cmdop/protocol'
 import type { Logger } from 'pino'
 import { answer } from './answer.ts'
+import type { ApprovalChecker } from './approvals/approval-checker.ts'
 import { callHandler, type Handlers } from './call-handler.ts'
 import type { CallTable } from './exec/call-table.ts'
 import { traced } from './exec/traced.ts'
@@ -22,6 +23,7 @@ import type { SessionTable } from './sessions/session-table.ts'
 
 export interface ServeOptions {
   readonly permits: PermitChecker
+  readonly approvals: ApprovalChecker
   readonly calls: CallTable
   readonly files: FileService
   readonly sessions: SessionTable
@@ -29,8 +31,11 @@ export interface ServeOptions {
   readonly log: Logger
 }
 
-/** Serves a channel; the permit is given where it came by another way than in the open frame. */
-export type ChannelServer = (channel: Channel, permit?: SignedPermit) => void
+/** What the relay gives for a call. */
+export type Given = Pick<Open, 'permit' | 'approval'>
+
+/** Serves a channel; what the relay gave is passed where it came by another way than in the open frame. */
+export type ChannelServer = (channel: Channel, given?: Given) => void
 
 /** Serves the channels that come from the relay: permit first, then parameters, then the method. Errors reset the channel. */
 export function createChannelServer(options: ServeOptions, more: Handlers = {}): ChannelServer {
@@ -48,10 +53,14 @@ export function createChannelServer(options: ServeOptions, more: Handlers = {}):
 }
 
 /** Serves these methods only. */
-export function serveHandlers(handlers: Handlers, options: Pick<ServeOptions, 'permits' | 'log'>): ChannelServer {
-  return (channel, permit) => {
-    const open = permit === undefined ? channel.open : { ...channel.open, permit }
-    serve(channel, { permits: options.permits, handlers, open }).catch((cause: unknown) => {
+export function serveHandlers(
+  handlers: Handlers,
+  options: Pick<ServeOptions, 'permits' | 'approvals' | 'log'>,
+): ChannelServer {
+  return (channel, given) => {
+    const { permit: _permit, approval: _approval, ...asked } = channel.open
+    const open = given === undefined ? channel.open : { ...asked, ...given }
+    serve(channel, { ...options, handlers, open }).catch((cause: unknown) => {
       const error = toCmdopError(cause, 'server', 'The machine met a fault of its own; its log says more.')
       const { method, callId } = channel.open
       if (error.code === 'server') options.log.error({ err: error.cause ?? error, method, callId }, 'a call failed')
@@ -62,14 +71,25 @@ export function serveHandlers(handlers: Handlers, options: Pick<ServeOptions, 'p
 
 async function serve(
   channel: Channel,
-  { permits, handlers, open }: { permits: PermitChecker; handlers: Handlers; open: Open },
+  {
+    permits,
+    approvals,
+    handlers,
+    open,
+  }: Pick<ServeOptions, 'permits' | 'approvals'> & { handlers: Handlers; open: Open },
 ): Promise<void> {
   const { method } = open
   if (!isMethodName(method))
     throw new CmdopError('unsupported', `This daemon does not know the method ${method}; upgrade it.`)
   const permit = permits.take(open)
+  if (isApproved(open, permit)) await approvals.check(open, permit)
   if (!methods[method].input) refuseInput(channel)
   await callHandler(handlers, method, { channel, caller: permit })
+}
+
+/** Nothing is waited for where nobody had to approve. */
+function isApproved({ approval }: Open, { approvalId }: Permit): boolean {
+  return approval !== undefined || approvalId !== null
 }
 
 /** Whoever may not type is told so, and not only by the relay. */

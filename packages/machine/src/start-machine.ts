@@ -1,7 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { CmdopError } from '@cmdop/protocol'
+import { CmdopError, type Permit } from '@cmdop/protocol'
 import { type Logger, pino } from 'pino'
+import { answer } from './answer.ts'
+import { ApprovalChecker } from './approvals/approval-checker.ts'
+import { describeAction } from './approvals/describe-action.ts'
+import { UsedApprovals } from './approvals/used-approvals.ts'
 import { readProcessSettings } from './config.ts'
 import { CallTable } from './exec/call-table.ts'
 import { createFileService } from './files/file-handlers.ts'
@@ -73,7 +77,12 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
   restricted.leave = (viewId) => files.leave(viewId)
   await files.removeLeftovers()
   const permits = new PermitChecker(state)
-  const served = { permits, calls, files, sessions, restricted, log }
+  const used = new UsedApprovals(options.dataDir)
+  await used.prune(permits.relayNow)
+  const restrictionsOf = (sessionId: string, permit: Permit) => sessions.place(sessionId, permit)?.restrictions
+  const surroundings = { machineId: state.machineId, home: settings.home, restrictionsOf }
+  const approvals = new ApprovalChecker({ ...state, ...surroundings, used, now: () => permits.relayNow })
+  const served = { permits, approvals, calls, files, sessions, restricted, log }
   const resident = new Resident({
     dataDir: options.dataDir,
     state,
@@ -88,7 +97,11 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
       state,
       instanceId: randomUUID(),
       log,
-      serve: createChannelServer(served, resident.handlers),
+      serve: createChannelServer(served, {
+        ...resident.handlers,
+        'action.describe': (channel, params, permit) =>
+          answer(channel, () => describeAction(params, permit, surroundings)),
+      }),
       synchronise: (relayTime) => permits.synchronise(relayTime),
     },
     stop.signal,

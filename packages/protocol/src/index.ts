@@ -47,6 +47,7 @@ export {
 } from './errors.ts'
 export { Facts } from './facts.ts'
 export { errnoOf, fileError } from './file-error.ts'
+export * from './messages/approval.ts'
 export { canonicalJson } from './messages/canonical-json.ts'
 export { Hello, MachineProof, PROTOCOL_VERSION, machineProofText } from './messages/hello.ts'
 export {
@@ -58,8 +59,10 @@ export {
   parseMachineRequest,
 } from './messages/machine-request.ts'
 export { CallId } from './messages/call-id.ts'
-export { Open, parseOpen } from './messages/open.ts'
+export { Open, Operator, parseOpen } from './messages/open.ts'
 export { PERMIT_TTL_MS, Permit, SignedPermit, actionText, permitText } from './messages/permit.ts'
+export * from './approvals.ts'
+export * from './methods/action.ts'
 export * from './methods/ask.ts'
 export * from './methods/effects.ts'
 export * from './methods/exec.ts'

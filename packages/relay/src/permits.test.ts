@@ -27,7 +27,7 @@ const principal = {
 const caller = { principalId: 'prn_ai', fleetId: 'flt_one', role: 'member', principal } as unknown as Caller
 const machine = { id: 'mch_one', fleetId: 'flt_one' } as MachineRow
 const digest = actionDigest(open)
-const sign = () => signer.sign({ open, caller, machine, action: 'exec', digest, intentId: 'aud_one' })
+const sign = () => signer.sign({ open, caller, machine, action: 'exec', digest, intentId: 'aud_one', approvalId: null })
 
 describe('a permit', () => {
   test('says who may do what, for whom, where and how long, signed', () => {

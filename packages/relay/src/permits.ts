@@ -1,11 +1,14 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
 import {
   actionText,
+  type Approval,
+  approvalText,
   canonicalJson,
   type Open,
   PERMIT_TTL_MS,
   Permit,
   permitText,
+  type SignedApproval,
   type SignedPermit,
 } from '@cmdop/protocol'
 import type { Caller } from './auth/authenticate.ts'
@@ -26,6 +29,7 @@ export class PermitSigner {
 
   /** A permit for exactly this call, once, within {@link PERMIT_TTL_MS}. It is given away only once the intent is written. */
   sign(call: {
+    approvalId: string | null
     open: Open
     caller: Caller
     machine: MachineRow
@@ -49,12 +53,18 @@ export class PermitSigner {
       digest: call.digest,
       callId: open.callId,
       restrictions: {},
-      approvalId: null,
+      approvalId: call.approvalId,
       intentId: call.intentId,
       issuedAt: now,
       expiresAt: now + PERMIT_TTL_MS,
     } satisfies Permit)
     return { body, signature: sign(null, Buffer.from(permitText(body)), this.#privateKey).toString('base64url') }
+  }
+
+  /** That people have approved exactly this, for the machine to check. */
+  signApproval(approval: Omit<Approval, 'relayId'>): SignedApproval {
+    const body = canonicalJson({ ...approval, relayId: this.relayId } satisfies Approval)
+    return { body, signature: sign(null, Buffer.from(approvalText(body)), this.#privateKey).toString('base64url') }
   }
 
   /** Whether a permit was signed with this key; for one that another relay forwards. */

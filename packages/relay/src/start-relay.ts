@@ -3,11 +3,13 @@ import { RunJournals } from './runs/run-journals.ts'
 import { join } from 'node:path'
 import { CmdopError, type Transport } from '@cmdop/protocol'
 import type { z } from 'zod'
+import { createApprovals } from './approvals/create-approvals.ts'
 import { AskService } from './ask/ask-service.ts'
 import { newId } from './auth/secrets.ts'
 import { bootstrapFleet, issueOwnerKey, proposeRelayKey } from './bootstrap.ts'
 import { type Bus, waitForOwner } from './bus/bus.ts'
 import { createMemoryBus } from './bus/memory-bus.ts'
+import { Admission } from './channel/admission.ts'
 import { type DialRelay } from './channel/router.ts'
 import { createSwitch, type Switch } from './channel/switch.ts'
 import { acceptChannels } from './channel/upgrade.ts'
@@ -17,6 +19,7 @@ import type { HttpContext } from './http/context.ts'
 import { createMetrics, type Metrics } from './http/metrics.ts'
 import { createLogger } from './log.ts'
 import { PermitSigner } from './permits.ts'
+import type { Judgement } from './policy/judgement.ts'
 import type { Blobs } from './recordings/blobs.ts'
 import { FileBlobs } from './recordings/file-blobs.ts'
 import { openSqliteStore } from './store/sqlite-store.ts'
@@ -65,11 +68,15 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   const relayInstance = newId('run_')
   const state = { draining: false, closed: false }
   const isDraining = () => state.draining
+  const signer = new PermitSigner(key)
+  const judge = allowAll
+  const approvals = opened.use(createApprovals({ store, bus, signer, log, judge, asks: () => asks }))
   const channels = createSwitch({
     store,
     bus,
     relayInstance,
-    signer: new PermitSigner(key),
+    signer,
+    admission: new Admission({ judge, approvals: approvals.desk }),
     log,
     isDraining,
     decided: (method, code) => metrics.calls.inc({ method, code }),
@@ -78,13 +85,15 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   opened.defer(() => channels.close())
   const metrics: Metrics = createMetrics(channels.counts)
   const runs = new RunJournals(store)
+  const asks = new AskService({ ...channels, journals: runs, waits: approvals.waits })
   const blobs = ports.blobs ?? new FileBlobs(join(config.dataDir, 'recordings'))
   const context: HttpContext = {
     store,
     blobs,
     bus,
     runs,
-    asks: new AskService({ ...channels, journals: runs }),
+    asks,
+    approvals,
     heartbeatMs: config.heartbeatMs,
     relayId: key.relayId,
     relayPublicKey: key.publicKey,
@@ -126,6 +135,17 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     [Symbol.asyncDispose]: close,
   }
 }
+
+/** Until a fleet has a policy. */
+const allowAll = (): Judgement => ({
+  decision: 'allow',
+  rule: 'none',
+  reason: '',
+  permittedBy: '',
+  danger: 'medium',
+  dangerReason: 'It was not judged.',
+  deletes: false,
+})
 
 async function listen(start: () => Promise<unknown>, config: RelayConfig): Promise<void> {
   try {

@@ -5,10 +5,10 @@ import {
   CmdopError,
   Connection,
   createMemoryTransports,
-  type SignedPermit,
   toCmdopError,
   toWireError,
 } from '@cmdop/protocol'
+import type { ChannelServer } from '../serve-channel.ts'
 import type { SessionTable } from '../sessions/session-table.ts'
 import type { PermitBroker } from './permit-broker.ts'
 
@@ -17,7 +17,7 @@ export interface LocalMachineOptions {
   readonly name: string
   readonly permits: PermitBroker
   /** Serves a call of this daemon, if the permit is for it. */
-  readonly serve: (channel: Channel, permit: SignedPermit) => void
+  readonly serve: ChannelServer
   readonly sessions: Pick<SessionTable, 'info' | 'end'>
   /** Milliseconds for the first answer of a call, with the wait for its permit. */
   readonly timeoutMs: number
@@ -39,6 +39,7 @@ export function openLocalMachine(options: LocalMachineOptions): MachineOver {
   const over = machineOver({
     machine: { id: machineId, name, hostname: hostname() },
     timeoutMs,
+    approvals: permits,
     openTransport: () => {
       const [near, far] = createMemoryTransports()
       // It ends with the other end.
@@ -75,8 +76,8 @@ async function servePermitted(
   void over.then(() => {
     state.isOver = true
   })
-  const permit = await permits.request(channel.open)
+  const given = await permits.request(channel.open)
   void over.then((end) => permits.ended(end))
   // The operator may have changed its mind meanwhile.
-  if (!state.isOver) serve(channel, permit)
+  if (!state.isOver) serve(channel, given)
 }

@@ -1,4 +1,5 @@
 import {
+  type ApprovalInfo,
   askLanes,
   type Channel,
   CmdopError,
@@ -8,19 +9,20 @@ import {
   type Open,
   PermitAnswer,
   type PermitRequest,
-  type SignedPermit,
 } from '@cmdop/protocol'
+import type { ApprovalWaits } from '@cmdop/core'
+import type { Given } from '../serve-channel.ts'
 
 /** Calls that wait for their permit at most. */
 const MAX_WAITING = 64
 
-type Waiting = PromiseWithResolvers<SignedPermit> & { readonly line: Uint8Array }
+type Waiting = PromiseWithResolvers<PermitAnswer> & { readonly line: Uint8Array }
 
 /**
  * Asks the relay for a permit for each call that the operator wants to make, on the channel of its ask. Without a channel
  * nothing is permitted: a call waits until somebody is there who may allow it, and is refused when nobody comes.
  */
-export class PermitBroker {
+export class PermitBroker implements ApprovalWaits {
   readonly #waiting = new Map<string, Waiting>()
   #channel: Channel | undefined
   #lines = new JsonLines()
@@ -39,17 +41,27 @@ export class PermitBroker {
   }
 
   /** The permit for a call. Rejects with the relay's refusal, or once the broker is closed. */
-  async request({ method, callId, params, deadlineMs }: Open): Promise<SignedPermit> {
-    if (this.#closed !== undefined) throw this.#closed
-    if (this.#waiting.size >= MAX_WAITING || this.#waiting.has(callId))
-      throw new CmdopError('unavailable', 'Too many calls wait for a permit; nothing ran.')
-    const deadline = deadlineMs === undefined ? {} : { deadlineMs }
-    const line = jsonLine({ type: 'request', method, callId, params, ...deadline } satisfies PermitRequest)
-    const waiting = { ...Promise.withResolvers<SignedPermit>(), line }
-    this.#waiting.set(callId, waiting)
-    this.#send(line)
-    return waiting.promise
+  async request({ method, callId, params, deadlineMs, approvalId, askApproval, operator }: Open): Promise<Given> {
+    const more = { deadlineMs, approvalId, askApproval, operator }
+    const { permit, approval } = await this.#ask({ type: 'request', method, callId, params, ...more })
+    if (permit === null) throw noPermit()
+    return { permit, ...(approval === null ? {} : { approval }) }
   }
+
+  async decided(
+    approvalId: string,
+    { callId, signal }: Parameters<ApprovalWaits['decided']>[1],
+  ): Promise<ApprovalInfo> {
+    for (;;) {
+      signal?.throwIfAborted()
+      const { asked } = await this.#ask({ type: 'approval', callId, approvalId })
+      if (asked === null) throw noPermit()
+      if (asked.state !== 'pending') return asked
+    }
+  }
+
+  /** The relay does that when the run is over. */
+  async withdraw(): Promise<void> {}
 
   /** How a permitted call ended, for the relay's audit log. */
   ended(end: Omit<Extract<PermitRequest, { type: 'ended' }>, 'type'>): void {
@@ -60,11 +72,11 @@ export class PermitBroker {
   receive(channel: Channel, data: Uint8Array): void {
     if (channel !== this.#channel) return
     for (const line of this.#lines.push(data)) {
-      const { callId, permit, error } = PermitAnswer.parse(line)
-      const waiting = this.#waiting.get(callId)
-      this.#waiting.delete(callId)
-      if (permit !== null) waiting?.resolve(permit)
-      else waiting?.reject(error === null ? noPermit() : fromWireError(error, { idempotent: false }))
+      const answer = PermitAnswer.parse(line)
+      const waiting = this.#waiting.get(answer.callId)
+      this.#waiting.delete(answer.callId)
+      if (answer.error === null) waiting?.resolve(answer)
+      else waiting?.reject(fromWireError(answer.error, { idempotent: false }))
     }
   }
 
@@ -73,6 +85,18 @@ export class PermitBroker {
     this.#closed = error
     for (const { reject } of this.#waiting.values()) reject(error)
     this.#waiting.clear()
+  }
+
+  /** One question of a call at a time. */
+  async #ask(request: Exclude<PermitRequest, { type: 'ended' }>): Promise<PermitAnswer> {
+    if (this.#closed !== undefined) throw this.#closed
+    if (this.#waiting.size >= MAX_WAITING || this.#waiting.has(request.callId))
+      throw new CmdopError('unavailable', 'Too many calls wait for a permit; nothing ran.')
+    const line = jsonLine(request)
+    const waiting = { ...Promise.withResolvers<PermitAnswer>(), line }
+    this.#waiting.set(request.callId, waiting)
+    this.#send(line)
+    return waiting.promise
   }
 
   /** What does not arrive is asked again on the next channel. */

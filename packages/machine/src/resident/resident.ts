@@ -6,13 +6,13 @@ import {
   type Channel,
   CmdopError,
   type Permit,
-  type SignedPermit,
 } from '@cmdop/protocol'
 import type { Logger } from 'pino'
 import type { AgentOptions } from '@cmdop/agent'
 import { answer } from '../answer.ts'
 import type { Handlers } from '../call-handler.ts'
 import type { MachineState } from '../machine-state.ts'
+import type { ChannelServer } from '../serve-channel.ts'
 import type { SessionTable } from '../sessions/session-table.ts'
 import { Ask } from './ask.ts'
 import { PinLock } from './pin-lock.ts'
@@ -30,7 +30,7 @@ export interface ResidentOptions {
   readonly state: Pick<MachineState, 'machineId' | 'name'>
   readonly settings: ResidentSettings
   /** Serves a call of this daemon. */
-  readonly serve: (channel: Channel, permit: SignedPermit) => void
+  readonly serve: ChannelServer
   /** To close what it leaves open. */
   readonly sessions: Pick<SessionTable, 'info' | 'end'>
   readonly log: Logger

@@ -1,14 +1,8 @@
 import type { Conversation, RunEndEvent, RunRecord } from '@cmdop/agent'
-import {
-  type AskWireFrame,
-  type Channel,
-  CmdopError,
-  isCmdopError,
-  type SignedPermit,
-  toCmdopError,
-} from '@cmdop/protocol'
+import { type AskWireFrame, CmdopError, isCmdopError, toCmdopError } from '@cmdop/protocol'
 import type { Logger } from 'pino'
 import type { MachineState } from '../machine-state.ts'
+import type { ChannelServer } from '../serve-channel.ts'
 import type { SessionTable } from '../sessions/session-table.ts'
 import type { Ask } from './ask.ts'
 import { Confirmations } from './confirmations.ts'
@@ -25,7 +19,7 @@ const ANSWER_WITHIN_MS = 30_000
 export interface TaskOptions {
   readonly state: Pick<MachineState, 'machineId' | 'name'>
   readonly settings: ResidentSettings
-  readonly serve: (channel: Channel, permit: SignedPermit) => void
+  readonly serve: ChannelServer
   readonly sessions: Pick<SessionTable, 'info' | 'end'>
   readonly memory: ResidentMemory
   readonly lock: PinLock

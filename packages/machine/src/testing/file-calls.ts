@@ -7,6 +7,7 @@ import { createFileService, type FileService } from '../files/file-handlers.ts'
 import { PermitChecker } from '../permit-checker.ts'
 import type { FilePlaces } from '../restricted/file-places.ts'
 import { serveHandlers } from '../serve-channel.ts'
+import { createTestApprovals } from './test-approvals.ts'
 import { createTestRelay } from './test-relay.ts'
 
 /** A daemon that serves files, and a peer that asks it. */
@@ -35,7 +36,8 @@ export async function startFileWorld(places?: FilePlaces): Promise<FileWorld> {
   const files = createFileService(notes, places)
   const connect = async () => {
     const permits = new PermitChecker(relay.options)
-    const onChannel = serveHandlers(files.handlers, { permits, log })
+    const approvals = createTestApprovals(relay.options, base)
+    const onChannel = serveHandlers(files.handlers, { permits, approvals, log })
     const [near, far] = createMemoryTransports()
     const connection = new Connection(near, { role: 'acceptor', hello: () => ({}) })
     void new Connection(far, { role: 'dialer', hello: () => ({}), onChannel })

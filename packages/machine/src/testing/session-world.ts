@@ -20,6 +20,7 @@ import { createFilePlaces } from '../restricted/session-file-places.ts'
 import { createChannelServer } from '../serve-channel.ts'
 import { nodePtyHost } from '../sessions/pty/node-pty.ts'
 import { SessionTable } from '../sessions/session-table.ts'
+import { createTestApprovals } from './test-approvals.ts'
 import { createTestRecorder } from './test-recorder.ts'
 import { TestParticipant } from './test-participant.ts'
 import { createTestRelay } from './test-relay.ts'
@@ -85,9 +86,10 @@ export async function startSessionWorld(
   const calls = new CallTable({ ...shared, folder: join(folder, 'calls'), sessions, restricted: commands })
   opening.defer(() => calls.close())
   const permits = new PermitChecker(relay.options)
+  const approvals = createTestApprovals(relay.options, folder)
   const files = createFileService(join(folder, 'uploads'), createFilePlaces(restricted, sessions))
   restricted.leave = (viewId) => files.leave(viewId)
-  const onChannel = createChannelServer({ permits, calls, files, sessions, restricted, log })
+  const onChannel = createChannelServer({ permits, approvals, calls, files, sessions, restricted, log })
   const connections: Connection[] = []
   const connect = async (transports = createMemoryTransports() as readonly [Transport, Transport]) => {
     const connection = new Connection(transports[0], { role: 'acceptor', hello: () => ({}) })

@@ -46,10 +46,14 @@ test('A key named __proto__ is a key like any other', () => {
   expect(canonicalJson(JSON.parse('{"b":1,"__proto__":{"a":2}}'))).toBe('{"__proto__":{"a":2},"b":1}')
 })
 
-test('Keys that are indices come first, by number; undefined is left out', () => {
+test('Keys are in the order of their code units, also indices; undefined is left out', () => {
   expect(canonicalJson({ b: undefined, a: 1, 10: 'x', 9: 'y', Z: [undefined] })).toBe(
-    '{"9":"y","10":"x","Z":[null],"a":1}',
+    '{"10":"x","9":"y","Z":[null],"a":1}',
   )
+  // The sample of RFC 8785, section 3.2.3.
+  const sample = { '€': 1, '\r': 2, '\ufb33': 3, '1': 4, '😀': 5, '\u0080': 6, ö: 7 }
+  expect(Object.keys(sample)).not.toEqual(['\r', '1', '\u0080', 'ö', '€', '😀', '\ufb33'])
+  expect([...canonicalJson(sample).matchAll(/:(\d)/g)].map(([, order]) => order).join('')).toBe('2467153')
   expect(canonicalJson(undefined)).toBe('null')
 })
 

@@ -1,19 +1,20 @@
 /**
- * JSON without white space and with the keys of every object in one order, so that equal values have equal bytes: keys
- * that are array indices first, by number, then the others by UTF-16 code units (the order of a JavaScript object).
- * Keys whose value is undefined are left out.
+ * JSON in the canonical form of RFC 8785 (JCS): no white space, and the keys of every object sorted by UTF-16 code units, so that
+ * equal values have equal bytes. Keys whose value is undefined are left out, and a lone surrogate, which the RFC has no form for,
+ * is escaped. https://www.rfc-editor.org/rfc/rfc8785
  */
 export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, item: unknown) => (isPlainObject(item) ? sorted(item) : item)) ?? 'null'
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+  let members = ''
+  for (const [key, item] of Object.entries(value).sort(byKey)) {
+    if (item === undefined) continue
+    members += `${members === '' ? '' : ','}${JSON.stringify(key)}:${canonicalJson(item)}`
+  }
+  return `{${members}}`
 }
 
-function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function sorted(object: Record<string, unknown>): Record<string, unknown> {
-  // A null prototype, so that a key named __proto__ is a key like any other.
-  const result = Object.create(null) as Record<string, unknown>
-  for (const key of Object.keys(object).sort()) result[key] = object[key]
-  return result
+/** The keys of an object are never equal. */
+function byKey([one]: [string, unknown], [other]: [string, unknown]): number {
+  return one < other ? -1 : 1
 }

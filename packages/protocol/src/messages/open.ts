@@ -2,8 +2,18 @@ import { z } from 'zod'
 import { decodeJson } from '../channel/frame.ts'
 import { MAX_WINDOW, MIN_WINDOW } from '../channel/limits.ts'
 import { CmdopError, toCmdopError } from '../errors.ts'
+import { RunId } from '../runs.ts'
+import { SignedApproval } from './approval.ts'
 import { CallId } from './call-id.ts'
 import { SignedPermit } from './permit.ts'
+
+/** Of an AI operator that acts for the caller. */
+export const Operator = z.strictObject({
+  runId: RunId,
+  agentType: z.string().min(1).max(64),
+  model: z.string().min(1).max(256),
+})
+export type Operator = z.infer<typeof Operator>
 
 /** The payload of an `open` frame. */
 export const Open = z.strictObject({
@@ -20,6 +30,14 @@ export const Open = z.strictObject({
   deadlineMs: z.number().int().positive().max(2_147_483_647).optional(),
   /** Added by the relay; a machine runs nothing without it. */
   permit: SignedPermit.optional(),
+  /** An approval of a plan that this call is part of. A call that was asked about by itself is found by its call id. */
+  approvalId: z.string().min(1).max(64).optional(),
+  /** The caller wants a person to approve it, whatever the policy says. */
+  askApproval: z.boolean().optional(),
+  /** The run of an AI operator that makes the call: it counts as its call then, on behalf of the caller. */
+  operator: Operator.optional(),
+  /** Added by the relay where a person has approved; the machine checks it. */
+  approval: SignedApproval.optional(),
   /** W3C trace context. */
   traceparent: z.string().max(128).optional(),
 })

@@ -1,6 +1,9 @@
 import { z } from 'zod'
+import { ApprovalInfo } from '../approvals.ts'
 import { WireError } from '../errors.ts'
 import { CallId } from '../messages/call-id.ts'
+import { SignedApproval } from '../messages/approval.ts'
+import { Operator } from '../messages/open.ts'
 import { SignedPermit } from '../messages/permit.ts'
 import { RunAppend, RunCreate, RunId } from '../runs.ts'
 import { EffectSummary } from './effects.ts'
@@ -139,6 +142,9 @@ export type AskWireFrame = z.infer<typeof AskWireFrame>
 export const AskLine = z.object({ number: z.number().int().min(1), frame: AskWireFrame })
 export type AskLine = z.infer<typeof AskLine>
 
+/** Milliseconds that an answer about an approval waits for the decision. */
+export const APPROVAL_POLL_MS = 20_000
+
 /** From the machine: a call that its operator wants to make there, or how one ended that was permitted. */
 export const PermitRequest = z.discriminatedUnion('type', [
   z.strictObject({
@@ -147,7 +153,12 @@ export const PermitRequest = z.discriminatedUnion('type', [
     callId: CallId,
     params: z.record(z.string(), z.unknown()),
     deadlineMs: z.number().int().positive().max(2_147_483_647).optional(),
+    approvalId: z.string().min(1).max(64).optional(),
+    askApproval: z.boolean().optional(),
+    operator: Operator.optional(),
   }),
+  /** How an approval of its own stands, once it is decided, or after {@link APPROVAL_POLL_MS}. */
+  z.strictObject({ type: z.literal('approval'), callId: CallId, approvalId: z.string().min(1).max(64) }),
   z.strictObject({
     type: z.literal('ended'),
     callId: CallId,
@@ -176,6 +187,10 @@ export type JournalAnswer = z.infer<typeof JournalAnswer>
 export const PermitAnswer = z.strictObject({
   callId: CallId,
   permit: SignedPermit.nullable(),
+  /** Where a person had to approve it. */
+  approval: SignedApproval.nullable(),
+  /** The answer to `approval`. */
+  asked: ApprovalInfo.nullable(),
   error: WireError.nullable(),
 })
 export type PermitAnswer = z.infer<typeof PermitAnswer>

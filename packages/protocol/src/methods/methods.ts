@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ActionDescribeParams } from './action.ts'
 import {
   AskAttachParams,
   AskCancelParams,
@@ -84,6 +85,7 @@ export const methods = {
   'session.observe': { params: SessionObserveParams, action: 'session.observe', repeatable: true, input: false },
   'session.execute': { params: SessionExecuteParams, action: 'session.operate', repeatable: false, input: false },
   'session.close': { params: SessionCloseParams, action: 'session.operate', repeatable: true, input: false },
+  'action.describe': { params: ActionDescribeParams, action: 'approval.request', repeatable: true, input: false },
   ask: { params: AskParams, action: 'machine.ask', repeatable: false, input: true },
   'ask.attach': { params: AskAttachParams, action: 'machine.ask', repeatable: true, input: true },
   'ask.cancel': { params: AskCancelParams, action: 'machine.ask', repeatable: true, input: false },
@@ -97,9 +99,9 @@ export const methods = {
 
 export type MethodName = keyof typeof methods
 
-/** Methods of the operator on a machine: a client reaches them over REST, and its operator asks for no permit for them. */
-export function isAskMethod(method: string): boolean {
-  return method === 'ask' || method.startsWith('ask.')
+/** Methods that a client reaches over REST only; an operator on a machine asks for no permit for them. */
+export function isRestMethod(method: string): boolean {
+  return method === 'ask' || method.startsWith('ask.') || method === 'action.describe'
 }
 
 export function isMethodName(value: string): value is MethodName {

@@ -25,7 +25,7 @@ export type ResourceLimits = z.infer<typeof ResourceLimits>
  * What a session, run or command may not do; the machine's kernel holds it. Fixed at the start, inherited by everything in
  * it, and never loosened; several together mean all of them.
  */
-const RestrictionsObject = z.strictObject({
+export const PlainRestrictions = z.strictObject({
   /** Nothing reaches the disk: commands see a view in which their own changes are, and the effect can be applied. */
   dryRun: z.boolean().optional(),
   /** A command's effect is applied when it deletes, empties or replaces nothing; otherwise nothing of it is. */
@@ -61,8 +61,8 @@ const aliases: Readonly<Record<string, string>> = {
 }
 
 /** Accepts the other names, too. A restriction that is given under two names is refused: they might differ. */
-export const Restrictions = z.preprocess(withoutAliases, RestrictionsObject)
-export type Restrictions = z.infer<typeof RestrictionsObject>
+export const Restrictions = z.preprocess(withoutAliases, PlainRestrictions)
+export type Restrictions = z.infer<typeof PlainRestrictions>
 
 /** What callers may write: also the names of the original product. */
 export interface RestrictionsInput extends Restrictions {

@@ -1,5 +1,6 @@
 import {
   ANSWER_LANE,
+  APPROVAL_POLL_MS,
   askLanes,
   type Channel,
   CmdopError,
@@ -10,8 +11,10 @@ import {
   type Open,
 } from '@cmdop/protocol'
 import type { Caller } from '../auth/authenticate.ts'
+import { operatorOf } from '../auth/operator-of.ts'
 import type { ClientPeers } from '../channel/clients.ts'
 import type { Gate } from '../channel/gate.ts'
+import type { ApprovalWaits } from '../approvals/approval-waits.ts'
 import type { RunJournals } from '../runs/run-journals.ts'
 import { JournalDesk } from './journal-desk.ts'
 import { PermitDesk } from './permit-desk.ts'
@@ -32,16 +35,25 @@ export interface AskStream extends AsyncDisposable {
   readonly lines: AsyncIterable<Uint8Array>
 }
 
+export interface AskServiceOptions {
+  readonly clients: ClientPeers
+  readonly gate: Gate
+  readonly journals: RunJournals
+  readonly waits: ApprovalWaits
+}
+
 /** This relay as a client of itself, for callers that come over HTTP: one connection in memory for each call. */
 export class AskService {
   readonly #clients: ClientPeers
   readonly #gate: Gate
   readonly #journals: RunJournals
+  readonly #waits: ApprovalWaits
 
-  constructor({ clients, gate, journals }: { clients: ClientPeers; gate: Gate; journals: RunJournals }) {
+  constructor({ clients, gate, journals, waits }: AskServiceOptions) {
     this.#clients = clients
     this.#gate = gate
     this.#journals = journals
+    this.#waits = waits
   }
 
   /** Begins an ask, or goes on with one. Meanwhile the machine gets its permits here, as calls of this caller. */
@@ -49,7 +61,11 @@ export class AskService {
     await using opening = new AsyncDisposableStack()
     const channel = await this.#open(caller, call, opening)
     const desk = opening.use(
-      new PermitDesk({ channel, decide: (open: Open) => this.#gate.decide(operatorOf(caller), open, call.callId) }),
+      new PermitDesk({
+        channel,
+        decide: (open: Open) => this.#gate.decide(operatorOf(caller), open, call.callId),
+        approval: (approvalId) => this.#waits.ofFleet(caller.fleetId, approvalId, APPROVAL_POLL_MS),
+      }),
     )
     const ask = { askId: call.callId, machineId: call.target }
     const writer = { fleetId: caller.fleetId, principalId: caller.principalId, ask }
@@ -84,13 +100,6 @@ export class AskService {
     if (pin !== undefined) await channel.send(askLanes.pin, Buffer.from(pin))
     return channel
   }
-}
-
-/** The operator of a machine: it acts for the caller and can do no more, but no one takes it for a person. */
-function operatorOf(caller: Caller): Caller {
-  const { principal } = caller
-  const name = `${principal.name.slice(0, 100)} (operator)`
-  return { ...caller, principal: { ...principal, kind: 'ai', name, actsForId: principal.actsForId ?? principal.id } }
 }
 
 interface Desks {

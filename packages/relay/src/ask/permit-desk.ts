@@ -1,9 +1,10 @@
 import {
+  type ApprovalInfo,
   askLanes,
   type Channel,
   CmdopError,
   fromWireError,
-  isAskMethod,
+  isRestMethod,
   JsonLines,
   jsonLine,
   MIN_WINDOW,
@@ -22,6 +23,8 @@ export interface PermitDeskOptions {
   readonly channel: Channel
   /** Authorises and signs, for the caller of the ask. */
   readonly decide: (open: Open) => Promise<Decided>
+  /** How an approval stands, once it is decided or after a while. */
+  readonly approval: (approvalId: string) => Promise<ApprovalInfo>
 }
 
 /**
@@ -44,6 +47,7 @@ export class PermitDesk implements Disposable {
     for (const line of this.#lines.push(data)) {
       const request = PermitRequest.parse(line)
       if (request.type === 'ended') this.#settle(request)
+      else if (request.type === 'approval') this.#answerApproval(request).catch((cause: unknown) => this.#fail(cause))
       else this.#decide(request).catch((cause: unknown) => this.#fail(cause))
     }
   }
@@ -54,20 +58,34 @@ export class PermitDesk implements Disposable {
     this.#running.clear()
   }
 
-  async #decide({ method, callId, params, deadlineMs }: Extract<PermitRequest, { type: 'request' }>): Promise<void> {
+  async #decide(request: Extract<PermitRequest, { type: 'request' }>): Promise<void> {
+    const { type: _, ...call } = request
+    const { callId, method } = call
     const { target } = this.#options.channel.open
-    const deadline = deadlineMs === undefined ? {} : { deadlineMs }
-    const open: Open = { method, target, callId, params, window: MIN_WINDOW, ...deadline }
-    this.#undecided += 1
-    try {
-      if (isAskMethod(method) || this.#undecided > MAX_UNDECIDED || this.#running.has(callId)) throw refused(method)
-      const { permit, settled } = await this.#options.decide(open)
+    const open: Open = { ...call, target, window: MIN_WINDOW }
+    await this.#within(callId, async () => {
+      if (isRestMethod(method) || this.#running.has(callId)) throw refused(method)
+      const { permit, approval = null, settled } = await this.#options.decide(open)
       if (this.#closed) settled(unseen())
       else this.#running.set(callId, settled)
-      await this.#answer({ callId, permit, error: null })
+      return { permit, approval }
+    })
+  }
+
+  async #answerApproval({ callId, approvalId }: Extract<PermitRequest, { type: 'approval' }>): Promise<void> {
+    await this.#within(callId, async () => ({ asked: await this.#options.approval(approvalId) }))
+  }
+
+  /** Answers with what `work` gives, or why it does not; only so many at a time. */
+  async #within(callId: string, work: () => Promise<Partial<PermitAnswer>>): Promise<void> {
+    const nothing = { callId, permit: null, approval: null, asked: null, error: null }
+    this.#undecided += 1
+    try {
+      if (this.#undecided > MAX_UNDECIDED) throw refused('so many calls')
+      await this.#answer({ ...nothing, ...(await work()) })
     } catch (cause) {
       const error = toCmdopError(cause, 'server', 'The relay could not decide about the call; nothing ran.')
-      await this.#answer({ callId, permit: null, error: toWireError(error) })
+      await this.#answer({ ...nothing, error: toWireError(error) })
     } finally {
       this.#undecided -= 1
     }

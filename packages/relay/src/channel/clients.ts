@@ -1,4 +1,4 @@
-import { CmdopError, isAskMethod, type Transport } from '@cmdop/protocol'
+import { CmdopError, isRestMethod, type Transport } from '@cmdop/protocol'
 import type { Caller } from '../auth/authenticate.ts'
 import type { Bus } from '../bus/bus.ts'
 import type { Gate } from './gate.ts'
@@ -43,7 +43,7 @@ export class ClientPeers {
   accept(transport: Transport, caller: Caller, { asks = false }: { asks?: boolean } = {}): Peer {
     const peer = new Peer(transport, {
       open: async (_peer, open, end) => {
-        if (!asks && isAskMethod(open.method)) throw overRest()
+        if (!asks && isRestMethod(open.method)) throw overRest()
         if (this.#options.isDraining()) throw new CmdopError('unavailable', 'The relay is shutting down; nothing ran.')
         await this.#options.gate.open(caller, open, end)
       },
@@ -75,7 +75,7 @@ export class ClientPeers {
 }
 
 function overRest(): CmdopError {
-  return new CmdopError('unsupported', 'The operator of a machine is asked over HTTP: POST /api/machines/{id}/ask.')
+  return new CmdopError('unsupported', 'This is asked over HTTP: POST /api/machines/{id}/ask, or POST /api/approvals.')
 }
 
 /** What runs for it is ended too, and not left to go on for its `orphanMs`. */

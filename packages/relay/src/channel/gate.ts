@@ -6,14 +6,19 @@ import {
   isMethodName,
   methods,
   type Open,
+  type SignedApproval,
   type SignedPermit,
   toCmdopError,
 } from '@cmdop/protocol'
+import type { Admitted } from '../approvals/approval-desk.ts'
+import type { HowEnded } from '../approvals/transitions.ts'
 import { type Caller, assertUsable } from '../auth/authenticate.ts'
 import { authorise } from '../auth/authorise.ts'
+import { operatorOf } from '../auth/operator-of.ts'
 import { newId } from '../auth/secrets.ts'
 import { actionDigest, type PermitSigner } from '../permits.ts'
 import type { AuditRow, MachineRow, Store } from '../store/store.ts'
+import { type Admission, howEnded } from './admission.ts'
 import type { RouteEnd } from './route.ts'
 import type { Router } from './router.ts'
 
@@ -21,10 +26,13 @@ export interface GateOptions {
   readonly store: Store
   readonly router: Router
   readonly signer: PermitSigner
+  readonly admission: Admission
   /** A call was allowed (`ok`) or not; for the metrics. */
   readonly decided: (method: string, code: string) => void
   /** An outcome row could not be written; the intent stays, and the log says so. */
   readonly outcomeFailed: (error: unknown, row: AuditRow) => void
+  /** How an approval was used could not be written; it stays `executing` until it expires. */
+  readonly approvalFailed: (error: unknown, approvalId: string) => void
 }
 
 /**
@@ -39,7 +47,11 @@ type Intent = Omit<AuditRow, 'decision' | 'code'>
 export interface Decided {
   readonly machine: MachineRow
   readonly permit: SignedPermit
+  /** Where people had to approve it. */
+  readonly approval: SignedApproval | undefined
   readonly settled: (outcome: Uint8Array | CmdopError) => void
+  /** Nothing of it has reached the machine; before `settled`. */
+  readonly unused: () => void
 }
 
 /**
@@ -58,17 +70,19 @@ export class Gate {
 
   /** Decides about a call of a client. Throws what the client is told. */
   async open(caller: Caller, open: Open, end: RouteEnd): Promise<void> {
-    const { machine, permit, settled } = await this.decide(caller, open)
+    const acting = open.operator === undefined ? caller : operatorOf(caller)
+    const { machine, permit, approval, settled, unused } = await this.decide(acting, open)
     try {
       const peer = await this.#options.router.open(machine)
       // The caller may have given up, or lost its right, while the machine was looked for.
       assertUsable(caller.key)
       if (end.closed)
         throw new CmdopError('cancelled', 'The caller is gone, or does not want it any more; nothing ran.')
-      peer.join(end, { ...open, permit }, settled)
+      peer.join(end, { ...open, permit, ...(approval === undefined ? {} : { approval }) }, settled)
       this.#writeOutcomes()
     } catch (cause) {
       const error = toCmdopError(cause, 'server', 'The relay could not reach the machine.')
+      unused()
       settled(error)
       throw error
     }
@@ -90,14 +104,44 @@ export class Gate {
       this.#options.decided(isMethodName(open.method) ? open.method : 'unknown', error.code)
       throw error
     }
+    const { admitted } = await this.#admit(caller, open, { machine, intent })
     const action = open.method
+    const approvalId = admitted?.approvalId ?? null
     // Signed while the intent is being written, and given away only once it is.
     const [, permit] = await Promise.all([
       this.#options.store.audit.append({ ...intent, decision: 'allow', code: null }),
-      endOfTick().then(() => this.#options.signer.sign({ open, caller, machine, action, digest, intentId: intent.id })),
+      endOfTick().then(() =>
+        this.#options.signer.sign({ open, caller, machine, action, digest, intentId: intent.id, approvalId }),
+      ),
     ])
     this.#options.decided(open.method, 'ok')
-    return { machine, permit, settled: this.#outcome(intent) }
+    const settled = this.#outcome(intent, admitted)
+    return { machine, permit, approval: admitted?.signed, settled, unused: () => this.#endApproval(admitted, 'unused') }
+  }
+
+  /** What the policy and people say. A refusal is a row too. */
+  async #admit(
+    caller: Caller,
+    open: Open,
+    { machine, intent }: { machine: MachineRow; intent: Intent },
+  ): ReturnType<Admission['admit']> {
+    try {
+      return await this.#options.admission.admit(caller, open, machine)
+    } catch (cause) {
+      const error = toCmdopError(cause, 'server', 'The relay could not decide about the call; nothing ran.')
+      await this.#options.store.audit.append({ ...intent, decision: 'deny', code: error.code })
+      this.#options.decided(open.method, error.code)
+      throw error
+    }
+  }
+
+  #endApproval(admitted: Admitted | undefined, how: HowEnded): void {
+    if (admitted === undefined) return
+    const ended = admitted
+      .ended(how)
+      .catch((error: unknown) => this.#options.approvalFailed(error, admitted.approvalId))
+    const pending = ended.finally(() => this.#pending.delete(pending))
+    this.#pending.add(pending)
   }
 
   /** Resolves when every outcome so far is written. */
@@ -106,9 +150,10 @@ export class Gate {
     await Promise.all(this.#pending)
   }
 
-  #outcome(intent: Intent): (outcome: Uint8Array | CmdopError) => void {
+  #outcome(intent: Intent, admitted: Admitted | undefined): (outcome: Uint8Array | CmdopError) => void {
     const startedAt = performance.now()
     return (outcome) => {
+      this.#endApproval(admitted, howEnded(outcome))
       this.#outcomes.push(outcomeRow(intent, outcome, performance.now() - startedAt))
       this.#timer ??= setTimeout(() => this.#writeOutcomes(), OUTCOME_WAIT_MS)
     }
@@ -139,8 +184,8 @@ function refuse(caller: Caller, open: Open, machine: MachineRow | undefined): Cm
   const present = machine?.disabledAt === null ? machine : undefined
   const decision = authorise(caller, methods[open.method].action, present)
   if (!decision.allowed) return new CmdopError(decision.code, decision.reason)
-  if (open.permit !== undefined)
-    return new CmdopError('validation', 'Expected no permit from a client; the relay signs it.')
+  if (open.permit !== undefined || open.approval !== undefined)
+    return new CmdopError('validation', 'Expected no permit and no approval from a client; the relay signs them.')
   return undefined
 }
 

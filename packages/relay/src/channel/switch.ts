@@ -4,6 +4,7 @@ import type { Bus } from '../bus/bus.ts'
 import type { PermitSigner } from '../permits.ts'
 import { PresenceKeeper } from '../presence.ts'
 import type { Store } from '../store/store.ts'
+import type { Admission } from './admission.ts'
 import { ClientPeers } from './clients.ts'
 import { Gate } from './gate.ts'
 import { MachinePeers } from './machines.ts'
@@ -21,6 +22,7 @@ export interface SwitchOptions {
   /** A call was allowed (`ok`) or not. */
   readonly decided: (method: string, code: string) => void
   readonly dial: DialRelay | undefined
+  readonly admission: Admission
 }
 
 /** All connections of one relay and what joins them. */
@@ -43,8 +45,10 @@ export function createSwitch(options: SwitchOptions): Switch {
     store,
     router,
     signer,
+    admission: options.admission,
     decided: options.decided,
     outcomeFailed: (err, row) => log.error({ err, row }, 'an outcome row could not be written'),
+    approvalFailed: (err, approvalId) => log.error({ err, approvalId }, 'the use of an approval could not be written'),
   })
   const clients = new ClientPeers({ relayId: signer.relayId, bus, gate, isDraining })
   const relays = new RelayPeers({ router, signer })

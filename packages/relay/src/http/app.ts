@@ -11,6 +11,7 @@ import {
 import { RELAY_VERSION } from '../version.ts'
 import type { HttpContext } from './context.ts'
 import { apiKeyRoutes } from './routes/api-keys.ts'
+import { approvalRoutes } from './routes/approvals.ts'
 import { askRoutes } from './routes/ask.ts'
 import { enrollRoutes } from './routes/enroll.ts'
 import { machineRoutes } from './routes/machines.ts'
@@ -67,6 +68,7 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
   await app.register(machineRoutes(context))
   await app.register(askRoutes(context))
   await app.register(apiKeyRoutes(context))
+  await app.register(approvalRoutes(context))
   await app.register(recordingRoutes(context))
   // Scripts write all the time.
   await app.register(runRoutes(context), { logLevel: 'warn' })

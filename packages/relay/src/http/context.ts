@@ -1,3 +1,4 @@
+import type { Approvals } from '../approvals/create-approvals.ts'
 import type { AskService } from '../ask/ask-service.ts'
 import type { Bus } from '../bus/bus.ts'
 import type { Blobs } from '../recordings/blobs.ts'
@@ -13,6 +14,7 @@ export interface HttpContext {
   readonly bus: Bus
   readonly runs: RunJournals
   readonly asks: AskService
+  readonly approvals: Approvals
   /** Milliseconds between the signs of life of a stream of events. */
   readonly heartbeatMs: number
   readonly relayId: string

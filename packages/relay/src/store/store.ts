@@ -1,3 +1,4 @@
+import type { ApprovalStore } from './approval-store.ts'
 import type { RecordingManifest, RecordingSubject, RecordingSummary, RunSummary } from '@cmdop/protocol'
 
 /**
@@ -17,6 +18,7 @@ export interface Store extends AsyncDisposable {
   readonly machines: MachineStore
   readonly recordings: RecordingStore
   readonly runs: RunStore
+  readonly approvals: ApprovalStore
   readonly audit: AuditStore
   /** The relay's own signing key, made once by whoever comes first; every relay on this store gets the same one. */
   relayKey(propose: () => RelayKeyRow): Promise<RelayKeyRow>

@@ -1,5 +1,6 @@
 import { type CompiledQuery, sql } from 'kysely'
 import type { RelayKeyRow, Store } from '../store.ts'
+import { createApprovalStore } from './sql-approvals.ts'
 import { createAuditStore } from './sql-audit.ts'
 import { createFleetStore, createPrincipalStore } from './sql-fleets.ts'
 import { createEnrollmentTokenStore, createKeyStore, createTicketStore } from './sql-keys.ts'
@@ -29,6 +30,7 @@ export class SqlStore implements Store {
   readonly machines
   readonly recordings
   readonly runs
+  readonly approvals
   readonly audit
   readonly #db: Database
   readonly #close: () => Promise<void>
@@ -44,6 +46,7 @@ export class SqlStore implements Store {
     this.machines = createMachineStore(db, { engine, lookup })
     this.recordings = createRecordingStore(db)
     this.runs = createRunStore(db)
+    this.approvals = createApprovalStore(db)
     this.audit = createAuditStore(db)
   }
 

@@ -1,4 +1,5 @@
 import type { ColumnDefinitionBuilder, CompiledQuery, Expression, Generated, Kysely, SqlBool } from 'kysely'
+import type { ApprovalActionRow, ApprovalRow, ApprovalVoteRow, GrantRow } from '../approval-store.ts'
 import type {
   AuditRow,
   EnrollmentTokenRow,
@@ -29,6 +30,22 @@ export interface Tables {
   runs: RunRow
   /** `previous` is the position before, which must be there; null for the first. */
   runEntries: RunEntryRow & { previous: number | null }
+  /** Its requirement is JSON, its flags are 0 or 1. */
+  approvals: Omit<ApprovalRow, 'requirement' | 'fourEyes' | 'deletes' | 'doNotRetry'> & {
+    requirement: string
+    fourEyes: number
+    deletes: number
+    doNotRetry: number
+  }
+  /** Action, effect and what was edited are JSON. */
+  approvalActions: Omit<ApprovalActionRow, 'action' | 'effect' | 'edited'> & {
+    action: string
+    effect: string | null
+    edited: string | null
+  }
+  approvalVotes: ApprovalVoteRow
+  /** Its words are JSON. */
+  grants: Omit<GrantRow, 'words'> & { words: string }
   audit: AuditRow & { position: Generated<number> }
   /** At most one row; its `id` is 1. */
   relayKey: RelayKeyRow & { id: number }

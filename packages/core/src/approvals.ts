@@ -1,0 +1,197 @@
+import {
+  type ApprovalApprove,
+  type ApprovalDeny,
+  ApprovalInfo,
+  ApprovalList,
+  type ApprovalListQuery,
+  type ApprovalRequest,
+  ApprovalRequired,
+  type ApprovalSummary,
+  CmdopError,
+  GrantInfo,
+  GrantList,
+  isCmdopError,
+} from '@cmdop/protocol'
+import { createBackoff, isTransient } from './reconnect.ts'
+import type { RestClient } from './rest-client.ts'
+import { wait } from './wait.ts'
+
+interface Cancellable {
+  signal?: AbortSignal | undefined
+}
+
+/** Seconds that one question about an approval waits at the relay. */
+const WAIT_SECONDS = 20
+
+/** What is told of an approval that a call waits for. */
+export interface CallApproval {
+  readonly approvalId: string
+  readonly state: 'pending' | ApprovalInfo['state']
+  /** What it is about, for a person. */
+  readonly summary: string
+  /** ISO 8601. */
+  readonly expiresAt: string
+  /** Names of the people who decided. */
+  readonly by: readonly string[]
+  /** Parameters that a person changed; the call runs with these. */
+  readonly edited: Readonly<Record<string, unknown>> | null
+}
+
+/** How a call deals with people who have to approve it. */
+export interface ApprovalOptions {
+  /** Ask a person even where the policy does not. */
+  ask?: boolean | undefined
+  /** Wait for the decision; otherwise the call rejects with `approval_required`. Default: the client's `waitForApproval`. */
+  wait?: boolean | undefined
+  /** An approval of a plan that the call is part of. */
+  approvalId?: string | undefined
+  /** Told when a person is asked, and when one has decided. */
+  onApproval?: ((notice: CallApproval) => void) | undefined
+}
+
+/** Where a call waits for people. */
+export interface ApprovalWaits {
+  /** The approval, once it is decided. Throws `not_found`, and what {@link Cancellable.signal} aborts with. */
+  decided(approvalId: string, call: { callId: string; signal: AbortSignal | undefined }): Promise<ApprovalInfo>
+  /** The caller does not want it any more. */
+  withdraw(approvalId: string): Promise<void>
+}
+
+/** What a refusal asks for; undefined for any other error. */
+export function requiredApproval(error: unknown): ApprovalRequired | undefined {
+  if (!isCmdopError(error) || error.code !== 'approval_required') return undefined
+  return ApprovalRequired.safeParse(error.details).data
+}
+
+/** What is told about an approval. */
+export function noticeOf(info: ApprovalInfo): CallApproval {
+  const { id: approvalId, state, title: summary, expires_at: expiresAt, votes, actions } = info
+  const by = votes.map(({ person_name: name }) => name)
+  const [action] = actions
+  return { approvalId, state, summary, expiresAt, by, edited: action?.edited ?? null }
+}
+
+/** `client.approvals`: questions to people, their answers, and what they granted. */
+export class ApprovalsNamespace implements ApprovalWaits {
+  readonly grants: GrantsNamespace
+  readonly #rest: RestClient
+
+  constructor(rest: RestClient) {
+    this.#rest = rest
+    this.grants = new GrantsNamespace(rest)
+  }
+
+  /** Asks people about a plan before anything of it is called. Its calls then name the approval (`approval.approvalId`). */
+  request(body: ApprovalRequest, { signal }: Cancellable = {}): Promise<ApprovalInfo> {
+    return this.#rest.call({ method: 'POST', path: '/api/approvals', body, answer: ApprovalInfo, signal })
+  }
+
+  /** One page, the newest first. Pass `next_cursor` on as `cursor`. */
+  list({ signal, ...query }: Partial<ApprovalListQuery> & Cancellable = {}): Promise<ApprovalList> {
+    return this.#rest.call({ method: 'GET', path: '/api/approvals', query, answer: ApprovalList, signal })
+  }
+
+  /** Every approval, page by page as they are needed. */
+  async *iter(query: Omit<Partial<ApprovalListQuery>, 'cursor'> & Cancellable = {}): AsyncGenerator<ApprovalSummary> {
+    for await (const page of this.pages(query)) yield* page.items
+  }
+
+  /** Every page. Ends with the last one, and when a page does not lead on. */
+  async *pages(query: Omit<Partial<ApprovalListQuery>, 'cursor'> & Cancellable = {}): AsyncGenerator<ApprovalList> {
+    for (let cursor: string | undefined; ;) {
+      const page = await this.list({ ...query, ...(cursor === undefined ? {} : { cursor }) })
+      yield page
+      if (page.next_cursor === null || page.next_cursor === cursor) return
+      cursor = page.next_cursor
+    }
+  }
+
+  /** One approval, with exactly what would run. Throws `not_found`. */
+  get(approvalId: string, { signal }: Cancellable = {}): Promise<ApprovalInfo> {
+    return this.#rest.call({ method: 'GET', path: pathOf(approvalId), answer: ApprovalInfo, signal })
+  }
+
+  /** The approval, once it is decided or its time is over; a relay that is away meanwhile is waited for. Throws `not_found`. */
+  async decided(approvalId: string, { signal }: Cancellable = {}): Promise<ApprovalInfo> {
+    let backoff = createBackoff()
+    for (;;) {
+      const query = { wait_seconds: WAIT_SECONDS }
+      const path = pathOf(approvalId)
+      try {
+        const info = await this.#rest.call({
+          method: 'GET',
+          path,
+          query,
+          answer: ApprovalInfo,
+          signal,
+          waitsMs: WAIT_SECONDS * 1000,
+        })
+        if (info.state !== 'pending') return info
+        backoff = createBackoff()
+      } catch (error) {
+        if (!isTransient(error)) throw error
+        await wait(backoff(), signal)
+      }
+    }
+  }
+
+  /**
+   * Approves it. `plan_digest`: of what you have looked at; `conflict` when it is another by now. `edited`: other parameters that run
+   * instead. `grant_seconds`: the requester may do exactly this again for so long.
+   */
+  approve(approvalId: string, body: ApprovalApprove, { signal }: Cancellable = {}): Promise<ApprovalInfo> {
+    return this.#rest.call({
+      method: 'POST',
+      path: `${pathOf(approvalId)}/approve`,
+      body,
+      answer: ApprovalInfo,
+      signal,
+    })
+  }
+
+  /** Denies it; one person is enough. */
+  deny(approvalId: string, body: ApprovalDeny = {}, { signal }: Cancellable = {}): Promise<ApprovalInfo> {
+    return this.#rest.call({ method: 'POST', path: `${pathOf(approvalId)}/deny`, body, answer: ApprovalInfo, signal })
+  }
+
+  /** Takes your own question back. */
+  async withdraw(approvalId: string, { signal }: Cancellable = {}): Promise<void> {
+    const path = `${pathOf(approvalId)}/withdraw`
+    await this.#rest.call({ method: 'POST', path, body: {}, answer: ApprovalInfo, signal })
+  }
+}
+
+/** `client.approvals.grants`: what may be done again without asking. */
+export class GrantsNamespace {
+  readonly #rest: RestClient
+
+  constructor(rest: RestClient) {
+    this.#rest = rest
+  }
+
+  /** Those of the fleet, the newest first. */
+  async list({ signal }: Cancellable = {}): Promise<GrantInfo[]> {
+    return (await this.#rest.call({ method: 'GET', path: '/api/grants', answer: GrantList, signal })).items
+  }
+
+  /** Ends one at once. */
+  revoke(grantId: string, { signal }: Cancellable = {}): Promise<GrantInfo> {
+    const path = `/api/grants/${encodeURIComponent(grantId)}`
+    return this.#rest.call({ method: 'DELETE', path, answer: GrantInfo, signal })
+  }
+}
+
+/** What a person said no to, as an error. */
+export function deniedError(info: ApprovalInfo): CmdopError {
+  const vote = info.votes.find((each) => each.vote === 'deny')
+  const details = { approvalId: info.id, state: info.state, reason: vote?.reason ?? '', doNotRetry: info.do_not_retry }
+  if (vote === undefined)
+    return new CmdopError('approval_denied', `Nobody approved it (${info.state}); nothing ran.`, { details })
+  const why = vote.reason === '' ? '' : ` Reason: ${vote.reason}`
+  const again = info.do_not_retry ? ' Do not ask for it again.' : ''
+  return new CmdopError('approval_denied', `${vote.person_name} rejected it; nothing ran.${why}${again}`, { details })
+}
+
+function pathOf(approvalId: string): string {
+  return `/api/approvals/${encodeURIComponent(approvalId)}`
+}

@@ -1,0 +1,295 @@
+import { type ApprovableAction, type Approval, CmdopError, type Open, type SignedApproval } from '@cmdop/protocol'
+import type { Caller } from '../auth/authenticate.ts'
+import { newId } from '../auth/secrets.ts'
+import type { Bus } from '../bus/bus.ts'
+import type { Judgement } from '../policy/judgement.ts'
+import type {
+  ApprovalActionRow,
+  ApprovalChange,
+  ApprovalRow,
+  GrantRow,
+  Person,
+  WholeApproval,
+} from '../store/approval-store.ts'
+import type { MachineRow, Store } from '../store/store.ts'
+import { textOf } from './approval-view.ts'
+import { digestOf, planDigest } from './digests.ts'
+import { ANYBODY, type Questions } from './questions.ts'
+import * as transitions from './transitions.ts'
+
+export interface ApprovalDeskOptions {
+  readonly store: Store
+  readonly bus: Bus
+  /** Signs with the relay's key. */
+  readonly sign: (approval: Omit<Approval, 'relayId'>) => SignedApproval
+  readonly questions: Questions
+}
+
+/** A call that people allowed. */
+export interface Admitted {
+  readonly approvalId: string
+  readonly signed: SignedApproval
+  /** How it ended. */
+  readonly ended: (how: transitions.HowEnded) => Promise<void>
+}
+
+/** Asks people, takes their answers, and hands a call the approval that the machine checks. */
+export class ApprovalDesk {
+  readonly #options: ApprovalDeskOptions
+
+  constructor(options: ApprovalDeskOptions) {
+    this.#options = options
+  }
+
+  /**
+   * The approval with which a call may run that the policy, or its caller, wants to be asked about. Throws `approval_required`
+   * with a question that is new or not yet answered, `approval_denied` and `approval_void`.
+   */
+  async admit(caller: Caller, open: Open, machine: MachineRow, judgement: Judgement): Promise<Admitted> {
+    const { approvals } = this.#options.store
+    const { callId, approvalId } = open
+    if (approvalId !== undefined) return await this.#take(caller, open, approvalId)
+    const asked = await approvals.ofCall(caller.principalId, callId)
+    if (asked !== undefined) return await this.#take(caller, open, asked.id)
+    const { questions } = this.#options
+    const action = await questions.describe(caller, machine.id, open)
+    const granted = open.askApproval === true || judgement.deletes ? undefined : await this.#granted(caller, action)
+    if (granted !== undefined) return granted
+    throw required(await questions.ofCall(caller, open, { machine, judgement, action }))
+  }
+
+  /** A person's vote for it. `edited`: other parameters of its one action, which run instead. */
+  async approve(
+    caller: Caller,
+    approvalId: string,
+    answer: {
+      planDigest: string
+      reason: string
+      edited?: Record<string, unknown> | undefined
+      grantSeconds?: number | undefined
+    },
+  ): Promise<WholeApproval> {
+    const before = await this.find(caller, approvalId)
+    const people = await this.#options.store.approvals.people(caller.fleetId)
+    const person = personOf(caller, people)
+    if (answer.grantSeconds !== undefined) assertGrantable(before, answer.edited)
+    const edited =
+      answer.edited === undefined ? undefined : await this.#options.questions.edited(caller, before, answer.edited)
+    if (edited?.deletes === true && answer.grantSeconds !== undefined) throw notGranted()
+    const at = new Date().toISOString()
+    const { planDigest, reason } = answer
+    const after = await this.#change(before.row, (whole) =>
+      transitions.approved(whole, { person, planDigest, reason, at, people, edited }),
+    )
+    if (answer.grantSeconds !== undefined && after.row.state === 'approved')
+      await this.#grant(after, person.id, answer.grantSeconds)
+    return after
+  }
+
+  /** A person's vote against it. */
+  async deny(
+    caller: Caller,
+    approvalId: string,
+    answer: { reason: string; doNotRetry: boolean },
+  ): Promise<WholeApproval> {
+    const before = await this.find(caller, approvalId)
+    const person = personOf(caller, await this.#options.store.approvals.people(caller.fleetId))
+    const at = new Date().toISOString()
+    return await this.#change(before.row, (whole) => transitions.denied(whole, { ...answer, person, at }))
+  }
+
+  /** The requester does not want it any more. Throws `permission` for anybody else's. */
+  async withdraw(caller: Caller, approvalId: string): Promise<WholeApproval> {
+    const { row } = await this.find(caller, approvalId)
+    if (row.requesterId !== caller.principalId && row.personId !== caller.principalId)
+      throw new CmdopError('permission', 'Only who asked withdraws a question; deny it instead.')
+    return await this.#change(row, (whole) => transitions.withdrawn(whole, new Date().toISOString()))
+  }
+
+  /** An approval of the caller's fleet. Throws `not_found`. */
+  async find(caller: Pick<Caller, 'fleetId'>, approvalId: string): Promise<WholeApproval> {
+    const found = await this.#options.store.approvals.get(approvalId)
+    if (found === undefined || found.row.fleetId !== caller.fleetId)
+      throw new CmdopError('not_found', 'There is no such approval in your fleet.')
+    return found
+  }
+
+  /** What belongs to a run that is over is asked no more. */
+  async voidRun(runId: string): Promise<void> {
+    const at = new Date().toISOString()
+    for (const id of await this.#options.store.approvals.open({ runId }))
+      await this.#changeById(id, (whole) => transitions.withdrawn(whole, at))
+  }
+
+  /** Ends what nobody decided, or used, in time. */
+  async expire(at: string = new Date().toISOString()): Promise<void> {
+    for (const id of await this.#options.store.approvals.open({ expiredAt: at }))
+      await this.#changeById(id, (whole) => transitions.expired(whole, at))
+  }
+
+  async #take(caller: Caller, open: Open, approvalId: string): Promise<Admitted> {
+    const { row, actions } = await this.find(caller, approvalId)
+    const at = new Date().toISOString()
+    if (row.state === 'pending' && row.expiresAt > at) throw required({ row, actions, votes: [] })
+    if (row.state === 'denied' || (row.state === 'expired' && row.decidedAt === row.expiresAt))
+      throw await this.#denial(row)
+    const action = await this.#actionOf(caller, open, actions)
+    const { callId } = open
+    const { position } = action
+    const after = await this.#change(row, (whole) =>
+      transitions.used(whole, { position, callId, requesterId: caller.principalId, at }),
+    )
+    return this.#admitted(after, action, { useId: `${row.id}:${position}`, callId })
+  }
+
+  /** Which action of a plan a call is: the machine says what it would do, where there are several for it. */
+  async #actionOf(
+    caller: Caller,
+    { target, method, params }: Open,
+    actions: readonly ApprovalActionRow[],
+  ): Promise<ApprovalActionRow> {
+    const here = actions.filter(({ machineId }) => machineId === target)
+    const [only, second] = here
+    if (only === undefined) throw void_('is for another machine')
+    if (second === undefined) return only
+    for (const action of here) {
+      const { words } = action.action
+      const described = await this.#options.questions.describe(caller, target, { method, params }, words)
+      if (digestOf(described) === action.digest) return action
+    }
+    throw void_('is for something else than this')
+  }
+
+  #admitted(
+    { row, votes }: WholeApproval,
+    action: ApprovalActionRow,
+    { useId, callId }: { useId: string; callId: string },
+  ): Admitted {
+    const signed = this.#options.sign({
+      version: 1,
+      approvalId: row.id,
+      useId,
+      fleetId: row.fleetId,
+      machineId: action.machineId,
+      actionDigest: action.digest,
+      planDigest: row.planDigest,
+      words: action.action.words,
+      requesterId: row.requesterId,
+      requirement: row.requirement,
+      approvedBy: votes.filter(({ vote }) => vote === 'approve').map(({ personId }) => personId),
+      expiresAt: Date.parse(row.expiresAt),
+    })
+    const { position } = action
+    const ended = async (how: transitions.HowEnded) => {
+      const at = new Date().toISOString()
+      await this.#changeById(row.id, (whole) => transitions.ended(whole, { position, callId, how, at }))
+    }
+    return { approvalId: row.id, signed, ended }
+  }
+
+  async #granted(caller: Caller, action: ApprovableAction): Promise<Admitted | undefined> {
+    const { grants } = this.#options.store.approvals
+    const now = new Date().toISOString()
+    const digest = digestOf(action)
+    const inForce = await grants.inForce(caller.principalId, action.machineId, now)
+    const grant = inForce.find((each) => each.digest === digest)
+    if (grant === undefined || !(await grants.use(grant.id, now))) return undefined
+    const signed = this.#options.sign({
+      version: 1,
+      approvalId: grant.approvalId,
+      useId: newId('use_'),
+      fleetId: grant.fleetId,
+      machineId: grant.machineId,
+      actionDigest: digest,
+      planDigest: planDigest([digest]),
+      words: action.words,
+      requesterId: caller.principalId,
+      requirement: ANYBODY,
+      approvedBy: [grant.grantedById],
+      expiresAt: Date.parse(grant.expiresAt),
+    })
+    return { approvalId: grant.approvalId, signed, ended: async () => {} }
+  }
+
+  async #grant({ row, actions }: WholeApproval, personId: string, seconds: number): Promise<void> {
+    const [action] = actions
+    if (action === undefined) return
+    const now = Date.now()
+    const grant: GrantRow = {
+      id: newId('grt_'),
+      fleetId: row.fleetId,
+      approvalId: row.id,
+      machineId: action.machineId,
+      digest: action.digest,
+      text: textOf(action),
+      words: action.action.words,
+      grantedToId: row.requesterId,
+      grantedById: personId,
+      createdAt: new Date(now).toISOString(),
+      expiresAt: new Date(now + seconds * 1000).toISOString(),
+      revokedAt: null,
+      uses: 0,
+    }
+    await this.#options.store.approvals.grants.create(grant)
+  }
+
+  async #denial(row: ApprovalRow): Promise<CmdopError> {
+    const votes = (await this.#options.store.approvals.get(row.id))?.votes ?? []
+    const vote = votes.find((each) => each.vote === 'deny')
+    const { id: approvalId, doNotRetry, state } = row
+    const details = { approvalId, reason: vote?.reason ?? '', by: vote?.personName ?? null, doNotRetry, state }
+    if (vote === undefined)
+      return new CmdopError('approval_denied', 'Nobody approved it in time; nothing ran.', { details })
+    const why = vote.reason === '' ? '' : ` Reason: ${vote.reason}`
+    const again = doNotRetry ? ' Do not ask for it again.' : ''
+    return new CmdopError('approval_denied', `${vote.personName} rejected it; nothing ran.${why}${again}`, { details })
+  }
+
+  async #changeById(id: string, decide: (whole: WholeApproval) => ApprovalChange | undefined): Promise<void> {
+    const after = await this.#options.store.approvals.change(id, decide)
+    if (after !== undefined) await this.#tell(after.row)
+  }
+
+  async #change(
+    row: ApprovalRow,
+    decide: (whole: WholeApproval) => ApprovalChange | undefined,
+  ): Promise<WholeApproval> {
+    const after = await this.#options.store.approvals.change(row.id, decide)
+    if (after === undefined) throw new CmdopError('not_found', 'There is no such approval in your fleet.')
+    await this.#tell(after.row)
+    return after
+  }
+
+  async #tell({ fleetId, id }: ApprovalRow): Promise<void> {
+    await this.#options.bus.publish({ type: 'approval-changed', fleetId, approvalId: id })
+  }
+}
+
+function personOf({ principal, principalId }: Caller, people: readonly Person[]): Person & { name: string } {
+  const person = people.find(({ id }) => id === principalId)
+  if (principal.kind !== 'human' || person === undefined)
+    throw new CmdopError('permission', 'Only a person of the fleet decides about an approval.')
+  return { ...person, name: principal.name }
+}
+
+function assertGrantable({ row, actions }: WholeApproval, edited: unknown): void {
+  if (row.deletes && edited === undefined) throw notGranted()
+  if (actions.length !== 1) throw new CmdopError('unsupported', 'Only an approval of one action can be granted again.')
+}
+
+function notGranted(): CmdopError {
+  return new CmdopError('permission', 'What deletes is asked about each time; approve it without a grant.')
+}
+
+function required({ row }: WholeApproval): CmdopError {
+  const { id: approvalId, expiresAt, title: summary } = row
+  return new CmdopError(
+    'approval_required',
+    `A person has to approve this first; nothing ran. See: cmdop approvals show ${approvalId}`,
+    { details: { approvalId, expiresAt, summary } },
+  )
+}
+
+function void_(why: string): CmdopError {
+  return new CmdopError('approval_void', `Nothing ran: the approval ${why}.`)
+}

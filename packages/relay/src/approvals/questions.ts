@@ -1,0 +1,287 @@
+import {
+  type ActionDescribeParams,
+  type ApprovableAction,
+  type ApprovalRequest,
+  CARRY_PREFIX,
+  CmdopError,
+  MAX_APPROVAL_SECONDS,
+  type Open,
+  type Requirement,
+  type ShownEffect,
+} from '@cmdop/protocol'
+import type { z } from 'zod'
+import type { Caller } from '../auth/authenticate.ts'
+import { newId } from '../auth/secrets.ts'
+import type { Bus } from '../bus/bus.ts'
+import type { Judgement } from '../policy/judgement.ts'
+import type { ApprovalActionRow, ApprovalRow, Person, WholeApproval } from '../store/approval-store.ts'
+import type { MachineRow, Store } from '../store/store.ts'
+import { textOf } from './approval-view.ts'
+import { digestOf, planDigest, toolAction } from './digests.ts'
+import { isMet } from './quorum.ts'
+import type { Edit } from './transitions.ts'
+import { wordsOf } from './words.ts'
+
+/** Seconds until a call that waits for a person is denied. */
+const CALL_EXPIRES_SECONDS = 3600
+
+/** Machines that are asked at once what an action would do. */
+const DESCRIBED_AT_ONCE = 16
+
+/** Who has to approve, unless somebody says otherwise. */
+export const ANYBODY: Requirement = [{ from: 'member', n: 1 }]
+
+export interface QuestionsOptions {
+  readonly store: Store
+  readonly bus: Bus
+  /** What the machine says that this would do there. */
+  readonly describe: (caller: Caller, machineId: string, action: ActionDescribeParams) => Promise<ApprovableAction>
+  /** An effect that is to be applied, for people to look at. */
+  readonly readEffect: (caller: Caller, machineId: string, effectId: string) => Promise<ShownEffect>
+  readonly judge: (caller: Caller, open: Pick<Open, 'method' | 'params'>, machine: MachineRow) => Judgement
+}
+
+/** A question as it is to be asked. */
+interface Draft {
+  readonly title: string
+  readonly reason: string
+  readonly rule: string
+  readonly judgements: readonly Judgement[]
+  readonly actions: readonly Omit<ApprovalActionRow, 'approvalId'>[]
+  readonly callId: string | null
+  readonly requirement: Requirement
+  readonly expiresInSeconds: number
+  readonly run: { readonly runId: string | null; readonly agentType: string | null; readonly model: string | null }
+}
+
+/** Makes the questions: what would run, as the machine says, judged by the policy, bound to its hash. */
+export class Questions {
+  readonly #options: QuestionsOptions
+
+  constructor(options: QuestionsOptions) {
+    this.#options = options
+  }
+
+  /** Asks people about a plan before anything of it is called. Throws `permission` and `not_found` for what the requester may not do. */
+  async ofPlan(
+    caller: Caller,
+    request: z.output<typeof ApprovalRequest>,
+    permitted: (machineId: string, method: string) => Promise<MachineRow>,
+  ): Promise<WholeApproval> {
+    const machines = new Map<string, MachineRow>()
+    for (const { machine_id: id, method } of request.actions) machines.set(id, await permitted(id, method))
+    const judgements: Judgement[] = []
+    const actions = await inBatches(request.actions, async ({ machine_id, method, params }, position) => {
+      const machine = machines.get(machine_id) as MachineRow
+      judgements[position] = this.#options.judge(caller, { method, params }, machine)
+      const action =
+        method === 'tool' ? toolAction(machine, params) : await this.describe(caller, machine.id, { method, params })
+      return await this.#row(caller, machine, action, position)
+    })
+    const denial = judgements.find(({ decision }) => decision === 'deny')
+    if (denial !== undefined) throw deniedByPolicy(denial)
+    const {
+      title,
+      reason,
+      requirement = ANYBODY,
+      expires_in_seconds: expiresInSeconds,
+      call_id: callId = null,
+    } = request
+    const { run_id: runId = null, agent_type: agentType = null, model = null } = request
+    const run = { runId, agentType, model }
+    const rule = judgements.find(({ decision }) => decision === 'ask')?.rule ?? 'caller'
+    return this.#create(caller, {
+      title,
+      reason,
+      rule,
+      judgements,
+      actions,
+      callId,
+      requirement,
+      expiresInSeconds,
+      run,
+    })
+  }
+
+  /** About one call. */
+  async ofCall(
+    caller: Caller,
+    { callId, operator }: Open,
+    { machine, judgement, action }: { machine: MachineRow; judgement: Judgement; action: ApprovableAction },
+  ): Promise<WholeApproval> {
+    const row = await this.#row(caller, machine, action, 0)
+    const { runId = null, agentType = null, model = null } = operator ?? {}
+    return this.#create(caller, {
+      title: `${textOf({ action })} on ${machine.name}`.slice(0, 256),
+      reason: judgement.reason,
+      rule: judgement.decision === 'ask' ? judgement.rule : 'caller',
+      judgements: [judgement],
+      actions: [row],
+      callId,
+      requirement: ANYBODY,
+      expiresInSeconds: CALL_EXPIRES_SECONDS,
+      run: { runId, agentType, model },
+    })
+  }
+
+  async #row(
+    caller: Caller,
+    machine: MachineRow,
+    action: ApprovableAction,
+    position: number,
+  ): Promise<Omit<ApprovalActionRow, 'approvalId'>> {
+    const effectId = action.method === 'effect.apply' ? action.params?.['effectId'] : undefined
+    const effect = typeof effectId === 'string' ? await this.#options.readEffect(caller, machine.id, effectId) : null
+    const digest = digestOf(action)
+    return {
+      position,
+      machineId: machine.id,
+      machineName: machine.name,
+      digest,
+      action,
+      effect,
+      state: 'waiting',
+      callId: null,
+      edited: null,
+    }
+  }
+
+  async #create(caller: Caller, draft: Draft): Promise<WholeApproval> {
+    const { store, bus } = this.#options
+    const people = await store.approvals.people(caller.fleetId)
+    const personId = caller.principal.actsForId ?? caller.principalId
+    const fourEyes = people.length >= 2
+    assertPossible(
+      draft.requirement,
+      people.filter(({ id }) => !fourEyes || id !== personId),
+    )
+    const worst = draft.judgements.reduce((one, other) => (rank(other) > rank(one) ? other : one))
+    const now = Date.now()
+    const id = newId('apr_')
+    const row: ApprovalRow = {
+      id,
+      fleetId: caller.fleetId,
+      state: 'pending',
+      title: draft.title,
+      reason: draft.reason,
+      danger: worst.danger,
+      dangerReason: worst.dangerReason,
+      rule: draft.rule,
+      requesterId: caller.principalId,
+      requesterName: caller.principal.name,
+      requesterKind: caller.principal.kind,
+      personId,
+      ...draft.run,
+      callId: draft.callId,
+      planDigest: planDigest(draft.actions.map(({ digest }) => digest)),
+      requirement: draft.requirement,
+      fourEyes,
+      deletes: draft.judgements.some(({ deletes }) => deletes),
+      editedBy: null,
+      editedFrom: null,
+      doNotRetry: false,
+      createdAt: new Date(now).toISOString(),
+      expiresAt: new Date(now + Math.min(draft.expiresInSeconds, MAX_APPROVAL_SECONDS) * 1000).toISOString(),
+      decidedAt: null,
+    }
+    const actions = draft.actions.map((action) => ({ ...action, approvalId: id }))
+    await store.approvals.create(row, actions)
+    await bus.publish({ type: 'approval-changed', fleetId: row.fleetId, approvalId: id })
+    return { row, actions, votes: [] }
+  }
+
+  /** What the machine says that this would do there. `words`: of its command, those that may name files. */
+  async describe(
+    caller: Caller,
+    machineId: string,
+    { method, params }: Pick<Open, 'method' | 'params'>,
+    words: readonly string[] = wordsOf(params),
+  ): Promise<ApprovableAction> {
+    return await this.#options.describe(caller, machineId, { method, params, words: [...words] })
+  }
+
+  /**
+   * Another version of its one action: with `changes` in its parameters, described by the machine and judged by the policy again. Of
+   * a command only the command and its directory change. Throws `policy_denied`, `validation`.
+   */
+  async edited(caller: Caller, { row, actions }: WholeApproval, changes: Record<string, unknown>): Promise<Edit> {
+    const [former, second] = actions
+    if (former === undefined || second !== undefined)
+      throw new CmdopError(
+        'unsupported',
+        'Only an approval of one action can be edited; deny it, and say what to change.',
+      )
+    const machine = await this.#options.store.machines.get(former.machineId)
+    if (machine === undefined) throw new CmdopError('not_found', 'The machine is not there any more.')
+    const { method } = former.action
+    const edited = method === 'exec' ? commandChanges(former.action, changes) : changes
+    const params = { ...paramsOf(former.action), ...edited }
+    const judgement = this.#options.judge(caller, { method, params }, machine)
+    if (judgement.decision === 'deny') throw deniedByPolicy(judgement)
+    const described =
+      method === 'tool' ? toolAction(machine, params) : await this.describe(caller, machine.id, { method, params })
+    const { environment, restrictions } = former.action
+    const action = { ...described, environment, restrictions }
+    const digest = digestOf(action)
+    return {
+      action: { ...former, action, digest, edited },
+      planDigest: planDigest([digest]),
+      from: row.editedFrom ?? textOf(former),
+      deletes: judgement.deletes,
+    }
+  }
+}
+
+/** What the call has to send, less its variables, which the relay does not know. */
+function paramsOf({ method, command, params, cwd }: ApprovableAction): Record<string, unknown> {
+  return method === 'exec' ? { command, cwd } : { ...params }
+}
+
+/** What carries directory and variables over in an operator's run stays in front. */
+function commandChanges(
+  { command: former }: ApprovableAction,
+  changes: Record<string, unknown>,
+): Record<string, unknown> {
+  const { command, cwd, ...others } = changes
+  const [other] = Object.keys(others)
+  if (other !== undefined)
+    throw new CmdopError('validation', `Of a command only \`command\` and \`cwd\` can be edited, not ${other}.`)
+  const carries = typeof former === 'string' && former.startsWith(CARRY_PREFIX)
+  const isPlain = typeof command === 'string' && !command.startsWith(CARRY_PREFIX)
+  return {
+    ...(command === undefined ? {} : { command: carries && isPlain ? `${CARRY_PREFIX}${command}` : command }),
+    ...(cwd === undefined ? {} : { cwd }),
+  }
+}
+
+async function inBatches<Item, Result>(
+  items: readonly Item[],
+  make: (item: Item, index: number) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = []
+  for (let start = 0; start < items.length; start += DESCRIBED_AT_ONCE) {
+    const batch = items.slice(start, start + DESCRIBED_AT_ONCE)
+    results.push(...(await Promise.all(batch.map((item, index) => make(item, start + index)))))
+  }
+  return results
+}
+
+function rank({ danger }: Judgement): number {
+  return ['low', 'medium', 'high', 'critical'].indexOf(danger)
+}
+
+function assertPossible(requirement: Requirement, people: readonly Person[]): void {
+  if (isMet(requirement, people)) return
+  const text = requirement.map(({ from, n }) => `${n} of ${from}`).join(' and ')
+  throw new CmdopError(
+    'validation',
+    `Nobody could approve this: the fleet has not enough people for ${text} beside who asks.`,
+  )
+}
+
+/** What the policy does not let anybody do. */
+export function deniedByPolicy({ rule, reason, permittedBy }: Judgement): CmdopError {
+  return new CmdopError('policy_denied', `The policy denies this (${rule}): ${reason} ${permittedBy}`.trim(), {
+    details: { rule, permittedBy },
+  })
+}

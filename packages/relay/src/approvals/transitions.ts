@@ -1,0 +1,178 @@
+import { type ApprovalState, CmdopError } from '@cmdop/protocol'
+import type {
+  ApprovalActionRow,
+  ApprovalChange,
+  ApprovalVoteRow,
+  Person,
+  WholeApproval,
+} from '../store/approval-store.ts'
+import { isMet } from './quorum.ts'
+
+/** Which state follows which; what is not here does not happen. `store.approvals.change` makes each a compare and set. */
+export const transitions: Readonly<Record<ApprovalState, readonly ApprovalState[]>> = {
+  pending: ['approved', 'denied', 'expired', 'void'],
+  approved: ['executing', 'denied', 'expired', 'void'],
+  executing: ['done', 'denied', 'expired', 'void'],
+  done: [],
+  denied: [],
+  expired: [],
+  void: [],
+}
+
+/** Whether it can still change. */
+export function isOpen(state: ApprovalState): boolean {
+  return transitions[state].length > 0
+}
+
+/** A person's answer. */
+export interface Answer {
+  readonly person: Person & { readonly name: string }
+  /** Of the plan that the person has looked at. */
+  readonly planDigest: string
+  readonly reason: string
+  readonly at: string
+  /** Everybody who may decide now: votes of others do not count. */
+  readonly people: readonly Person[]
+  /** What the person makes of it. */
+  readonly edited?: Edit | undefined
+}
+
+/** Another version of the one action. */
+export interface Edit {
+  readonly action: ApprovalActionRow
+  readonly planDigest: string
+  readonly from: string
+  readonly deletes: boolean
+}
+
+/** A vote for it; approved once everybody is there who has to be. Throws `conflict`, `permission`. The same again changes nothing. */
+export function approved(whole: WholeApproval, answer: Answer): ApprovalChange | undefined {
+  const { row, votes } = whole
+  const { person, planDigest, reason, at, people, edited } = answer
+  const isRepeated = votes.some(({ personId, vote }) => personId === person.id && vote === 'approve')
+  if (
+    isRepeated &&
+    edited === undefined &&
+    row.planDigest === planDigest &&
+    !['denied', 'void', 'expired'].includes(row.state)
+  )
+    return undefined
+  assertPending(whole, answer)
+  if (row.fourEyes && person.id === row.personId)
+    throw new CmdopError(
+      'permission',
+      'You asked for this, or it is asked on your behalf: somebody else has to approve it.',
+    )
+  const vote: ApprovalVoteRow = {
+    approvalId: row.id,
+    personId: person.id,
+    personName: person.name,
+    vote: 'approve',
+    reason,
+    at,
+  }
+  // Others have approved another version than this one.
+  const counted = [...(edited === undefined ? votes.filter(({ personId }) => personId !== person.id) : []), vote]
+  const voters = people.filter(({ id }) => counted.some(({ personId }) => personId === id))
+  const isEnough = isMet(
+    row.requirement,
+    voters.filter(({ id }) => !row.fourEyes || id !== row.personId),
+  )
+  return {
+    votes: counted,
+    ...(edited === undefined ? {} : { actions: [edited.action] }),
+    row: {
+      ...(isEnough ? { state: 'approved', decidedAt: at } : {}),
+      ...(edited === undefined
+        ? {}
+        : { planDigest: edited.planDigest, editedBy: person.id, editedFrom: edited.from, deletes: edited.deletes }),
+    },
+  }
+}
+
+/** A vote against it: one is enough, also after it was approved. Throws `conflict` once it is over. The same again changes nothing. */
+export function denied(
+  whole: WholeApproval,
+  { person, reason, at, doNotRetry }: Pick<Answer, 'person' | 'reason' | 'at'> & { doNotRetry: boolean },
+): ApprovalChange | undefined {
+  const { row, votes } = whole
+  if (row.state === 'denied' && votes.some(({ personId, vote }) => personId === person.id && vote === 'deny'))
+    return undefined
+  if (!isOpen(row.state)) throw over(row.state)
+  const vote: ApprovalVoteRow = {
+    approvalId: row.id,
+    personId: person.id,
+    personName: person.name,
+    vote: 'deny',
+    reason,
+    at,
+  }
+  return {
+    row: { state: 'denied', decidedAt: at, doNotRetry },
+    votes: [...votes.filter(({ personId }) => personId !== person.id), vote],
+  }
+}
+
+/** Withdrawn, or what it was for is over. Nothing changes once it is over itself. */
+export function withdrawn({ row }: WholeApproval, at: string): ApprovalChange | undefined {
+  return isOpen(row.state) ? { row: { state: 'void', decidedAt: at } } : undefined
+}
+
+/** Its time is over. What has begun is not touched; what has not, does not begin any more. */
+export function expired({ row }: WholeApproval, at: string): ApprovalChange | undefined {
+  return isOpen(row.state) && row.expiresAt <= at ? { row: { state: 'expired', decidedAt: at } } : undefined
+}
+
+/** A call uses one action of it; again only the same call, which the machine runs once. Throws `approval_void`. */
+export function used(
+  whole: WholeApproval,
+  { position, callId, requesterId, at }: { position: number; callId: string; requesterId: string; at: string },
+): ApprovalChange {
+  const { row, actions } = whole
+  if (row.requesterId !== requesterId) throw unusable('belongs to another requester')
+  if (row.state !== 'approved' && row.state !== 'executing') throw unusable(`is ${row.state}`)
+  if (row.expiresAt <= at) throw unusable('has expired')
+  const action = actions[position]
+  if (action === undefined) throw unusable('is for something else')
+  const isAgain = action.state === 'executing' && action.callId === callId
+  if (action.state !== 'waiting' && !isAgain) throw unusable('was used on this machine')
+  return { row: { state: 'executing' }, actions: replaced(actions, { ...action, state: 'executing', callId }) }
+}
+
+/** See {@link ended}. */
+export type HowEnded = 'done' | 'failed' | 'refused' | 'unused'
+
+/** How the call ended that used it. `refused`: the machine found that it is for something else; `unused`: nothing reached it. */
+export function ended(
+  { row, actions }: WholeApproval,
+  { position, callId, how, at }: { position: number; callId: string; how: HowEnded; at: string },
+): ApprovalChange | undefined {
+  const action = actions[position]
+  if (action?.callId !== callId || action.state !== 'executing') return undefined
+  if (how === 'unused') return { actions: replaced(actions, { ...action, state: 'waiting', callId: null }) }
+  const after = replaced(actions, { ...action, state: how === 'done' ? 'done' : 'failed' })
+  if (how === 'refused' && isOpen(row.state)) return { row: { state: 'void', decidedAt: at }, actions: after }
+  const isDone = row.state === 'executing' && after.every(({ state }) => state === 'done' || state === 'failed')
+  return { actions: after, ...(isDone ? { row: { state: 'done' as const } } : {}) }
+}
+
+function replaced(actions: readonly ApprovalActionRow[], action: ApprovalActionRow): ApprovalActionRow[] {
+  return actions.map((each) => (each.position === action.position ? action : each))
+}
+
+function assertPending({ row }: WholeApproval, { planDigest, at }: Pick<Answer, 'planDigest' | 'at'>): void {
+  if (row.state !== 'pending') throw over(row.state)
+  if (row.expiresAt <= at) throw over('expired')
+  if (row.planDigest !== planDigest)
+    throw new CmdopError('conflict', 'This is not what you have looked at: it was changed. Look at it again.')
+}
+
+function over(state: ApprovalState): CmdopError {
+  return new CmdopError('conflict', `The approval is ${state} already; your answer changes nothing.`, {
+    details: { state },
+  })
+}
+
+function unusable(why: string): CmdopError {
+  return new CmdopError('approval_void', `Nothing ran: the approval ${why}.`)
+}

@@ -1,0 +1,194 @@
+import {
+  ApprovalApprove,
+  ApprovalDeny,
+  ApprovalInfo,
+  ApprovalList,
+  ApprovalListQuery,
+  ApprovalRequest,
+  ApprovalWaitQuery,
+  CmdopError,
+  GrantInfo,
+  GrantList,
+  isMethodName,
+  isRestMethod,
+  methods,
+} from '@cmdop/protocol'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { grantView, summaryOf, viewOf } from '../../approvals/approval-view.ts'
+import type { Caller } from '../../auth/authenticate.ts'
+import { authorise } from '../../auth/authorise.ts'
+import { operatorOf } from '../../auth/operator-of.ts'
+import type { ApprovalCursor } from '../../store/approval-store.ts'
+import type { MachineRow } from '../../store/store.ts'
+import { audited } from '../audited.ts'
+import type { HttpContext } from '../context.ts'
+import { guard } from '../guard.ts'
+
+const ApprovalParams = z.object({ approval: z.string().min(1).max(64) })
+const GrantParams = z.object({ grant: z.string().min(1).max(64) })
+const Cursor = z.tuple([z.string().max(64), z.string().max(64)])
+
+/** Questions to people, their answers, and what they granted. */
+export function approvalRoutes(context: HttpContext): FastifyPluginAsyncZod {
+  const { store, approvals } = context
+  const { desk, questions, waits } = approvals
+  return async (app) => {
+    app.post(
+      '/api/approvals',
+      { schema: { summary: 'Ask people to approve a plan', body: ApprovalRequest, response: { 201: ApprovalInfo } } },
+      async (request, reply) => {
+        const asked = await audited(context, request, { action: 'approval.request' }, (caller) => {
+          const acting = request.body.run_id === undefined ? caller : operatorOf(caller)
+          return questions.ofPlan(acting, request.body, (machineId, method) => permitted(acting, machineId, method))
+        })
+        return reply.status(201).send(viewOf(asked))
+      },
+    )
+
+    app.get(
+      '/api/approvals',
+      {
+        schema: {
+          summary: 'Approvals of the fleet, the newest first',
+          querystring: ApprovalListQuery,
+          response: { 200: ApprovalList },
+        },
+      },
+      async (request) => {
+        const caller = await guard(store, request, 'approval.read')
+        const { limit, cursor, state, run_id: runId, machine_id: machineId } = request.query
+        const found = await store.approvals.list(caller.fleetId, {
+          limit: limit + 1,
+          ...(cursor === undefined ? {} : { after: parseCursor(cursor) }),
+          ...(state === undefined ? {} : { state }),
+          ...(runId === undefined ? {} : { runId }),
+          ...(machineId === undefined ? {} : { machineId }),
+        })
+        const items = found.slice(0, limit).map(summaryOf)
+        return { items, next_cursor: found.length > limit ? formatCursor(items.at(-1)) : null }
+      },
+    )
+
+    app.get(
+      '/api/approvals/:approval',
+      {
+        schema: {
+          summary: 'One approval, with exactly what would run; waits for the decision if asked to',
+          params: ApprovalParams,
+          querystring: ApprovalWaitQuery,
+          response: { 200: ApprovalInfo },
+        },
+      },
+      async (request) => {
+        const caller = await guard(store, request, 'approval.read')
+        return waits.ofFleet(caller.fleetId, request.params.approval, request.query.wait_seconds * 1000)
+      },
+    )
+
+    app.post(
+      '/api/approvals/:approval/approve',
+      {
+        schema: {
+          summary: 'Approve exactly what the plan digest is of, or an edited version',
+          params: ApprovalParams,
+          body: ApprovalApprove,
+          response: { 200: ApprovalInfo },
+        },
+      },
+      async (request) => {
+        const { plan_digest: planDigest, reason, edited, grant_seconds: grantSeconds } = request.body
+        const { approval } = request.params
+        const act = { action: 'approval.decide', digest: planDigest } as const
+        return viewOf(
+          await audited(context, request, act, (caller) =>
+            desk.approve(caller, approval, { planDigest, reason, edited, grantSeconds }),
+          ),
+        )
+      },
+    )
+
+    app.post(
+      '/api/approvals/:approval/deny',
+      {
+        schema: {
+          summary: 'Deny it; one is enough',
+          params: ApprovalParams,
+          body: ApprovalDeny,
+          response: { 200: ApprovalInfo },
+        },
+      },
+      async (request) => {
+        const { reason, do_not_retry: doNotRetry } = request.body
+        const { approval } = request.params
+        return viewOf(
+          await audited(context, request, { action: 'approval.decide' }, (caller) =>
+            desk.deny(caller, approval, { reason, doNotRetry }),
+          ),
+        )
+      },
+    )
+
+    app.post(
+      '/api/approvals/:approval/withdraw',
+      { schema: { summary: 'Take your own question back', params: ApprovalParams, response: { 200: ApprovalInfo } } },
+      async (request) =>
+        viewOf(
+          await audited(context, request, { action: 'approval.request' }, (caller) =>
+            desk.withdraw(caller, request.params.approval),
+          ),
+        ),
+    )
+
+    app.get(
+      '/api/grants',
+      { schema: { summary: 'What may be done again without asking', response: { 200: GrantList } } },
+      async (request) => {
+        const caller = await guard(store, request, 'approval.read')
+        return { items: (await store.approvals.grants.list(caller.fleetId)).map(grantView) }
+      },
+    )
+
+    app.delete(
+      '/api/grants/:grant',
+      { schema: { summary: 'End a grant at once', params: GrantParams, response: { 200: GrantInfo } } },
+      async (request) =>
+        audited(context, request, { action: 'grant.revoke' }, async (caller) => {
+          const { grant: grantId } = request.params
+          const grant = await store.approvals.grants.get(grantId)
+          if (grant === undefined || grant.fleetId !== caller.fleetId)
+            throw new CmdopError('not_found', 'There is no such grant in your fleet.')
+          await store.approvals.grants.revoke(grantId, new Date().toISOString())
+          return grantView((await store.approvals.grants.get(grantId)) ?? grant)
+        }),
+    )
+  }
+
+  /** The machine, if the requester may call this on it. */
+  async function permitted(caller: Caller, machineId: string, method: string): Promise<MachineRow> {
+    const machine = await store.machines.get(machineId)
+    if (method !== 'tool' && (!isMethodName(method) || isRestMethod(method)))
+      throw new CmdopError('validation', `Expected a method of machines or \`tool\`, got ${method}.`)
+    const action = isMethodName(method) ? methods[method].action : 'approval.request'
+    const decision = authorise(caller, action, machine?.disabledAt === null ? machine : undefined)
+    if (!decision.allowed || machine === undefined)
+      throw new CmdopError(
+        decision.allowed ? 'not_found' : decision.code,
+        decision.allowed ? 'There is no such machine in your fleet.' : decision.reason,
+      )
+    return machine
+  }
+}
+
+function formatCursor(last: { created_at: string; id: string } | undefined): string | null {
+  return last === undefined ? null : Buffer.from(JSON.stringify([last.created_at, last.id])).toString('base64url')
+}
+
+function parseCursor(text: string): ApprovalCursor {
+  try {
+    const [createdAt, id] = Cursor.parse(JSON.parse(Buffer.from(text, 'base64url').toString()))
+    return { createdAt, id }
+  } catch (cause) {
+    throw new CmdopError('validation', 'Expected cursor to be the next_cursor of an earlier answer.', { cause })
+  }
+}

@@ -1,0 +1,150 @@
+import type { ApprovableAction, ApprovalState, Danger, Requirement, ShownEffect } from '@cmdop/protocol'
+
+/** A question to people. */
+export interface ApprovalRow {
+  readonly id: string
+  readonly fleetId: string
+  readonly state: ApprovalState
+  readonly title: string
+  readonly reason: string
+  readonly danger: Danger
+  readonly dangerReason: string
+  /** The rule that asks, or `caller`. */
+  readonly rule: string
+  readonly requesterId: string
+  readonly requesterName: string
+  readonly requesterKind: string
+  /** The person behind the request: the requester, or whom it acts for. */
+  readonly personId: string
+  readonly runId: string | null
+  readonly agentType: string | null
+  readonly model: string | null
+  /** Of the one call that it is about. */
+  readonly callId: string | null
+  readonly planDigest: string
+  readonly requirement: Requirement
+  readonly fourEyes: boolean
+  /** Whether something is deleted, which no grant covers. */
+  readonly deletes: boolean
+  readonly editedBy: string | null
+  /** The command before it was edited. */
+  readonly editedFrom: string | null
+  readonly doNotRetry: boolean
+  readonly createdAt: string
+  readonly expiresAt: string
+  readonly decidedAt: string | null
+}
+
+/** What it is about, on one machine. */
+export interface ApprovalActionRow {
+  readonly approvalId: string
+  /** From 0. */
+  readonly position: number
+  readonly machineId: string
+  readonly machineName: string
+  readonly digest: string
+  readonly action: ApprovableAction
+  readonly effect: ShownEffect | null
+  readonly state: 'waiting' | 'executing' | 'done' | 'failed'
+  /** The call that uses it. */
+  readonly callId: string | null
+  /** Parameters that a person changed, as the call has to send them. */
+  readonly edited: Readonly<Record<string, unknown>> | null
+}
+
+/** A person's vote; the last one counts. */
+export interface ApprovalVoteRow {
+  readonly approvalId: string
+  readonly personId: string
+  readonly personName: string
+  readonly vote: 'approve' | 'deny'
+  readonly reason: string
+  readonly at: string
+}
+
+/** A person who may decide. */
+export interface Person {
+  readonly id: string
+  /** Its role, the lesser ones too, and its labels. */
+  readonly groups: readonly string[]
+}
+
+/** An approval with all that belongs to it. */
+export interface WholeApproval {
+  readonly row: ApprovalRow
+  readonly actions: readonly ApprovalActionRow[]
+  readonly votes: readonly ApprovalVoteRow[]
+}
+
+/** What a decision changes. `actions` and `votes` replace what is there. */
+export interface ApprovalChange {
+  readonly row?: Partial<ApprovalRow>
+  readonly actions?: readonly ApprovalActionRow[]
+  readonly votes?: readonly ApprovalVoteRow[]
+}
+
+/** The position after the last row of a page of approvals, the newest first, then by id. */
+export interface ApprovalCursor {
+  readonly createdAt: string
+  readonly id: string
+}
+
+/** What a person let a principal do again on a machine, exactly. */
+export interface GrantRow {
+  readonly id: string
+  readonly fleetId: string
+  readonly approvalId: string
+  readonly machineId: string
+  readonly digest: string
+  /** As a person reads it. */
+  readonly text: string
+  /** Words of the command that may name files, to describe it again. */
+  readonly words: readonly string[]
+  readonly grantedToId: string
+  readonly grantedById: string
+  readonly createdAt: string
+  readonly expiresAt: string
+  readonly revokedAt: string | null
+  readonly uses: number
+}
+
+/** The approvals and grants of all fleets. */
+export interface ApprovalStore {
+  /** Adds an approval with its actions, both or none. `conflict` when there is one of that id. */
+  create(row: ApprovalRow, actions: readonly ApprovalActionRow[]): Promise<void>
+  get(approvalId: string): Promise<WholeApproval | undefined>
+  /** The newest of this principal about this call. */
+  ofCall(requesterId: string, callId: string): Promise<ApprovalRow | undefined>
+  /** Of one fleet, the newest first, then by id; `after` continues. */
+  list(
+    fleetId: string,
+    page: { limit: number; after?: ApprovalCursor; state?: ApprovalState; runId?: string; machineId?: string },
+  ): Promise<(Omit<WholeApproval, 'actions'> & { actionCount: number })[]>
+  /**
+   * Compare and set: shows the approval as it is to `decide`, which says what changes, and nobody else changes it in between.
+   * What `decide` throws is thrown, and nothing is changed. The answer is the approval afterwards; undefined when there is none.
+   */
+  change(
+    approvalId: string,
+    decide: (approval: WholeApproval) => ApprovalChange | undefined,
+  ): Promise<WholeApproval | undefined>
+  /** Ids of what is pending or approved and whose time is over, or that belongs to this run. */
+  open(select: { expiredAt: string } | { runId: string }): Promise<string[]>
+  /** The people of a fleet who may decide. */
+  people(fleetId: string): Promise<Person[]>
+  readonly grants: GrantStore
+}
+
+/** The grants of all fleets. */
+export interface GrantStore {
+  create(grant: GrantRow): Promise<void>
+  get(grantId: string): Promise<GrantRow | undefined>
+  /** Of one fleet, the newest first; at most 500. */
+  list(fleetId: string): Promise<GrantRow[]>
+  /** Those in force at `now` of this principal on this machine; at most 100. */
+  inForce(principalId: string, machineId: string, now: string): Promise<GrantRow[]>
+  /** Counts a use; false when it is over or revoked. */
+  use(grantId: string, now: string): Promise<boolean>
+  /** False when it was revoked before. */
+  revoke(grantId: string, at: string): Promise<boolean>
+}

@@ -1,0 +1,225 @@
+import { ApprovableAction, Requirement, ShownEffect } from '@cmdop/protocol'
+import type { Selectable, Transaction } from 'kysely'
+import { z } from 'zod'
+import type {
+  ApprovalActionRow,
+  ApprovalChange,
+  ApprovalRow,
+  ApprovalStore,
+  ApprovalVoteRow,
+  WholeApproval,
+} from '../approval-store.ts'
+import { roles } from '../store.ts'
+import { createGrantStore } from './sql-grants.ts'
+import type { Database, Tables } from './tables.ts'
+
+/** Rows in one INSERT: far below what a statement has parameters. */
+const ADDED_AT_ONCE = 500
+
+/** {@link ApprovalStore} in SQL. */
+export function createApprovalStore(db: Database): ApprovalStore {
+  return {
+    create: async (row, actions) => {
+      await db.transaction().execute(async (transaction) => {
+        await transaction.insertInto('approvals').values(toTable(row)).execute()
+        await insertActions(transaction, actions)
+      })
+    },
+    get: async (approvalId) => await readWhole(db, approvalId),
+    ofCall: async (requesterId, callId) => {
+      const row = await db
+        .selectFrom('approvals')
+        .selectAll()
+        .where('requesterId', '=', requesterId)
+        .where('callId', '=', callId)
+        .orderBy('createdAt', 'desc')
+        .orderBy('id', 'desc')
+        .limit(1)
+        .executeTakeFirst()
+      return row === undefined ? undefined : fromTable(row)
+    },
+    list: async (fleetId, page) => await listApprovals(db, fleetId, page),
+    change: async (approvalId, decide) =>
+      await db.transaction().execute(async (transaction) => {
+        const whole = await readWhole(transaction, approvalId)
+        const change = whole === undefined ? undefined : decide(whole)
+        if (whole === undefined || change === undefined) return whole
+        await applyChange(transaction, approvalId, change)
+        return {
+          row: { ...whole.row, ...change.row },
+          actions: change.actions ?? whole.actions,
+          votes: change.votes ?? whole.votes,
+        }
+      }),
+    open: async (select) => {
+      const found = db.selectFrom('approvals').select('id')
+      const rows =
+        'runId' in select
+          ? found.where('runId', '=', select.runId).where('state', 'in', ['pending', 'approved', 'executing'])
+          : found.where('state', 'in', ['pending', 'approved', 'executing']).where('expiresAt', '<=', select.expiredAt)
+      return (await rows.limit(1000).execute()).map(({ id }) => id)
+    },
+    people: async (fleetId) => {
+      const rows = await db
+        .selectFrom('principals')
+        .select(['id', 'role'])
+        .where('fleetId', '=', fleetId)
+        .where('kind', '=', 'human')
+        .where('role', '!=', 'viewer')
+        .execute()
+      return rows.map(({ id, role }) => ({ id, groups: roles.slice(roles.indexOf(role)) }))
+    },
+    grants: createGrantStore(db),
+  }
+}
+
+async function readWhole(db: Database | Transaction<Tables>, approvalId: string): Promise<WholeApproval | undefined> {
+  const row = await db.selectFrom('approvals').selectAll().where('id', '=', approvalId).executeTakeFirst()
+  if (row === undefined) return undefined
+  const actions = await db
+    .selectFrom('approvalActions')
+    .selectAll()
+    .where('approvalId', '=', approvalId)
+    .orderBy('position')
+    .execute()
+  return { row: fromTable(row), actions: actions.map(actionFromTable), votes: await readVotes(db, [approvalId]) }
+}
+
+async function readVotes(db: Database | Transaction<Tables>, approvalIds: string[]): Promise<ApprovalVoteRow[]> {
+  if (approvalIds.length === 0) return []
+  return await db
+    .selectFrom('approvalVotes')
+    .selectAll()
+    .where('approvalId', 'in', approvalIds)
+    .orderBy('at')
+    .orderBy('personId')
+    .execute()
+}
+
+async function listApprovals(
+  db: Database,
+  fleetId: string,
+  { limit, after, state, runId, machineId }: Parameters<ApprovalStore['list']>[1],
+): ReturnType<ApprovalStore['list']> {
+  const rows = await db
+    .selectFrom('approvals')
+    .selectAll()
+    .select((eb) =>
+      eb
+        .selectFrom('approvalActions')
+        .select((count) => count.fn.countAll().as('actionCount'))
+        .whereRef('approvalActions.approvalId', '=', 'approvals.id')
+        .as('actionCount'),
+    )
+    .where('fleetId', '=', fleetId)
+    .$if(state !== undefined, (q) => q.where('state', '=', state ?? 'pending'))
+    .$if(runId !== undefined, (q) => q.where('runId', '=', runId ?? ''))
+    .$if(machineId !== undefined, (q) =>
+      q.where('id', 'in', (eb) =>
+        eb
+          .selectFrom('approvalActions')
+          .select('approvalId')
+          .where('machineId', '=', machineId ?? ''),
+      ),
+    )
+    .$if(after !== undefined, (q) =>
+      q.where((eb) =>
+        eb.or([
+          eb('createdAt', '<', after?.createdAt ?? ''),
+          eb.and([eb('createdAt', '=', after?.createdAt ?? ''), eb('id', '>', after?.id ?? '')]),
+        ]),
+      ),
+    )
+    .orderBy('createdAt', 'desc')
+    .orderBy('id')
+    .limit(limit)
+    .execute()
+  const votes = await readVotes(
+    db,
+    rows.map(({ id }) => id),
+  )
+  return rows.map(({ actionCount, ...row }) => ({
+    row: fromTable(row),
+    votes: votes.filter(({ approvalId }) => approvalId === row.id),
+    actionCount: Number(actionCount),
+  }))
+}
+
+async function applyChange(
+  transaction: Transaction<Tables>,
+  approvalId: string,
+  { row, actions, votes }: ApprovalChange,
+): Promise<void> {
+  if (row !== undefined) {
+    const set = changeToTable(row)
+    if (Object.keys(set).length > 0)
+      await transaction.updateTable('approvals').set(set).where('id', '=', approvalId).execute()
+  }
+  if (actions !== undefined) {
+    await transaction.deleteFrom('approvalActions').where('approvalId', '=', approvalId).execute()
+    await insertActions(transaction, actions)
+  }
+  if (votes !== undefined) {
+    await transaction.deleteFrom('approvalVotes').where('approvalId', '=', approvalId).execute()
+    if (votes.length > 0)
+      await transaction
+        .insertInto('approvalVotes')
+        .values([...votes])
+        .execute()
+  }
+}
+
+async function insertActions(transaction: Transaction<Tables>, actions: readonly ApprovalActionRow[]): Promise<void> {
+  for (let start = 0; start < actions.length; start += ADDED_AT_ONCE) {
+    const rows = actions.slice(start, start + ADDED_AT_ONCE).map(actionToTable)
+    await transaction.insertInto('approvalActions').values(rows).execute()
+  }
+}
+
+function toTable({ requirement, fourEyes, deletes, doNotRetry, ...row }: ApprovalRow): Tables['approvals'] {
+  return {
+    ...row,
+    requirement: JSON.stringify(requirement),
+    fourEyes: Number(fourEyes),
+    deletes: Number(deletes),
+    doNotRetry: Number(doNotRetry),
+  }
+}
+
+function changeToTable(change: Partial<ApprovalRow>): Partial<Tables['approvals']> {
+  const { requirement, fourEyes, deletes, doNotRetry, ...row } = change
+  return {
+    ...row,
+    ...(requirement === undefined ? {} : { requirement: JSON.stringify(requirement) }),
+    ...(fourEyes === undefined ? {} : { fourEyes: Number(fourEyes) }),
+    ...(deletes === undefined ? {} : { deletes: Number(deletes) }),
+    ...(doNotRetry === undefined ? {} : { doNotRetry: Number(doNotRetry) }),
+  }
+}
+
+function fromTable({ requirement, ...row }: Selectable<Tables['approvals']>): ApprovalRow {
+  return {
+    ...row,
+    requirement: Requirement.parse(JSON.parse(requirement)),
+    fourEyes: row.fourEyes === 1,
+    deletes: row.deletes === 1,
+    doNotRetry: row.doNotRetry === 1,
+  }
+}
+
+function actionToTable({ action, effect, edited, ...row }: ApprovalActionRow): Tables['approvalActions'] {
+  return { ...row, action: JSON.stringify(action), effect: textOrNull(effect), edited: textOrNull(edited) }
+}
+
+function actionFromTable({ action, effect, edited, ...row }: Selectable<Tables['approvalActions']>): ApprovalActionRow {
+  return {
+    ...row,
+    action: ApprovableAction.parse(JSON.parse(action)),
+    effect: effect === null ? null : ShownEffect.parse(JSON.parse(effect)),
+    edited: edited === null ? null : z.record(z.string(), z.unknown()).parse(JSON.parse(edited)),
+  }
+}
+
+function textOrNull(value: unknown): string | null {
+  return value === null ? null : JSON.stringify(value)
+}

@@ -1,0 +1,61 @@
+import { z } from 'zod'
+import type { Selectable } from 'kysely'
+import type { GrantRow, GrantStore } from '../approval-store.ts'
+import type { Database, Tables } from './tables.ts'
+
+const Words = z.array(z.string())
+
+/** {@link GrantStore} in SQL. */
+export function createGrantStore(db: Database): GrantStore {
+  return {
+    create: async ({ words, ...grant }) => {
+      await db
+        .insertInto('grants')
+        .values({ ...grant, words: JSON.stringify(words) })
+        .execute()
+    },
+    get: async (grantId) => {
+      const row = await db.selectFrom('grants').selectAll().where('id', '=', grantId).executeTakeFirst()
+      return row === undefined ? undefined : fromTable(row)
+    },
+    list: async (fleetId) => {
+      const newest = db.selectFrom('grants').selectAll().where('fleetId', '=', fleetId).orderBy('createdAt', 'desc')
+      return (await newest.orderBy('id').limit(500).execute()).map(fromTable)
+    },
+    inForce: async (principalId, machineId, now) => {
+      const rows = await db
+        .selectFrom('grants')
+        .selectAll()
+        .where('grantedToId', '=', principalId)
+        .where('machineId', '=', machineId)
+        .where('expiresAt', '>', now)
+        .where('revokedAt', 'is', null)
+        .limit(100)
+        .execute()
+      return rows.map(fromTable)
+    },
+    use: async (grantId, now) => {
+      const { numUpdatedRows } = await db
+        .updateTable('grants')
+        .set((eb) => ({ uses: eb('uses', '+', 1) }))
+        .where('id', '=', grantId)
+        .where('expiresAt', '>', now)
+        .where('revokedAt', 'is', null)
+        .executeTakeFirst()
+      return numUpdatedRows === 1n
+    },
+    revoke: async (grantId, at) => {
+      const { numUpdatedRows } = await db
+        .updateTable('grants')
+        .set({ revokedAt: at })
+        .where('id', '=', grantId)
+        .where('revokedAt', 'is', null)
+        .executeTakeFirst()
+      return numUpdatedRows === 1n
+    },
+  }
+}
+
+function fromTable({ words, ...row }: Selectable<Tables['grants']>): GrantRow {
+  return { ...row, words: Words.parse(JSON.parse(words)) }
+}
