@@ -79,11 +79,18 @@ test('the OpenAPI document is of version 3.1, and names every path with its answ
   const ofOperator = ['active_session', 'ask', 'ask/{call}', 'confirm', 'messages', 'pin', 'spend']
   expect(Object.keys(document.paths).sort()).toEqual([
     ...ofOperator.map((path) => `/api/admin/machines/{machine}/${path}`),
+    '/api/approvals',
+    '/api/approvals/{approval}',
+    '/api/approvals/{approval}/approve',
+    '/api/approvals/{approval}/deny',
+    '/api/approvals/{approval}/withdraw',
     '/api/channel-tickets',
     '/api/enroll',
     '/api/enrollment-tokens',
     '/api/fleets/{fleet}/api-keys',
     '/api/fleets/{fleet}/api-keys/{key}',
+    '/api/grants',
+    '/api/grants/{grant}',
     '/api/machines',
     '/api/machines/resolve',
     '/api/machines/{machine}',

@@ -45,8 +45,8 @@ export interface ApprovalOptions {
   wait?: boolean | undefined
   /** An approval of a plan that the call is part of. */
   approvalId?: string | undefined
-  /** Told when a person is asked, and when one has decided. */
-  onApproval?: ((notice: CallApproval) => void) | undefined
+  /** Told when a person is asked, and when one has decided; the call goes on once what it returns has resolved. */
+  onApproval?: ((notice: CallApproval) => void | Promise<void>) | undefined
 }
 
 /** Where a call waits for people. */

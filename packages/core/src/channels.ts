@@ -42,6 +42,22 @@ const RETRY_WAIT_MS = 500
 /** Milliseconds in which a machine answers at first that has to start a sandbox, where `timeoutMs` is less. */
 const SANDBOX_START_MS = 60_000
 
+/** What holds for many calls. */
+export type CallDefaults = Pick<MachineCall, 'approval' | 'operator'>
+
+/** The connection, and what is known of it. */
+interface Line {
+  connection: Promise<Connection> | undefined
+  dialling: Promise<Connection> | undefined
+  /** A relay that was there once is worth another try; one that never was is not. */
+  wasConnected: boolean
+  readonly closing: AbortController
+}
+
+function newLine(): Line {
+  return { connection: undefined, dialling: undefined, wasConnected: false, closing: new AbortController() }
+}
+
 /** What calls need beside the connection. */
 interface ChannelPorts {
   readonly approvals: ApprovalWaits
@@ -53,42 +69,57 @@ export class Channels {
   readonly #settings: ClientSettings
   readonly #platform: Platform
   readonly #rest: RestClient
-  #connection: Promise<Connection> | undefined
-  #dialling: Promise<Connection> | undefined
-  /** A relay that was there once is worth another try; one that never was is not. */
-  #wasConnected = false
-  readonly #closing = new AbortController()
-  readonly #approvals: ApprovalWaits
+  readonly #line: Line
+  readonly #ports: ChannelPorts
+  readonly #defaults: CallDefaults
   /** The platform's hash, where it has one. */
   readonly createSha256: (() => Sha256Hash) | undefined
   /** Where runs on its machines are written down. */
   readonly runs: RunJournals | undefined
 
-  constructor(settings: ClientSettings, platform: Platform, rest: RestClient, { approvals, runs }: ChannelPorts) {
+  constructor(
+    settings: ClientSettings,
+    platform: Platform,
+    rest: RestClient,
+    { line = newLine(), defaults = {}, ...ports }: ChannelPorts & { line?: Line; defaults?: CallDefaults },
+  ) {
     this.#settings = settings
     this.#platform = platform
     this.#rest = rest
     this.createSha256 = platform.createSha256
-    this.#approvals = approvals
-    this.runs = runs
+    this.#ports = ports
+    this.#line = line
+    this.#defaults = defaults
+    this.runs = ports.runs
+  }
+
+  /** The same connection, for calls that have this unless they say otherwise. */
+  with(defaults: CallDefaults): Channels {
+    return new Channels(this.#settings, this.#platform, this.#rest, {
+      ...this.#ports,
+      line: this.#line,
+      defaults: { ...this.#defaults, ...defaults },
+    })
   }
 
   /**
    * A channel that the machine has accepted; `prepare` sees it before anything can arrive on it. Where a person has to approve the
    * call, it waits for that if it may. Throws what it was refused with, or `timeout` without a first answer.
    */
-  async open(call: MachineCall, prepare?: (channel: Channel) => void): Promise<Channel> {
+  async open(asked: MachineCall, prepare?: (channel: Channel) => void): Promise<Channel> {
+    const { approval: usual, operator } = this.#defaults
+    const call = { ...asked, operator: asked.operator ?? operator, approval: { ...usual, ...asked.approval } }
     try {
       return await this.#open(call, prepare)
     } catch (error) {
       const required = requiredApproval(error)
-      const { approval = {}, params } = call
+      const { approval, params } = call
       if (required === undefined) throw error
       const told = { ...required, state: 'pending' as const, by: [], edited: null }
-      approval.onApproval?.(told)
+      await approval.onApproval?.(told)
       if (!(approval.wait ?? this.#settings.waitForApproval)) throw error
       const info = await this.#decided(required.approvalId, call)
-      approval.onApproval?.(noticeOf(info))
+      await approval.onApproval?.(noticeOf(info))
       if (info.state === 'denied' || info.state === 'expired' || info.state === 'void') throw deniedError(info)
       // A person's version of it runs instead: nothing else hashes to what was approved.
       const edited = noticeOf(info).edited ?? {}
@@ -98,11 +129,11 @@ export class Channels {
 
   /** Whoever gives up waiting takes the question back. */
   async #decided(approvalId: string, { callId, signal }: MachineCall): Promise<ApprovalInfo> {
-    const stop = AbortSignal.any([this.#closing.signal, ...(signal === undefined ? [] : [signal])])
+    const stop = AbortSignal.any([this.#line.closing.signal, ...(signal === undefined ? [] : [signal])])
     try {
-      return await abortable(this.#approvals.decided(approvalId, { callId, signal: stop }), stop)
+      return await abortable(this.#ports.approvals.decided(approvalId, { callId, signal: stop }), stop)
     } catch (error) {
-      if (stop.aborted) await this.#approvals.withdraw(approvalId).catch(() => {})
+      if (stop.aborted) await this.#ports.approvals.withdraw(approvalId).catch(() => {})
       throw error
     }
   }
@@ -137,7 +168,7 @@ export class Channels {
         return await this.#within(channel, readAnswer(channel), call)
       } catch (error) {
         const again = error instanceof CmdopError && error.code === 'connection' && methods[call.method].repeatable
-        if (!again || this.#closing.signal.aborted || !this.#wasConnected || Date.now() + RETRY_WAIT_MS > end)
+        if (!again || this.#line.closing.signal.aborted || !this.#line.wasConnected || Date.now() + RETRY_WAIT_MS > end)
           throw error
         await wait(Math.random() * RETRY_WAIT_MS, call.signal)
       }
@@ -146,24 +177,24 @@ export class Channels {
 
   /** The live connection. Throws `connection`, `timeout` or what the relay refuses it with. */
   async connect(): Promise<Connection> {
-    if (this.#closing.signal.aborted) throw new CmdopError('cancelled', 'The client was closed.')
-    const known = await this.#connection?.catch(() => undefined)
+    if (this.#line.closing.signal.aborted) throw new CmdopError('cancelled', 'The client was closed.')
+    const known = await this.#line.connection?.catch(() => undefined)
     if (known !== undefined && !known.isClosed) return known
     // Whoever comes first dials; the others wait for that one.
-    if (this.#dialling === undefined) {
-      this.#dialling = this.#dial().finally(() => {
-        this.#dialling = undefined
+    if (this.#line.dialling === undefined) {
+      this.#line.dialling = this.#dial().finally(() => {
+        this.#line.dialling = undefined
       })
-      this.#connection = this.#dialling
-      this.#connection.catch(() => {})
+      this.#line.connection = this.#line.dialling
+      this.#line.connection.catch(() => {})
     }
-    return this.#dialling
+    return this.#line.dialling
   }
 
   /** Ends every channel, cancelling what runs on it, and the connection. Idempotent. */
   async close(): Promise<void> {
-    this.#closing.abort(new CmdopError('cancelled', 'The client was closed.'))
-    const connection = await this.#connection?.catch(() => undefined)
+    this.#line.closing.abort(new CmdopError('cancelled', 'The client was closed.'))
+    const connection = await this.#line.connection?.catch(() => undefined)
     // Said for each command, because a connection that merely ends leaves them running for a while.
     connection?.resetAll(new CmdopError('cancelled', 'The client was closed.'))
     connection?.close()
@@ -174,7 +205,7 @@ export class Channels {
     const late = new AbortController()
     const timer = setTimeout(() => late.abort(notAnswered(timeoutMs)), timeoutMs)
     try {
-      return await this.#handshake(AbortSignal.any([late.signal, this.#closing.signal]))
+      return await this.#handshake(AbortSignal.any([late.signal, this.#line.closing.signal]))
     } finally {
       clearTimeout(timer)
     }
@@ -201,7 +232,7 @@ export class Channels {
       // From here on the connection has an owner, who ends its commands before it.
       signal.removeEventListener('abort', stop)
     }
-    this.#wasConnected = true
+    this.#line.wasConnected = true
     return connection
   }
 

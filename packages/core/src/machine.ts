@@ -33,6 +33,8 @@ export interface Machine {
    * the machine remembers). Absent where nothing is remembered.
    */
   execResult?(callId: string, options?: { signal?: AbortSignal | undefined }): Promise<ExecResult>
+  /** The same machine for calls that are an operator's, or that deal with approvals in one way. Absent where nobody decides. */
+  as?(calls: { readonly operator?: Operator | undefined; readonly approval?: ApprovalOptions | undefined }): Machine
   /** Where runs on this machine are written down; undefined where there is no relay. */
   readonly runs?: RunJournals | undefined
   /** Reads what the machine says of itself. */

@@ -1,6 +1,6 @@
 import { Facts, MachineCapabilities, type MachineSummary, type MethodName } from '@cmdop/protocol'
 import { newCallId, parseAnswer, parseJson } from './answers.ts'
-import type { Channels } from './channels.ts'
+import type { CallDefaults, Channels } from './channels.ts'
 import type { MachineEffects } from './effects.ts'
 import { askExecResult } from './exec-result.ts'
 import { RemoteExecution } from './execution.ts'
@@ -32,6 +32,10 @@ export class RemoteMachine implements Machine {
     this.runs = channels.runs
     this.files = files ?? new RemoteFiles(new FileCalls(channels, this.id))
     this.sessions = new RemoteSessions(channels, this.id, this.files)
+  }
+
+  as(calls: CallDefaults): Machine {
+    return new RemoteMachine(this.#channels.with(calls), this)
   }
 
   exec(command: string | readonly string[], options: ExecOptions = {}): Execution {

@@ -29,6 +29,7 @@ describe('a setting', () => {
     expect(resolveSettings({ baseUrl: url }, from({ CMDOP_TOKEN: '', CMDOP_TIMEOUT_MS: '' }))).toMatchObject({
       token: undefined,
       timeoutMs: DEFAULT_TIMEOUT_MS,
+      waitForApproval: false,
     })
   })
 
@@ -48,6 +49,7 @@ describe('a setting', () => {
       apiBaseUrl: 'https://platform.example',
       fleetId: 'flt_one',
       timeoutMs: 1500,
+      waitForApproval: false,
     })
     expect(resolveSettings({ baseUrl: url }, none)).toMatchObject({ apiBaseUrl: url, timeoutMs: 30_000 })
   })

@@ -54,6 +54,9 @@ const failuresOfTheCall = new Set<ErrorCode>([
   'input_overflow',
   'restriction_violated',
   'effect_conflict',
+  'approval_denied',
+  'approval_void',
+  'policy_denied',
 ])
 
 /** What became of a call whose tool threw. `aborted`: the run was stopped meanwhile. */

@@ -20,6 +20,8 @@ export interface PermittedCall {
   readonly digest: () => string
   /** Said to the model before the result, where a person changed the call. */
   readonly note: string | undefined
+  /** Whether a person has to approve what the machine is asked to do. */
+  readonly ask?: boolean | undefined
 }
 
 /** What an approval is bound to: machine, tool and input, and nothing else. */
@@ -54,6 +56,7 @@ export async function* passGate(
       return digest()
     },
     readOnly: tool.readOnly,
+    byMachine: tool.byMachine === true,
     needsApproval: (await tool.needsApproval?.(input)) ?? false,
     tainted: state.tainted,
   }
@@ -114,11 +117,12 @@ async function allowed(
   decision: Extract<GateDecision, { decision: 'allow' }>,
   { tool, input, digest, machineId }: { tool: Tool; input: unknown; digest: () => string; machineId: string },
 ): Promise<PermittedCall | CallEnd> {
-  if (decision.input === undefined) return { permitted: true, input, digest, note: undefined }
+  const { ask } = decision
+  if (decision.input === undefined) return { permitted: true, input, digest, note: undefined, ask }
   try {
     const edited = await tool.parse(decision.input)
     const digest = (): string => callDigest(machineId, tool.name, edited)
-    return { permitted: true, input: edited, digest, note: editNote(edited) }
+    return { permitted: true, input: edited, digest, note: editNote(edited), ask }
   } catch (error) {
     return failedCall(`Not executed: a person changed the input of this call, and it does not fit. ${String(error)}`)
   }
@@ -129,9 +133,10 @@ export function editNote(edited: unknown): string {
   return `A person changed the input of this call before it ran, to: ${JSON.stringify(edited)}`
 }
 
-function denied(
+/** The end of a call that was denied, by the gate or by the relay. */
+export function denied(
   { rule, reason, remedy }: Extract<GateDecision, { decision: 'deny' }>,
-  { toolCallId, tool, input, digest }: GateRequest,
+  { toolCallId, tool, input, digest }: Pick<GateRequest, 'toolCallId' | 'tool' | 'input' | 'digest'>,
   { state, denials, task }: CallContext,
 ): CallEnd {
   const shown = task.redactor.value(input)
@@ -154,9 +159,10 @@ function repeated(former: Denial, { denials }: CallContext): CallEnd {
   return { ...end, fatal }
 }
 
-function pending(
-  { approvalId, expiresAt }: Extract<GateDecision, { decision: 'pending' }>,
-  { toolCallId }: GateRequest,
+/** The end of a call, for now, that a person has not decided about. */
+export function pending(
+  { approvalId, expiresAt }: Pick<Extract<GateDecision, { decision: 'pending' }>, 'approvalId' | 'expiresAt'>,
+  { toolCallId }: Pick<GateRequest, 'toolCallId'>,
   { state }: CallContext,
 ): CallEnd {
   state.approvals.push({ approvalId, toolCallId, expiresAt: expiresAt ?? null })

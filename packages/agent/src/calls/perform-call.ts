@@ -1,4 +1,4 @@
-import { isCmdopError } from '@cmdop/protocol'
+import { CmdopError, isCmdopError } from '@cmdop/protocol'
 import type { ModelMessage } from 'ai'
 import { suspicionsIn } from '../context/suspicion.ts'
 import { cutMark } from '../journal/bounded-fact.ts'
@@ -15,7 +15,8 @@ import type { Tool, ToolOutcome } from '../tools/tool.ts'
 import type { CallContext } from './call-context.ts'
 import { type CallEnd, failedCall, thrownCall } from './call-end.ts'
 import { enterLane } from './lanes.ts'
-import { type PermittedCall, passGate } from './pass-gate.ts'
+import { CallApprovals, refusalOf } from './approval-desk.ts'
+import { denied, editNote, pending, type PermittedCall, passGate } from './pass-gate.ts'
 import { comparePast, inDoubt, passedBefore, recall } from './past-call.ts'
 import { recordedOutput } from './recorded-output.ts'
 
@@ -207,7 +208,13 @@ async function* runPermitted(
     env,
   } = task
   const waits = !tool.readOnly && tool.usesMachine !== false
-  using _ = waits ? await enterLane(id, tool.sharesMachine?.(passed.input) === true, signal) : undefined
+  const turn = () => enterLane(id, tool.sharesMachine?.(passed.input) === true, signal)
+  using lane = new Turn(waits ? await turn() : undefined)
+  // Whoever waits for a person lets others work on the machine meanwhile.
+  const approvals = new CallApprovals(
+    { ask: passed.ask, wait: task.waitsForApproval },
+    { waits: () => lane.leave(), goesOn: async () => lane.take(waits ? await turn() : undefined) },
+  )
   const { input, digest } = passed
   const { label, past } = place
   const { toolCallId } = call
@@ -225,16 +232,80 @@ async function* runPermitted(
   try {
     const { machine } = workplace
     const messages = () => answered(state.messages)
-    const shared = { machine, workplace, fence, signal, limitBytes, redactor, shelf, label, env, toolCallId, messages }
+    const { options: approval } = approvals
+    const asked = machine.as?.({ approval })
+    if (passed.ask === true && asked === undefined && tool.name !== 'run_command') throw cannotAsk(tool)
+    const shared = {
+      machine: asked ?? machine,
+      approval,
+      workplace,
+      fence,
+      signal,
+      limitBytes,
+      redactor,
+      shelf,
+      label,
+      env,
+      toolCallId,
+      messages,
+    }
     const running = tool.run(input, { ...shared, callId, startedAt })
-    const outcome: ToolOutcome = yield* chunks(running, { tool: tool.name, toolCallId, signal }, place)
-    return { ...outcome, outcome: outcome.failed ? 'error' : 'done' }
+    const outcome: ToolOutcome = yield* chunks(running, { tool: tool.name, toolCallId, signal, approvals }, place)
+    return edited({ ...outcome, outcome: outcome.failed ? 'error' : 'done' }, approvals.editedInput(input))
   } catch (error) {
+    yield* approvalEvents(approvals, { tool: tool.name, toolCallId })
+    const refusal = refusalOf(error)
+    const about = { toolCallId, tool: tool.name, input, digest: digest() }
+    if (refusal?.decision === 'deny') return denied(refusal, about, context)
+    if (refusal?.decision === 'pending') return pending(refusal, about, context)
     workplace.effects.addOf(error)
     const end = thrownCall(error, tool, signal)
     const refused = refusedEffectOf(error)
     return refused === undefined || end.fatal !== undefined ? end : { ...end, text: refusedText(refused, fence) }
   }
+}
+
+/** The place in the lane of a machine, which a call may give up for a while. */
+class Turn implements Disposable {
+  #lane: Disposable | undefined
+
+  constructor(lane: Disposable | undefined) {
+    this.#lane = lane
+  }
+
+  leave(): void {
+    this.#lane?.[Symbol.dispose]()
+    this.#lane = undefined
+  }
+
+  take(lane: Disposable | undefined): void {
+    this.leave()
+    this.#lane = lane
+  }
+
+  [Symbol.dispose](): void {
+    this.leave()
+  }
+}
+
+/** Tells the model, before the result, what a person made of the call. */
+function edited(end: CallEnd, input: unknown): CallEnd {
+  return input === undefined ? end : { ...end, text: `${editNote(input)}\n${end.text}`, executedInput: input }
+}
+
+/** Fails closed: what nobody can be asked about is not done. */
+function cannotAsk({ name }: Tool): CmdopError {
+  return new CmdopError(
+    'permission',
+    `${name} cannot be approved by a person here; use run_command, which can. Nothing was done.`,
+  )
+}
+
+function* approvalEvents(
+  approvals: CallApprovals,
+  call: { readonly tool: string; readonly toolCallId: string },
+): Generator<ProgressEvent, void, void> {
+  for (const notice of approvals.take()) yield { type: 'approval', ...call, ...notice }
 }
 
 /** The conversation before the model's last turn. */
@@ -249,17 +320,30 @@ const CONFIRM_WITHIN_MS = 5_000
 /** Output of a tool as events. Leaving ends the tool. A tool that goes on after its run was stopped is left. */
 async function* chunks(
   running: ReturnType<Tool['run']>,
-  { signal, ...call }: { readonly tool: string; readonly toolCallId: string; readonly signal: AbortSignal },
+  {
+    signal,
+    approvals,
+    ...call
+  }: {
+    readonly tool: string
+    readonly toolCallId: string
+    readonly signal: AbortSignal
+    readonly approvals: CallApprovals
+  },
   { within }: CallPlace,
 ): AsyncGenerator<ProgressEvent, ToolOutcome, void> {
   let ended = false
   using late = lateSignal(signal, CONFIRM_WITHIN_MS)
   try {
     for (;;) {
-      const { done, value } = await unlessAborted(
-        within(() => running.next()),
-        late.signal,
-      )
+      const next = within(() => running.next())
+      for (;;) {
+        const news = approvals.news.then(() => undefined)
+        const came = await unlessAborted(Promise.race([next, news]), late.signal)
+        yield* approvalEvents(approvals, call)
+        if (came !== undefined) break
+      }
+      const { done, value } = await next
       if (done === true) {
         ended = true
         return value

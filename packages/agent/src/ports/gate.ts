@@ -19,6 +19,8 @@ export interface GateRequest {
   readonly digest: string
   /** Whether the tool is declared to change nothing. */
   readonly readOnly: boolean
+  /** Whether the machine does it, so that the relay and the machine can hold it to an approval. */
+  readonly byMachine: boolean
   /** Whether the tool itself asks for a person (`needsApproval` of an AI SDK tool). */
   readonly needsApproval: boolean
   /** Whether the run has read data that looks like instructions; a policy may be stricter then. */
@@ -55,6 +57,8 @@ export type GateDecision =
       readonly rule?: string | undefined
       /** A person's version of the input; it is checked again, runs instead, and the model is told. */
       readonly input?: unknown
+      /** The relay has to ask a person before the machine does it; only where {@link GateRequest.byMachine}. */
+      readonly ask?: boolean | undefined
     }
   | {
       readonly decision: 'deny'
@@ -94,7 +98,8 @@ export function bothGates(outer: Gate, inner: Gate): Gate {
       // An edit makes it another call, which the inner gate has to see as it would run, and cannot.
       if (first.input !== undefined) return deniedEdit
       const { digest } = request
-      return inner.decide({ ...request, digest, needsApproval: false }, context)
+      const second = await inner.decide({ ...request, digest, needsApproval: false }, context)
+      return second.decision === 'allow' && first.ask === true ? { ...second, ask: true } : second
     },
   }
 }

@@ -133,7 +133,8 @@ export async function* runEvents<Output>(
   task.journal.stopWith(stop.signal)
   const prompt = task.redactor.text(task.prompt)
   const { runId } = state
-  const workplace = createWorkplace(task.machine, {
+  const operator = { runId, agentType: type.name, model: `${source.identity.provider}:${source.identity.id}` }
+  const workplace = createWorkplace(task.machine.as?.({ operator }) ?? task.machine, {
     prompt,
     runId,
     restrictions: task.restrictions,

@@ -12,6 +12,7 @@ const Input = z.object({
 export function askMachine(asker: MachineAsker): Tool {
   return defineTool({
     name: 'ask_machine',
+    byMachine: false,
     description: 'Gives a task to the operator that works on another machine, and shows its answer.',
     input: Input,
     run: async ({ machine, prompt }, { signal, fence, limitBytes, redactor, shelf, label }) => {

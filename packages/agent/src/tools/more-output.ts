@@ -13,6 +13,7 @@ const Input = z.object({
 /** Shows a part of an earlier output that was cut. */
 export const moreOutput = defineTool({
   name: 'more_output',
+  byMachine: false,
   description: 'Shows another part of the output of an earlier call that was cut. Nothing runs again.',
   input: Input,
   readOnly: true,

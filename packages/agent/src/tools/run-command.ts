@@ -56,6 +56,7 @@ function commandTool(input: typeof carrying) {
         readOnly,
         callId: context.callId,
         startedAt: context.startedAt,
+        approval: context.approval,
         deadlineMs: Math.ceil(timeoutSeconds * 1000),
         ...(cwd === undefined ? {} : { cwd }),
         ...(Object.keys(context.env).length === 0 ? {} : { env: { ...context.env } }),

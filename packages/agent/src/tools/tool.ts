@@ -1,4 +1,4 @@
-import type { Machine } from '@cmdop/core'
+import type { ApprovalOptions, Machine } from '@cmdop/core'
 import { CmdopError, type ErrorCode } from '@cmdop/protocol'
 import type { ModelMessage } from 'ai'
 import * as z from 'zod/v4'
@@ -18,6 +18,8 @@ export interface ToolContext {
   readonly signal: AbortSignal
   /** Most bytes of output this call may show to the model. */
   readonly limitBytes: number
+  /** How the machine is asked where a person has to approve what it does. */
+  readonly approval: ApprovalOptions
   /** Cuts secrets out. Texts and values a tool gives are cleaned once more by the loop. */
   readonly redactor: Redactor
   /** Keeps output for `more_output`. */
@@ -65,6 +67,8 @@ export interface Tool {
   readonly sharesMachine?: ((input: unknown) => boolean) | undefined
   /** False: it does not work on the machine, and need not wait for what runs there. */
   readonly usesMachine?: false
+  /** The machine does it, by calls that the relay decides about. */
+  readonly byMachine?: true
   /** Whether it finds out by itself what became of a call that was in flight. One that does not is never made again, unless it only reads. */
   readonly recovers?: true
   /** Whether a call asks for a person. */
@@ -83,6 +87,8 @@ interface ToolDefinition<Input> {
   readonly readOnly?: boolean
   readonly sharesMachine?: (input: Input) => boolean
   readonly recovers?: true
+  /** Default true. */
+  readonly byMachine?: false
   readonly run: (
     input: Input,
     context: ToolContext,
@@ -91,13 +97,14 @@ interface ToolDefinition<Input> {
 
 /** A tool from its Zod schema: the schema is what the model sees, and what its input is judged by. */
 export function defineTool<Input>(definition: ToolDefinition<Input>): Tool {
-  const { name, description, input: schema, readOnly = false, sharesMachine, recovers, run } = definition
+  const { name, description, input: schema, readOnly = false, sharesMachine, recovers, byMachine, run } = definition
   const { $schema: _, ...inputSchema } = z.toJSONSchema(schema, { target: 'draft-7', io: 'input' })
   return {
     name,
     description,
     inputSchema,
     readOnly,
+    ...(byMachine === undefined ? { byMachine: true } : {}),
     ...(recovers === undefined ? {} : { recovers }),
     ...(sharesMachine === undefined ? {} : { sharesMachine: (input) => sharesMachine(input as Input) }),
     parse: (input) => {

@@ -150,14 +150,14 @@ export class ApprovalDesk {
   ): Promise<ApprovalActionRow> {
     const here = actions.filter(({ machineId }) => machineId === target)
     const [only, second] = here
-    if (only === undefined) throw void_('is for another machine')
+    if (only === undefined) throw unusable('is for another machine')
     if (second === undefined) return only
     for (const action of here) {
       const { words } = action.action
       const described = await this.#options.questions.describe(caller, target, { method, params }, words)
       if (digestOf(described) === action.digest) return action
     }
-    throw void_('is for something else than this')
+    throw unusable('is for something else than this')
   }
 
   #admitted(
@@ -290,6 +290,6 @@ function required({ row }: WholeApproval): CmdopError {
   )
 }
 
-function void_(why: string): CmdopError {
+function unusable(why: string): CmdopError {
   return new CmdopError('approval_void', `Nothing ran: the approval ${why}.`)
 }

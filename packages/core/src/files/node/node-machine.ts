@@ -1,5 +1,5 @@
 import type { MachineSummary } from '@cmdop/protocol'
-import type { Channels } from '../../channels.ts'
+import type { CallDefaults, Channels } from '../../channels.ts'
 import { RemoteMachine } from '../../remote-machine.ts'
 import type { MachineSessions } from '../../sessions/session.ts'
 import { FileCalls } from '../file-calls.ts'
@@ -10,7 +10,14 @@ export class NodeMachine extends RemoteMachine {
   declare readonly files: NodeFiles
   declare readonly sessions: MachineSessions<NodeFiles>
 
+  readonly #line: Channels
+
   constructor(channels: Channels, summary: Pick<MachineSummary, 'id' | 'name' | 'hostname'>) {
     super(channels, summary, new NodeFiles(new FileCalls(channels, summary.id)))
+    this.#line = channels
+  }
+
+  override as(calls: CallDefaults): NodeMachine {
+    return new NodeMachine(this.#line.with(calls), this)
   }
 }
