@@ -1,6 +1,7 @@
 export { type Agent, type AgentOptions, type RunKind, type RunMethod, type TextSettings, createAgent } from './agent.ts'
 export { type AgentTypeName, agentTypeNames } from './agent-types/agent-type.ts'
 export type { Route, RouteFunction, RouteRequest, Routes } from './agent-types/routes.ts'
+export type { AskedCall, Asks } from './calls/approval-gate.ts'
 export type { Environment } from './config.ts'
 export type { Suspicion } from './context/suspicion.ts'
 export type { Conversation, KeptConversation } from './conversation.ts'

@@ -57,6 +57,12 @@ export interface ApprovalWaits {
   withdraw(approvalId: string): Promise<void>
 }
 
+/** Where people are asked about what no machine does by itself. */
+export interface MachineApprovals extends ApprovalWaits {
+  /** Asks people. Throws `permission`, `policy_denied`. */
+  request(body: ApprovalRequest, options?: Cancellable): Promise<ApprovalInfo>
+}
+
 /** What a refusal asks for; undefined for any other error. */
 export function requiredApproval(error: unknown): ApprovalRequired | undefined {
   if (!isCmdopError(error) || error.code !== 'approval_required') return undefined
@@ -72,7 +78,7 @@ export function noticeOf(info: ApprovalInfo): CallApproval {
 }
 
 /** `client.approvals`: questions to people, their answers, and what they granted. */
-export class ApprovalsNamespace implements ApprovalWaits {
+export class ApprovalsNamespace implements MachineApprovals {
   readonly grants: GrantsNamespace
   readonly #rest: RestClient
 

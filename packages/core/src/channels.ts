@@ -11,7 +11,14 @@ import {
   type Operator,
   toCmdopError,
 } from '@cmdop/protocol'
-import { type ApprovalOptions, type ApprovalWaits, deniedError, noticeOf, requiredApproval } from './approvals.ts'
+import {
+  type ApprovalOptions,
+  type ApprovalWaits,
+  deniedError,
+  type MachineApprovals,
+  noticeOf,
+  requiredApproval,
+} from './approvals.ts'
 import type { Platform, Sha256Hash } from './platform.ts'
 import type { RestClient } from './rest-client.ts'
 import { activeTraceparent } from './trace-context.ts'
@@ -60,7 +67,7 @@ function newLine(): Line {
 
 /** What calls need beside the connection. */
 interface ChannelPorts {
-  readonly approvals: ApprovalWaits
+  readonly approvals: ApprovalWaits | MachineApprovals
   readonly runs?: RunJournals
 }
 
@@ -91,6 +98,12 @@ export class Channels {
     this.#line = line
     this.#defaults = defaults
     this.runs = ports.runs
+  }
+
+  /** Where people are asked about a plan; undefined on the machine itself. */
+  get approvals(): MachineApprovals | undefined {
+    const { approvals } = this.#ports
+    return 'request' in approvals ? approvals : undefined
   }
 
   /** The same connection, for calls that have this unless they say otherwise. */

@@ -6,6 +6,7 @@ export {
   type ApprovalWaits,
   type ApprovalsNamespace,
   type GrantsNamespace,
+  type MachineApprovals,
   requiredApproval,
 } from './approvals.ts'
 export { BaseClient } from './base-client.ts'

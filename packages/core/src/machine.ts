@@ -1,5 +1,5 @@
 import type { EffectSummary, Facts, MachineCapabilities, Operator, RestrictionsInput } from '@cmdop/protocol'
-import type { ApprovalOptions } from './approvals.ts'
+import type { ApprovalOptions, MachineApprovals } from './approvals.ts'
 import type { MachineEffects } from './effects.ts'
 import type { RunJournals } from './runs.ts'
 import type { MachineFiles } from './files/machine-files.ts'
@@ -35,6 +35,8 @@ export interface Machine {
   execResult?(callId: string, options?: { signal?: AbortSignal | undefined }): Promise<ExecResult>
   /** The same machine for calls that are an operator's, or that deal with approvals in one way. Absent where nobody decides. */
   as?(calls: { readonly operator?: Operator | undefined; readonly approval?: ApprovalOptions | undefined }): Machine
+  /** Where people are asked; undefined where there is no relay. */
+  readonly approvals?: MachineApprovals | undefined
   /** Where runs on this machine are written down; undefined where there is no relay. */
   readonly runs?: RunJournals | undefined
   /** Reads what the machine says of itself. */

@@ -1,5 +1,6 @@
 import { Facts, MachineCapabilities, type MachineSummary, type MethodName } from '@cmdop/protocol'
 import { newCallId, parseAnswer, parseJson } from './answers.ts'
+import type { MachineApprovals } from './approvals.ts'
 import type { CallDefaults, Channels } from './channels.ts'
 import type { MachineEffects } from './effects.ts'
 import { askExecResult } from './exec-result.ts'
@@ -21,6 +22,7 @@ export class RemoteMachine implements Machine {
   readonly sessions: MachineSessions<RemoteFiles>
   readonly effects: MachineEffects
   readonly runs: RunJournals | undefined
+  readonly approvals: MachineApprovals | undefined
   readonly #channels: Channels
 
   constructor(channels: Channels, summary: Pick<MachineSummary, 'id' | 'name' | 'hostname'>, files?: RemoteFiles) {
@@ -30,6 +32,7 @@ export class RemoteMachine implements Machine {
     this.hostname = summary.hostname
     this.effects = new RemoteEffects(channels, this.id)
     this.runs = channels.runs
+    this.approvals = channels.approvals
     this.files = files ?? new RemoteFiles(new FileCalls(channels, this.id))
     this.sessions = new RemoteSessions(channels, this.id, this.files)
   }

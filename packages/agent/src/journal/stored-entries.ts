@@ -60,6 +60,7 @@ const EntryV1 = z.discriminatedUnion('type', [
       readOnlyTools: z.array(z.string()).optional(),
       tainted: z.boolean().optional(),
       restrictions: z.array(Restrictions).optional(),
+      asks: z.enum(['always', 'changes']).optional(),
     }),
   }),
   z.looseObject({ ...base, type: z.literal('run_resumed'), writer: z.string() }),

@@ -95,6 +95,8 @@ export interface KeptSettings {
   readonly tainted?: boolean | undefined
   /** All of them held; absent: there were none. */
   readonly restrictions?: readonly Restrictions[] | undefined
+  /** About which calls people were asked beside the policy; absent: about none. */
+  readonly asks?: 'always' | 'changes' | undefined
 }
 
 /** What the model answered: its turn for the conversation, whole. */

@@ -27,6 +27,7 @@ import { refuseUnknownKeys } from './known-keys.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import { type Price, type PriceTable, priceOf } from './prices.ts'
 import { firstMessage } from './prompt.ts'
+import { approvalGate, type Asks } from '../calls/approval-gate.ts'
 import { type RunJournal, runJournal } from './run-journal.ts'
 
 /** Options of one run, apart from what its answer must be. */
@@ -53,8 +54,11 @@ export interface RunSettings {
    * before the model is asked (`restriction_unenforceable`).
    */
   readonly restrictions?: RestrictionsInput | undefined
-  /** What happens when a person has to decide. Default: the run waits until the approval expires. */
-  readonly approval?: { readonly wait?: boolean | undefined } | undefined
+  /**
+   * About which calls people are asked, beside those that the policy of the fleet asks about, and whether the run waits for
+   * them. Default: about no others, and it waits until the approval expires.
+   */
+  readonly approval?: Asks | { readonly ask?: Asks | undefined; readonly wait?: boolean | undefined } | undefined
   /** Where a `router` may send its task. */
   readonly routes?: Routes | undefined
   /** Cancels the run: the model call and the running command are stopped. */
@@ -176,6 +180,8 @@ export interface Task extends CallTask, Omit<AgentParts, 'journal'> {
   readonly options: RunOptions
   /** Whether it begins with data that looks like instructions. */
   readonly tainted: boolean
+  /** About which calls people are asked, also when it goes on elsewhere. */
+  readonly asks: 'always' | 'changes' | undefined
   /** Default: a new one. */
   readonly runId: string | undefined
 }
@@ -201,6 +207,9 @@ export function createTask(agent: AgentParts, prompt: string, options: RunOption
     ...agent.restrictions,
     ...ownRestrictions(options),
   ])
+  const { ask, wait } = approvalOf(options)
+  const kept = keptAsks(ask) ?? history?.started.settings.asks
+  const asks = ask ?? kept
   const fence = earlier?.fence ?? createFence(history?.started.nonce)
   const budget = parseBudget(options.budget)
   const ledger = createLedger(budget, parent?.ledger)
@@ -236,9 +245,10 @@ export function createTask(agent: AgentParts, prompt: string, options: RunOption
     budget,
     ledger,
     price,
-    gate: parent === undefined ? agent.gate : bothGates(parent.gate, agent.gate),
+    asks: kept,
+    gate: approvalGate(parent === undefined ? agent.gate : bothGates(parent.gate, agent.gate), asks, agent.machine),
     journal: runJournal(history === undefined || history.use === 'resume' ? agent.journal : noJournal, history),
-    waitsForApproval: parent?.waitsForApproval ?? options.approval?.wait !== false,
+    waitsForApproval: parent?.waitsForApproval ?? wait,
     warnings: priceWarnings(agent, ledger, price),
     routes: options.routes,
     maxRepairs,
@@ -247,6 +257,19 @@ export function createTask(agent: AgentParts, prompt: string, options: RunOption
         ? (parent?.signal ?? signal)
         : AbortSignal.any([parent.signal, signal]),
   }
+}
+
+/** Throws `validation` for what says nothing about approvals. */
+function approvalOf({ approval = {} }: RunSettings): { ask: Asks | undefined; wait: boolean } {
+  const { ask, wait = true } = typeof approval === 'object' ? approval : { ask: approval }
+  const isKnown = ask === undefined || ask === 'always' || ask === 'changes' || typeof ask === 'function'
+  if (isKnown && typeof wait === 'boolean') return { ask, wait }
+  throw new CmdopError('validation', "Expected approval to be 'always', 'changes', a function, or { ask, wait }.")
+}
+
+/** What a run that goes on holds to. Of a function nothing can be kept but that people were asked. */
+function keptAsks(ask: Asks | undefined): 'always' | 'changes' | undefined {
+  return typeof ask === 'function' ? 'changes' : ask
 }
 
 /** Throws `validation` for what is no restriction. */

@@ -43,6 +43,7 @@ export async function writeStart(task: Task, state: RunState, opened: OpenedTool
       evidence,
       ...(builtInTools === undefined ? {} : { builtInTools }),
       ...(readOnlyTools === undefined ? {} : { readOnlyTools }),
+      ...(task.asks === undefined ? {} : { asks: task.asks }),
       ...(task.tainted ? { tainted: true } : {}),
       ...(task.restrictions.length === 0 ? {} : { restrictions: task.restrictions }),
     },
