@@ -14,6 +14,7 @@ import type { RunFlags } from './commands/run.ts'
 import type { SessionsFlags } from './commands/sessions.ts'
 import type { SshFlags } from './commands/ssh.ts'
 import type { UpFlags } from './commands/up.ts'
+import { addApprovalCommands } from './approval-commands.ts'
 import { exitCodeOf, exitCodes } from './exit-codes.ts'
 import { withRestrictionOptions } from './restriction-options.ts'
 import { reportError, say } from './terminal.ts'
@@ -44,6 +45,7 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
   addSessionCommands(program, done, signal)
   addRecordingCommands(program, done, signal)
   addEffectCommands(program, done, signal)
+  addApprovalCommands(program, done, signal)
   try {
     await program.parseAsync(argv, { from: 'user' })
     return exitCode
@@ -58,7 +60,7 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
 }
 
 /** Makes a commander action of a command's work. */
-type Done = <Arguments extends unknown[]>(
+export type Done = <Arguments extends unknown[]>(
   action: (...input: Arguments) => Promise<number>,
 ) => (...input: Arguments) => Promise<void>
 

@@ -84,7 +84,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   })
   opened.defer(() => channels.close())
   const metrics: Metrics = createMetrics(channels.counts)
-  const runs = new RunJournals(store)
+  const runs = new RunJournals(store, (runId) => approvals.desk.voidRun(runId))
   const asks = new AskService({ ...channels, journals: runs, waits: approvals.waits })
   const blobs = ports.blobs ?? new FileBlobs(join(config.dataDir, 'recordings'))
   const context: HttpContext = {

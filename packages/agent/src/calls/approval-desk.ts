@@ -1,6 +1,10 @@
 import { type ApprovalOptions, type CallApproval, requiredApproval } from '@cmdop/core'
 import { CARRY_PREFIX, isCmdopError } from '@cmdop/protocol'
+import * as z from 'zod/v4'
 import type { ApprovalNotice, GateDecision } from '../ports/gate.ts'
+
+/** Details of `policy_denied`. */
+const PolicyDetails = z.object({ rule: z.string().optional(), permittedBy: z.string().optional() })
 
 /** How one call of a run deals with people who have to approve what the machine does for it. */
 export class CallApprovals {
@@ -52,8 +56,8 @@ export function refusalOf(error: unknown): Exclude<GateDecision, { decision: 'al
   if (!isCmdopError(error)) return undefined
   const { code, message, details } = error
   if (code === 'policy_denied') {
-    const remedy = String(details['permittedBy'] ?? '')
-    return { decision: 'deny', rule: String(details['rule'] ?? code), reason: message, ...(remedy && { remedy }) }
+    const { rule = code, permittedBy: remedy } = PolicyDetails.parse(details)
+    return { decision: 'deny', rule, reason: message, remedy }
   }
   if (code !== 'approval_denied' || details['doNotRetry'] === false) return undefined
   return { decision: 'deny', rule: 'rejected', reason: message }

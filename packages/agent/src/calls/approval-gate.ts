@@ -46,7 +46,9 @@ async function isAskedAbout(request: GateRequest, asks: Asks | undefined): Promi
   if (asks === undefined) return false
   if (typeof asks === 'string') return asks === 'always' || !request.readOnly
   try {
-    return (await asks(request)) !== false
+    const answer: unknown = await asks(request)
+    // Whoever forgets to answer is asked.
+    return answer !== false
   } catch (error) {
     throw failureOfOwn('function `approval` of this run', error)
   }

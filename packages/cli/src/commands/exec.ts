@@ -1,5 +1,6 @@
 import { ExecError, type ExecOptions, type ExecResult } from '@cmdop/core'
 import { CmdopError, EffectSummary, toWireError } from '@cmdop/protocol'
+import { tellApproval } from './approvals.ts'
 import { type Connected, connectMachine } from '../connect.ts'
 import { tellEffect } from '../effects/tell-effect.ts'
 import { parseDuration } from '../numbers.ts'
@@ -24,7 +25,7 @@ export async function execCommand(
   { signal, ...flags }: ExecFlags & { signal: AbortSignal },
 ): Promise<number> {
   try {
-    const options: ExecOptions = { ...execOptions(flags), signal }
+    const options: ExecOptions = { ...execOptions(flags), signal, approval: { wait: true, onApproval: tellApproval } }
     await using connected = await connectMachine(reference, signal)
     const command = flags.shell === true ? argv.join(' ') : argv
     return flags.json === true

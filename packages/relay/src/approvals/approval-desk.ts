@@ -79,7 +79,7 @@ export class ApprovalDesk {
     const at = new Date().toISOString()
     const { planDigest, reason } = answer
     const after = await this.#change(before.row, (whole) =>
-      transitions.approved(whole, { person, planDigest, reason, at, people, edited }),
+      this.#signed(whole, transitions.approved(whole, { person, planDigest, reason, at, people, edited })),
     )
     if (answer.grantSeconds !== undefined && after.row.state === 'approved')
       await this.#grant(after, person.id, answer.grantSeconds)
@@ -139,7 +139,7 @@ export class ApprovalDesk {
     const after = await this.#change(row, (whole) =>
       transitions.used(whole, { position, callId, requesterId: caller.principalId, at }),
     )
-    return this.#admitted(after, action, { useId: `${row.id}:${position}`, callId })
+    return this.#admitted(after, action, callId)
   }
 
   /** Which action of a plan a call is: the machine says what it would do, where there are several for it. */
@@ -160,31 +160,38 @@ export class ApprovalDesk {
     throw unusable('is for something else than this')
   }
 
-  #admitted(
-    { row, votes }: WholeApproval,
-    action: ApprovalActionRow,
-    { useId, callId }: { useId: string; callId: string },
-  ): Admitted {
-    const signed = this.#options.sign({
-      version: 1,
-      approvalId: row.id,
-      useId,
-      fleetId: row.fleetId,
-      machineId: action.machineId,
-      actionDigest: action.digest,
-      planDigest: row.planDigest,
-      words: action.action.words,
-      requesterId: row.requesterId,
-      requirement: row.requirement,
-      approvedBy: votes.filter(({ vote }) => vote === 'approve').map(({ personId }) => personId),
-      expiresAt: Date.parse(row.expiresAt),
-    })
-    const { position } = action
+  #admitted({ row }: WholeApproval, { position, signed }: ApprovalActionRow, callId: string): Admitted {
+    if (signed === null) throw unusable('was not signed by this relay')
     const ended = async (how: transitions.HowEnded) => {
       const at = new Date().toISOString()
       await this.#changeById(row.id, (whole) => transitions.ended(whole, { position, callId, how, at }))
     }
     return { approvalId: row.id, signed, ended }
+  }
+
+  /** What is approved is signed at once, as it is now: nobody who changes the row later changes what may run. */
+  #signed(whole: WholeApproval, change: ApprovalChange | undefined): ApprovalChange | undefined {
+    if (change?.row?.state !== 'approved') return change
+    const row = { ...whole.row, ...change.row }
+    const votes = change.votes ?? whole.votes
+    const approvedBy = votes.filter(({ vote }) => vote === 'approve').map(({ personId }) => personId)
+    const sign = ({ action, digest, machineId, position }: ApprovalActionRow) =>
+      this.#options.sign({
+        version: 1,
+        approvalId: row.id,
+        useId: `${row.id}:${position}`,
+        fleetId: row.fleetId,
+        machineId,
+        actionDigest: digest,
+        planDigest: row.planDigest,
+        words: action.words,
+        requesterId: row.requesterId,
+        requirement: row.requirement,
+        approvedBy,
+        expiresAt: Date.parse(row.expiresAt),
+      })
+    const actions = (change.actions ?? whole.actions).map((action) => ({ ...action, signed: sign(action) }))
+    return { ...change, actions }
   }
 
   async #granted(caller: Caller, action: ApprovableAction): Promise<Admitted | undefined> {

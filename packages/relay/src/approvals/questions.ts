@@ -143,6 +143,7 @@ export class Questions {
       state: 'waiting',
       callId: null,
       edited: null,
+      signed: null,
     }
   }
 

@@ -35,8 +35,12 @@ export class RunJournals {
   readonly #store: Pick<Store, 'runs' | 'machines'>
   readonly #known = new Map<string, Known>()
 
-  constructor(store: Pick<Store, 'runs' | 'machines'>) {
+  readonly #ended: (runId: string) => Promise<void>
+
+  /** `ended` is called when a run is over and goes on no more. */
+  constructor(store: Pick<Store, 'runs' | 'machines'>, ended: (runId: string) => Promise<void> = async () => {}) {
     this.#store = store
+    this.#ended = ended
   }
 
   /** Begins a run. Gives how many entries it has. Throws `not_found` for a machine of another fleet, `conflict`. */
@@ -164,7 +168,10 @@ export class RunJournals {
       (before, entry) => stateIn(entry) ?? before,
       undefined,
     )
-    if (state !== undefined) await this.#store.runs.update(runId, { ...state, updatedAt })
+    if (state === undefined) return
+    await this.#store.runs.update(runId, { ...state, updatedAt })
+    // One that only stopped goes on.
+    if (entries.some(({ type }) => type === 'run_ended')) await this.#ended(runId)
   }
 }
 

@@ -1,4 +1,4 @@
-import type { ApprovableAction, ApprovalState, Danger, Requirement, ShownEffect } from '@cmdop/protocol'
+import type { ApprovableAction, ApprovalState, Danger, Requirement, ShownEffect, SignedApproval } from '@cmdop/protocol'
 
 /** A question to people. */
 export interface ApprovalRow {
@@ -48,6 +48,8 @@ export interface ApprovalActionRow {
   readonly state: 'waiting' | 'executing' | 'done' | 'failed'
   /** The call that uses it. */
   readonly callId: string | null
+  /** Signed when it was approved: the machine takes nothing else. */
+  readonly signed: SignedApproval | null
   /** Parameters that a person changed, as the call has to send them. */
   readonly edited: Readonly<Record<string, unknown>> | null
 }

@@ -52,6 +52,7 @@ export async function createApprovals(db: Kysely<unknown>): Promise<void> {
     .addColumn('state', 'text', (column) => column.notNull())
     .addColumn('call_id', 'text')
     .addColumn('edited', 'text')
+    .addColumn('signed', 'text')
     .addPrimaryKeyConstraint('approval_actions_key', ['approval_id', 'position'])
     .execute()
   await createIndexes(db, 'approval_actions', { machine: ['machine_id', 'approval_id'] })

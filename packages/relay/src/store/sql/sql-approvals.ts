@@ -1,4 +1,4 @@
-import { ApprovableAction, Requirement, ShownEffect } from '@cmdop/protocol'
+import { ApprovableAction, Requirement, ShownEffect, SignedApproval } from '@cmdop/protocol'
 import type { Selectable, Transaction } from 'kysely'
 import { z } from 'zod'
 import type {
@@ -207,16 +207,29 @@ function fromTable({ requirement, ...row }: Selectable<Tables['approvals']>): Ap
   }
 }
 
-function actionToTable({ action, effect, edited, ...row }: ApprovalActionRow): Tables['approvalActions'] {
-  return { ...row, action: JSON.stringify(action), effect: textOrNull(effect), edited: textOrNull(edited) }
+function actionToTable({ action, effect, edited, signed, ...row }: ApprovalActionRow): Tables['approvalActions'] {
+  return {
+    ...row,
+    action: JSON.stringify(action),
+    effect: textOrNull(effect),
+    edited: textOrNull(edited),
+    signed: textOrNull(signed),
+  }
 }
 
-function actionFromTable({ action, effect, edited, ...row }: Selectable<Tables['approvalActions']>): ApprovalActionRow {
+function actionFromTable({
+  action,
+  effect,
+  edited,
+  signed,
+  ...row
+}: Selectable<Tables['approvalActions']>): ApprovalActionRow {
   return {
     ...row,
     action: ApprovableAction.parse(JSON.parse(action)),
     effect: effect === null ? null : ShownEffect.parse(JSON.parse(effect)),
     edited: edited === null ? null : z.record(z.string(), z.unknown()).parse(JSON.parse(edited)),
+    signed: signed === null ? null : SignedApproval.parse(JSON.parse(signed)),
   }
 }
 

@@ -37,11 +37,12 @@ export interface Tables {
     deletes: number
     doNotRetry: number
   }
-  /** Action, effect and what was edited are JSON. */
-  approvalActions: Omit<ApprovalActionRow, 'action' | 'effect' | 'edited'> & {
+  /** Action, effect, what was edited and what was signed are JSON. */
+  approvalActions: Omit<ApprovalActionRow, 'action' | 'effect' | 'edited' | 'signed'> & {
     action: string
     effect: string | null
     edited: string | null
+    signed: string | null
   }
   approvalVotes: ApprovalVoteRow
   /** Its words are JSON. */

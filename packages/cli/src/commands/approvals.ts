@@ -1,0 +1,199 @@
+import { createInterface } from 'node:readline/promises'
+import { Client, type CallApproval } from '@cmdop/core'
+import { ApprovalState, CmdopError, type ApprovalInfo, type ApprovalSummary } from '@cmdop/protocol'
+import { renderApproval } from '../approvals/render-approval.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { parseCount, parseDuration } from '../numbers.ts'
+import { formatTable, hasColours, say, writeJson, writeStderr, writeStdout } from '../terminal.ts'
+
+/** Approvals that are listed unless it says how many. */
+const LISTED = 50
+
+/** Milliseconds between two looks at what is open. */
+const WATCH_EVERY_MS = 1000
+
+interface ApprovalFlags {
+  json?: boolean
+  signal: AbortSignal
+}
+
+/** `cmdop approvals list`: what people are asked, the newest first. */
+export async function listApprovalsCommand({
+  json,
+  signal,
+  ...flags
+}: ApprovalFlags & { state?: string; run?: string; limit?: string }): Promise<number> {
+  const limit = flags.limit === undefined ? LISTED : parseCount('--limit', flags.limit)
+  const state = parseState(flags.state)
+  await using client = new Client()
+  const query = {
+    limit: Math.min(limit, 200),
+    ...(state && { state }),
+    ...(flags.run && { run_id: flags.run }),
+    signal,
+  }
+  const items: ApprovalSummary[] = []
+  for await (const item of client.approvals.iter(query)) {
+    items.push(item)
+    if (items.length >= limit) break
+  }
+  if (json === true) await writeJson({ items })
+  else await writeStdout(formatTable(['CREATED', 'STATE', 'DANGER', 'WHO', 'WHAT', 'ID'], items.map(row)))
+  return exitCodes.ok
+}
+
+/** `cmdop approvals show <id>`: exactly what would run, where, for whom. */
+export async function showApprovalCommand(id: string, { json, signal }: ApprovalFlags): Promise<number> {
+  await using client = new Client()
+  const info = await client.approvals.get(id, { signal })
+  if (json === true) await writeJson(info)
+  else await writeStdout(`${renderApproval(info, hasColours(process.stdout))}\n`)
+  return exitCodes.ok
+}
+
+/** `cmdop approvals approve <id>`: what is shown, or what `--digest` names; with `--command`, another version of it. */
+export async function approveCommand(
+  id: string,
+  {
+    json,
+    signal,
+    digest,
+    ...flags
+  }: ApprovalFlags & { digest?: string; command?: string; reason?: string; grant?: string },
+): Promise<number> {
+  if (digest === undefined && (json === true || !process.stdin.isTTY))
+    throw new CmdopError('config', 'Expected --digest with the plan digest; cmdop approvals show prints it.')
+  await using client = new Client()
+  const edited = flags.command === undefined ? undefined : { command: flags.command }
+  const body = {
+    plan_digest: digest ?? (await agree(await client.approvals.get(id, { signal }), edited, signal)),
+    ...(flags.reason === undefined ? {} : { reason: flags.reason }),
+    ...(edited === undefined ? {} : { edited }),
+    ...(flags.grant === undefined ? {} : { grant_seconds: Math.ceil(parseDuration(flags.grant) / 1000) }),
+  }
+  return await tell(await client.approvals.approve(id, body, { signal }), json)
+}
+
+/** `cmdop approvals deny <id>`. */
+export async function denyCommand(
+  id: string,
+  { json, signal, reason, retry }: ApprovalFlags & { reason?: string; retry?: boolean },
+): Promise<number> {
+  await using client = new Client()
+  const body = { ...(reason === undefined ? {} : { reason }), do_not_retry: retry !== true }
+  return await tell(await client.approvals.deny(id, body, { signal }), json)
+}
+
+/** `cmdop approvals watch`: a line for each question as it comes, and for its end. */
+export async function watchApprovalsCommand({ json, signal }: ApprovalFlags): Promise<number> {
+  await using client = new Client()
+  const told = new Map<string, string>()
+  if (json !== true) await say('cmdop: watching; ^C ends')
+  for (let isFirst = true; ; isFirst = false) {
+    const { items } = await client.approvals.list({ limit: 100, signal })
+    for (const item of items.toReversed()) {
+      if (told.get(item.id) === item.state) continue
+      told.set(item.id, item.state)
+      // What was over before is history.
+      if (isFirst && item.state !== 'pending') continue
+      await writeStdout(json === true ? `${JSON.stringify(item)}\n` : `${row(item).join('  ')}\n`)
+    }
+    await later(WATCH_EVERY_MS, signal)
+  }
+}
+
+/** `cmdop grants list`: what may be done again without asking. */
+export async function listGrantsCommand({ json, signal }: ApprovalFlags): Promise<number> {
+  await using client = new Client()
+  const items = await client.approvals.grants.list({ signal })
+  if (json === true) await writeJson({ items })
+  else
+    await writeStdout(
+      formatTable(
+        ['UNTIL', 'MACHINE', 'WHAT', 'USES', 'ID'],
+        items.map((grant) => [
+          grant.revoked_at === null ? grant.expires_at : 'revoked',
+          grant.machine_id,
+          oneLine(grant.text),
+          String(grant.uses),
+          grant.id,
+        ]),
+      ),
+    )
+  return exitCodes.ok
+}
+
+/** `cmdop grants revoke <id>`. */
+export async function revokeGrantCommand(id: string, { json, signal }: ApprovalFlags): Promise<number> {
+  await using client = new Client()
+  const grant = await client.approvals.grants.revoke(id, { signal })
+  if (json === true) await writeJson(grant)
+  else await say(`revoked: ${oneLine(grant.text)} is asked about again`)
+  return exitCodes.ok
+}
+
+/** Says on stderr that somebody has to decide, and what became of it. */
+export async function tellApproval({ approvalId, state, summary, expiresAt, by, edited }: CallApproval): Promise<void> {
+  if (state === 'pending')
+    return say(
+      `cmdop: waiting for approval of: ${oneLine(summary)}; decide with: cmdop approvals show ${approvalId} (until ${expiresAt})`,
+    )
+  const who = by.length === 0 ? '' : ` by ${by.join(', ')}`
+  const what = edited === null ? '' : `, changed to ${JSON.stringify(edited)}`
+  await say(`cmdop: ${state === 'executing' || state === 'done' ? 'approved' : state}${who}${what}`)
+}
+
+async function agree(
+  info: ApprovalInfo,
+  edited: { command: string } | undefined,
+  signal: AbortSignal,
+): Promise<string> {
+  await writeStderr(`${renderApproval(info, hasColours(process.stderr))}\n`)
+  const what = edited === undefined ? 'Approve exactly this?' : `Approve this instead: ${edited.command} ?`
+  using question = createInterface({ input: process.stdin, output: process.stderr })
+  // ^C is a key here, which closes the question and leaves it without an answer.
+  const stop = new AbortController()
+  question.once('close', () => stop.abort())
+  const answer = await question
+    .question(`${what} [y/N] `, { signal: AbortSignal.any([signal, stop.signal]) })
+    .catch(() => '')
+  if (/^y(es)?$/i.test(answer.trim())) return info.plan_digest
+  throw new CmdopError('cancelled', 'You decided nothing; the question is still open.')
+}
+
+async function tell(info: ApprovalInfo, json: boolean | undefined): Promise<number> {
+  if (json === true) await writeJson(info)
+  else if (info.state === 'pending')
+    await say(
+      `your vote is counted; it still needs ${info.requirement.map(({ from, n }) => `${n} of ${from}`).join(' and ')}`,
+    )
+  else await say(`${info.state}: ${oneLine(info.title)}`)
+  return exitCodes.ok
+}
+
+function row({ created_at, state, danger, requester_name, title, id }: ApprovalSummary): string[] {
+  return [created_at, state, danger, requester_name, oneLine(title), id]
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll('\n', ' ').slice(0, 80)
+}
+
+function parseState(text: string | undefined): ApprovalState | undefined {
+  if (text === undefined) return undefined
+  const state = ApprovalState.safeParse(text)
+  if (state.success) return state.data
+  throw new CmdopError('config', `Expected --state to be one of ${ApprovalState.options.join(', ')}, got "${text}".`)
+}
+
+function later(ms: number, signal: AbortSignal): Promise<void> {
+  const late = Promise.withResolvers<void>()
+  const stop = () => late.reject(signal.reason)
+  const timer = setTimeout(late.resolve, ms)
+  signal.addEventListener('abort', stop, { once: true })
+  if (signal.aborted) stop()
+  return late.promise.finally(() => {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', stop)
+  })
+}

@@ -1,0 +1,208 @@
+import type { ApprovalState } from '@cmdop/protocol'
+import { isCmdopError } from '@cmdop/protocol'
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { ApprovalActionRow, ApprovalChange, ApprovalRow, Person, WholeApproval } from '../store/approval-store.ts'
+import { addFleet, at } from '../store/conformance/world.ts'
+import { openTemporaryStore } from '../store/sqlite/temporary-store.ts'
+import type { Store } from '../store/store.ts'
+import * as transitions from './transitions.ts'
+
+const people: readonly (Person & { name: string })[] = [
+  { id: 'asker', name: 'Asker', groups: ['member', 'ops'] },
+  { id: 'ada', name: 'Ada', groups: ['member', 'ops'] },
+  { id: 'bob', name: 'Bob', groups: ['member', 'security'] },
+]
+const needed = [
+  { from: 'ops', n: 1 },
+  { from: 'security', n: 1 },
+]
+const [first = 'first', second = 'second'] = ['plan-one', 'plan-two']
+const EXPIRES_AT = at(100)
+
+/** What somebody does at a moment. Several of them arrive together. */
+type Act =
+  | { kind: 'approve'; who: number; plan: string; time: number }
+  | { kind: 'edit'; who: number; plan: string; time: number }
+  | { kind: 'deny'; who: number; time: number }
+  | { kind: 'withdraw'; time: number }
+  | { kind: 'expire'; time: number }
+  | { kind: 'use'; machine: number; call: string; requester: string; time: number }
+  | { kind: 'end'; machine: number; call: string; how: transitions.HowEnded; time: number }
+
+const who = fc.nat({ max: 2 })
+const time = fc.constantFrom(1, 2, 99, 100, 101)
+const machine = fc.nat({ max: 1 })
+const call = fc.constantFrom('call_one', 'call_two')
+const act: fc.Arbitrary<Act> = fc.oneof(
+  fc.record({
+    kind: fc.constant('approve' as const),
+    who,
+    plan: fc.constantFrom(first, first, first, second),
+    time: fc.constantFrom(1, 2, 2, 101),
+  }),
+  fc.record({ kind: fc.constant('edit' as const), who, plan: fc.constant(first), time: fc.constant(2) }),
+  fc.record({ kind: fc.constant('deny' as const), who, time }),
+  fc.record({ kind: fc.constant('withdraw' as const), time }),
+  fc.record({ kind: fc.constant('expire' as const), time }),
+  fc.record({
+    kind: fc.constant('use' as const),
+    machine,
+    call,
+    requester: fc.constantFrom('prn_asker', 'prn_asker', 'prn_other'),
+    time: fc.constantFrom(2, 3, 3, 101),
+  }),
+  fc.record({
+    kind: fc.constant('use' as const),
+    machine,
+    call,
+    requester: fc.constant('prn_asker'),
+    time: fc.constant(3),
+  }),
+  fc.record({
+    kind: fc.constant('end' as const),
+    machine,
+    call,
+    how: fc.constantFrom<transitions.HowEnded>('done', 'failed', 'refused', 'unused'),
+    time,
+  }),
+)
+
+test('However answers, uses, aborts and expiry meet, what runs was approved as it is, by enough people, in time and once', async () => {
+  await using world = await openTemporaryStore()
+  const { fleet } = await addFleet(world.store)
+  let made = 0
+  let used = 0
+  const play = fc.asyncProperty(
+    fc.array(fc.array(act, { minLength: 1, maxLength: 3 }), { maxLength: 12 }),
+    async (rounds) => {
+      made += 1
+      const id = `apr_${made}`
+      await world.store.approvals.create(approvalRow(id, fleet.id), [actionRow(id, 0), actionRow(id, 1)])
+      const runs: { position: number; call: string; plan: string }[] = []
+      let before = (await world.store.approvals.get(id)) as WholeApproval
+      for (const round of rounds) {
+        // Those of a round arrive together, in whatever order the store takes them.
+        const outcomes = await Promise.all(round.map((each) => apply(world.store, id, each)))
+        const after = (await world.store.approvals.get(id)) as WholeApproval
+        for (const [index, each] of round.entries()) {
+          if (each.kind === 'use' && outcomes[index] === 'ok')
+            runs.push({ position: each.machine, call: each.call, plan: after.row.planDigest })
+        }
+        assertPath(before.row.state, after.row.state)
+        assertSound(after, round)
+        before = after
+      }
+      assertUses(runs, before)
+    },
+  )
+  await fc.assert(play, { numRuns: 150 })
+})
+
+async function apply(store: Store, id: string, given: Act): Promise<string> {
+  try {
+    const after = await store.approvals.change(id, (whole) => changeOf(whole, given))
+    return after === undefined ? 'gone' : 'ok'
+  } catch (error) {
+    if (!isCmdopError(error)) throw error
+    return error.code
+  }
+}
+
+function changeOf(whole: WholeApproval, given: Act): ApprovalChange | undefined {
+  const now = at(given.time)
+  const person = people['who' in given ? given.who : 0] as Person & { name: string }
+  const answer = { person, reason: '', at: now, people }
+  if (given.kind === 'approve') return transitions.approved(whole, { ...answer, planDigest: given.plan })
+  if (given.kind === 'edit') {
+    const action = { ...(whole.actions[0] as ApprovalActionRow), digest: 'edited' }
+    const edited = { action, planDigest: second, from: 'former', deletes: false }
+    return transitions.approved(whole, { ...answer, planDigest: given.plan, edited })
+  }
+  if (given.kind === 'deny') return transitions.denied(whole, { ...answer, doNotRetry: true })
+  if (given.kind === 'withdraw') return transitions.withdrawn(whole, now)
+  if (given.kind === 'expire') return transitions.expired(whole, now)
+  const { machine: position, call: callId } = given
+  if (given.kind === 'use') return transitions.used(whole, { position, callId, requesterId: given.requester, at: now })
+  return transitions.ended(whole, { position, callId, how: given.how, at: now })
+}
+
+/** A state is reached only over its transitions, however many of them one round takes. */
+function assertPath(from: ApprovalState, to: ApprovalState): void {
+  const reached = new Set<ApprovalState>([from])
+  for (const state of reached) for (const next of transitions.transitions[state]) reached.add(next)
+  expect([...reached]).toContain(to)
+}
+
+function assertSound({ row, votes, actions }: WholeApproval, round: readonly Act[]): void {
+  expect(new Set(votes.map(({ personId }) => personId)).size).toBe(votes.length)
+  if (row.state === 'approved' || row.state === 'executing' || row.state === 'done') {
+    const voters = votes.filter(({ vote }) => vote === 'approve').map(({ personId }) => personId)
+    // The one of ops beside who asks, and the one of security.
+    expect(voters).toEqual(expect.arrayContaining(['ada', 'bob']))
+    expect(votes.filter(({ vote }) => vote === 'deny')).toEqual([])
+  }
+  expect(votes.filter(({ personId, vote }) => personId === 'asker' && vote === 'approve')).toEqual([])
+  // Deny wins over whatever came with it, unless all was over before.
+  const denies = round.some(({ kind }) => kind === 'deny')
+  const ended = ['denied', 'void', 'expired', 'done'].includes(row.state)
+  if (denies) expect(ended).toBe(true)
+  if (row.state === 'done') expect(actions.every(({ state }) => state === 'done' || state === 'failed')).toBe(true)
+}
+
+/** A call uses each action once, and no other call the same. */
+function assertUses(runs: readonly { position: number; call: string; plan: string }[], { row }: WholeApproval): void {
+  if (row.state === 'pending') expect(runs).toEqual([])
+  for (const position of [0, 1]) {
+    const plans = new Set(runs.filter((run) => run.position === position).map(({ plan }) => plan))
+    expect(plans.size).toBeLessThanOrEqual(1)
+  }
+}
+
+function approvalRow(id: string, fleetId: string): ApprovalRow {
+  return {
+    id,
+    fleetId,
+    state: 'pending',
+    title: 'restart',
+    reason: '',
+    danger: 'medium',
+    dangerReason: '',
+    rule: 'caller',
+    requesterId: 'prn_asker',
+    requesterName: 'operator',
+    requesterKind: 'ai',
+    personId: 'asker',
+    runId: null,
+    agentType: null,
+    model: null,
+    callId: null,
+    planDigest: first,
+    requirement: needed,
+    fourEyes: true,
+    deletes: false,
+    editedBy: null,
+    editedFrom: null,
+    doNotRetry: false,
+    createdAt: at(0),
+    expiresAt: EXPIRES_AT,
+    decidedAt: null,
+  }
+}
+
+function actionRow(approvalId: string, position: number): ApprovalActionRow {
+  const none = { command: null, cwd: null, environment: [], words: [], files: [], restrictions: {}, effectHash: null }
+  return {
+    approvalId,
+    position,
+    machineId: `mch_${position}`,
+    machineName: `web-${position}`,
+    digest: `digest-${position}`,
+    action: { version: 1, machineId: `mch_${position}`, method: 'facts', params: {}, ...none },
+    effect: null,
+    state: 'waiting',
+    callId: null,
+    edited: null,
+    signed: null,
+  }
+}
