@@ -54,7 +54,7 @@ export async function passedBefore(
     try {
       const input = await tool.parse(candidate)
       if (callDigest(machineId, tool.name, input) === started.digest)
-        return { permitted: true, input, digest: () => started.digest, note }
+        return { permitted: true, input, digest: () => started.digest, note, ask: started.asked }
     } catch {
       // The other one may fit.
     }

@@ -224,7 +224,8 @@ async function* runPermitted(
     const fact = { label, toolCallId, tool: tool.name, input: redactor.value(input), digest: digest(), callId }
     const { sessionId, restrictions } = workplace
     const inView = restrictions?.dryRun === true && sessionId !== null ? { sessionId } : {}
-    await task.journal.append(state.runId, { type: 'call_started', ...fact, ...inView })
+    const asked = passed.ask === true ? { asked: true } : {}
+    await task.journal.append(state.runId, { type: 'call_started', ...fact, ...inView, ...asked })
   }
   if (startedAt !== undefined && past?.started?.sessionId !== undefined) workplace.stayAt(past.started.sessionId)
   signal.throwIfAborted()

@@ -87,6 +87,7 @@ const EntryV1 = z.discriminatedUnion('type', [
     digest: z.string(),
     callId: z.string(),
     sessionId: z.string().optional(),
+    asked: z.boolean().optional(),
   }),
   z.looseObject({
     ...base,

@@ -121,6 +121,8 @@ export interface CallStarted {
   readonly callId: string
   /** The session in whose view it works; absent: in none. */
   readonly sessionId?: string | undefined
+  /** Whether a person had to approve what the machine does; absent: it was not asked for. */
+  readonly asked?: boolean | undefined
 }
 
 /** The call ended; `text` is what the model reads. A call that was started and has none of this was in flight. */

@@ -1,12 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { CARRY_PREFIX } from '@cmdop/protocol'
+import { CARRY_FILE, CARRY_PREFIX } from '@cmdop/protocol'
 import { MarkFilter } from './mark-filter.ts'
 
 /** Name of the variable in {@link CARRY_PREFIX}. */
 const PRELUDE = 'CMDOP_CARRY'
-
-/** Name of the variable with the path of the file, as a path may have any character. */
-const FILE = 'CMDOP_CARRY_FILE'
 
 /**
  * What carries over from one shell string of a run to the next, although each is a process of its own: the directory, and
@@ -63,7 +60,7 @@ export class CarriedState {
    */
   wrap(command: string, { own = {}, readOnly = false }: WrapOptions = {}): Wrapped {
     const carry = prelude({ nonce: this.#nonce, own: Object.keys(own), readOnly })
-    return { command: `${CARRY_PREFIX}${command}`, env: { ...own, [PRELUDE]: carry, [FILE]: this.#file } }
+    return { command: `${CARRY_PREFIX}${command}`, env: { ...own, [PRELUDE]: carry, [CARRY_FILE]: this.#file } }
   }
 
   /** Forgets the directory, which is gone. */
@@ -119,7 +116,11 @@ interface Prelude {
 }
 
 function prelude({ nonce, own, readOnly }: Prelude): string {
-  const load = [`__cmdop_file=$${FILE}`, `unset ${PRELUDE} ${FILE}`, '[ -f "$__cmdop_file" ] && . "$__cmdop_file"']
+  const load = [
+    `__cmdop_file=$${CARRY_FILE}`,
+    `unset ${PRELUDE} ${CARRY_FILE}`,
+    '[ -f "$__cmdop_file" ] && . "$__cmdop_file"',
+  ]
   if (readOnly) return `${load.join('; ')}; :`
   // The call's own marker, its trace and the directories are each command's own.
   const names = ['PWD', 'OLDPWD', 'CMDOP_CALL', 'TRACEPARENT', ...own.filter((name) => /^[A-Za-z_]\w*$/.test(name))]

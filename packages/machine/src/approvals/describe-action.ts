@@ -7,6 +7,7 @@ import {
   type ApprovableAction,
   approvableText,
   type BoundFile,
+  CARRY_FILE,
   CmdopError,
   EffectApplyParams,
   EnvironmentChange,
@@ -51,7 +52,7 @@ export async function describeAction(
   if (method === 'file.write' && FileWriteParams.parse(params).sha256 === undefined)
     throw unbound('A file whose content is not announced by its sha256 cannot be approved; write it with `sha256`.')
   const { env, ...rest } = parsed
-  return { ...blank, ...none, params: rest, environment: hashedEnvironment(surroundings.machineId, env) }
+  return { ...blank, ...none, params: rest, environment: await hashedEnvironment(surroundings.machineId, env) }
 }
 
 /** SHA-256 of an action, hex. */
@@ -90,14 +91,17 @@ async function commandOf(
   return { command, params: null, cwd: directory, environment, files, restrictions: held }
 }
 
-/** Variables by name; their values are known by their hash only. */
-function hashedEnvironment(machineId: string, env: unknown): ApprovableAction['environment'] {
-  return Object.entries(EnvironmentChange.parse(env ?? {}))
-    .toSorted(([one], [other]) => (one < other ? -1 : 1))
-    .map(([name, value]) => ({
-      name,
-      sha256: value === null ? null : sha256(environmentText({ machineId, name, value })),
-    }))
+/** Variables by name; their values are known by their hash only. What a command loads from a file counts by its content. */
+async function hashedEnvironment(machineId: string, env: unknown): Promise<ApprovableAction['environment']> {
+  const variables = Object.entries(EnvironmentChange.parse(env ?? {})).toSorted(([one], [other]) =>
+    one < other ? -1 : 1,
+  )
+  const hashed = async (name: string, value: string | null) => {
+    if (value === null) return null
+    const counted = name === CARRY_FILE ? ((await identityOf(value)) ?? '') : value
+    return sha256(environmentText({ machineId, name, value: counted }))
+  }
+  return await Promise.all(variables.map(async ([name, value]) => ({ name, sha256: await hashed(name, value) })))
 }
 
 /** The files among these words, each once, in order of path. A command that is changed by them is changed by their content. */

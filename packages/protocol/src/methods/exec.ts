@@ -19,6 +19,9 @@ export const KILL_GRACE_MS = 2000
 /** With what the shell strings of an operator's run begin, so that directory and variables carry over. It is not shown. */
 export const CARRY_PREFIX = 'eval "$CMDOP_CARRY"; '
 
+/** Variable with the path of the file that {@link CARRY_PREFIX} loads. An approval is bound to its content, wherever it is. */
+export const CARRY_FILE = 'CMDOP_CARRY_FILE'
+
 /**
  * Parameters of `exec`. Who opens sends stdin on its lane, says with {@link ExecStdinEnd} where it ends, and ends the channel
  * once it has the result; who runs sends output and ends with that result, an {@link ExecEnd}.

@@ -1,0 +1,209 @@
+import { rm, writeFile } from 'node:fs/promises'
+import { DatabaseSync } from 'node:sqlite'
+import { join } from 'node:path'
+import { createAgent, createRelayJournal } from '@cmdop/agent'
+import { scriptedModel } from '@cmdop/agent/testing'
+import type { Client, ExecOptions } from '@cmdop/core'
+import { type ApprovalInfo, isCmdopError } from '@cmdop/protocol'
+import type { Store } from '@cmdop/relay'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { waitFor } from './wait-for.ts'
+import { startWorld, type World } from './world.ts'
+
+/** Twelve ways to have something run that is not what was approved. None of them runs it, and each is a row of the audit log. */
+let world: World
+let store: Store
+let bob: Client
+let folder = ''
+let marker = ''
+beforeAll(async () => {
+  world = await startWorld({ machines: 2 })
+  store = await world.openStore()
+  folder = await world.folder()
+  marker = join(folder, 'ran')
+  const { raw_token: token } = await world.client.keys.issue({ name: 'Bob', kind: 'human', role: 'member' })
+  bob = world.connect({ token })
+})
+afterAll(() => world[Symbol.asyncDispose]())
+
+let calls = 0
+const newCallId = () => `call_exactly_${(calls += 1)}`
+
+/** Asks for a command, and gives the question. */
+async function ask(command: string, options: ExecOptions & { callId: string }): Promise<ApprovalInfo> {
+  await rm(marker, { force: true })
+  const refused = await world.handle
+    .exec(command, { ...options, approval: { ask: true } })
+    .then(undefined, (error: unknown) => error)
+  expect(refused).toMatchObject({ code: 'approval_required' })
+  return world.client.approvals.get((refused as { details: { approvalId: string } }).details.approvalId)
+}
+
+const approve = (by: Client, { id, plan_digest }: ApprovalInfo) => by.approvals.approve(id, { plan_digest })
+
+/** What the call is refused with; nothing has run. */
+async function refusal(command: string, options: ExecOptions, handle = world.handle): Promise<string> {
+  const code = await handle.exec(command, { ...options, approval: { ask: true, ...options.approval } }).then(
+    () => 'ran',
+    (error: unknown) => (isCmdopError(error) ? error.code : String(error)),
+  )
+  await expect(world.handle.files.stat(marker)).rejects.toMatchObject({ code: 'not_found' })
+  return code
+}
+
+/** A row of the log says so. */
+async function expectRow(row: Partial<Record<'code' | 'callId' | 'action', string>>): Promise<void> {
+  const { fleet_id: fleetId } = await world.client.me()
+  await waitFor(`there is a row ${JSON.stringify(row)}`, async () => {
+    const rows = await allRows(fleetId)
+    return rows.some((each) =>
+      Object.entries(row).every(([name, value]) => (each as Record<string, unknown>)[name] === value),
+    )
+  })
+}
+
+async function allRows(fleetId: string): Promise<unknown[]> {
+  const rows: unknown[] = []
+  for (let after = 0; ;) {
+    const page = await store.audit.list(fleetId, { limit: 500, after })
+    rows.push(...page.map(({ row }) => row))
+    const last = page.at(-1)
+    if (last === undefined) return rows
+    after = last.position
+  }
+}
+
+describe('does not run:', () => {
+  test('1. what a row was edited to, by whoever writes to the database', async () => {
+    const call = { callId: newCallId() }
+    const approval = await ask(`echo approved`, call)
+    await approve(bob, approval)
+    const database = new DatabaseSync(join(world.relay.dataDir, 'relay.sqlite'))
+    const { action } = database
+      .prepare('select action from approval_actions where approval_id = ?')
+      .get(approval.id) as { action: string }
+    const edited = action.replace('echo approved', `touch ${marker}`)
+    database.prepare('update approval_actions set action = ? where approval_id = ?').run(edited, approval.id)
+    database.close()
+    expect(await refusal(`touch ${marker}`, call)).toBe('approval_void')
+    await expectRow({ callId: call.callId, code: 'approval_void' })
+  })
+
+  test('2. another command under the same call', async () => {
+    const call = { callId: newCallId() }
+    await approve(bob, await ask('echo approved', call))
+    expect(await refusal(`touch ${marker}`, call)).toBe('approval_void')
+    await expectRow({ callId: call.callId, code: 'approval_void' })
+  })
+
+  test('3. an approval that was used', async () => {
+    const call = { callId: newCallId() }
+    const approval = await ask('echo approved', call)
+    await approve(bob, approval)
+    await world.handle.exec('echo approved', { ...call, approval: { ask: true } })
+    const again = { callId: newCallId(), approval: { approvalId: approval.id } }
+    expect(await refusal('echo approved', again)).toBe('approval_void')
+    await expectRow({ callId: again.callId, code: 'approval_void' })
+  })
+
+  test('4. it on another machine', async () => {
+    const approval = await ask(`touch ${marker}`, { callId: newCallId() })
+    await approve(bob, approval)
+    const other = await world.client.machine(world.machines[1]?.id ?? '')
+    const call = { callId: newCallId(), approval: { approvalId: approval.id } }
+    expect(await refusal(`touch ${marker}`, call, other)).toBe('approval_void')
+    await expectRow({ callId: call.callId, code: 'approval_void' })
+  })
+
+  test('5. it with another value of a variable', async () => {
+    const call = { callId: newCallId(), env: { TARGET: 'staging' } }
+    await approve(bob, await ask(`touch ${marker}`, call))
+    expect(await refusal(`touch ${marker}`, { ...call, env: { TARGET: 'production' } })).toBe('approval_void')
+    await expectRow({ callId: call.callId, code: 'approval_void' })
+  })
+
+  test('6. it under other restrictions, or none', async () => {
+    const call = { callId: newCallId() }
+    await approve(bob, await ask(`touch ${marker}`, { ...call, restrictions: { noSudo: true } }))
+    expect(await refusal(`touch ${marker}`, call)).toBe('approval_void')
+    await expectRow({ callId: call.callId, code: 'approval_void' })
+  })
+
+  test('7. a script that was changed after it was approved', async () => {
+    const script = join(folder, 'deploy.sh')
+    await writeFile(script, 'echo approved')
+    const call = { callId: newCallId(), cwd: folder }
+    await approve(bob, await ask('sh deploy.sh', call))
+    await writeFile(script, `touch ${marker}`)
+    expect(await refusal('sh deploy.sh', call)).toBe('approval_void')
+    await expectRow({ callId: call.callId, code: 'approval_void' })
+  })
+
+  test('8. what nobody approved, or used, in time', async () => {
+    const { id, fleet_id } = await ask(`touch ${marker}`, { callId: newCallId() })
+    const approval = await world.client.approvals.get(id)
+    await approve(bob, approval)
+    const database = new DatabaseSync(join(world.relay.dataDir, 'relay.sqlite'))
+    database.prepare('update approvals set expires_at = ? where id = ?').run(new Date().toISOString(), id)
+    database.close()
+    const call = { callId: newCallId(), approval: { approvalId: id } }
+    expect(['approval_void', 'approval_denied']).toContain(await refusal(`touch ${marker}`, call))
+    const rows = (await store.audit.list(fleet_id, { limit: 9, callId: call.callId })).map(({ row }) => row.code)
+    expect(rows.join()).toMatch(/approval_(void|denied)/)
+  })
+
+  test('9. what somebody of another group approved', async () => {
+    const actions = [{ machine_id: world.machine.id, method: 'exec', params: { command: `touch ${marker}` } }]
+    const requirement = [{ from: 'owner', n: 1 }]
+    const alice = world.connect({
+      token: (await world.client.keys.issue({ name: 'Alice', kind: 'human', role: 'member' })).raw_token,
+    })
+    const approval = await alice.approvals.request({ title: 'touch', actions, requirement })
+    expect(await approve(bob, approval)).toMatchObject({ state: 'pending', votes: [{ vote: 'approve' }] })
+    const machine = await alice.machine(world.machine.id)
+    const call = { callId: newCallId(), approval: { approvalId: approval.id, ask: false } }
+    expect(await refusal(`touch ${marker}`, call, machine)).toBe('approval_required')
+    await expectRow({ callId: call.callId, code: 'approval_required' })
+  })
+
+  test('10. what the requester approved himself', async () => {
+    const call = { callId: newCallId() }
+    const approval = await ask(`touch ${marker}`, call)
+    await expect(approve(world.client, approval)).rejects.toMatchObject({ code: 'permission' })
+    await expectRow({ action: 'approval.decide', code: 'permission' })
+    expect(await refusal(`touch ${marker}`, call)).toBe('approval_required')
+  })
+
+  test('11. what an AI, or a service, approved', async () => {
+    const call = { callId: newCallId() }
+    const approval = await ask(`touch ${marker}`, call)
+    for (const kind of ['ai', 'service'] as const) {
+      const { raw_token: token } = await world.client.keys.issue({ name: kind, kind, role: 'admin' })
+      const message = expect.stringContaining('Only a person')
+      await expect(approve(world.connect({ token }), approval)).rejects.toMatchObject({ code: 'permission', message })
+    }
+    expect(await refusal(`touch ${marker}`, call)).toBe('approval_required')
+  })
+
+  test('12. what a resumed run makes of a call that was approved', async () => {
+    await rm(marker, { force: true })
+    const command = (text: string) => ({ calls: [{ tool: 'run_command', input: { command: text } }] })
+    const journal = createRelayJournal(world.client.runs)
+    const script = join(folder, 'step.sh')
+    await writeFile(script, 'echo approved')
+    const model = scriptedModel([command(`sh ${script}`), { text: 'done' }])
+    const agent = createAgent({ machine: world.handle, model, journal })
+    const approval = { ask: 'changes', wait: false } as const
+    const stopped = (await agent.run('Step', { approval }).then(undefined, (error: unknown) => error)) as {
+      result: { runId: string; approvals: { approvalId: string }[] }
+    }
+    const asked = await world.client.approvals.get(stopped.result.approvals[0]?.approvalId ?? '')
+    await approve(bob, asked)
+    // Whoever resumes finds the same call; what it runs by now is another one.
+    await writeFile(script, `touch ${marker}`)
+    const result = await agent.resume(stopped.result.runId)
+    expect(result.toolCalls).toMatchObject([{ isError: true, output: expect.stringContaining('approval_void') }])
+    await expect(world.handle.files.stat(marker)).rejects.toMatchObject({ code: 'not_found' })
+    await expectRow({ action: 'exec', code: 'approval_void' })
+  })
+})
