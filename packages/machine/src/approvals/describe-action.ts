@@ -81,12 +81,7 @@ async function commandOf(
   const directory = cwd ?? home
   const ofSession = showIn === undefined ? undefined : restrictionsOf(showIn, permit)
   const held = mergeRestrictions(ofSession, heldRestrictions(restrictions, permit))
-  const environment = Object.entries(env)
-    .toSorted(([one], [other]) => (one < other ? -1 : 1))
-    .map(([name, value]) => ({
-      name,
-      sha256: value === null ? null : sha256(environmentText({ machineId, name, value })),
-    }))
+  const environment = await hashedEnvironment(machineId, env)
   const files = await boundFiles(directory, words)
   return { command, params: null, cwd: directory, environment, files, restrictions: held }
 }
