@@ -7,7 +7,9 @@ import { commandTable } from './tables/all.ts'
 
 /** Builtins with which a shell looks at a word a second time, or sets variables. */
 const EVALUATING = new Set(
-  'test [ printf read let declare local typeset export readonly unset getopts wait mapfile readarray shift set'.split(' '),
+  'test [ printf read let declare local typeset export readonly unset getopts wait mapfile readarray shift set'.split(
+    ' ',
+  ),
 )
 const SETTING = new Set(['read', 'mapfile', 'readarray', 'getopts', 'wait', 'printf'])
 const EXPORTING = new Set(['export', 'declare', 'typeset', 'local', 'readonly'])

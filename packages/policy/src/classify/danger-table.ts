@@ -20,10 +20,14 @@ export const commandDangers: Readonly<Record<string, DangerCheck>> = {
   mv: removes,
   find: (command) => (has(command, '-delete') ? removes(command) : undefined),
   dd: overwrites,
-  ...named('mkfs mke2fs mkswap wipefs blkdiscard mkfs.ext2 mkfs.ext3 mkfs.ext4 mkfs.xfs mkfs.btrfs mkfs.vfat mkfs.fat mkfs.ntfs', formats),
+  ...named(
+    'mkfs mke2fs mkswap wipefs blkdiscard mkfs.ext2 mkfs.ext3 mkfs.ext4 mkfs.xfs mkfs.btrfs mkfs.vfat mkfs.fat mkfs.ntfs',
+    formats,
+  ),
   ...named('fdisk sfdisk gdisk sgdisk parted lvremove vgremove pvremove cryptsetup', formats),
   zpool: (command) => (has(command, 'destroy') ? critical('It destroys a whole pool of disks.') : undefined),
-  zfs: (command) => (has(command, 'destroy') ? critical('It destroys a file system, with everything on it.') : undefined),
+  zfs: (command) =>
+    has(command, 'destroy') ? critical('It destroys a file system, with everything on it.') : undefined,
   ...named('chmod chown chgrp chattr setfacl', rights),
   ...named('shutdown reboot halt poweroff telinit init', stops),
   systemctl: (command) =>
@@ -39,29 +43,39 @@ export const commandDangers: Readonly<Record<string, DangerCheck>> = {
         ? high('It can end the machine, or the way to it.')
         : undefined,
   ),
-  ...named('iptables ip6tables nft ufw firewall-cmd', () => high('It changes the firewall, and can cut the way to the machine.')),
+  ...named('iptables ip6tables nft ufw firewall-cmd', () =>
+    high('It changes the firewall, and can cut the way to the machine.'),
+  ),
   ip: () => high('It changes the network, and can cut the way to the machine.'),
   ifconfig: () => high('It changes the network, and can cut the way to the machine.'),
   userdel: (command) => (has(command, 'root') ? critical('It removes root.') : high('It removes a user.')),
   ...named('passwd usermod visudo', () => high('It changes who can do what on the machine.')),
   crontab: () => high('It replaces or removes a whole table of jobs.'),
-  terraform: (command) => (has(command, 'destroy') ? critical('It destroys everything that was made with it.') : undefined),
+  terraform: (command) =>
+    has(command, 'destroy') ? critical('It destroys everything that was made with it.') : undefined,
   tofu: (command) => (has(command, 'destroy') ? critical('It destroys everything that was made with it.') : undefined),
   kubectl: (command) =>
-    has(command, 'delete') && has(command, 'ns', 'namespace', 'namespaces', '--all', 'node', 'nodes', 'pv', 'pvc', 'crd')
+    has(command, 'delete') &&
+    has(command, 'ns', 'namespace', 'namespaces', '--all', 'node', 'nodes', 'pv', 'pvc', 'crd')
       ? critical('It removes a whole part of the cluster, with what is in it.')
       : undefined,
   git: (command) => (has(command, 'push') ? high('It changes what others have.') : undefined),
   ...named('psql mysql mariadb sqlite3', (command) =>
-    texts(command).some((text) => /\b(?:drop|truncate)\s+(?:database|schema|table)|\bdelete\s+from\s+\S+\s*;?$/i.test(text))
+    texts(command).some((text) =>
+      /\b(?:drop|truncate)\s+(?:database|schema|table)|\bdelete\s+from\s+\S+\s*;?$/i.test(text),
+    )
       ? critical('It removes a database, a table or all of its rows.')
       : undefined,
   ),
   'redis-cli': (command) =>
     texts(command).some((text) => /^flush(?:all|db)$/i.test(text)) ? critical('It removes every key.') : undefined,
-  ...named('dropdb mysqladmin', (command) => (has(command, 'dropdb', 'drop') ? critical('It removes a whole database.') : undefined)),
+  ...named('dropdb mysqladmin', (command) =>
+    has(command, 'dropdb', 'drop') ? critical('It removes a whole database.') : undefined,
+  ),
   aws: (command) =>
-    has(command, 'rb', 'rm') && has(command, '--force', '--recursive') ? critical('It removes a whole bucket or folder.') : undefined,
+    has(command, 'rb', 'rm') && has(command, '--force', '--recursive')
+      ? critical('It removes a whole bucket or folder.')
+      : undefined,
 }
 
 function named(names: string, check: DangerCheck): Record<string, DangerCheck> {
@@ -84,7 +98,10 @@ function removes(command: SimpleCommand): Danger | undefined {
 function overwrites(command: SimpleCommand): Danger | undefined {
   for (const word of operands(command)) {
     const path = (valueOf(word) ?? word.start).replace(/^of=/, '')
-    if (!(valueOf(word) ?? word.start).startsWith('if=') && (isBlockDevice(path) || vitalPath(path, command.cwd) !== undefined))
+    if (
+      !(valueOf(word) ?? word.start).startsWith('if=') &&
+      (isBlockDevice(path) || vitalPath(path, command.cwd) !== undefined)
+    )
       return critical(`It overwrites ${path}.`)
   }
   return undefined
@@ -93,9 +110,13 @@ function overwrites(command: SimpleCommand): Danger | undefined {
 /** Rights of everything, for everybody, or for nobody. */
 function rights(command: SimpleCommand): Danger | undefined {
   const isRecursive = texts(command).some((text) => /^(?:-[a-zA-Z]*R|--recursive)/.test(text))
-  const vital = operands(command).map((word) => valueOf(word) ?? word.text).find((path) => path.startsWith('/') && vitalPath(path, command.cwd) !== undefined)
+  const vital = operands(command)
+    .map((word) => valueOf(word) ?? word.text)
+    .find((path) => path.startsWith('/') && vitalPath(path, command.cwd) !== undefined)
   if (vital === undefined) return undefined
-  return isRecursive ? critical(`It changes the rights of everything below ${vital}.`) : high(`It changes the rights of ${vital}.`)
+  return isRecursive
+    ? critical(`It changes the rights of everything below ${vital}.`)
+    : high(`It changes the rights of ${vital}.`)
 }
 
 function operands({ words }: SimpleCommand): readonly Word[] {

@@ -13,14 +13,26 @@ export function dangerOf(command: SimpleCommand, verdict: Verdict): Danger {
   for (const { kind, target } of command.redirections) {
     if (kind !== 'write' && kind !== 'append') continue
     const path = valueOf(target) ?? target.start
-    if (isBlockDevice(path)) danger = worseDanger(danger, { level: 'critical', reason: `It overwrites the device ${path}.` })
+    if (isBlockDevice(path))
+      danger = worseDanger(danger, { level: 'critical', reason: `It overwrites the device ${path}.` })
     if (vitalPath(path, command.cwd) === 'file' && kind === 'write')
-      danger = worseDanger(danger, { level: 'critical', reason: `It empties ${path}, without which a machine does not work.` })
-    if (path === '/proc/sysrq-trigger') danger = { level: 'critical', reason: 'It stops or crashes the machine at once.' }
+      danger = worseDanger(danger, {
+        level: 'critical',
+        reason: `It empties ${path}, without which a machine does not work.`,
+      })
+    if (path === '/proc/sysrq-trigger')
+      danger = { level: 'critical', reason: 'It stops or crashes the machine at once.' }
   }
   if (name === undefined) return danger
-  if (rankOf(verdict.class) >= rankOf('unknown') && /^(?:curl|wget|base64|xxd|openssl)$/.test(command.pipedFrom ?? '') && isInterpreter(name))
-    danger = worseDanger(danger, { level: 'high', reason: `It runs whatever ${command.pipedFrom ?? ''} prints, unseen.` })
+  if (
+    rankOf(verdict.class) >= rankOf('unknown') &&
+    /^(?:curl|wget|base64|xxd|openssl)$/.test(command.pipedFrom ?? '') &&
+    isInterpreter(name)
+  )
+    danger = worseDanger(danger, {
+      level: 'high',
+      reason: `It runs whatever ${command.pipedFrom ?? ''} prints, unseen.`,
+    })
   const base = name.slice(name.lastIndexOf('/') + 1)
   const special = Object.hasOwn(commandDangers, base) ? commandDangers[base]?.(command) : undefined
   return special === undefined ? danger : worseDanger(danger, special)
@@ -35,4 +47,3 @@ function usual({ words }: SimpleCommand, { class: name, reason }: Verdict): Dang
 function isInterpreter(name: string): boolean {
   return /^(?:(?:ba|da|z|a|k|fi)?sh|python[\d.]*|perl|ruby|node|php|sudo|source|eval|xargs)$/.test(name)
 }
-

@@ -7,7 +7,8 @@ const VITAL = new Set(
   ),
 )
 
-const VITAL_FILES = /^\/(?:etc\/(?:passwd|shadow|group|sudoers|fstab|hosts|resolv\.conf|ssh\/sshd_config)|boot\/.*|vmlinuz.*)$/
+const VITAL_FILES =
+  /^\/(?:etc\/(?:passwd|shadow|group|sudoers|fstab|hosts|resolv\.conf|ssh\/sshd_config)|boot\/.*|vmlinuz.*)$/
 
 /** Whether a path, or what a shell makes of it, is something without which a machine or a person is lost. */
 export function vitalPath(path: string, cwd: string | undefined): 'directory' | 'file' | undefined {

@@ -2,7 +2,15 @@ import { z } from 'zod'
 import { CmdopError } from '@cmdop/protocol'
 import { type CompiledRule, compileRule } from '../rules/compile-rule.ts'
 import { checkExamples } from '../rules/examples.ts'
-import { type Policy, type PolicyInput, type PolicyMode, type PrincipalKind, MAX_RULES, Policy as PolicySchema, policyModes } from '../rules/rule.ts'
+import {
+  type Policy,
+  type PolicyInput,
+  type PolicyMode,
+  type PrincipalKind,
+  MAX_RULES,
+  Policy as PolicySchema,
+  policyModes,
+} from '../rules/rule.ts'
 
 /** Where rules come from, the widest first. */
 export const policyLayers = ['fleet', 'machine', 'run'] as const
@@ -47,7 +55,10 @@ export function compilePolicy(layers: PolicyLayers): CompiledPolicy {
     for (const rule of policy.rules) rules.push(loadRule(rule, layer))
   }
   if (rules.length > MAX_RULES)
-    throw new CmdopError('validation', `Expected at most ${MAX_RULES} rules in all layers together, got ${rules.length}.`)
+    throw new CmdopError(
+      'validation',
+      `Expected at most ${MAX_RULES} rules in all layers together, got ${rules.length}.`,
+    )
   const indexOf = (decision: string) => indexRules(rules.filter(({ rule }) => rule.decision === decision))
   const [deny, ask, allow] = [indexOf('deny'), indexOf('ask'), indexOf('allow')]
   return { mode: (kind) => strictest(modes, kind), deny, ask, allow, ruleCount: rules.length }

@@ -5,7 +5,13 @@ import { CALLS_ITSELF } from '../parse/walk.ts'
 import type { SimpleCommand } from '../parse/simple-command.ts'
 import type { PolicyDecision } from '../rules/rule.ts'
 import type { PolicyCall } from './call.ts'
-import { type CompiledPolicy, type LayeredRule, type PolicyLayer, type RuleIndex, candidates } from './compile-policy.ts'
+import {
+  type CompiledPolicy,
+  type LayeredRule,
+  type PolicyLayer,
+  type RuleIndex,
+  candidates,
+} from './compile-policy.ts'
 import { decidesOnItself } from './methods.ts'
 import { permittedBy } from './permitted-by.ts'
 import { type JudgedSubject, type Subjects, subjectsOf } from './subjects.ts'
@@ -71,7 +77,8 @@ function judge(call: PolicyCall): Judged {
     const level = problem === CALLS_ITSELF ? 'critical' : 'high'
     danger = worseDanger(danger, { level, reason: `Nobody can say what it does: ${problem}.` })
   }
-  if (environment.class !== 'read') danger = worseDanger(danger, { level: 'medium', reason: `The call ${environment.reason}.` })
+  if (environment.class !== 'read')
+    danger = worseDanger(danger, { level: 'medium', reason: `The call ${environment.reason}.` })
   return { ...found, verdict: worst(verdicts), danger }
 }
 
@@ -93,16 +100,24 @@ function rule(policy: CompiledPolicy, call: PolicyCall, judged: Judged): Ruling 
   if (allowed !== undefined) return byRule(allowed)
   if (mode === 'strict') return byMode('deny', 'strict', 'No rule allows it, and what no rule allows is denied.')
   if (held !== undefined)
-    return { decision: 'allow', rule: `restriction:${held}`, layer: 'restriction', reason: `The kernel holds ${held}, so that it does no harm.` }
+    return {
+      decision: 'allow',
+      rule: `restriction:${held}`,
+      layer: 'restriction',
+      reason: `The kernel holds ${held}, so that it does no harm.`,
+    }
   if (mode === 'bypass') return byMode('allow', 'bypass', 'What no rule is about is allowed.')
-  if (judged.verdict.class === 'read') return { decision: 'allow', rule: 'class:read', layer: 'mode', reason: 'It only reads.' }
+  if (judged.verdict.class === 'read')
+    return { decision: 'allow', rule: 'class:read', layer: 'mode', reason: 'It only reads.' }
   return byMode('ask', 'default', reasonOf(judged))
 }
 
 function reasonOf({ verdict, subjects, environment }: Judged): string {
   const worstSubject = subjects.find((subject) => subject.verdict === verdict)
-  if (worstSubject === undefined) return verdict === environment ? `The call ${verdict.reason}.` : `It ${verdict.reason}.`
-  const name = worstSubject.command?.parsed.words[0]?.text ?? (worstSubject.command === undefined ? worstSubject.tool : 'It')
+  if (worstSubject === undefined)
+    return verdict === environment ? `The call ${verdict.reason}.` : `It ${verdict.reason}.`
+  const name =
+    worstSubject.command?.parsed.words[0]?.text ?? (worstSubject.command === undefined ? worstSubject.tool : 'It')
   return `${name} ${verdict.reason}.`
 }
 

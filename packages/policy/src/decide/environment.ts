@@ -18,9 +18,7 @@ const AT_EXIT = [
   String.raw`if \[ "\$__cmdop_now" != "\$__cmdop_env" \]; then \(umask 077; printf "%s\\n" "\$__cmdop_now" >"\$__cmdop_file"\) 2>/dev/null && __cmdop_wrote=1; fi`,
   String.raw`if \[ "\$PWD\$__cmdop_wrote" != "\$__cmdop_start"0 \]; then printf "\\033\]5379;[0-9a-f]{24};%s;%s\\007" "\$__cmdop_wrote" "\$PWD" >&2; fi`,
 ].join('; ')
-const CARRIED = new RegExp(
-  `^${LOAD}(?:; :|; __cmdop_env=${EXPORTED}; __cmdop_start=\\$PWD; trap '${AT_EXIT}' EXIT)$`,
-)
+const CARRIED = new RegExp(`^${LOAD}(?:; :|; __cmdop_env=${EXPORTED}; __cmdop_start=\\$PWD; trap '${AT_EXIT}' EXIT)$`)
 
 /** Whether the variables of a call change what its command is. What an operator carries over is only taken as it is written by ours. */
 export function classifyEnvironment({ command, env = {} }: PolicyCall): Verdict {

@@ -17,7 +17,9 @@ function allowRule({ tool, command }: PolicyCall, { subjects, problem, environme
   if (problem !== undefined) return 'for each command in it, once it is written so that it is understood'
   if (environment.class !== 'read') return 'for it, once it is called without these variables'
   const open = subjects.filter((subject) => subject.class !== 'read')
-  const names = new Set(open.map((subject) => subject.command?.name ?? (subject.command === undefined ? subject.tool : undefined)))
+  const names = new Set(
+    open.map((subject) => subject.command?.name ?? (subject.command === undefined ? subject.tool : undefined)),
+  )
   if (command === undefined || names.size === 0) return `for ${tool}`
   if (names.has(undefined)) return 'for each command in it, once their names and files are known before it runs'
   return `for ${[...names].join(', ')}`

@@ -38,5 +38,8 @@ function quoted(text: string): string {
 
 /** A command may not write to the terminal of whoever looks at it, nor turn its text around. */
 function printable(line: string): string {
-  return line.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`)
+  return line.replaceAll(
+    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`,
+  )
 }

@@ -5,7 +5,10 @@ import type { CompiledPolicy } from './compile-policy.ts'
 import { type Decided, decide } from './decide.ts'
 
 /** A call that is tried out: a command of an AI operator, or more where that is said. */
-export type SimulatedCall = string | readonly string[] | (Partial<PolicyCall> & { readonly principalKind?: PrincipalKind })
+export type SimulatedCall =
+  | string
+  | readonly string[]
+  | (Partial<PolicyCall> & { readonly principalKind?: PrincipalKind })
 
 /** What would become of a call. */
 export interface SimulationRow {

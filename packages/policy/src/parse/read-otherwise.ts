@@ -20,7 +20,9 @@ export function readOtherwise(node: SyntaxNode): string | undefined {
     case 'ArithmeticExpansion':
       return /^\$[([]{1,2}[\d\s+*/%()<>=-]*[)\]]{1,2}$/.test(node.text) ? undefined : COUNTS
     case 'For':
-      return node.wordlist?.some(({ value, text }) => text.startsWith("'") && RUNS.test(value)) === true ? COUNTS : undefined
+      return node.wordlist?.some(({ value, text }) => text.startsWith("'") && RUNS.test(value)) === true
+        ? COUNTS
+        : undefined
     case 'CommandExpansion':
       return /^\$\{/.test(node.text) ? '${ } runs commands in few shells only' : undefined
     case 'Select':
@@ -42,7 +44,9 @@ function parameterProblem(node: Extract<SyntaxNode, { type: 'ParameterExpansion'
   if (prefix === '!' || operation?.type === 'Transform') return 'what it expands to is expanded once more'
   if (index !== undefined && !/^(?:[@*]|\d+)$/.test(index.text)) return COUNTS
   if (operation?.type !== 'Slice') return undefined
-  const isNumber = [operation.offset, operation.length].every((word) => word === undefined || /^\s*-?\d*\s*$/.test(word.text))
+  const isNumber = [operation.offset, operation.length].every(
+    (word) => word === undefined || /^\s*-?\d*\s*$/.test(word.text),
+  )
   return isNumber ? undefined : COUNTS
 }
 

@@ -77,14 +77,14 @@ export class Walk {
     const inPlace = background === true ? within(place, 'background') : place
     if (command.type !== 'AndOr') {
       this.#walk(command, inPlace)
-      if (isTop && background !== true && command.type === 'Command') this.#remember(command)
+      if (isTop && background !== true && command.type === 'Command') this.#remember(command, false)
       return
     }
     // What is after `&&` runs when all before it has.
     const isChain = isTop && background !== true && command.operators.every((operator) => operator === '&&')
     for (const part of command.commands) {
       this.#walk(part, inPlace)
-      if (isChain && part.type === 'Command') this.#remember(part)
+      if (isChain && part.type === 'Command') this.#remember(part, true)
     }
     if (!isChain) return
     // Unless it has not.
@@ -93,10 +93,15 @@ export class Walk {
   }
 
   /** A variable that is set at the beginning, for all that comes after; a directory that was surely changed to. */
-  #remember(command: Command): void {
+  #remember(command: Command, isChained: boolean): void {
     if (command.name === undefined) {
       for (const part of command.prefix) {
-        if (part.type !== 'Assignment' || part.value.type !== 'Word' || part.append === true || part.index !== undefined)
+        if (
+          part.type !== 'Assignment' ||
+          part.value.type !== 'Word' ||
+          part.append === true ||
+          part.index !== undefined
+        )
           continue
         const values = resolveWord(part.value, this.#variables).values
         if (values !== undefined && this.#setOnce.has(part.name) && arePlain(values))
@@ -104,7 +109,7 @@ export class Walk {
       }
       return
     }
-    if (command.name.value !== 'cd' || command.args.length !== 1) return
+    if (!isChained || command.name.value !== 'cd' || command.args.length !== 1) return
     this.#cwd = this.#directoryOf(command)
     this.#unseenChanges -= 1
   }
@@ -218,8 +223,7 @@ export class Walk {
 
   #loneRedirections(redirects: readonly ShellRedirection[], place: Place): void {
     const redirections = this.#redirections(redirects)
-    if (redirections.length > 0)
-      {
+    if (redirections.length > 0) {
       const { via, on } = place
       this.#commands.push({ words: [], assignments: [], redirections, cwd: this.#cwd, via, on, pipedFrom: undefined })
     }

@@ -1,6 +1,14 @@
 import { type Word, valueOf } from '../parse/simple-command.ts'
 import type { CommandClass } from '../classify/command-class.ts'
-import { type PathGlob, type TextGlob, compilePathGlob, compileTextGlob, isAbove, matchesPath, matchesText } from './globs.ts'
+import {
+  type PathGlob,
+  type TextGlob,
+  compilePathGlob,
+  compileTextGlob,
+  isAbove,
+  matchesPath,
+  matchesText,
+} from './globs.ts'
 import type { CommandPattern, PolicyRule } from './rule.ts'
 import type { CommandSubject, Subject } from './subject.ts'
 
@@ -25,7 +33,8 @@ export function compileRule(rule: PolicyRule): CompiledRule {
   const fits = (subject: Subject): boolean =>
     who?.has(subject.principalKind) !== false &&
     classes?.has(subject.class) !== false &&
-    (tools === undefined || tools.some((tool) => matchesText(tool, toolOf(subject)) || matchesText(tool, subject.tool))) &&
+    (tools === undefined ||
+      tools.some((tool) => matchesText(tool, toolOf(subject)) || matchesText(tool, subject.tool))) &&
     (command === undefined || (subject.command !== undefined && command.fits(subject.command))) &&
     (paths === undefined || fitsPaths(paths, subject, isAllow)) &&
     (hosts === undefined || fitsHosts(hosts, subject, isAllow)) &&

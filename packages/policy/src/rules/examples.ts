@@ -16,19 +16,34 @@ export function checkExamples(compiled: CompiledRule, layer: string): void {
 function fitsExample({ rule, fits }: CompiledRule, example: string): boolean {
   const { subjects, problem } = subjectsOf(callOf(rule, example))
   if (rule.decision !== 'allow') return subjects.some(fits)
-  return problem === undefined && subjects.some(fits) && subjects.every((subject) => fits(subject) || subject.class === 'read')
+  return (
+    problem === undefined &&
+    subjects.some(fits) &&
+    subjects.every((subject) => fits(subject) || subject.class === 'read')
+  )
 }
 
 /** An example is for the first of those whom the rule is about. */
 function callOf({ who, tool }: PolicyRule, example: string): PolicyCall {
   const principalKind = who?.[0] ?? 'ai'
   const [name = '', ...others] = example.split(' ')
-  if (name.includes('.') && isMethodName(name)) return { tool: name, principalKind, paths: others.filter((path) => path.startsWith('/')) }
+  if (name.includes('.') && isMethodName(name))
+    return { tool: name, principalKind, paths: others.filter((path) => path.startsWith('/')) }
   const isForSessions = tool === 'session.execute'
   return { tool: isForSessions ? 'session.execute' : 'exec', principalKind, command: example, cwd: '/' }
 }
 
-function refuse({ rule, layer, example, expected }: { rule: PolicyRule; layer: string; example: string; expected: string }): never {
+function refuse({
+  rule,
+  layer,
+  example,
+  expected,
+}: {
+  rule: PolicyRule
+  layer: string
+  example: string
+  expected: string
+}): never {
   throw new CmdopError(
     'validation',
     `Expected the rule ${rule.id} of the ${layer} ${expected} its example "${example}", but it does otherwise. Correct the rule or the example.`,

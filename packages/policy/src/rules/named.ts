@@ -26,6 +26,8 @@ const BEFORE_PATHS: Readonly<Record<string, number>> = {
   chmod: 1,
   chown: 1,
   chgrp: 1,
+  echo: Number.POSITIVE_INFINITY,
+  printf: Number.POSITIVE_INFINITY,
 }
 
 /** Every path that a command may mean, for it is not known of each word whether it is one. */
@@ -64,8 +66,14 @@ function withoutPrefix(word: Word): Word {
 
 /** Programs whose operands are hosts or addresses of the web. */
 const TO_HOSTS = new Set(
-  'curl wget ping ping6 nc ncat netcat telnet ftp sftp dig nslookup host whois traceroute mtr ssh-keyscan ssh-copy-id http https'.split(' '),
+  'curl wget ping ping6 nc ncat netcat telnet ftp sftp dig nslookup host whois traceroute mtr ssh-keyscan ssh-copy-id http https'.split(
+    ' ',
+  ),
 )
+/** Options of `curl` whose value is no host. */
+const CURL_VALUES =
+  /^-(?:[a-zA-Z]*[dXHomwAuFTbrE]|-(?:data(?:-\w+)?|request|header|output|max-time|write-out|user-agent|user|form|json|upload-file|cookie|range|cert|key|cacert|retry|connect-timeout))$/
+
 const WITH_REMOTE_PATHS = new Set('scp rsync git'.split(' '))
 
 /** Every host that a command may go to, or run on. */
@@ -74,7 +82,8 @@ export function hostsOf(command: SimpleCommand): Named {
   let open = command.on.includes('*')
   const name = programName(command) ?? ''
   const [isClient, isCopy] = [TO_HOSTS.has(name), WITH_REMOTE_PATHS.has(name)]
-  for (const word of command.words.slice(1)) {
+  for (const [index, word] of command.words.entries()) {
+    if (index === 0 || (name === 'curl' && CURL_VALUES.test(valueOf(command.words[index - 1]) ?? ''))) continue
     if (word.values === undefined) {
       const withHost = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]+[/?#]/i.test(word.start)
       if (withHost) known.push(hostOf(word.start))
@@ -84,7 +93,8 @@ export function hostsOf(command: SimpleCommand): Named {
     for (const text of word.values) {
       if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) known.push(hostOf(text))
       else if (isCopy && /^(?:[\w.-]+@)?[\w.-]+:/.test(text)) known.push(hostOf(text))
-      else if (isClient && !text.startsWith('-') && /^[\w.@:[\]-]+(?:\/.*)?$/.test(text) && !/^\d+$/.test(text)) known.push(hostOf(text))
+      else if (isClient && !text.startsWith('-') && /^[\w.@:[\]-]+(?:\/.*)?$/.test(text) && !/^\d+$/.test(text))
+        known.push(hostOf(text))
     }
   }
   return { known, open }

@@ -32,8 +32,8 @@ const prefixes: Readonly<Record<string, Prefix>> = {
   doas: { options: optionTable('n s L', 'u C'), unclear: set('C L'), variables: true },
   env: {
     options: optionTable(
-      'i 0 v ignore-environment null debug',
-      'u C S unset chdir split-string block-signal default-signal ignore-signal',
+      'i 0 v ignore-environment null debug block-signal default-signal ignore-signal list-signal-handling',
+      'u C S unset chdir split-string',
     ),
     variables: true,
     unclear: set('S split-string'),
@@ -74,7 +74,8 @@ function unwrapPrefix(command: SimpleCommand, prefix: Prefix): Unwrapped {
   const unclear = options.find(({ name }) => prefix.unclear?.has(name) === true)
   if (unclear !== undefined) return splitString(command, unclear, rest) ?? runsUnknown(`of its option ${unclear.name}`)
   const afterOperands = rest.slice(prefix.operands ?? 0)
-  if (rest.slice(0, prefix.operands ?? 0).some(({ values }) => values === undefined)) return runsUnknown('its words are not known')
+  if (rest.slice(0, prefix.operands ?? 0).some(({ values }) => values === undefined))
+    return runsUnknown('its words are not known')
   const { assignments, words: inner } =
     prefix.variables === true ? takeAssignments(afterOperands) : { assignments: [], words: afterOperands }
   if (inner.length === 0) return withoutCommand(command, options)
@@ -106,7 +107,11 @@ function withoutCommand({ words }: SimpleCommand, options: readonly GivenOption[
 }
 
 /** `env -S 'a b'`: the words of a text, where nothing is quoted in it. */
-function splitString(command: SimpleCommand, { name, value }: GivenOption, rest: readonly Word[]): Unwrapped | undefined {
+function splitString(
+  command: SimpleCommand,
+  { name, value }: GivenOption,
+  rest: readonly Word[],
+): Unwrapped | undefined {
   if (name !== 'S' && name !== 'split-string') return undefined
   const text = valueOf(value)
   if (text === undefined || /['"\\$#]/.test(text)) return undefined

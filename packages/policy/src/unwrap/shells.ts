@@ -42,6 +42,9 @@ function unwrapShell(command: SimpleCommand): Unwrapped {
   const { options, rest, unknown } = readLeading(words, shellOptions)
   if (unknown !== undefined) return runsUnknown(unknown)
   const given = new Set(options.map(({ name }) => name))
+  // `-oe` takes the next word where ours would take the letter.
+  if (words.some((word) => /^-[a-zA-Z]*[oO]./.test(valueOf(word) ?? '')))
+    return runsUnknown('its options are not clear')
   if (given.has('version') || given.has('help')) return RUNS_NOTHING
   const [first] = rest
   if (given.has('c')) {
@@ -79,8 +82,9 @@ function unwrapSu(command: SimpleCommand): Unwrapped {
   const words = command.words.slice(1).filter((word) => valueOf(word) !== '-')
   // The user may stand before the options.
   const isUserFirst = words[0] !== undefined && valueOf(words[0])?.startsWith('-') === false
-  const { options, unknown } = readLeading(isUserFirst ? words.slice(1) : words, suOptions)
+  const { options, rest, unknown } = readLeading(isUserFirst ? words.slice(1) : words, suOptions)
   if (unknown !== undefined) return runsUnknown(unknown)
+  if (rest.length > (isUserFirst ? 0 : 1)) return runsUnknown('options may stand after the user, too')
   if (options.some(({ name }) => name === 's' || name === 'shell')) return runsUnknown('its shell is another one')
   const given = options.filter(({ name }) => name === 'c' || name === 'command')
   const text = valueOf(given[0]?.value)

@@ -16,7 +16,10 @@ export function unwrapXargs(command: SimpleCommand): Unwrapped {
   if (replaced === undefined) return runsWords(command, [...rest, unknownWord('...')])
   const mark = replaced.value === undefined ? '{}' : valueOf(replaced.value)
   if (mark === undefined || mark === '') return runsUnknown('its words are not known')
-  return runsWords(command, rest.map((word) => withReplaced(word, mark)))
+  return runsWords(
+    command,
+    rest.map((word) => withReplaced(word, mark)),
+  )
 }
 
 /** `-i{}`, `-l1`, `-e`: their values are always attached. */

@@ -22,7 +22,7 @@ function printsElsewhere(program: string): boolean {
   let isPrint = false
   let depth = 0
   let canBePattern = true
-  for (let index = 0; index < program.length; ) {
+  for (let index = 0; index < program.length;) {
     const token = nextToken(program, index, canBePattern)
     if (token === undefined) return true
     index += token.length

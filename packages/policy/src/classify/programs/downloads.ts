@@ -10,8 +10,13 @@ const curlValues = namesOf(
   'm H A e u w b x r y Y E max-time connect-timeout header user-agent referer user write-out cookie proxy range retry retry-delay retry-max-time resolve cacert capath cert key connect-to interface url max-redirs noproxy limit-rate speed-limit speed-time tls-max ciphers unix-socket oauth2-bearer proto dns-servers',
 )
 
+/** With gopher and the like any text can be sent to any port. */
+const OTHER_SCHEME = /^(?!https?:|file:|ftps?:)[a-z][a-z0-9+.-]*:\/\//i
+
 /** `curl` reads when it fetches to where it prints; it changes something when it sends, and empties the file that it saves to. */
 export function checkCurl(words: readonly Word[]): Verdict {
+  if (words.some(({ values, start }) => (values ?? [start]).some((text) => OTHER_SCHEME.test(text))))
+    return changes('speaks to a server that may do what it is told')
   for (let index = 0; index < words.length; index += 1) {
     const word = words[index] as Word
     const text = valueOf(word)
@@ -73,7 +78,10 @@ function special(name: string, next: Word | undefined): CurlOption | undefined {
     case 'X':
     case 'request':
       if (value === 'GET' || value === 'HEAD' || value === 'OPTIONS') return { takesNext: true }
-      return { verdict: value === 'DELETE' ? deletes('asks a server to delete') : changes('asks a server to change something'), takesNext: true }
+      return {
+        verdict: value === 'DELETE' ? deletes('asks a server to delete') : changes('asks a server to change something'),
+        takesNext: true,
+      }
     case 'd':
     case 'data':
     case 'data-raw':
@@ -108,12 +116,17 @@ export function checkWget(words: readonly Word[]): Verdict {
   for (let index = 0; index < words.length; index += 1) {
     const word = words[index] as Word
     const text = valueOf(word)
-    if (text === undefined && (word.splits || mayBeOption(word))) return unclear(`is not known: ${word.text} may be an option`)
+    if (text === undefined && (word.splits || mayBeOption(word)))
+      return unclear(`is not known: ${word.text} may be an option`)
     if (text?.startsWith('-') !== true) continue
     const isOutput = /^-[qS]*O$/.test(text)
     const next = valueOf(words[index + 1])
     if (isOutput && next !== '-' && next !== '/dev/null') return deletes('empties the file that it saves to')
-    prints ||= isOutput || text === '--spider' || /^-[qS]*O(?:-|\/dev\/null)$/.test(text) || text.startsWith('--output-document=')
+    prints ||=
+      isOutput ||
+      text === '--spider' ||
+      /^-[qS]*O(?:-|\/dev\/null)$/.test(text) ||
+      text.startsWith('--output-document=')
     if (isOutput || /^-[TtU]$/.test(text)) index += 1
     else if (!wgetFlags.test(text)) return unclear(`may do anything with ${text}`)
   }

@@ -9,7 +9,8 @@ export function checkFind(words: readonly Word[]): Verdict {
     if (text === undefined && (word.splits || mayBeOption(word)))
       return unclear(`is not known: ${word.text} may be an action`)
     if (text === '-delete') return deletes('deletes what it finds')
-    if (text !== undefined && /^-(?:fprint|fls|fprintf|fprint0)/.test(text)) return deletes('empties the file that it writes to')
+    if (text !== undefined && /^-(?:fprint|fls|fprintf|fprint0)/.test(text))
+      return deletes('empties the file that it writes to')
     if (text !== undefined && /^-(?:exec|ok)/.test(text)) return unclear('runs a command that is not seen')
   }
   return READS

@@ -2,7 +2,10 @@ import { type Word, valueOf } from '../../parse/simple-command.ts'
 import { optionTable, readLeading } from '../../unwrap/options.ts'
 import { type Verdict, READS, changes, unclear, worst } from '../command-class.ts'
 
-const options = optionTable('n E r s u z l posix quiet silent regexp-extended separate unbuffered null-data debug', 'e expression')
+const options = optionTable(
+  'n E r s u z posix quiet silent regexp-extended separate unbuffered null-data debug',
+  'e expression',
+)
 
 /** `sed` reads, unless it edits files in place, or its script writes or runs something. */
 export function checkSed(words: readonly Word[]): Verdict {

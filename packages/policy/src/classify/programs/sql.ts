@@ -25,7 +25,10 @@ export function checkSql(text: string | undefined): Verdict {
   // Comments and escapes can hide where a statement ends.
   if (/\\|--|\/\*|#|\$\$|`/.test(plain)) return unclear('runs statements that are not looked at')
   if (CHANGING.test(plain)) return changes('changes a database')
-  const statements = plain.split(';').map((statement) => statement.trim()).filter((statement) => statement !== '')
+  const statements = plain
+    .split(';')
+    .map((statement) => statement.trim())
+    .filter((statement) => statement !== '')
   if (statements.length === 0 || !statements.every((statement) => READING.test(statement)))
     return unclear('runs statements that are not known to read')
   const calls = Array.from(plain.matchAll(/([\w"\].]+)\s*\(/g), ([, name = '']) => name)

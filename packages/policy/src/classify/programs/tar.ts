@@ -2,7 +2,8 @@ import { type Word, mayBeOption, valueOf } from '../../parse/simple-command.ts'
 import { type Verdict, READS, changes, deletes, unclear } from '../command-class.ts'
 
 /** Long options with which listing an archive stays listing. */
-const LISTING = /^--(?:list|verbose|gzip|bzip2|xz|zstd|file=.*|full-time|wildcards|exclude=.*|strip-components=\d+|directory=.*|numeric-owner|auto-compress|no-recursion)$/
+const LISTING =
+  /^--(?:list|verbose|gzip|bzip2|xz|zstd|file=.*|full-time|wildcards|exclude=.*|strip-components=\d+|directory=.*|numeric-owner|auto-compress|no-recursion)$/
 
 /** `tar` reads when it lists; it can run programs by many options, so that others are not known. */
 export function checkTar(words: readonly Word[]): Verdict {

@@ -1,6 +1,15 @@
 import { valueOf } from '../../parse/simple-command.ts'
 import { optionTable } from '../../unwrap/options.ts'
-import { type CheckTable, alwaysChanges, alwaysDeletes, each, reads, readsExcept, readsOnlyWith, tool } from '../checks.ts'
+import {
+  type CheckTable,
+  alwaysChanges,
+  alwaysDeletes,
+  each,
+  reads,
+  readsExcept,
+  readsOnlyWith,
+  tool,
+} from '../checks.ts'
 import { type Check, changes, deletes, unclear } from '../command-class.ts'
 
 const removes = alwaysDeletes('removes containers, images, volumes or networks')
@@ -31,19 +40,31 @@ const docker = tool({
   options: optionTable('D debug v version', 'l log-level'),
   commands: {
     ...each('ps images logs inspect stats top version info port diff history search events', reads),
-    ...each('container image volume network system node service stack config secret plugin builder buildx swarm context', group),
+    ...each(
+      'container image volume network system node service stack config secret plugin builder buildx swarm context',
+      group,
+    ),
     compose,
     ...each('rm rmi kill', removes),
-    ...each('start stop restart pause unpause rename update create pull push tag load import commit build cp save export login logout', runs),
+    ...each(
+      'start stop restart pause unpause rename update create pull push tag load import commit build cp save export login logout',
+      runs,
+    ),
   },
 })
 
 /** Options that say where kubectl finds its settings, which can name programs, and where it writes. */
-const kubectlRisky = 'kubeconfig cache-dir profile profile-output output-directory s server token client-key client-certificate'
+const kubectlRisky =
+  'kubeconfig cache-dir profile profile-output output-directory s server token client-key client-certificate'
 
-const kubectlRead = readsExcept(kubectlRisky, 'n l o f c L namespace selector output context', unclear('may run something or go elsewhere'))
+const kubectlRead = readsExcept(
+  kubectlRisky,
+  'n l o c L namespace selector output context',
+  unclear('may run something or go elsewhere'),
+)
 
-const kubectlChange = 'apply create edit patch scale label annotate set cordon uncordon taint expose autoscale run cp certificate'
+const kubectlChange =
+  'apply create edit patch scale label annotate set cordon uncordon taint expose autoscale run cp certificate'
 
 const kubectl = tool({
   options: optionTable('A all-namespaces', 'n context namespace request-timeout cluster user v'),
@@ -56,7 +77,10 @@ const kubectl = tool({
     config: tool({ commands: each('view current-context get-contexts get-clusters get-users', kubectlRead) }),
     auth: tool({ commands: each('can-i whoami', kubectlRead) }),
     ...each(kubectlChange, (words) =>
-      words.some(({ values, start }) => /^--(?:prune|force)/.test(values?.[0] ?? start) || (values?.[0] ?? '') === '--replicas=0')
+      words.some(
+        ({ values, start }) =>
+          /^--(?:prune|force)/.test(values?.[0] ?? start) || (values?.[0] ?? '') === '--replicas=0',
+      )
         ? deletes('removes what is in the cluster')
         : changes('changes the cluster'),
     ),
@@ -67,9 +91,9 @@ const kubectl = tool({
 const terraform = tool({
   options: optionTable('help version', 'chdir'),
   commands: {
-    ...each('version show output providers graph validate', reads),
+    ...each('version output', reads),
     state: tool({
-      commands: { ...each('list show', reads), ...each('rm', alwaysDeletes('forgets what was made')), ...each('mv pull push', runs) },
+      commands: { list: reads, ...each('rm', alwaysDeletes('forgets what was made')), ...each('mv pull push', runs) },
     }),
     workspace: tool({ commands: { ...each('list show', reads), delete: alwaysDeletes('removes a workspace') } }),
     destroy: alwaysDeletes('removes everything that was made'),
@@ -88,7 +112,15 @@ export const containerTable: CheckTable = {
     options: optionTable('debug', 'n namespace kube-context'),
     commands: {
       ...each('list ls status history version env search lint', readsExcept('kubeconfig', 'n namespace')),
-      ...each('get show', tool({ commands: each('all hooks manifest metadata notes values chart crds readme', readsExcept('kubeconfig', 'n o namespace output')) })),
+      ...each(
+        'get show',
+        tool({
+          commands: each(
+            'all hooks manifest metadata notes values chart crds readme',
+            readsExcept('kubeconfig', 'n o namespace output'),
+          ),
+        }),
+      ),
       ...each('uninstall delete del un', alwaysDeletes('removes a release')),
       ...each('install upgrade rollback', runs),
       repo: tool({ commands: { list: reads, update: runs, add: runs, remove: alwaysDeletes('removes a repository') } }),
@@ -124,7 +156,10 @@ function checkAws(...[words]: Parameters<Check>): ReturnType<Check> {
   if (/^(?:rm|rb|delete-|terminate-|deregister-|remove-|purge-)/.test(operation) || texts.includes('--delete'))
     return deletes('removes what is in the cloud')
   if (hasFile || hasUnknown) return unclear('may do more than read')
-  const reading = /^(?:describe-|list-|ls$|filter-log-events$|tail$|head-|get-caller-identity$|get-(?!object|session|federation|credentials|authorization))/
+  const reading =
+    /^(?:describe-|list-|ls$|filter-log-events$|tail$|head-|get-caller-identity$|get-(?!object|session|federation|credentials|authorization))/
   const isFileOutput = service === 's3api' && operation.startsWith('get-object')
-  return reading.test(operation) && !isFileOutput ? { class: 'read', reason: 'only reads' } : changes('changes the cloud')
+  return reading.test(operation) && !isFileOutput
+    ? { class: 'read', reason: 'only reads' }
+    : changes('changes the cloud')
 }

@@ -24,6 +24,7 @@ export const fileTable: CheckTable = {
       : changes('makes links'),
   tee: (words) => {
     const texts = words.map(valueOf)
+    if (texts.includes('--')) return deletes('empties what it writes to')
     const targets = texts.filter((text) => text === undefined || !text.startsWith('-'))
     if (targets.every((text) => text === '/dev/null' || text === '/dev/stderr')) return READS
     return texts.some((text) => /^(?:-[a-z]*a[a-z]*|--append)$/.test(text ?? ''))
@@ -49,11 +50,13 @@ export const fileTable: CheckTable = {
   ...each('touch mkdir mkfifo mknod mktemp', alwaysChanges('makes files')),
   ...each('chmod chown chgrp chattr setfacl setcap', alwaysChanges('changes who may do what with files')),
   ...each('patch split csplit', alwaysChanges('writes files')),
-  ...each('gunzip bzip2 bunzip2 xz unxz zstd unzstd lz4 compress uncompress', alwaysDeletes('replaces a file by another')),
+  ...each(
+    'gunzip bzip2 bunzip2 xz unxz zstd unzstd lz4 compress uncompress',
+    alwaysDeletes('replaces a file by another'),
+  ),
   ...each('umount losetup', alwaysChanges('changes what is mounted')),
   ...each('zip 7z 7za rar', alwaysChanges('writes archives')),
-  unzip: (words) =>
-    words.some(({ values }) => /^-[a-z]*[lvtpZ]/.test(values?.[0] ?? '')) ? READS : deletes('may write over files'),
+  unzip: (words) => (/^-[a-z]*[lvtpZ]/.test(valueOf(words[0]) ?? '') ? READS : deletes('may write over files')),
   logrotate: alwaysDeletes('removes old logs'),
   'update-alternatives': alwaysChanges('changes links'),
 }
@@ -74,8 +77,11 @@ function partitions(...[words]: Parameters<Check>): ReturnType<Check> {
 function volumes(...[words]: Parameters<Check>): ReturnType<Check> {
   const texts = words.map(valueOf)
   if (texts.includes(undefined)) return unclear('is not known before it runs')
+  if (texts.some((text) => text?.startsWith('-c') === true)) return unclear('may run something')
   const reading = /^(?:list|get|status|iostat|history|show|df|usage|holds)$/
-  const isReading = reading.test(texts[0] ?? '') || (/^(?:filesystem|subvolume|device|scrub)$/.test(texts[0] ?? '') && reading.test(texts[1] ?? ''))
+  const isReading =
+    reading.test(texts[0] ?? '') ||
+    (/^(?:filesystem|subvolume|device|scrub)$/.test(texts[0] ?? '') && reading.test(texts[1] ?? ''))
   if (isReading) return READS
   return texts.some((text) => /^(?:destroy|delete|rollback|remove|del|labelclear|detach|offline)$/.test(text ?? ''))
     ? deletes('removes volumes or their older states')

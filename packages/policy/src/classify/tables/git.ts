@@ -1,11 +1,21 @@
 import { type Word, valueOf } from '../../parse/simple-command.ts'
 import { namesOf, optionTable } from '../../unwrap/options.ts'
-import { type CheckTable, alwaysChanges, alwaysDeletes, each, findException, reads, readsExcept, readsOnlyWith, tool } from '../checks.ts'
+import {
+  type CheckTable,
+  alwaysChanges,
+  alwaysDeletes,
+  each,
+  findException,
+  reads,
+  readsExcept,
+  readsOnlyWith,
+  tool,
+} from '../checks.ts'
 import { type Check, READS, changes, deletes, unclear } from '../command-class.ts'
 
 const writes = unclear('may run something or write a file')
 
-const showing = readsExcept('output ext-diff textconv O open-files-in-pager', 'n L S G U M C', writes)
+const showing = readsExcept('output ext-diff textconv O open-files-in-pager filters', '', writes)
 
 /** What goes before the command. Others, such as `-c` and `--exec-path`, can say what git runs. */
 const options = optionTable('P no-pager no-optional-locks no-replace-objects literal-pathspecs version help v h', 'C')
@@ -20,13 +30,24 @@ export const gitTable: CheckTable = {
         showing,
       ),
       'ls-remote': checkRemote,
-      branch: lists('d D m M c C f delete move copy force edit-description u set-upstream-to unset-upstream t track', 'a r v vv all remotes verbose list show-current merged no-merged contains no-contains sort format points-at l', 'd D m M delete move'),
-      tag: lists('d a s u f m F delete annotate sign force message file', 'l list n sort format contains merged no-merged points-at column', 'd f delete force'),
+      branch: lists(
+        'd D m M c C f delete move copy force edit-description u set-upstream-to unset-upstream t track',
+        'list show-current merged no-merged contains no-contains points-at l',
+        'd D m M delete move',
+      ),
+      tag: lists(
+        'd a s u f m F delete annotate sign force message file',
+        'l list n contains no-contains merged no-merged points-at',
+        'd f delete force',
+      ),
       remote: tool({
         options: optionTable('v verbose'),
         commands: {
           ...each('show get-url', reads),
-          ...each('add set-url rename set-head set-branches update', alwaysChanges('changes where a repository comes from')),
+          ...each(
+            'add set-url rename set-head set-branches update',
+            alwaysChanges('changes where a repository comes from'),
+          ),
           ...each('remove rm prune', alwaysDeletes('removes remote branches')),
         },
       }),
@@ -38,9 +59,17 @@ export const gitTable: CheckTable = {
         },
         alone: alwaysChanges('changes the working tree'),
       }),
-      config: readsRequiring(/^(?:--get|--get-all|--get-regexp|-l|--list|list|get)$/, readsExcept('add unset unset-all replace-all rename-section remove-section e edit', 'f', writes)),
+      config: readsRequiring(
+        /^(?:--get|--get-all|--get-regexp|-l|--list)$/,
+        /^(?:list|get)$/,
+        readsExcept('add unset unset-all replace-all rename-section remove-section e edit', 'f', writes),
+      ),
       reflog: tool({
-        commands: { show: showing, exists: reads, ...each('expire delete', alwaysDeletes('removes the way back to commits')) },
+        commands: {
+          show: showing,
+          exists: reads,
+          ...each('expire delete', alwaysDeletes('removes the way back to commits')),
+        },
       }),
       worktree: tool({
         commands: {
@@ -51,16 +80,26 @@ export const gitTable: CheckTable = {
       }),
       submodule: tool({ commands: { status: reads, summary: showing } }),
       bisect: tool({ commands: { log: reads } }),
-      ...each('add commit merge fetch pull clone init cherry-pick revert mv apply am notes', alwaysChanges('changes a repository')),
-      ...each('clean rm restore prune gc filter-branch filter-repo update-ref replace', alwaysDeletes('removes what may be nowhere else')),
+      ...each(
+        'add commit merge fetch pull clone init cherry-pick revert mv apply am notes',
+        alwaysChanges('changes a repository'),
+      ),
+      ...each(
+        'clean rm restore prune gc filter-branch filter-repo update-ref replace',
+        alwaysDeletes('removes what may be nowhere else'),
+      ),
       reset: (words) =>
         words.some(({ values, start }) => /^--(?:h|merge|keep)/.test(values?.[0] ?? start))
           ? deletes('throws away changes')
           : changes('changes what is staged'),
       checkout: (words) =>
-        /^-(?:b|-orphan)$/.test(valueOf(words[0]) ?? '') ? changes('makes a branch') : deletes('may throw away changes'),
+        /^-(?:b|-orphan)$/.test(valueOf(words[0]) ?? '')
+          ? changes('makes a branch')
+          : deletes('may throw away changes'),
       switch: (words) =>
-        hasOption(words, 'f force discard-changes C') ? deletes('throws away changes') : changes('changes the working tree'),
+        hasOption(words, 'f force discard-changes C')
+          ? deletes('throws away changes')
+          : changes('changes the working tree'),
       rebase: alwaysChanges('rewrites commits'),
       push: checkPush,
     },
@@ -74,8 +113,13 @@ function lists(except: string, listing: string, deleting: string): Check {
   return (words, command) => {
     if (hasOption(words, deleting)) return deletes('removes or replaces names')
     const verdict = plain(words, command)
-    if (verdict.class !== 'read' || words.length === 0) return verdict
-    const isListing = words.some((word) => listTable.has((valueOf(word) ?? '').replace(/^--?/, '').split('=', 1)[0] ?? '') && valueOf(word)?.startsWith('-') === true)
+    if (verdict.class !== 'read' || words.every(({ values, start }) => (values?.[0] ?? start).startsWith('-')))
+      return verdict
+    const isListing = words.some(
+      (word) =>
+        listTable.has((valueOf(word) ?? '').replace(/^--?/, '').split('=', 1)[0] ?? '') &&
+        valueOf(word)?.startsWith('-') === true,
+    )
     return isListing ? READS : changes('makes a name')
   }
 }
@@ -85,15 +129,19 @@ function hasOption(words: readonly Word[], names: string): boolean {
   return found !== undefined
 }
 
-function readsRequiring(option: RegExp, check: Check): Check {
+function readsRequiring(option: RegExp, action: RegExp, check: Check): Check {
   return (words, command) =>
-    words.some((word) => option.test(valueOf(word) ?? '')) ? check(words, command) : changes('changes settings')
+    words.some((word) => option.test(valueOf(word) ?? '')) || action.test(valueOf(words[0]) ?? '')
+      ? check(words, command)
+      : changes('changes settings')
 }
 
 /** `ext::` runs a command, and so does `--upload-pack`. */
 function checkRemote(...[words, command]: Parameters<Check>): ReturnType<Check> {
   const isPlain = words.every((word) => valueOf(word)?.includes('::') === false)
-  return isPlain ? readsOnlyWith('h t q heads tags refs quiet exit-code get-url symref branches')(words, command) : writes
+  return isPlain
+    ? readsOnlyWith('h t q heads tags refs quiet exit-code get-url symref branches')(words, command)
+    : writes
 }
 
 function checkPush(...[words]: Parameters<Check>): ReturnType<Check> {

@@ -48,11 +48,12 @@ function checkIp(...[words]: Parameters<Check>): ReturnType<Check> {
   const harmless = /^-(?:\d|s|d|o|j|p|r|t|br|brief|c|color|stats|details|json|pretty|oneline|4|6|0|N|h|V)(?:=.*)?$/
   if (leading.some((word) => !harmless.test(valueOf(word) ?? ''))) return unclear('is not known with these options')
   const [object, verb, ...others] = first < 0 ? [] : words.slice(first)
-  if (object === undefined || verb === undefined) return valueOf(object) === undefined && object !== undefined ? unclear('is not known') : READS
+  if (object === undefined || verb === undefined)
+    return valueOf(object) === undefined && object !== undefined ? unclear('is not known') : READS
   const name = valueOf(verb)
   if (name === undefined || others.some(({ splits }) => splits)) return unclear('is not known before it runs')
-  if (name !== '' && (isShort(name, 'show', 1) || isShort(name, 'list', 1) || isShort(name, 'lst', 1))) return READS
-  if (isShort(valueOf(object) ?? '', 'route', 1) && isShort(name, 'get', 1)) return READS
+  if (name !== '' && (isShort(name, 'show', 2) || isShort(name, 'list', 2) || isShort(name, 'lst', 2))) return READS
+  if (isShort(valueOf(object) ?? '', 'route', 1) && name === 'get') return READS
   return /^(?:d|f)/.test(name) ? deletes('removes settings of the network') : changes('changes the network')
 }
 
@@ -62,12 +63,17 @@ function isShort(text: string, whole: string, minimum: number): boolean {
 
 /** Looking whether a port is open reads; anything else is a connection for who knows what. */
 function checkNetcat(...[words]: Parameters<Check>): ReturnType<Check> {
-  const check = readsOnlyWith('z v n u 4 6', 'w', 2)(words, { words, assignments: [], redirections: [], via: [], cwd: undefined, on: [], pipedFrom: undefined })
+  const check = readsOnlyWith(
+    'z v n u 4 6',
+    'w',
+    2,
+  )(words, { words, assignments: [], redirections: [], via: [], cwd: undefined, on: [], pipedFrom: undefined })
   const isScan = words.some((word) => /^-[a-z0-9]*z/.test(valueOf(word) ?? ''))
   return isScan ? check : unclear('may send or run anything')
 }
 
-const IPTABLES_CHANGES = 'A append D delete I insert R replace F flush Z zero N new-chain X delete-chain P policy E rename-chain M modprobe'
+const IPTABLES_CHANGES =
+  'A append D delete I insert R replace F flush Z zero N new-chain X delete-chain P policy E rename-chain M modprobe'
 
 function checkIptables(...[words, command]: Parameters<Check>): ReturnType<Check> {
   const check = readsExcept(IPTABLES_CHANGES, 't p s d i o j m', changes('changes the firewall'))(words, command)
@@ -75,13 +81,16 @@ function checkIptables(...[words, command]: Parameters<Check>): ReturnType<Check
   return check.class === 'read' && !isList ? changes('changes the firewall') : check
 }
 
-const opensslReads = new Set('s_client x509 verify version ciphers crl dgst asn1parse req pkcs12 rsa ec pkey list speed ocsp'.split(' '))
+const opensslReads = new Set(
+  's_client x509 verify version ciphers crl dgst asn1parse req pkcs12 rsa ec pkey list speed ocsp'.split(' '),
+)
 
 function checkOpenssl(...[words]: Parameters<Check>): ReturnType<Check> {
   const [command, ...others] = words.map(valueOf)
   if (command === undefined || !opensslReads.has(command)) return unclear('is not known to only read')
   // Whatever writes a file or loads code has one of these in its name.
-  const risky = /^--?.*(?:out$|keyout|writerand|engine|provider|CAserial|CAcreateserial|keylogfile|sess_out|signature|set_serial|signkey|config|passout|respout|reqout)/
+  const risky =
+    /^--?.*(?:out$|keyout|writerand|engine|provider|CAserial|CAcreateserial|keylogfile|sess_out|signature|set_serial|signkey|config|passout|respout|reqout)/
   const unknown = words.slice(1).some((word) => word.splits || (valueOf(word) === undefined && mayBeOption(word)))
   const isHarmless = !unknown && others.every((text) => text === '-noout' || !risky.test(text ?? ''))
   return isHarmless ? READS : unclear('may write a file or load code')

@@ -1,19 +1,19 @@
 import { type CheckTable, each, reads, readsExcept, readsOnlyWith } from '../checks.ts'
-import { deletes, unclear } from '../command-class.ts'
+import { changes, deletes, unclear } from '../command-class.ts'
 
 /** Programs that read and print, whatever they are told. */
 const readers = each(
   [
     'cat head tail tac nl wc cut paste join comm tr fold fmt expand unexpand column rev look',
     'ls dir vdir stat du df basename dirname readlink realpath pathchk namei getfacl lsattr',
-    'cmp diff3 md5sum sha1sum sha224sum sha256sum sha384sum sha512sum b2sum cksum sum base64 base32 od hexdump strings',
-    'grep egrep fgrep zgrep zegrep zfgrep bzgrep xzgrep zcat bzcat xzcat zstdcat lz4cat zcmp zdiff jq',
+    'cmp md5sum sha1sum sha224sum sha256sum sha384sum sha512sum b2sum cksum sum base32 od hexdump strings',
+    'grep egrep fgrep zgrep zegrep zfgrep bzgrep xzgrep zcat bzcat xzcat jq',
     'echo true false : sleep seq yes expr factor pwd nproc arch uname tty groups users id whoami logname hostid',
-    'uptime free vmstat iostat mpstat pidstat numastat w who last lastb lastlog lslogins locale getconf getent getcap',
+    'uptime free vmstat iostat mpstat numastat w who last lastb lslogins locale getconf getent getcap',
     'ps pgrep pidof pstree pmap pwdx jps lscpu lsmem lsblk lsmod modinfo lsns lsipc lspci lsusb lshw findmnt',
     'netstat dig nslookup host whois ping ping6 traceroute traceroute6 tracepath mtr',
     'zipinfo cal tput clear which whereis whatis apropos getenforce sestatus ausearch aureport pg_isready',
-    'lvs vgs pvs lvdisplay vgdisplay pvdisplay sensors acpi rpcinfo showmount cd pushd popd dirs times exit return break',
+    'acpi showmount cd pushd popd dirs times exit return break',
     'continue wait umask ulimit jobs fg bg logout type printenv shasum md5 sw_vers vm_stat',
   ].join(' '),
   reads,
@@ -26,10 +26,19 @@ const guarded: CheckTable = {
   sort: readsExcept('o output compress-program T temporary-directory files0-from', 'k t S key field-separator', writes),
   diff: readsExcept('l paginate', 'U C F I L W x X', writes),
   colordiff: readsExcept('l paginate', 'U C F I L W x X', writes),
-  sdiff: readsExcept('o output diff-program', 'w W I', writes),
+  sdiff: readsExcept('o output diff-program', 'w I', writes),
+  diff3: readsExcept('diff-program', '', writes),
+  ...each('zcmp zdiff', readsExcept('l paginate', '', writes)),
+  ...each('zstdcat lz4cat', readsExcept('o rm', '', writes)),
+  base64: readsExcept('o output', 'i w', writes),
+  pidstat: readsExcept('e', '', writes),
+  lastlog: readsExcept('C clear S set', '', writes),
+  sensors: readsExcept('s set', '', writes),
+  rpcinfo: readsExcept('d', '', writes),
+  ...each('lvs vgs pvs lvdisplay vgdisplay pvdisplay', readsExcept('config profile commandprofile', 'o S', writes)),
   rg: readsExcept('pre hostname-bin z search-zip', 'e g t T A B C m f j M r E', writes),
-  ag: readsExcept('pager', 'A B C G m', writes),
-  ack: readsExcept('pager', 'A B C m', writes),
+  ag: readsExcept('pager', 'G', writes),
+  ack: readsExcept('pager ackrc', '', writes),
   fd: readsExcept('x X exec exec-batch', 'e t d S E c', writes),
   fdfind: readsExcept('x X exec exec-batch', 'e t d S E c', writes),
   tree: readsExcept('o R', 'L P I T H', writes),
@@ -45,13 +54,13 @@ const guarded: CheckTable = {
   xxd: atMostOperands('c s l o g R', 1, readsExcept('r revert', 'c s l o g R', writes)),
   uniq: atMostOperands('f s w', 1, reads),
   shuf: readsExcept('o output random-source', 'i n', writes),
-  dmesg: readsExcept('C c clear read-clear D E n console-off console-on console-level', 'l f s F S t', writes),
-  lsof: readsExcept('D', 'c d g i k o p r s S T u F', writes),
+  dmesg: readsExcept('C c clear read-clear D E n console-off console-on console-level', 'l f s F', writes),
+  lsof: readsExcept('D', 'c d k p u', writes),
   top: requires(/^-[a-zA-Z]*b|^--batch/, readsExcept('', 'n d p u U o w')),
-  sar: readsExcept('o', 'f s e i P n', writes),
-  date: readsExcept('s set', 'd f r date file reference', writes),
-  dmidecode: readsExcept('dump-bin d dev-mem', 's t u H', writes),
-  blkid: readsExcept('g garbage-collect c cache-file', 's o t L U p n l', writes),
+  sar: readsExcept('o', 'i P n', writes),
+  date: onlyFormats(readsExcept('s set', 'd f r date file reference', writes)),
+  dmidecode: readsExcept('dump-bin d dev-mem', 's t H', writes),
+  blkid: readsExcept('g garbage-collect c cache-file', 's o t L U n', writes),
   history: readsOnlyWith('', '', 1),
   bc: readsOnlyWith('l q s w i'),
   printf: readsExcept('v', '', writes),
@@ -60,10 +69,13 @@ const guarded: CheckTable = {
   hostname: atMostOperands('', 0, readsExcept('F file b boot', '', writes)),
   sysctl: withoutAssignments(readsExcept('w write p load system', 'r pattern', writes)),
   mount: atMostOperands('t', 0, readsOnlyWith('l v V h', 't')),
-  swapon: requires(/^(?:-s|--show.*|--summary|--version)$/, readsOnlyWith('s show summary bytes noheadings raw', 'show')),
+  swapon: requires(
+    /^(?:-s|--show.*|--summary|--version)$/,
+    readsOnlyWith('s show summary bytes noheadings raw', 'show'),
+  ),
   stty: readsOnlyWith('a all g save', '', 0),
   numactl: readsOnlyWith('H hardware s show', '', 0),
-  yq: readsExcept('i inplace in-place s split-exp split-exp-file', 'p o I f', writes),
+  yq: readsExcept('i inplace in-place s split-exp split-exp-file security-enable-system-operator', 'p o I f', writes),
   xmllint: readsExcept('output o shell', 'xpath schema', writes),
   gzip: requires(/^-(?:[a-z]*[lt][a-z]*|-list|-test)$/, readsOnlyWith('l t v list test verbose')),
   tcpdump: readsExcept('w z Z W C G', 'i c r s y T F', writes),
@@ -79,7 +91,11 @@ const builtins: CheckTable = each(
 
 export const plainTable: CheckTable = { ...readers, ...guarded, ...builtins }
 
-const pagerExceptions = readsExcept('o O log-file LOG-FILE k lesskey-file lesskey-src t tag T tag-file p pattern', 'b h j x y z', writes)
+const pagerExceptions = readsExcept(
+  'o O log-file LOG-FILE k lesskey-file lesskey-src t tag T tag-file p pattern',
+  '',
+  writes,
+)
 
 /** What stands after a plus is done at the start: going to a line is, a command of its own is not. */
 function readsPaged(...[words, command]: Parameters<typeof pagerExceptions>): ReturnType<typeof pagerExceptions> {
@@ -105,7 +121,9 @@ function atMostOperands(values: string, maximum: number, check: typeof reads): t
 
 function requires(option: RegExp, check: typeof reads): typeof reads {
   return (words, command) =>
-    words.some(({ values }) => option.test(values?.[0] ?? '')) ? check(words, command) : unclear('does more without an option to read')
+    words.some(({ values }) => option.test(values?.[0] ?? ''))
+      ? check(words, command)
+      : unclear('does more without an option to read')
 }
 
 function withoutAssignments(check: typeof reads): typeof reads {
@@ -113,4 +131,15 @@ function withoutAssignments(check: typeof reads): typeof reads {
     words.every(({ values }) => values?.every((value) => !value.includes('=')) === true)
       ? check(words, command)
       : unclear('may set what it names')
+}
+
+/** `date` with anything but a format sets the clock. */
+function onlyFormats(check: typeof reads): typeof reads {
+  return (words, command) => {
+    const isFormat = words.every((word, index) => {
+      const before = words[index - 1]?.values?.[0] ?? ''
+      return /^[+-]/.test(word.values?.[0] ?? word.start) || /^-(?:[a-zA-Z]*[dfr]|-date|-file|-reference)$/.test(before)
+    })
+    return isFormat ? check(words, command) : changes('may set the clock')
+  }
 }

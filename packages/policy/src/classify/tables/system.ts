@@ -1,6 +1,15 @@
 import { valueOf } from '../../parse/simple-command.ts'
 import { optionTable } from '../../unwrap/options.ts'
-import { type CheckTable, alwaysChanges, alwaysDeletes, each, reads, readsExcept, readsOnlyWith, tool } from '../checks.ts'
+import {
+  type CheckTable,
+  alwaysChanges,
+  alwaysDeletes,
+  each,
+  reads,
+  readsExcept,
+  readsOnlyWith,
+  tool,
+} from '../checks.ts'
 import { type Check, READS, changes, deletes, unclear } from '../command-class.ts'
 
 const systemdOptions = optionTable(
@@ -26,7 +35,10 @@ const systemctl = tool({
     ...services,
     ...each('mask unmask', alwaysChanges('changes which services can start')),
     ...each('revert clean', alwaysDeletes('removes files of services')),
-    ...each('poweroff reboot halt kexec suspend hibernate hybrid-sleep soft-reboot emergency rescue exit', alwaysChanges('stops the machine')),
+    ...each(
+      'poweroff reboot halt kexec suspend hibernate hybrid-sleep soft-reboot emergency rescue exit',
+      alwaysChanges('stops the machine'),
+    ),
   },
 })
 
@@ -39,15 +51,15 @@ function shows(names: string): Check {
 export const systemTable: CheckTable = {
   systemctl,
   journalctl: readsExcept(
-    'rotate flush sync relinquish-var smart-relinquish-var setup-keys update-catalog vacuum-size vacuum-time vacuum-files D directory root image file M machine',
-    'u n p S U t o g G _ unit lines priority since until identifier output grep',
+    'rotate flush sync relinquish-var smart-relinquish-var setup-keys update-catalog vacuum-size vacuum-time vacuum-files cursor-file D directory root image file M machine',
+    'u p S U t o g unit priority since until identifier output grep',
     deletes('removes or moves logs'),
   ),
   timedatectl: shows('status show list-timezones timesync-status show-timesync'),
   hostnamectl: shows('status'),
   localectl: shows('status list-locales list-keymaps'),
   loginctl: shows('list-sessions list-users list-seats session-status show-session user-status show-user seat-status'),
-  resolvectl: shows('status query statistics dns domain service'),
+  resolvectl: shows('status query statistics service'),
   networkctl: shows('list status lldp'),
   machinectl: shows('list status show list-images'),
   busctl: shows('list status tree introspect'),
@@ -69,14 +81,19 @@ export const systemTable: CheckTable = {
   ...each('at batch', alwaysChanges('runs something later')),
   ...each('shutdown reboot halt poweroff telinit init', alwaysChanges('stops the machine')),
   ...each('kill killall pkill skill snice renice', alwaysChanges('sends signals to processes')),
-  ...each('useradd adduser usermod groupadd addgroup groupmod passwd chpasswd chsh chfn gpasswd chage', alwaysChanges('changes users')),
+  ...each(
+    'useradd adduser usermod groupadd addgroup groupmod passwd chpasswd chsh chfn gpasswd chage',
+    alwaysChanges('changes users'),
+  ),
   ...each('userdel deluser groupdel delgroup', alwaysDeletes('removes users')),
   ...each('modprobe insmod', alwaysChanges('changes the kernel')),
   ...each('rmmod swapoff', alwaysChanges('changes the kernel')),
   ...each('hwclock ntpdate', alwaysChanges('sets the clock')),
   ...each('sysrq setenforce', alwaysChanges('changes the kernel')),
   nginx: (words) => onlyWords(words, /^-(?:t|T|v|V|tq|q)$/, 'changes a server that runs'),
-  ...each('apachectl apache2ctl httpd', (words) => onlyWords(words, /^(?:-[tSvVM]|configtest|status)$/, 'changes a server that runs')),
+  ...each('apachectl apache2ctl httpd', (words) =>
+    onlyWords(words, /^(?:-[tSvVM]|configtest|status)$/, 'changes a server that runs'),
+  ),
   sshd: (words) => onlyWords(words, /^-[tT]$/, 'starts a server'),
   haproxy: (words) => onlyWords(words, /^(?:-c|-v|-vv|-f|\/etc\/.*)$/, 'starts a server'),
   visudo: (words) => onlyWords(words, /^-(?:c|cf)$/, 'changes who may do what'),
@@ -85,7 +102,6 @@ export const systemTable: CheckTable = {
   auditctl: readsOnlyWith('l s', '', 0),
   'fail2ban-client': tool({ commands: { status: reads } }),
   supervisorctl: tool({ commands: { status: reads } }),
-  pm2: tool({ commands: each('list ls status', reads) }),
   certbot: tool({ commands: { certificates: readsOnlyWith('') } }),
 }
 
