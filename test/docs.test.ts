@@ -30,6 +30,7 @@ test.each([
   'sessions',
   'recordings',
   'restrictions',
+  'policy',
   'operator',
   'operator-types',
   'resident',

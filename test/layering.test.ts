@@ -8,6 +8,7 @@ const mayKnow: Readonly<Record<string, readonly string[]>> = {
   '@cmdop/core': ['@cmdop/protocol'],
   '@cmdop/agent': ['@cmdop/protocol', '@cmdop/core'],
   '@cmdop/sandbox': ['@cmdop/protocol'],
+  '@cmdop/policy': ['@cmdop/protocol'],
   '@cmdop/machine': ['@cmdop/protocol', '@cmdop/core', '@cmdop/agent', '@cmdop/sandbox'],
   '@cmdop/relay': ['@cmdop/protocol'],
   cmdop: ['@cmdop/protocol', '@cmdop/core', '@cmdop/agent', '@cmdop/machine', '@cmdop/relay'],

@@ -10,6 +10,7 @@ import { copyFigure } from './figures/copy.ts'
 import { execFigure } from './figures/exec.ts'
 import { loopFigure } from './figures/loop.ts'
 import { memoryFigure } from './figures/memory.ts'
+import { policyFigure } from './figures/policy.ts'
 import { resumeFigure } from './figures/resume.ts'
 import { sandboxFigure } from './figures/sandbox.ts'
 import { startFigure } from './figures/start.ts'
@@ -29,6 +30,7 @@ const figures: readonly Figure[] = [
   agentsFigure,
   agentMemoryFigure,
   resumeFigure,
+  policyFigure,
   sandboxFigure,
   startFigure,
 ]

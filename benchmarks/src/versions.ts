@@ -4,7 +4,7 @@ import { cpus, release, totalmem, type } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { findProgram } from './peers/programs.ts'
 
-const PACKAGES = ['protocol', 'core', 'agent', 'relay', 'sandbox', 'machine', 'cli'] as const
+const PACKAGES = ['protocol', 'core', 'agent', 'policy', 'relay', 'sandbox', 'machine', 'cli'] as const
 
 /** Where and on what a figure was measured. */
 export interface Versions {
