@@ -5,6 +5,7 @@ import { FileCalls } from './files/file-calls.ts'
 import { RemoteFiles } from './files/remote-files.ts'
 import { EnrollmentTokensNamespace, KeysNamespace, MachinesNamespace } from './namespaces.ts'
 import type { Platform } from './platform.ts'
+import { PolicyNamespace } from './policy.ts'
 import { RecordingsNamespace } from './recordings.ts'
 import type { RemoteMachine } from './remote-machine.ts'
 import { RestClient } from './rest-client.ts'
@@ -27,6 +28,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
   readonly recordings: RecordingsNamespace
   readonly runs: RunsNamespace
   readonly approvals: ApprovalsNamespace
+  readonly policy: PolicyNamespace
   readonly #settings: ClientSettings
   readonly #rest: RestClient
   readonly #channels: Channels
@@ -39,6 +41,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
     this.#rest = rest
     this.runs = new RunsNamespace(rest)
     this.approvals = new ApprovalsNamespace(rest)
+    this.policy = new PolicyNamespace(rest)
     this.#channels = new Channels(this.#settings, platform, rest, { approvals: this.approvals, runs: this.runs })
     this.machines = new MachinesNamespace(rest)
     this.keys = new KeysNamespace(rest, async () => this.fleetId ?? (await this.me()).fleet_id)

@@ -9,6 +9,8 @@ import {
   type MethodName,
   methods,
   type Operator,
+  restrictable,
+  type Restrictions,
   toCmdopError,
 } from '@cmdop/protocol'
 import {
@@ -41,6 +43,8 @@ export interface MachineCall {
   readonly approval?: ApprovalOptions | undefined
   /** The run of an AI operator that makes the call. */
   readonly operator?: Operator | undefined
+  /** What its session holds it to; a session that holds less refuses the call. */
+  readonly under?: Restrictions | undefined
 }
 
 /** Milliseconds between tries of a call that may be repeated, at most; a random part of it is waited. */
@@ -50,7 +54,7 @@ const RETRY_WAIT_MS = 500
 const SANDBOX_START_MS = 60_000
 
 /** What holds for many calls. */
-export type CallDefaults = Pick<MachineCall, 'approval' | 'operator'>
+export type CallDefaults = Pick<MachineCall, 'approval' | 'operator' | 'under'>
 
 /** The connection, and what is known of it. */
 interface Line {
@@ -120,8 +124,13 @@ export class Channels {
    * call, it waits for that if it may. Throws what it was refused with, or `timeout` without a first answer.
    */
   async open(asked: MachineCall, prepare?: (channel: Channel) => void): Promise<Channel> {
-    const { approval: usual, operator } = this.#defaults
-    const call = { ...asked, operator: asked.operator ?? operator, approval: { ...usual, ...asked.approval } }
+    const { approval: usual, operator, under } = this.#defaults
+    const call = {
+      ...asked,
+      operator: asked.operator ?? operator,
+      under: asked.under ?? under,
+      approval: { ...usual, ...asked.approval },
+    }
     try {
       return await this.#open(call, prepare)
     } catch (error) {
@@ -164,6 +173,7 @@ export class Channels {
       ...(call.deadlineMs === undefined ? {} : { deadlineMs: call.deadlineMs }),
       ...(traceparent === undefined ? {} : { traceparent }),
       ...(call.operator === undefined ? {} : { operator: call.operator }),
+      ...(call.under === undefined || !restrictable(call.method) ? {} : { under: call.under }),
       ...(call.approval?.ask === undefined ? {} : { askApproval: call.approval.ask }),
       ...(call.approval?.approvalId === undefined ? {} : { approvalId: call.approval.approvalId }),
     })

@@ -9,6 +9,7 @@ export {
   type MachineApprovals,
   requiredApproval,
 } from './approvals.ts'
+export type { PolicyNamespace } from './policy.ts'
 export { BaseClient } from './base-client.ts'
 export { Client } from './client.ts'
 export type {

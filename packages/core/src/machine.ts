@@ -1,4 +1,11 @@
-import type { EffectSummary, Facts, MachineCapabilities, Operator, RestrictionsInput } from '@cmdop/protocol'
+import type {
+  EffectSummary,
+  Facts,
+  MachineCapabilities,
+  Operator,
+  Restrictions,
+  RestrictionsInput,
+} from '@cmdop/protocol'
 import type { ApprovalOptions, MachineApprovals } from './approvals.ts'
 import type { MachineEffects } from './effects.ts'
 import type { RunJournals } from './runs.ts'
@@ -34,7 +41,12 @@ export interface Machine {
    */
   execResult?(callId: string, options?: { signal?: AbortSignal | undefined }): Promise<ExecResult>
   /** The same machine for calls that are an operator's, or that deal with approvals in one way. Absent where nobody decides. */
-  as?(calls: { readonly operator?: Operator | undefined; readonly approval?: ApprovalOptions | undefined }): Machine
+  as?(calls: {
+    readonly operator?: Operator | undefined
+    readonly approval?: ApprovalOptions | undefined
+    /** What the session that they work in holds them to. */
+    readonly under?: Restrictions | undefined
+  }): Machine
   /** Where people are asked; undefined where there is no relay. */
   readonly approvals?: MachineApprovals | undefined
   /** Where runs on this machine are written down; undefined where there is no relay. */

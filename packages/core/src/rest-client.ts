@@ -5,7 +5,7 @@ import { type ClientSettings, requireToken } from './settings.ts'
 
 /** One call of the relay's REST side. */
 export interface RestRequest<Schema extends z.ZodType> {
-  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly path: string
   readonly query?: Record<string, string | number | undefined>
   readonly body?: unknown

@@ -6,6 +6,7 @@ import {
   type Open,
   Permit,
   permitText,
+  restrictable,
   Restrictions,
   type SignedPermit,
 } from '@cmdop/protocol'
@@ -53,7 +54,7 @@ export class PermitChecker {
     if (permit.fleetId !== fleetId || permit.relayId !== relayId) throw refused('is of another fleet or relay')
     if (permit.action !== open.method || permit.callId !== open.callId) throw refused('is for another call')
     if (permit.digest !== digestOf(open)) throw refused('is for other parameters than were sent')
-    refuseUnknown(permit)
+    refuseUnknown(permit, open.params)
     this.#use(permit)
     return permit
   }
@@ -80,14 +81,13 @@ export class PermitChecker {
   }
 }
 
-/** Methods whose handlers hold the restrictions of their permit; of the others it may have none. */
-const restrictable: readonly string[] = ['exec', 'session.open']
-
-function refuseUnknown({ action, restrictions }: Permit): void {
+function refuseUnknown({ action, restrictions }: Permit, params: Open['params']): void {
   const parsed = Restrictions.safeParse(restrictions)
   if (!parsed.success) throw refused('asks for restrictions that this daemon does not know')
-  if (isRestricted(parsed.data) && !restrictable.includes(action))
-    throw refused(`asks for restrictions, which ${action} cannot be held to`)
+  if (!isRestricted(parsed.data)) return
+  // What is done to files is restricted by a session, and by nothing else.
+  const isOutside = action.startsWith('file.') && typeof params['session'] !== 'string'
+  if (!restrictable(action) || isOutside) throw refused(`asks for restrictions, which ${action} cannot be held to`)
 }
 
 function digestOf(open: Open): string {

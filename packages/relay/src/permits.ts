@@ -4,10 +4,13 @@ import {
   type Approval,
   approvalText,
   canonicalJson,
+  isRestricted,
   type Open,
   PERMIT_TTL_MS,
   Permit,
   permitText,
+  restrictable,
+  type Restrictions,
   type SignedApproval,
   type SignedPermit,
 } from '@cmdop/protocol'
@@ -52,7 +55,7 @@ export class PermitSigner {
       action: call.action,
       digest: call.digest,
       callId: open.callId,
-      restrictions: {},
+      restrictions: claimed(open) ?? {},
       approvalId: call.approvalId,
       intentId: call.intentId,
       issuedAt: now,
@@ -76,6 +79,11 @@ export class PermitSigner {
       Buffer.from(permit.signature, 'base64url'),
     )
   }
+}
+
+/** What a call says that its session holds it to, where the machine can hold it to its word. */
+export function claimed({ method, under }: Pick<Open, 'method' | 'under'>): Restrictions | undefined {
+  return isRestricted(under) && restrictable(method) ? under : undefined
 }
 
 /** SHA-256 of the action, hex: what permit and audit row are bound to. */

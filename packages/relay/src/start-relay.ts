@@ -19,7 +19,7 @@ import type { HttpContext } from './http/context.ts'
 import { createMetrics, type Metrics } from './http/metrics.ts'
 import { createLogger } from './log.ts'
 import { PermitSigner } from './permits.ts'
-import type { Judgement } from './policy/judgement.ts'
+import { PolicyDesk } from './policy/policy-desk.ts'
 import type { Blobs } from './recordings/blobs.ts'
 import { FileBlobs } from './recordings/file-blobs.ts'
 import { openSqliteStore } from './store/sqlite-store.ts'
@@ -69,7 +69,9 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   const state = { draining: false, closed: false }
   const isDraining = () => state.draining
   const signer = new PermitSigner(key)
-  const judge = allowAll
+  const policies = new PolicyDesk({ store, bus })
+  opened.defer(() => policies.close())
+  const judge = policies.judge.bind(policies)
   const approvals = opened.use(createApprovals({ store, bus, signer, log, judge, asks: () => asks }))
   const channels = createSwitch({
     store,
@@ -94,6 +96,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     runs,
     asks,
     approvals,
+    policies,
     heartbeatMs: config.heartbeatMs,
     relayId: key.relayId,
     relayPublicKey: key.publicKey,
@@ -135,17 +138,6 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     [Symbol.asyncDispose]: close,
   }
 }
-
-/** Until a fleet has a policy. */
-const allowAll = (): Judgement => ({
-  decision: 'allow',
-  rule: 'none',
-  reason: '',
-  permittedBy: '',
-  danger: 'medium',
-  dangerReason: 'It was not judged.',
-  deletes: false,
-})
 
 async function listen(start: () => Promise<unknown>, config: RelayConfig): Promise<void> {
   try {

@@ -29,8 +29,10 @@ export async function openRestrictedSession(
   if (!isRestricted(restrictions)) return undefined
   const { sessions } = machine
   if (sessions === undefined) throw noSessions(machine)
-  const session = await open(sessions, restrictions)
-  return { session, restrictions, machine: machineIn(session, machine) }
+  // What is done in it is judged by what holds there.
+  const held = machine.as?.({ under: restrictions }) ?? machine
+  const session = await open(held.sessions ?? sessions, restrictions)
+  return { session, restrictions, machine: machineIn(session, held) }
 }
 
 /** Their intersection. Where paths are compared, links in them are followed first, on the machine. */

@@ -41,8 +41,17 @@ export class PermitBroker implements ApprovalWaits {
   }
 
   /** The permit for a call. Rejects with the relay's refusal, or once the broker is closed. */
-  async request({ method, callId, params, deadlineMs, approvalId, askApproval, operator }: Open): Promise<Given> {
-    const more = { deadlineMs, approvalId, askApproval, operator }
+  async request({
+    method,
+    callId,
+    params,
+    deadlineMs,
+    approvalId,
+    askApproval,
+    operator,
+    under,
+  }: Open): Promise<Given> {
+    const more = { deadlineMs, approvalId, askApproval, operator, under }
     const { permit, approval } = await this.#ask({ type: 'request', method, callId, params, ...more })
     if (permit === null) throw noPermit()
     return { permit, ...(approval === null ? {} : { approval }) }

@@ -1,7 +1,7 @@
-import { CmdopError, commandText, type ExecParams, isRestricted, mergeRestrictions, type Permit } from '@cmdop/protocol'
+import { CmdopError, commandText, type ExecParams, isRestricted, type Permit } from '@cmdop/protocol'
 import { argvOf, environmentOf, type ProcessGroup } from '../exec/process-group.ts'
 import type { SessionTable } from '../sessions/session-table.ts'
-import { heldRestrictions, permitRestrictions } from './held-restrictions.ts'
+import { assertHolds, heldRestrictions } from './held-restrictions.ts'
 import type { Restricted } from './restricted.ts'
 import { type MarkedRequest, runAlone, runAmong } from './run-command.ts'
 import type { SessionPlace } from './session-place.ts'
@@ -74,21 +74,7 @@ export class RestrictedCommands {
 function refuseMore(place: SessionPlace, { params, permit }: CommandRequest): void {
   const message = 'The session that this command is shown in has restrictions, which are fixed; leave them out here.'
   if (isRestricted(params.restrictions)) throw new CmdopError('validation', message)
-  const ofPermit = permitRestrictions(permit)
-  if (ofPermit === undefined) return
-  const together = mergeRestrictions(place.restrictions, ofPermit)
-  const known = mergeRestrictions(place.restrictions, place.restrictions)
-  if (JSON.stringify(sorted(together)) !== JSON.stringify(sorted(known)))
-    throw new CmdopError('permit', 'The permit asks for more restrictions than the session has; open another session.')
-}
-
-function sorted(restrictions: SessionPlace['restrictions']): unknown[] {
-  const { limits = {}, writablePaths, ...rest } = restrictions
-  return [byName(rest), byName(limits), writablePaths?.toSorted() ?? null]
-}
-
-function byName(values: object): unknown[] {
-  return Object.entries(values).toSorted(([one], [other]) => one.localeCompare(other))
+  assertHolds(place.restrictions, permit)
 }
 
 function requestOf({ params, marker }: CommandRequest, { environment, home }: UserSettings): MarkedRequest {

@@ -1,6 +1,7 @@
 import { CmdopError, type EffectSummary, type Permit } from '@cmdop/protocol'
 import type { SessionTable } from '../sessions/session-table.ts'
 import type { FilePlace, FilePlaces } from './file-places.ts'
+import { assertHolds } from './held-restrictions.ts'
 import type { OwnTransaction } from './own-transaction.ts'
 import type { Restricted } from './restricted.ts'
 import type { SessionPlace } from './session-place.ts'
@@ -10,6 +11,7 @@ export function createFilePlaces(restricted: Restricted, sessions: Pick<SessionT
   return {
     enter: async ({ sessionId, permit, callId }, use) => {
       const place = sessions.place(sessionId, permit)
+      assertHolds(place?.restrictions, permit)
       if (place === undefined) return { result: await use({ kind: 'real' }), effect: undefined }
       if (place.isPerCommand) return useAlone(await begin(restricted, place, { permit, callId }), use)
       const sandbox = await place.enter()

@@ -8,6 +8,7 @@ const interactive = changes('is for typing, and what is typed is not known')
 const verdicts: Readonly<Record<Exclude<MethodName, 'exec' | 'session.execute'>, Verdict>> = {
   'exec.attach': READS,
   'exec.result': READS,
+  'action.describe': READS,
   facts: READS,
   capabilities: READS,
   'effect.list': READS,

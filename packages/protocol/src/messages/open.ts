@@ -3,6 +3,7 @@ import { decodeJson } from '../channel/frame.ts'
 import { MAX_WINDOW, MIN_WINDOW } from '../channel/limits.ts'
 import { CmdopError, toCmdopError } from '../errors.ts'
 import { RunId } from '../runs.ts'
+import { PlainRestrictions } from '../methods/restrictions.ts'
 import { SignedApproval } from './approval.ts'
 import { CallId } from './call-id.ts'
 import { SignedPermit } from './permit.ts'
@@ -36,6 +37,8 @@ export const Open = z.strictObject({
   askApproval: z.boolean().optional(),
   /** The run of an AI operator that makes the call: it counts as its call then, on behalf of the caller. */
   operator: Operator.optional(),
+  /** What its session holds it to, as the caller says; it is judged by that, and the machine refuses a session that holds less. */
+  under: PlainRestrictions.optional(),
   /** Added by the relay where a person has approved; the machine checks it. */
   approval: SignedApproval.optional(),
   /** W3C trace context. */

@@ -8,7 +8,7 @@ import { SignedPermit } from '../messages/permit.ts'
 import { RunAppend, RunCreate, RunId } from '../runs.ts'
 import { EffectSummary } from './effects.ts'
 import { DEFAULT_ORPHAN_MS, MAX_ORPHAN_MS } from './exec.ts'
-import { Restrictions } from './restrictions.ts'
+import { PlainRestrictions, Restrictions } from './restrictions.ts'
 
 /**
  * Lanes of `ask` and `ask.attach`, each with one JSON text a line. The machine sends {@link AskLine}s on `frames` and
@@ -156,6 +156,7 @@ export const PermitRequest = z.discriminatedUnion('type', [
     approvalId: z.string().min(1).max(64).optional(),
     askApproval: z.boolean().optional(),
     operator: Operator.optional(),
+    under: PlainRestrictions.optional(),
   }),
   /** How an approval of its own stands, once it is decided, or after {@link APPROVAL_POLL_MS}. */
   z.strictObject({ type: z.literal('approval'), callId: CallId, approvalId: z.string().min(1).max(64) }),

@@ -104,6 +104,11 @@ export function isRestMethod(method: string): boolean {
   return method === 'ask' || method.startsWith('ask.') || method === 'action.describe'
 }
 
+/** Methods whose permit may hold them to restrictions: what they do is done in a session, or a sandbox of its own. */
+export function restrictable(method: string): boolean {
+  return method === 'exec' || method === 'session.open' || method.startsWith('file.')
+}
+
 export function isMethodName(value: string): value is MethodName {
   return Object.hasOwn(methods, value)
 }

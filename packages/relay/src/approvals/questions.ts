@@ -38,7 +38,7 @@ export interface QuestionsOptions {
   readonly describe: (caller: Caller, machineId: string, action: ActionDescribeParams) => Promise<ApprovableAction>
   /** An effect that is to be applied, for people to look at. */
   readonly readEffect: (caller: Caller, machineId: string, effectId: string) => Promise<ShownEffect>
-  readonly judge: (caller: Caller, open: Pick<Open, 'method' | 'params'>, machine: MachineRow) => Judgement
+  readonly judge: (caller: Caller, open: Pick<Open, 'method' | 'params'>, machine: MachineRow) => Promise<Judgement>
 }
 
 /** A question as it is to be asked. */
@@ -73,7 +73,7 @@ export class Questions {
     const judgements: Judgement[] = []
     const actions = await inBatches(request.actions, async ({ machine_id, method, params }, position) => {
       const machine = machines.get(machine_id) as MachineRow
-      judgements[position] = this.#options.judge(caller, { method, params }, machine)
+      judgements[position] = await this.#options.judge(caller, { method, params }, machine)
       const action =
         method === 'tool' ? toolAction(machine, params) : await this.describe(caller, machine.id, { method, params })
       return await this.#row(caller, machine, action, position)
@@ -217,7 +217,7 @@ export class Questions {
     const { method } = former.action
     const edited = method === 'exec' ? commandChanges(former.action, changes) : changes
     const params = { ...paramsOf(former.action), ...edited }
-    const judgement = this.#options.judge(caller, { method, params }, machine)
+    const judgement = await this.#options.judge(caller, { method, params }, machine)
     if (judgement.decision === 'deny') throw deniedByPolicy(judgement)
     const described =
       method === 'tool' ? toolAction(machine, params) : await this.describe(caller, machine.id, { method, params })

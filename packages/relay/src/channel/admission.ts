@@ -6,7 +6,7 @@ import type { Judgement } from '../policy/judgement.ts'
 import type { MachineRow } from '../store/store.ts'
 
 export interface AdmissionOptions {
-  readonly judge: (caller: Caller, open: Open, machine: MachineRow) => Judgement
+  readonly judge: (caller: Caller, open: Open, machine: MachineRow) => Promise<Judgement>
   readonly approvals: ApprovalDesk
 }
 
@@ -27,7 +27,7 @@ export class Admission {
     open: Open,
     machine: MachineRow,
   ): Promise<{ judgement: Judgement; admitted: Admitted | undefined }> {
-    const judgement = this.#options.judge(caller, open, machine)
+    const judgement = await this.#options.judge(caller, open, machine)
     if (judgement.decision === 'deny') throw deniedByPolicy(judgement)
     const isAsked = judgement.decision === 'ask' || open.askApproval === true || open.approvalId !== undefined
     if (!isAsked) return { judgement, admitted: undefined }

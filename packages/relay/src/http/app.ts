@@ -15,6 +15,7 @@ import { approvalRoutes } from './routes/approvals.ts'
 import { askRoutes } from './routes/ask.ts'
 import { enrollRoutes } from './routes/enroll.ts'
 import { machineRoutes } from './routes/machines.ts'
+import { policyRoutes } from './routes/policies.ts'
 import { recordingUploadRoutes } from './routes/recording-uploads.ts'
 import { recordingRoutes } from './routes/recordings.ts'
 import { runRoutes } from './routes/runs.ts'
@@ -69,6 +70,7 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
   await app.register(askRoutes(context))
   await app.register(apiKeyRoutes(context))
   await app.register(approvalRoutes(context))
+  await app.register(policyRoutes(context))
   await app.register(recordingRoutes(context))
   // Scripts write all the time.
   await app.register(runRoutes(context), { logLevel: 'warn' })

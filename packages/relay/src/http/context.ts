@@ -1,6 +1,7 @@
 import type { Approvals } from '../approvals/create-approvals.ts'
 import type { AskService } from '../ask/ask-service.ts'
 import type { Bus } from '../bus/bus.ts'
+import type { PolicyDesk } from '../policy/policy-desk.ts'
 import type { Blobs } from '../recordings/blobs.ts'
 import type { RunJournals } from '../runs/run-journals.ts'
 import type { Metrics } from './metrics.ts'
@@ -15,6 +16,7 @@ export interface HttpContext {
   readonly runs: RunJournals
   readonly asks: AskService
   readonly approvals: Approvals
+  readonly policies: PolicyDesk
   /** Milliseconds between the signs of life of a stream of events. */
   readonly heartbeatMs: number
   readonly relayId: string

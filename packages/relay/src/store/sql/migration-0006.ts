@@ -22,7 +22,7 @@ const approvals = required(
   ['run_id', 'agent_type', 'model', 'call_id', 'edited_by', 'edited_from', 'decided_at'],
 )
 
-/** Approvals, votes and grants, with an index for every query of the port. */
+/** Approvals, votes, grants and policies, with an index for every query of the port. */
 export async function createApprovals(db: Kysely<unknown>): Promise<void> {
   let table = db.schema
     .createTable('approvals')
@@ -67,6 +67,16 @@ export async function createApprovals(db: Kysely<unknown>): Promise<void> {
     .addPrimaryKeyConstraint('approval_votes_key', ['approval_id', 'person_id'])
     .execute()
   await createGrants(db)
+  await db.schema
+    .createTable('policies')
+    .addColumn('fleet_id', 'text', (column) => column.notNull().references('fleets.id'))
+    .addColumn('machine_id', 'text', (column) => column.notNull())
+    .addColumn('document', 'text', (column) => column.notNull())
+    .addColumn('version', 'integer', (column) => column.notNull())
+    .addColumn('updated_at', 'text', (column) => column.notNull())
+    .addColumn('updated_by_id', 'text', (column) => column.notNull())
+    .addPrimaryKeyConstraint('policies_key', ['fleet_id', 'machine_id'])
+    .execute()
 }
 
 async function createGrants(db: Kysely<unknown>): Promise<void> {

@@ -5,6 +5,7 @@ import { createAuditStore } from './sql-audit.ts'
 import { createFleetStore, createPrincipalStore } from './sql-fleets.ts'
 import { createEnrollmentTokenStore, createKeyStore, createTicketStore } from './sql-keys.ts'
 import { createMachineStore } from './sql-machines.ts'
+import { createPolicyStore } from './sql-policies.ts'
 import { createRecordingStore } from './sql-recordings.ts'
 import { createRunStore } from './sql-runs.ts'
 import type { Database, Lookup, SqlEngine } from './tables.ts'
@@ -31,6 +32,7 @@ export class SqlStore implements Store {
   readonly recordings
   readonly runs
   readonly approvals
+  readonly policies
   readonly audit
   readonly #db: Database
   readonly #close: () => Promise<void>
@@ -47,6 +49,7 @@ export class SqlStore implements Store {
     this.recordings = createRecordingStore(db)
     this.runs = createRunStore(db)
     this.approvals = createApprovalStore(db)
+    this.policies = createPolicyStore(db)
     this.audit = createAuditStore(db)
   }
 

@@ -1,5 +1,6 @@
 import type { ColumnDefinitionBuilder, CompiledQuery, Expression, Generated, Kysely, SqlBool } from 'kysely'
 import type { ApprovalActionRow, ApprovalRow, ApprovalVoteRow, GrantRow } from '../approval-store.ts'
+import type { PolicyRow } from '../policy-store.ts'
 import type {
   AuditRow,
   EnrollmentTokenRow,
@@ -45,6 +46,8 @@ export interface Tables {
     signed: string | null
   }
   approvalVotes: ApprovalVoteRow
+  /** A machine of '' is the fleet itself. */
+  policies: Omit<PolicyRow, 'machineId'> & { machineId: string }
   /** Its words are JSON. */
   grants: Omit<GrantRow, 'words'> & { words: string }
   audit: AuditRow & { position: Generated<number> }
