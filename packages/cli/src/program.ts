@@ -16,6 +16,7 @@ import type { SshFlags } from './commands/ssh.ts'
 import type { UpFlags } from './commands/up.ts'
 import { addApprovalCommands } from './approval-commands.ts'
 import { exitCodeOf, exitCodes } from './exit-codes.ts'
+import { addPolicyCommands } from './policy-commands.ts'
 import { withRestrictionOptions } from './restriction-options.ts'
 import { reportError, say } from './terminal.ts'
 import { CLI_VERSION } from './version.ts'
@@ -46,6 +47,7 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
   addRecordingCommands(program, done, signal)
   addEffectCommands(program, done, signal)
   addApprovalCommands(program, done, signal)
+  addPolicyCommands(program, done, signal)
   try {
     await program.parseAsync(argv, { from: 'user' })
     return exitCode
