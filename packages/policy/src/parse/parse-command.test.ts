@@ -82,7 +82,7 @@ test.each([
   ['backquotes', '`'.repeat(900)],
   ['here-documents', '<<a'.repeat(10_000)],
   ['wrappers', 'sudo '.repeat(6000)],
-  ['shells', `${"sh -c 'eval ".repeat(500)}`],
+  ['shells', "sh -c 'eval ".repeat(500)],
   ['sed scripts', `sed '${'s/[/'.repeat(7000)}'`],
   ['awk programs', `awk '${'/a'.repeat(15_000)}'`],
   ['queries', `psql -c '${'select ('.repeat(900)}'`],
