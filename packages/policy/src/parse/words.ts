@@ -42,6 +42,8 @@ function resolvePart(part: WordPart, variables: KnownVariables): Piece {
   const { type } = part
   if (type === 'Literal' || type === 'SingleQuoted' || type === 'AnsiCQuoted') return known(part.value)
   if (type === 'DoubleQuoted' || type === 'LocaleString') return resolveQuoted(part.parts, variables)
+  // A number.
+  if (part.text === '$?' || part.text === '$#' || part.text === '$$') return UNKNOWN_SINGLE
   if (type === 'SimpleExpansion') return variable(part.text.slice(1), variables) ?? UNKNOWN_SPLIT
   if (type === 'ParameterExpansion') return variable(part.text.slice(2, -1), variables) ?? UNKNOWN_SPLIT
   if (type === 'CommandExpansion') return UNKNOWN_SPLIT
