@@ -81,6 +81,7 @@ test.each([
   ['substitutions', '$('.repeat(900)],
   ['backquotes', '`'.repeat(900)],
   ['here-documents', '<<a'.repeat(10_000)],
+  ['here-documents with their texts', `${'<<a '.repeat(900)}${'\nb'.repeat(10_000)}`],
   ['wrappers', 'sudo '.repeat(6000)],
   ['shells', "sh -c 'eval ".repeat(500)],
   ['sed scripts', `sed '${'s/[/'.repeat(7000)}'`],
