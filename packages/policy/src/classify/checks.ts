@@ -25,12 +25,6 @@ export function alwaysDeletes(reason: string): Check {
   return () => verdict
 }
 
-/** Nobody knows what it does. */
-export function alwaysUnclear(reason: string): Check {
-  const verdict = unclear(reason)
-  return () => verdict
-}
-
 /** Options that make a reading command something else: `o` is `-o`, longer names are `--name`. */
 export interface Exceptions {
   readonly except: ReadonlySet<string>

@@ -47,6 +47,8 @@ function checkBuiltin(name: string, words: readonly Word[]): Verdict | undefined
     return unclear('has a word that a shell may run when it looks at it again')
   if (name === 'set' && words.some((word) => /^-[a-z]*[ax]|^allexport$|^xtrace$/.test(valueOf(word) ?? '-a')))
     return unclear('may export every variable')
+  if ((name === '[' || name === 'test') && mayNameOperator(words))
+    return unclear('has a word that may be -v, with which a shell may run what comes after it')
   if (name === 'let') return unclear('counts with variables, in which a shell may run something')
   if (SETTING.has(name) && !(name === 'printf' && !isByName)) return settingVerdict(words)
   if (!EXPORTING.has(name)) return undefined
@@ -57,6 +59,17 @@ function checkBuiltin(name: string, words: readonly Word[]): Verdict | undefined
   })
   const isExporting = words.some((word) => /^-[a-zA-Z]*[xnia]/.test(valueOf(word) ?? ''))
   return worst([...exported, ...(isExporting ? [unclear('exports variables, or counts with them')] : [])])
+}
+
+const OPERATOR = /^(?:[=<>]|[!=]=|-(?:eq|ne|lt|le|gt|ge|nt|ot|ef|a|o)|\]|\))$/
+
+/** Whether a word of a test that is not known may be an operator, or bring one along. */
+function mayNameOperator(words: readonly Word[]): boolean {
+  return words.some((word, index) => {
+    if (word.values !== undefined) return false
+    const next = words[index + 1]
+    return word.splits || (next !== undefined && !OPERATOR.test(valueOf(next) ?? ''))
+  })
 }
 
 /** Builtins that set the variables which they are given. */

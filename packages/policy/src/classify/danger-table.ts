@@ -120,7 +120,7 @@ function rights(command: SimpleCommand): Danger | undefined {
 }
 
 function operands({ words }: SimpleCommand): readonly Word[] {
-  return words.slice(1).filter((word) => (valueOf(word) ?? word.text).startsWith('-') === false)
+  return words.slice(1).filter((word) => !(valueOf(word) ?? word.text).startsWith('-'))
 }
 
 function texts({ words }: SimpleCommand): string[] {

@@ -1,6 +1,5 @@
-import type { CommandClass } from '../classify/command-class.ts'
 import { type Danger, type DangerLevel, NO_DANGER, worseDanger } from '../classify/danger-level.ts'
-import { type Verdict, READS, unclear, worst } from '../classify/command-class.ts'
+import { type CommandClass, type Verdict, unclear, worst } from '../classify/command-class.ts'
 import { CALLS_ITSELF } from '../parse/walk.ts'
 import type { SimpleCommand } from '../parse/simple-command.ts'
 import type { PolicyDecision } from '../rules/rule.ts'

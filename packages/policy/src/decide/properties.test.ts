@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type Decided, decide } from './decide.ts'
 import { compilePolicy } from './compile-policy.ts'
@@ -24,7 +24,7 @@ const disguised = (word: string) =>
       minLength: word.length,
       maxLength: word.length,
     })
-    .map((ways) => [...word].map((character, index) => written(character, ways[index] ?? 'plain')).join(''))
+    .map((ways) => Array.from(word, (character, index) => written(character, ways[index] ?? 'plain')).join(''))
 
 function written(character: string, way: string): string {
   if (way === 'single') return `'${character}'`

@@ -28,6 +28,8 @@ function tooMuch(text: string): string | undefined {
     const code = text.charCodeAt(index)
     // $ ` ( { : everything that can hold something else.
     if (code === 36 || code === 96 || code === 40 || code === 123) expansions += 1
+    // And << for a text, which is looked for in all that comes after.
+    if (code === 60 && text.charCodeAt(index + 1) === 60) expansions += 1
   }
   return expansions > MAX_EXPANSIONS ? `there are more than ${MAX_EXPANSIONS} expansions in it` : undefined
 }

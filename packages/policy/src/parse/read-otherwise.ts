@@ -6,37 +6,24 @@ import type { SyntaxNode, TestExpression, Word } from 'unbash'
  * bash runs what is in a variable that it counts with, as in `x='a[$(reboot)]'; echo $((x))`.
  */
 export function readOtherwise(node: SyntaxNode): string | undefined {
-  switch (node.type) {
-    case 'ArithmeticCommand':
-      return '(( )) is arithmetic in one shell, and runs commands in another'
-    case 'TestCommand':
-      return testOperators(node.expression)
-    case 'ExtendedGlob':
-      return 'a pattern with parentheses runs commands in some shells'
-    case 'AnsiCQuoted':
-      return node.text.includes("\\'") ? "a quote within $'' ends it in some shells" : undefined
-    case 'ParameterExpansion':
-      return parameterProblem(node)
-    case 'ArithmeticExpansion':
-      return /^\$[([]{1,2}[\d\s+*/%()<>=-]*[)\]]{1,2}$/.test(node.text) ? undefined : COUNTS
-    case 'For':
-      return node.wordlist?.some(({ value, text }) => text.startsWith("'") && RUNS.test(value)) === true
-        ? COUNTS
-        : undefined
-    case 'CommandExpansion':
-      return /^\$\{/.test(node.text) ? '${ } runs commands in few shells only' : undefined
-    case 'Select':
-    case 'Coproc':
-      return `${node.type.toLowerCase()} is a command of its own in some shells`
-    default:
-      return undefined
-  }
+  if (node.type === 'ArithmeticCommand') return '(( )) is arithmetic in one shell, and runs commands in another'
+  if (node.type === 'TestCommand') return testProblem(node.expression) ? TEST : undefined
+  if (node.type === 'ExtendedGlob') return 'a pattern with parentheses runs commands in some shells'
+  if (node.type === 'ParameterExpansion') return parameterProblem(node)
+  if (node.type === 'Select' || node.type === 'Coproc')
+    return `${node.type.toLowerCase()} is a command of its own in some shells`
+  if (node.type === 'AnsiCQuoted' && node.text.includes("\\'")) return "a quote within $'' ends it in some shells"
+  if (node.type === 'CommandExpansion' && node.text.startsWith('${')) return '${ } runs commands in few shells only'
+  if (node.type === 'ArithmeticExpansion' && !NUMBERS.test(node.text)) return COUNTS
+  return undefined
 }
 
-const COUNTS = 'a shell may run what is in a variable that it counts with'
+/** Arithmetic with nothing in it but numbers. */
+const NUMBERS = /^\$[([]{1,2}[\d\s+*/%()<>=-]*[)\]]{1,2}$/
 
-/** What a shell runs when it meets it a second time. */
-const RUNS = /\$\(|`/
+const TEST = '[[ ]] with && || ( ) < > or a comparison of numbers runs commands or writes files in some shells'
+
+const COUNTS = 'a shell may run what is in a variable that it counts with'
 
 function parameterProblem(node: Extract<SyntaxNode, { type: 'ParameterExpansion' }>): string | undefined {
   if (/['"`\\]/.test(node.text)) return 'quotes within ${} are read otherwise by some shells'
@@ -50,25 +37,13 @@ function parameterProblem(node: Extract<SyntaxNode, { type: 'ParameterExpansion'
   return isNumber ? undefined : COUNTS
 }
 
-function testOperators(expression: TestExpression): string | undefined {
-  const otherwise = '[[ ]] with && || ( ) < > runs commands or writes files in some shells'
-  switch (expression.type) {
-    case 'TestUnary':
-      return hasOperator(expression.operand) ? otherwise : undefined
-    case 'TestBinary':
-      return expression.operator === '<' ||
-        expression.operator === '>' ||
-        (/^-(?:eq|ne|lt|le|gt|ge)$/.test(expression.operator) && !isCount(expression)) ||
-        hasOperator(expression.left) ||
-        hasOperator(expression.right)
-        ? otherwise
-        : undefined
-    case 'TestNot':
-      return testOperators(expression.operand)
-    case 'TestLogical':
-    case 'TestGroup':
-      return otherwise
-  }
+function testProblem(expression: TestExpression): boolean {
+  if (expression.type === 'TestNot') return testProblem(expression.operand)
+  if (expression.type === 'TestUnary') return hasOperator(expression.operand)
+  if (expression.type !== 'TestBinary') return true
+  const { operator, left, right } = expression
+  if (operator === '<' || operator === '>' || hasOperator(left) || hasOperator(right)) return true
+  return /^-(?:eq|ne|lt|le|gt|ge)$/.test(operator) && !isCount(expression)
 }
 
 /** Whether there is something in it, without quotes, that ends a word elsewhere. */

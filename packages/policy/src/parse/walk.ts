@@ -1,6 +1,7 @@
 import {
   type Command,
   type ParsedScript,
+  type Pipeline,
   type Redirection as ShellRedirection,
   type Statement,
   type SyntaxNode,
@@ -10,7 +11,7 @@ import {
 import { MAX_NESTING, MAX_SIMPLE_COMMANDS } from './limits.ts'
 import { readOtherwise } from './read-otherwise.ts'
 import { type Assignment, type Redirection, type SimpleCommand, literalWord, valueOf } from './simple-command.ts'
-import { type KnownVariables, arePlain, resolveWord } from './words.ts'
+import { arePlain, resolveWord } from './words.ts'
 
 /** From where a script is walked. */
 export interface Place {
@@ -134,35 +135,30 @@ export class Walk {
     this.#fail(readOtherwise(node))
     const name = names[node.type]
     const inner = name === undefined ? place : within(place, name)
-    switch (node.type) {
-      case 'Command':
-        return this.#command(node, place)
-      case 'Script':
-        return this.script(node, place)
-      case 'Statement':
-        return this.#statement(node, place, false)
-      case 'Pipeline':
-        return node.commands.forEach((command, index) => {
-          const before = node.commands[index - 1]
-          this.#walk(command, index === 0 ? inner : { ...inner, pipedFrom: this.#nameOf(before) })
-        })
-      case 'Redirected':
-        this.#walk(node.command, place)
-        return this.#loneRedirections(node.redirects, place)
-      case 'Function':
-        this.#functions.push(node.name.value)
-        this.#walk(node.body, inner)
-        this.#functions.pop()
-        return
-      case 'For':
-        this.#setsVariable(node.name.value, place)
-        for (const word of node.wordlist ?? []) this.#expansions(word, place)
-        return this.#loop(node.name.value, node.wordlist, () => this.#walk(node.body, inner))
-      case 'ParameterExpansion':
-        if (node.operation?.operator.includes('=') === true) this.#setsVariable(node.parameter, place)
-        return forEachChild(node, (child) => this.#walk(child, inner))
-      default:
-        forEachChild(node, (child) => this.#walk(child, inner))
+    if (node.type === 'Command') return this.#command(node, place)
+    if (node.type === 'Script') return this.script(node, place)
+    if (node.type === 'Statement') return this.#statement(node, place, false)
+    if (node.type === 'Pipeline') return this.#pipeline(node, inner)
+    if (node.type === 'Redirected') {
+      this.#walk(node.command, place)
+      return this.#loneRedirections(node.redirects, place)
+    }
+    if (node.type === 'For') {
+      this.#setsVariable(node.name.value, place)
+      for (const word of node.wordlist ?? []) this.#expansions(word, place)
+      return this.#loop(node.name.value, node.wordlist, () => this.#walk(node.body, inner))
+    }
+    if (node.type === 'ParameterExpansion' && node.operation?.operator.includes('=') === true)
+      this.#setsVariable(node.parameter, place)
+    if (node.type === 'Function') this.#functions.push(node.name.value)
+    forEachChild(node, (child) => this.#walk(child, inner))
+    if (node.type === 'Function') this.#functions.pop()
+  }
+
+  #pipeline({ commands }: Pipeline, inner: Place): void {
+    for (const [index, command] of commands.entries()) {
+      const pipedFrom = index === 0 ? {} : { pipedFrom: this.#nameOf(commands[index - 1]) }
+      this.#walk(command, { ...inner, ...pipedFrom })
     }
   }
 
@@ -266,6 +262,3 @@ function kindOf(operator: string): Redirection['kind'] {
   if (operator === '>>' || operator === '&>>') return 'append'
   return operator === '<' || operator === '<&' ? 'read' : 'write'
 }
-
-/** For the resolution of words outside of a script. */
-export const NO_VARIABLES: KnownVariables = new Map()

@@ -39,30 +39,17 @@ const UNKNOWN_SPLIT: Piece = { values: undefined, start: '', splits: true }
 const UNKNOWN_SINGLE: Piece = { values: undefined, start: '', splits: false }
 
 function resolvePart(part: WordPart, variables: KnownVariables): Piece {
-  switch (part.type) {
-    case 'Literal':
-    case 'SingleQuoted':
-    case 'AnsiCQuoted':
-      return known(part.value)
-    case 'DoubleQuoted':
-    case 'LocaleString':
-      return resolveQuoted(part.parts, variables)
-    case 'SimpleExpansion':
-      return variable(part.text.slice(1), variables) ?? UNKNOWN_SPLIT
-    case 'ParameterExpansion':
-      return variable(part.text.slice(2, -1), variables) ?? UNKNOWN_SPLIT
-    case 'ArithmeticExpansion':
-      return UNKNOWN_SINGLE
-    case 'ProcessSubstitution':
-      return { values: undefined, start: '/dev/fd/', splits: false }
-    case 'Glob':
-    case 'ExtendedGlob':
-    case 'BraceExpansion':
-      // It may become several words, but all begin with what stands before it.
-      return UNKNOWN_SINGLE
-    case 'CommandExpansion':
-      return UNKNOWN_SPLIT
-  }
+  const { type } = part
+  if (type === 'Literal' || type === 'SingleQuoted' || type === 'AnsiCQuoted') return known(part.value)
+  if (type === 'DoubleQuoted' || type === 'LocaleString') return resolveQuoted(part.parts, variables)
+  // A number.
+  if (part.text === '$?' || part.text === '$#' || part.text === '$$') return UNKNOWN_SINGLE
+  if (type === 'SimpleExpansion') return variable(part.text.slice(1), variables) ?? UNKNOWN_SPLIT
+  if (type === 'ParameterExpansion') return variable(part.text.slice(2, -1), variables) ?? UNKNOWN_SPLIT
+  if (type === 'CommandExpansion') return UNKNOWN_SPLIT
+  if (type === 'ProcessSubstitution') return { values: undefined, start: '/dev/fd/', splits: false }
+  // Arithmetic is one word. A glob or a brace may become several, but all begin with what stands before it.
+  return UNKNOWN_SINGLE
 }
 
 function resolveQuoted(parts: readonly WordPart[], variables: KnownVariables): Piece {

@@ -18,7 +18,7 @@ export interface CompiledRule {
   /** Names of programs that it is about; undefined: of any, or by a pattern. */
   readonly programs: readonly string[] | undefined
   /** Whether it fits. An `allow` rule fits only what is known as a whole. */
-  fits(subject: Subject): boolean
+  readonly fits: (subject: Subject) => boolean
 }
 
 /** Reads the patterns of a rule once. */
@@ -49,7 +49,7 @@ function toolOf({ tool }: Subject): string {
 
 interface CompiledCommand {
   readonly programs: readonly string[] | undefined
-  fits(command: CommandSubject): boolean
+  readonly fits: (command: CommandSubject) => boolean
 }
 
 function compileCommand({ name, args, has }: CommandPattern, isAllow: boolean): CompiledCommand {

@@ -10,8 +10,6 @@ export interface Named {
   readonly open: boolean
 }
 
-export const NOTHING_NAMED: Named = { known: [], open: false }
-
 /** Programs whose first operands are no paths: a pattern, a script, rights, an owner. */
 const BEFORE_PATHS: Readonly<Record<string, number>> = {
   grep: 1,

@@ -317,6 +317,9 @@ export const programCommands: Readonly<Record<string, readonly string[]>> = {
     'for o in -o; do sort $o file; done',
     'o=-delete; find . $o',
     'o=--output=file; git log $o',
+    "read x <<< '-v a[$(rm y)]'; [ $x ]",
+    'read a b < file; [ "$a" "$b" ]',
+    "for x in '-v a[$(rm y)]'; do [ $x ]; done",
     'd=/; rm -rf "$d"',
   ],
 }

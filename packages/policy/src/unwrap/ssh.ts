@@ -25,9 +25,7 @@ export function unwrapSsh(command: SimpleCommand): Unwrapped {
   const options = [...before.options, ...after.options]
   const risky = options.find(
     ({ name, value }) =>
-      !sshHarmless.has(name) ||
-      (name === 'o' && !sshSettings.test(`${valueOf(value) ?? ''}`)) ||
-      isMissing(name, value),
+      !sshHarmless.has(name) || (name === 'o' && !sshSettings.test(valueOf(value) ?? '')) || isMissing(name, value),
   )
   if (risky !== undefined) return runsUnknown(`its option -${risky.name} may run something or change where it goes`)
   if (host === undefined) return options.some(({ name }) => name === 'V') ? RUNS_NOTHING : runsUnknown('it has no host')

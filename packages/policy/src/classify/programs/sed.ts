@@ -48,7 +48,7 @@ function checkScript(script: string | undefined): Verdict {
       if (rest === undefined) return UNKNOWN
       left = rest
     } else return UNKNOWN
-    if (left !== '' && !/^[\s;}]/.test(left)) return UNKNOWN
+    if (command !== '{' && left !== '' && !/^[\s;}]/.test(left)) return UNKNOWN
   }
   return READS
 }
