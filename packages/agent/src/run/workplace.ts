@@ -237,7 +237,9 @@ class RunWorkplace implements Workplace {
     const { session, restrictions } = this.#place ?? (await this.#left(signal))
     if (this.#place === undefined && session === undefined) return []
     if (restrictions === undefined || session === undefined) {
-      await Promise.all([removeFile(this.#machine, this.#state.file, signal), closeRunSession(session, signal)])
+      // What is in the folder of the session goes with it.
+      const file = session === undefined || session.folder === null ? this.#state.file : undefined
+      await Promise.all([removeFile(this.#machine, file, signal), closeRunSession(session, signal)])
       return []
     }
     // What is in the folder of the session goes with it.

@@ -15,6 +15,8 @@ export interface PolicyCall {
   readonly paths?: readonly string[] | undefined
   /** Of `file.write`, `file.copy`, `file.move` and `file.symlink`: whether what is there may be replaced. Undefined: as the method does by itself. */
   readonly overwrite?: boolean | undefined
+  /** Of `session.open`: it only shows what is run in it, and nobody types there. */
+  readonly passive?: boolean | undefined
   readonly hosts?: readonly string[] | undefined
   /** Under which it would run; those of its session, too. */
   readonly restrictions?: Restrictions | undefined

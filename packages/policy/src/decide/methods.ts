@@ -34,12 +34,13 @@ const verdicts: Readonly<Record<Exclude<MethodName, 'exec' | 'session.execute'>,
   'session.get': READS,
   'session.read': READS,
   'session.observe': READS,
-  'session.close': changes('ends a session'),
+  // Nobody is asked before something is stopped, or before a person answers.
+  'session.close': READS,
   ask: changes('has an operator work, and what it does is not known'),
   'ask.attach': READS,
-  'ask.cancel': changes('ends what an operator does'),
-  'ask.confirm': changes('answers what an operator asks'),
-  'ask.pin': changes('unlocks the operator of a machine'),
+  'ask.cancel': READS,
+  'ask.confirm': READS,
+  'ask.pin': READS,
   'ask.messages': READS,
   'ask.clear': deletes('removes a conversation'),
   'ask.session': READS,
@@ -47,9 +48,10 @@ const verdicts: Readonly<Record<Exclude<MethodName, 'exec' | 'session.execute'>,
 }
 
 /** What a call does that is no command. */
-export function classifyMethod({ tool, overwrite }: PolicyCall): Verdict {
+export function classifyMethod({ tool, overwrite, passive }: PolicyCall): Verdict {
   if (!isMethodName(tool)) return unclear('is a tool that is not known')
   if (tool === 'exec' || tool === 'session.execute') return unclear('is given no command')
+  if (tool === 'session.open' && passive === true) return READS
   if (tool === 'file.move' && overwrite === false) return changes('moves a file')
   if (tool === 'file.symlink' && overwrite === true) return deletes('replaces what is there by a link')
   return verdicts[tool]

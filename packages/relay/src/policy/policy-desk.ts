@@ -116,6 +116,7 @@ function callOf(caller: Caller, { method: tool, params, under }: JudgedCall): Po
     cwd: typeof cwd === 'string' ? cwd : undefined,
     env: isEnvironment(env) ? env : undefined,
     paths: pathsOf(params),
+    passive: params['kind'] === 'run',
     overwrite: typeof overwrite === 'boolean' ? overwrite : undefined,
     restrictions: restrictionsOf(params, claimed({ method: tool, under })),
   }
