@@ -1,4 +1,5 @@
 export { type AskOptions, AskStream } from './ask/ask-stream.ts'
+export { PinDeniedError, PinTimeoutError } from './ask/pin-errors.ts'
 export type { AskFrame } from './ask/frames.ts'
 export {
   type CallApproval,

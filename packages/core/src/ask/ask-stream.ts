@@ -1,9 +1,10 @@
-import { CmdopError, DEFAULT_ORPHAN_MS, fromWireError, isCmdopError, type RestrictionsInput } from '@cmdop/protocol'
+import { CmdopError, DEFAULT_ORPHAN_MS, isCmdopError, type RestrictionsInput } from '@cmdop/protocol'
 import { z } from 'zod'
 import type { RestClient } from '../rest-client.ts'
 import { knownRestrictions } from '../restrictions.ts'
 import { wait } from '../wait.ts'
 import { type AskFrame, readFrame } from './frames.ts'
+import { askError, PinTimeoutError } from './pin-errors.ts'
 import { readServerEvents } from './server-events.ts'
 
 /** Milliseconds between tries to go on with an ask at most. */
@@ -134,7 +135,7 @@ export class AskStream implements AsyncIterable<AskFrame>, AsyncDisposable {
           lastId = id
           const frame = readFrame(id, parseJson(data))
           this.#ended = frame.type === 'done' || frame.type === 'error'
-          if (frame.type === 'error') throw fromWireError(frame.error, { idempotent: false })
+          if (frame.type === 'error') throw askError(frame.error)
           yield frame
           if (this.#ended) return
         }
@@ -190,7 +191,8 @@ function mayComeBack(error: unknown, isFirst: boolean): boolean {
 }
 
 function unanswered(code: 'pin_required_timeout' | 'permission', what: string): CmdopError {
-  return new CmdopError(code, `The machine asks for ${what}; collect() cannot answer, so the ask was stopped.`)
+  const message = `The machine asks for ${what}; collect() cannot answer, so the ask was stopped.`
+  return code === 'permission' ? new CmdopError(code, message) : new PinTimeoutError(code, message)
 }
 
 function parseJson(text: string): unknown {

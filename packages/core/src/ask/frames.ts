@@ -19,6 +19,8 @@ type AskFields =
       readonly type: 'confirm_required'
       readonly token: string
       readonly plan: string
+      /** What would be done, and nothing else; `digest` is of it. */
+      readonly steps: readonly ConfirmStep[]
       readonly dangerLevel: 'low' | 'medium' | 'high' | 'critical'
       readonly tool: string
       readonly input: unknown
@@ -47,6 +49,15 @@ type AskFields =
   /** A frame of a newer relay. */
   | { readonly type: 'unknown'; readonly raw: unknown }
 
+/** A step that a person is asked to confirm. */
+export interface ConfirmStep {
+  readonly machineId: string
+  readonly machineName: string
+  readonly tool: string
+  readonly input: unknown
+  readonly text: string
+}
+
 /** A frame from the wire, or the error that ends the ask. */
 export function readFrame(id: string, raw: unknown): AskFrame | { readonly type: 'error'; readonly error: WireError } {
   const parsed = AskWireFrame.safeParse(raw)
@@ -68,8 +79,8 @@ function fieldsOf(frame: Exclude<AskWireFrame, { type: 'error' }>): AskFields {
     case 'pin_denied':
       return { type: frame.type, challengeId: frame.challenge_id, reason: frame.reason }
     case 'confirm_required': {
-      const { danger_level: dangerLevel, expires_at: expiresAt, ...rest } = frame
-      return { ...rest, dangerLevel, expiresAt }
+      const { danger_level: dangerLevel, expires_at: expiresAt, steps, ...rest } = frame
+      return { ...rest, dangerLevel, expiresAt, steps: steps.map(stepOf) }
     }
     case 'done':
   }
@@ -83,4 +94,9 @@ function fieldsOf(frame: Exclude<AskWireFrame, { type: 'error' }>): AskFields {
     costUsd: cost_usd,
     runId: run_id,
   }
+}
+
+function stepOf(step: Extract<AskWireFrame, { type: 'confirm_required' }>['steps'][number]): ConfirmStep {
+  const { machine_id: machineId, machine_name: machineName, tool, input, text } = step
+  return { machineId, machineName, tool, input, text }
 }

@@ -68,11 +68,17 @@ export class Confirmations implements Gate {
   }
 }
 
-function confirmFrame({ tool, input, digest, tainted }: GateRequest, token: string, expiresAt: string): AskWireFrame {
+function confirmFrame(
+  { tool, input, digest, tainted, machine }: GateRequest,
+  token: string,
+  expiresAt: string,
+): AskWireFrame {
+  const text = `${tool} ${JSON.stringify(input)}`
   return {
     type: 'confirm_required',
     token,
-    plan: `${tool} ${JSON.stringify(input)}`.slice(0, MAX_PLAN_CHARACTERS),
+    plan: text.slice(0, MAX_PLAN_CHARACTERS),
+    steps: [{ machine_id: machine.id, machine_name: machine.name, tool, input, text }],
     danger_level: tainted ? 'high' : 'medium',
     tool,
     input,

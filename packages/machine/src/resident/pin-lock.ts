@@ -5,9 +5,12 @@ import { promisify } from 'node:util'
 import { CmdopError } from '@cmdop/protocol'
 import { z } from 'zod'
 
-/** Wrong PINs in a row until the machine is locked, and milliseconds until it is open again. */
+/** Wrong PINs in a row until the machine is locked. */
 const MAX_ATTEMPTS = 5
-const LOCKED_MS = 900_000
+
+/** Milliseconds until it is open again, the first time; each time twice as long as before, at most a week. */
+const FIRST_LOCK_MS = 900_000
+const LONGEST_LOCK_MS = 7 * 86_400_000
 
 const derive = promisify<string, Buffer, number, object, Buffer>(scrypt)
 
@@ -23,6 +26,8 @@ const PinFile = z.strictObject({
   attempts: z.number().int(),
   /** Milliseconds since 1970. */
   lockedUntil: z.number(),
+  /** Times it was locked since the last right one. */
+  lockouts: z.number().int().default(0),
 })
 type PinFile = z.infer<typeof PinFile>
 
@@ -42,6 +47,7 @@ export async function setMachinePin(dataDir: string, pin: string | undefined): P
     hash: hash.toString('base64'),
     attempts: 0,
     lockedUntil: 0,
+    lockouts: 0,
   })
 }
 
@@ -73,14 +79,19 @@ export class PinLock {
     // Counted before it is looked at: a daemon that is killed meanwhile gives no free try.
     const attempts = file.attempts + 1
     const isLast = attempts >= MAX_ATTEMPTS
-    const lockedUntil = isLast ? Date.now() + LOCKED_MS : 0
-    write(this.#dataDir, { ...file, attempts: isLast ? 0 : attempts, lockedUntil })
+    const lockedUntil = isLast ? Date.now() + lockMs(file.lockouts) : 0
+    const lockouts = file.lockouts + (isLast ? 1 : 0)
+    write(this.#dataDir, { ...file, attempts: isLast ? 0 : attempts, lockedUntil, lockouts })
     const hash = await derive(pin, Buffer.from(file.salt, 'base64'), HASH_BYTES, COST)
     if (!timingSafeEqual(hash, Buffer.from(file.hash, 'base64')))
       return isLast ? `wrong; locked until ${new Date(lockedUntil).toISOString()}` : 'wrong'
-    write(this.#dataDir, { ...file, attempts: 0, lockedUntil: 0 })
+    write(this.#dataDir, { ...file, attempts: 0, lockedUntil: 0, lockouts: 0 })
     return undefined
   }
+}
+
+function lockMs(lockouts: number): number {
+  return Math.min(FIRST_LOCK_MS * 2 ** lockouts, LONGEST_LOCK_MS)
 }
 
 function read(dataDir: string): PinFile | undefined {

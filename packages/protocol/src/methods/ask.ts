@@ -105,8 +105,18 @@ export const AskWireFrame = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('confirm_required'),
     token: z.string(),
-    /** For people. What is confirmed is `tool` with `input`. */
+    /** For people: {@link steps} as text. */
     plan: z.string(),
+    /** What would be done, and nothing else; `digest` is of it. */
+    steps: z.array(
+      z.object({
+        machine_id: z.string(),
+        machine_name: z.string(),
+        tool: z.string(),
+        input: z.unknown(),
+        text: z.string(),
+      }),
+    ),
     danger_level: z.enum(['low', 'medium', 'high', 'critical']),
     tool: z.string(),
     input: z.unknown(),
