@@ -104,6 +104,22 @@ describe('a run that asks people', () => {
     expect(result.toolCalls).toMatchObject([{ output: { stdout: 'later\n' } }])
   })
 
+  test('goes on after its plan was approved, in the version of who approved it', async () => {
+    const model = scriptedModel([{ calls: [{ tool: 'final_result', input: { steps: ['a', 'b'] } }] }])
+    const agent = createAgent({ machine: world.handle, model })
+    const plan = await agent.run('Plan', { outputSchema: z.object({ steps: z.array(z.string()) }) })
+    const asked = agent.getHumanApproval(plan, { title: 'Migrate' })
+    const approval = await question()
+    expect(approval).toMatchObject({ title: 'Migrate', run_id: plan.runId, requester_kind: 'ai' })
+    const edited = { input: { steps: ['a'] } }
+    await world.client.approvals.approve(approval.id, { plan_digest: approval.plan_digest, edited })
+    expect(await asked).toMatchObject({ approved: true, output: { steps: ['a'] } })
+    const again = agent.getHumanApproval(plan)
+    const second = await question()
+    await world.client.approvals.deny(second.id, { reason: 'Not yet.' })
+    expect(await again).toMatchObject({ approved: false, reason: 'Not yet.' })
+  })
+
   test('asks about a tool of its own, which only the run can hold to it', async () => {
     const done: unknown[] = []
     const pay = tool({

@@ -4,6 +4,7 @@ import { rememberParts } from './agent-parts.ts'
 import { agentTypeOf } from './agent-types/agent-types.ts'
 import { type Environment, readModelConfig, readSecrets } from './config.ts'
 import { type Conversation, createConversation, type KeptConversation } from './conversation.ts'
+import { getHumanApproval, type HumanApproval, type HumanApprovalOptions } from './human-approval.ts'
 import type { ModelObject } from './model/observed-model.ts'
 import { resolveModel } from './model/resolve-model.ts'
 import type { Plan } from './plan/plan.ts'
@@ -88,6 +89,10 @@ export interface Agent {
    * difference, when it does not go as it went.
    */
   replay: ResumeMethod<ReplayOptions>
+  /**
+   * Asks people whether what a run came to may be acted upon, and waits for them. See `getHumanApproval`.
+   */
+  getHumanApproval<Output>(result: RunResult<Output>, options?: HumanApprovalOptions): Promise<HumanApproval<Output>>
   /** A talk that goes on. `defaults`: options of every turn; `kept`: of one that began in another process. */
   conversation(defaults?: RunSettings, kept?: KeptConversation): Conversation
 }
@@ -157,6 +162,7 @@ export function createAgent(options: AgentOptions): Agent {
     runStream: runStream as RunMethod<'stream'>,
     resume,
     replay,
+    getHumanApproval: (result, asked) => getHumanApproval(machine, result, asked),
     conversation: (defaults = {}, kept) => createConversation(parts, defaults, kept),
   }
   rememberParts(agent, parts)

@@ -13,6 +13,7 @@ export type { Evidence } from './output/evidence.ts'
 export type { JsonSchema } from './output/json-schema.ts'
 export type { OutputSchemaInput } from './output/output-schema.ts'
 export { Plan, type PlanExecuteOptions, type PlanReport, PlanStep, type PlanStepReport } from './plan/plan.ts'
+export { type HumanApproval, type HumanApprovalOptions, getHumanApproval } from './human-approval.ts'
 export { askThrough, type MachineAsker } from './ports/ask-machine.ts'
 export {
   type ApprovalNotice,

@@ -3,12 +3,15 @@ import {
   type AgentOptions,
   type Conversation,
   createAgent,
+  type HumanApproval,
+  type HumanApprovalOptions,
   type KeptConversation,
   type ReplayOptions,
   type ResumeMethod,
   type ResumeOptions,
   type RunMethod,
   type RunOptions,
+  type RunResult,
   type RunSettings,
   type RunStream,
 } from '@cmdop/agent'
@@ -63,6 +66,14 @@ export class AgentNamespace {
     const { machine, ...options } = given ?? {}
     return this.#held(machine, this.#agent(machine).replay(runId, options))
   }) as ResumeMethod<ReplayOptions & TargetOptions>
+
+  /** Asks people whether what a run came to may be acted upon, and waits for them. See `Agent.getHumanApproval`. */
+  async getHumanApproval<Output>(
+    result: RunResult<Output>,
+    { machine, ...options }: HumanApprovalOptions & TargetOptions = {},
+  ): Promise<HumanApproval<Output>> {
+    return this.#held(machine, this.#agent(machine).getHumanApproval(result, options))
+  }
 
   /** A talk that goes on, on the machine that is set now. `defaults`: options of every turn; `kept`: of one of another process. */
   conversation({ machine, ...defaults }: RunSettings & TargetOptions = {}, kept?: KeptConversation): Conversation {

@@ -237,7 +237,6 @@ describe('restrictions', () => {
     expect(run({}, { command: 'rm x; ./y', restrictions: { noDelete: true } }).decision).toBe('ask')
     expect(run({}, { command: 'rm x', restrictions: { dryRun: true, network: 'host' } }).decision).toBe('ask')
     expect(run({}, { command: 'rm x', restrictions: { noSudo: true } }).decision).toBe('ask')
-    expect(run({}, { tool: 'ask', restrictions: { dryRun: true } }).decision).toBe('ask')
   })
 
   test('rules hold all the same', () => {

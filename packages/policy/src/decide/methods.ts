@@ -36,7 +36,8 @@ const verdicts: Readonly<Record<Exclude<MethodName, 'exec' | 'session.execute'>,
   'session.observe': READS,
   // Nobody is asked before something is stopped, or before a person answers.
   'session.close': READS,
-  ask: changes('has an operator work, and what it does is not known'),
+  // Each of its calls is decided about.
+  ask: READS,
   'ask.attach': READS,
   'ask.cancel': READS,
   'ask.confirm': READS,

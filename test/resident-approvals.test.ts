@@ -1,0 +1,36 @@
+import { scriptedModel } from '@cmdop/agent/testing'
+import { expect, test } from 'vitest'
+import { waitFor } from './wait-for.ts'
+import { startWorld } from './world.ts'
+
+test('The operator on a machine waits for people where the policy asks, and is held to what they approved', async () => {
+  const run = (command: string) => ({ calls: [{ tool: 'run_command', input: { command } }] })
+  const model = scriptedModel([
+    run('echo one > /tmp/cmdop-resident; cat /tmp/cmdop-resident'),
+    run('touch /tmp/no'),
+    { text: 'done' },
+  ])
+  await using world = await startWorld({ operator: { model } })
+  await world.client.policy.set({ policy: { mode: 'default' }, version: 0 })
+  const events: unknown[] = []
+  const asked = (async () => {
+    for await (const frame of world.client.machines.ask(world.machine.id, 'Write one.'))
+      events.push(frame.type === 'event' ? { event: frame.event, ...frame.payload } : { ...frame })
+  })()
+  const question = async () => {
+    const { items } = await world.client.approvals.list({ state: 'pending' })
+    return items[0] === undefined ? undefined : world.client.approvals.get(items[0].id)
+  }
+  const first = await waitFor('it is asked', question)
+  expect(first).toMatchObject({ requester_kind: 'ai', rule: expect.stringContaining('mode:default'), state: 'pending' })
+  await world.client.approvals.approve(first.id, { plan_digest: first.plan_digest })
+  const second = await waitFor('it is asked again', question)
+  expect(second.actions[0]?.text).toBe('touch /tmp/no')
+  await world.client.approvals.deny(second.id, { reason: 'Not there.' })
+  await asked
+  const texts = model.seen.at(-1)?.toolResults.map(({ text }) => text)
+  expect(texts?.[0]).toContain('one')
+  expect(texts?.[1]).toContain('Not there.')
+  expect(events).toContainEqual(expect.objectContaining({ event: 'approval', state: 'pending' }))
+  expect(events.at(-1)).toMatchObject({ type: 'done', success: true, text: 'done' })
+})
