@@ -1,0 +1,6 @@
+import { test } from 'vitest'
+import { fuzzApi } from './api-fuzz.ts'
+
+test('2,000 requests of wrong types, sizes, encodings and paths get no fault, no stack and nothing of another fleet', async () => {
+  await fuzzApi(2000)
+}, 120_000)
