@@ -11,6 +11,11 @@ const Tls = z.strictObject({ cert: z.string(), key: z.string() })
 export const RelayConfig = z.strictObject({
   /** Folder of the database. */
   dataDir: z.string().min(1),
+  /** Of this relay's chains in the audit log. Every relay on one store has another one. */
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/, 'Expected letters, digits, ".", "_" and "-", 32 at most.')
+    .default('main'),
   /** Address to bind. Only loopback without TLS. */
   host: z.string().default('127.0.0.1'),
   /** 0 = any free one. */

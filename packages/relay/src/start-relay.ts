@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { CmdopError, type Transport } from '@cmdop/protocol'
 import type { z } from 'zod'
 import { AskService } from './ask/ask-service.ts'
+import { AuditTrail } from './audit/audit-trail.ts'
 import { newId } from './auth/secrets.ts'
 import { bootstrapFleet, issueOwnerKey, proposeRelayKey } from './bootstrap.ts'
 import { type Bus, waitForOwner } from './bus/bus.ts'
@@ -65,8 +66,12 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   const relayInstance = newId('run_')
   const state = { draining: false, closed: false }
   const isDraining = () => state.draining
+  const audit = new AuditTrail({ store: store.audit, name: config.name, relayInstance })
+  opened.defer(() => audit.close().catch((err: unknown) => log.error({ err }, 'the audit log could not be closed')))
+  await audit.start()
   const channels = createSwitch({
     store,
+    audit,
     bus,
     relayInstance,
     signer: new PermitSigner(key),
@@ -81,6 +86,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   const blobs = ports.blobs ?? new FileBlobs(join(config.dataDir, 'recordings'))
   const context: HttpContext = {
     store,
+    audit,
     blobs,
     bus,
     runs,

@@ -2,6 +2,7 @@ import {
   CmdopError,
   ExecEnd,
   decodeJson,
+  isAskMethod,
   isCmdopError,
   isMethodName,
   methods,
@@ -10,21 +11,24 @@ import {
   toCmdopError,
 } from '@cmdop/protocol'
 import { type Caller, assertUsable } from '../auth/authenticate.ts'
+import type { AuditIntent, AuditTrail } from '../audit/audit-trail.ts'
+import { actorOf, type AuditEntry, type AuditOutcome } from '../audit/entry.ts'
 import { authorise } from '../auth/authorise.ts'
-import { newId } from '../auth/secrets.ts'
 import { actionDigest, type PermitSigner } from '../permits.ts'
 import type { AuditRow, MachineRow, Store } from '../store/store.ts'
+import { InputMeter } from './input-meter.ts'
 import type { RouteEnd } from './route.ts'
 import type { Router } from './router.ts'
 
 export interface GateOptions {
   readonly store: Store
+  readonly audit: AuditTrail
   readonly router: Router
   readonly signer: PermitSigner
   /** A call was allowed (`ok`) or not; for the metrics. */
   readonly decided: (method: string, code: string) => void
-  /** An outcome row could not be written; the intent stays, and the log says so. */
-  readonly outcomeFailed: (error: unknown, row: AuditRow) => void
+  /** A row that follows an intent could not be written; the intent stays, and the log says so. */
+  readonly outcomeFailed: (error: unknown, intent: AuditRow) => void
 }
 
 /**
@@ -33,13 +37,16 @@ export interface GateOptions {
  */
 const OUTCOME_WAIT_MS = 10
 
-type Intent = Omit<AuditRow, 'decision' | 'code'>
+/** Characters of an id that a client made up. */
+const MAX_ID_LENGTH = 64
 
 /** A call that is allowed. */
 export interface Decided {
   readonly machine: MachineRow
   readonly permit: SignedPermit
   readonly settled: (outcome: Uint8Array | CmdopError) => void
+  /** Counts what the caller sends, where the method takes input. */
+  readonly meter: InputMeter | undefined
 }
 
 /**
@@ -49,7 +56,7 @@ export interface Decided {
 export class Gate {
   readonly #options: GateOptions
   readonly #pending = new Set<Promise<void>>()
-  #outcomes: AuditRow[] = []
+  #outcomes: { intent: AuditIntent; end: AuditOutcome }[] = []
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: GateOptions) {
@@ -58,14 +65,14 @@ export class Gate {
 
   /** Decides about a call of a client. Throws what the client is told. */
   async open(caller: Caller, open: Open, end: RouteEnd): Promise<void> {
-    const { machine, permit, settled } = await this.decide(caller, open)
+    const { machine, permit, settled, meter } = await this.decide(caller, open)
     try {
       const peer = await this.#options.router.open(machine)
       // The caller may have given up, or lost its right, while the machine was looked for.
       assertUsable(caller.key)
       if (end.closed)
         throw new CmdopError('cancelled', 'The caller is gone, or does not want it any more; nothing ran.')
-      peer.join(end, { ...open, permit }, settled)
+      peer.join(end, { ...open, permit }, { settled, meter })
       this.#writeOutcomes()
     } catch (cause) {
       const error = toCmdopError(cause, 'server', 'The relay could not reach the machine.')
@@ -82,22 +89,24 @@ export class Gate {
   async decide(caller: Caller, open: Open, requestId: string | null = null): Promise<Decided> {
     const machine = this.#options.router.row(open.target) ?? (await this.#options.store.machines.get(open.target))
     const digest = actionDigest(open)
-    const intent = { ...newIntent(caller, open, { digest, machine }), requestId }
+    const entry = { ...entryOf(caller, open, machine), digest, requestId }
     const refusal = refuse(caller, open, machine)
     if (refusal !== undefined || machine === undefined) {
       const error = refusal ?? new CmdopError('not_found', 'There is no such machine in your fleet.')
-      await this.#options.store.audit.append({ ...intent, decision: 'deny', code: error.code })
+      await this.#options.audit.deny({ ...entry, code: error.code })
       this.#options.decided(isMethodName(open.method) ? open.method : 'unknown', error.code)
       throw error
     }
     const action = open.method
+    const intent = this.#options.audit.intent(entry)
     // Signed while the intent is being written, and given away only once it is.
     const [, permit] = await Promise.all([
-      this.#options.store.audit.append({ ...intent, decision: 'allow', code: null }),
+      intent.written,
       endOfTick().then(() => this.#options.signer.sign({ open, caller, machine, action, digest, intentId: intent.id })),
     ])
     this.#options.decided(open.method, 'ok')
-    return { machine, permit, settled: this.#outcome(intent) }
+    const meter = takesInput(open) ? new InputMeter((input) => this.#progress(intent, input)) : undefined
+    return { machine, permit, meter, settled: this.#outcome(intent, meter) }
   }
 
   /** Resolves when every outcome so far is written. */
@@ -106,24 +115,31 @@ export class Gate {
     await Promise.all(this.#pending)
   }
 
-  #outcome(intent: Intent): (outcome: Uint8Array | CmdopError) => void {
+  #outcome(intent: AuditIntent, meter: InputMeter | undefined): Decided['settled'] {
     const startedAt = performance.now()
     return (outcome) => {
-      this.#outcomes.push(outcomeRow(intent, outcome, performance.now() - startedAt))
+      const durationMs = Math.round(performance.now() - startedAt)
+      this.#outcomes.push({ intent, end: { ...outcomeOf(outcome), ...meter?.whole, durationMs } })
       this.#timer ??= setTimeout(() => this.#writeOutcomes(), OUTCOME_WAIT_MS)
     }
+  }
+
+  #progress(intent: AuditIntent, input: { bytes: number; offset: number }): void {
+    this.#follow(intent, this.#options.audit.progress(intent, input))
   }
 
   #writeOutcomes(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    for (const row of this.#outcomes.splice(0)) {
-      const written = this.#options.store.audit
-        .append(row)
-        .catch((error: unknown) => this.#options.outcomeFailed(error, row))
-        .finally(() => this.#pending.delete(written))
-      this.#pending.add(written)
-    }
+    for (const { intent, end } of this.#outcomes.splice(0))
+      this.#follow(intent, this.#options.audit.outcome(intent, end))
+  }
+
+  #follow({ row }: AuditIntent, writing: Promise<void>): void {
+    const written = writing
+      .catch((error: unknown) => this.#options.outcomeFailed(error, row))
+      .finally(() => this.#pending.delete(written))
+    this.#pending.add(written)
   }
 }
 
@@ -154,36 +170,28 @@ function refuseKey({ key }: Caller): CmdopError | undefined {
   }
 }
 
-function newIntent(caller: Caller, open: Open, action: { digest: string; machine: MachineRow | undefined }): Intent {
+/** What goes to the operator of a machine is not counted: a PIN is, and its length is nobody's business. */
+function takesInput({ method }: Open): boolean {
+  return isMethodName(method) && methods[method].input && !isAskMethod(method)
+}
+
+/** What a row says of a call. Of an operator's call its run, agent type and model belong here too. */
+function entryOf(caller: Caller, open: Open, machine: MachineRow | undefined): AuditEntry {
+  const { sessionId } = open.params
   return {
-    id: newId('aud_'),
-    kind: 'intent',
-    fleetId: caller.fleetId,
-    intentId: null,
-    at: new Date().toISOString(),
-    principalId: caller.principalId,
+    ...actorOf(caller),
     action: open.method,
-    machineId: action.machine?.fleetId === caller.fleetId ? action.machine.id : null,
+    machineId: machine?.fleetId === caller.fleetId ? machine.id : null,
+    sessionId: typeof sessionId === 'string' ? sessionId.slice(0, MAX_ID_LENGTH) : null,
     callId: open.callId,
-    digest: action.digest,
-    exitCode: null,
-    durationMs: null,
-    requestId: null,
   }
 }
 
-function outcomeRow(intent: Intent, outcome: Uint8Array | CmdopError, durationMs: number): AuditRow {
+function outcomeOf(outcome: Uint8Array | CmdopError): AuditOutcome {
   const end = isCmdopError(outcome) ? undefined : execEnd(outcome)
   return {
-    ...intent,
-    id: newId('aud_'),
-    kind: 'outcome',
-    intentId: intent.id,
-    at: new Date().toISOString(),
-    decision: 'allow',
     code: isCmdopError(outcome) ? outcome.code : end === undefined || end.reason === 'exited' ? null : end.reason,
     exitCode: end?.exitCode ?? null,
-    durationMs: Math.round(durationMs),
   }
 }
 

@@ -1,4 +1,5 @@
 import type { AskService } from '../ask/ask-service.ts'
+import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Bus } from '../bus/bus.ts'
 import type { Blobs } from '../recordings/blobs.ts'
 import type { RunJournals } from '../runs/run-journals.ts'
@@ -8,6 +9,8 @@ import type { Store } from '../store/store.ts'
 /** What the routes work with. */
 export interface HttpContext {
   readonly store: Store
+  /** Writes the audit log. */
+  readonly audit: AuditTrail
   /** Contents of recordings. */
   readonly blobs: Blobs
   readonly bus: Bus

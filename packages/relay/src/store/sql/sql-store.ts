@@ -1,6 +1,7 @@
 import { type CompiledQuery, sql } from 'kysely'
 import type { RelayKeyRow, Store } from '../store.ts'
 import { createAuditStore } from './sql-audit.ts'
+import { createAuditCheckpointStore } from './sql-audit-checkpoints.ts'
 import { createFleetStore, createPrincipalStore } from './sql-fleets.ts'
 import { createEnrollmentTokenStore, createKeyStore, createTicketStore } from './sql-keys.ts'
 import { createMachineStore } from './sql-machines.ts'
@@ -30,6 +31,7 @@ export class SqlStore implements Store {
   readonly recordings
   readonly runs
   readonly audit
+  readonly auditCheckpoints
   readonly #db: Database
   readonly #close: () => Promise<void>
 
@@ -45,6 +47,7 @@ export class SqlStore implements Store {
     this.recordings = createRecordingStore(db)
     this.runs = createRunStore(db)
     this.audit = createAuditStore(db)
+    this.auditCheckpoints = createAuditCheckpointStore(db)
   }
 
   async relayKey(propose: () => RelayKeyRow): Promise<RelayKeyRow> {

@@ -1,6 +1,15 @@
-import type { ColumnDefinitionBuilder, CompiledQuery, Expression, Generated, Kysely, SqlBool } from 'kysely'
 import type {
-  AuditRow,
+  ColumnDefinitionBuilder,
+  CompiledQuery,
+  Expression,
+  Generated,
+  GeneratedAlways,
+  Kysely,
+  RawBuilder,
+  SqlBool,
+} from 'kysely'
+import type { AuditAnchorRow, AuditCheckpointRow, AuditField, AuditRow, SealedAuditRow } from '../audit-store.ts'
+import type {
   EnrollmentTokenRow,
   FleetRow,
   KeyRow,
@@ -29,7 +38,14 @@ export interface Tables {
   runs: RunRow
   /** `previous` is the position before, which must be there; null for the first. */
   runEntries: RunEntryRow & { previous: number | null }
-  audit: AuditRow & { position: Generated<number> }
+  /** What is generated is read from the body. */
+  audit: SealedAuditRow & { position: Generated<number> } & {
+    [Field in AuditField | 'id' | 'at' | 'intentId']: GeneratedAlways<AuditRow[Field]>
+  }
+  auditChains: { fleetId: string; chain: string }
+  auditCheckpoints: AuditCheckpointRow
+  auditAnchors: Omit<AuditAnchorRow, 'heads'>
+  auditAnchorHeads: { fleetId: string; chain: string; sequence: number }
   /** At most one row; its `id` is 1. */
   relayKey: RelayKeyRow & { id: number }
 }
@@ -44,8 +60,10 @@ export type Lookup = <Row>(query: CompiledQuery) => Promise<Row | undefined>
 export interface SqlEngine {
   /** Makes a column the primary key that the database counts up, never using a number twice. */
   counting(column: ColumnDefinitionBuilder): ColumnDefinitionBuilder
-  /** Makes the database refuse to change or delete rows of a table. */
-  makeAppendOnly(db: Kysely<unknown>, table: string): Promise<void>
+  /** Makes a column that the database itself reads from the row of an audit body; it can be in an index. */
+  read(column: ColumnDefinitionBuilder, field: string): ColumnDefinitionBuilder
+  /** Makes the database refuse to change or delete rows of a table, but to delete those for which this holds of `old`. */
+  makeAppendOnly(db: Kysely<unknown>, table: string, mayDelete?: RawBuilder<unknown>): Promise<void>
   /** `column` is one of `values`, however many there are, in one parameter. */
   isAnyOf(column: string, values: readonly string[]): Expression<SqlBool>
 }
