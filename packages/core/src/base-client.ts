@@ -1,4 +1,5 @@
 import { Me, type MachineSummary } from '@cmdop/protocol'
+import { AuditNamespace } from './audit.ts'
 import { Channels } from './channels.ts'
 import { FileCalls } from './files/file-calls.ts'
 import { RemoteFiles } from './files/remote-files.ts'
@@ -25,6 +26,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
   readonly terminal: TerminalNamespace
   readonly recordings: RecordingsNamespace
   readonly runs: RunsNamespace
+  readonly audit: AuditNamespace
   readonly #settings: ClientSettings
   readonly #rest: RestClient
   readonly #channels: Channels
@@ -46,6 +48,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
     })
     this.terminal = new TerminalNamespace(this)
     this.recordings = new RecordingsNamespace(rest)
+    this.audit = new AuditNamespace(rest)
   }
 
   /** Address of the relay, without a slash at its end. */

@@ -1,5 +1,6 @@
 export { type AskOptions, AskStream } from './ask/ask-stream.ts'
 export type { AskFrame } from './ask/frames.ts'
+export type { AuditLogFilter, AuditLogQuery, AuditNamespace } from './audit.ts'
 export { BaseClient } from './base-client.ts'
 export { Client } from './client.ts'
 export type {

@@ -29,6 +29,10 @@ export const RelayConfig = z.strictObject({
   allowedOrigins: z.array(z.string()).default([]),
   /** Milliseconds between the signs of life of a stream of events. */
   heartbeatMs: z.number().int().min(10).max(60_000).default(15_000),
+  /** Where checkpoints of the audit log are sent: `file:/path`, `https://…`, `syslog:tcp://host:port`. */
+  auditSinks: z.array(z.string()).default([]),
+  /** Days after which rows of the audit log are removed. Without it they stay. */
+  auditRetentionDays: z.number().int().min(1).max(36_500).optional(),
   /** How long a shutdown waits for open channels, in milliseconds. */
   drainMs: z.number().int().min(0).default(5000),
 })

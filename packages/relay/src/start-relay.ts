@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { CmdopError, type Transport } from '@cmdop/protocol'
 import type { z } from 'zod'
 import { AskService } from './ask/ask-service.ts'
-import { AuditTrail } from './audit/audit-trail.ts'
+import { startAuditLog } from './audit/audit-log.ts'
 import { newId } from './auth/secrets.ts'
 import { bootstrapFleet, issueOwnerKey, proposeRelayKey } from './bootstrap.ts'
 import { type Bus, waitForOwner } from './bus/bus.ts'
@@ -66,9 +66,9 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   const relayInstance = newId('run_')
   const state = { draining: false, closed: false }
   const isDraining = () => state.draining
-  const audit = new AuditTrail({ store: store.audit, name: config.name, relayInstance })
-  opened.defer(() => audit.close().catch((err: unknown) => log.error({ err }, 'the audit log could not be closed')))
-  await audit.start()
+  const auditLog = await startAuditLog({ store, key, config, relayInstance, log })
+  opened.defer(() => auditLog.close())
+  const { trail: audit } = auditLog
   const channels = createSwitch({
     store,
     audit,
@@ -87,6 +87,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   const context: HttpContext = {
     store,
     audit,
+    auditLog,
     blobs,
     bus,
     runs,

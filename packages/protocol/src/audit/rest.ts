@@ -5,7 +5,7 @@ import { SignedStatement } from './statements.ts'
 const word = z.string().min(1).max(256).optional()
 
 /** Which rows are wanted; all that is given must fit. */
-export const AuditFilter = z.object({
+export const AuditFilter = z.strictObject({
   kind: z.enum(auditKinds).optional(),
   principal: word,
   principal_kind: word,
@@ -41,7 +41,10 @@ export type AuditFilter = z.infer<typeof AuditFilter>
 export const AuditQuery = AuditFilter.extend({
   order: z.enum(['newest', 'oldest']).default('newest'),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
-  cursor: z.string().max(64).optional(),
+  cursor: z
+    .string()
+    .regex(/^\d{1,15}$/, 'Expected cursor to be the next_cursor of an earlier answer.')
+    .optional(),
 })
 export type AuditQuery = z.infer<typeof AuditQuery>
 

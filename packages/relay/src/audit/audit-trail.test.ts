@@ -48,13 +48,7 @@ describe('the trail', () => {
     await trail.outcome(intent, { code: null, exitCode: 0 })
     await trail.close()
     expect(await chainsOf(world.store)).toEqual({
-      main: [
-        'intent relay.start',
-        'intent exec',
-        'intent file.read permission',
-        'outcome exec',
-        'outcome relay.start',
-      ],
+      main: ['intent relay.start', 'intent exec', 'intent file.read permission', 'outcome exec', 'outcome relay.start'],
     })
   })
 

@@ -12,6 +12,7 @@ import { RELAY_VERSION } from '../version.ts'
 import type { HttpContext } from './context.ts'
 import { apiKeyRoutes } from './routes/api-keys.ts'
 import { askRoutes } from './routes/ask.ts'
+import { auditRoutes } from './routes/audit.ts'
 import { enrollRoutes } from './routes/enroll.ts'
 import { machineRoutes } from './routes/machines.ts'
 import { recordingUploadRoutes } from './routes/recording-uploads.ts'
@@ -68,6 +69,7 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
   await app.register(askRoutes(context))
   await app.register(apiKeyRoutes(context))
   await app.register(recordingRoutes(context))
+  await app.register(auditRoutes(context))
   // Scripts write all the time.
   await app.register(runRoutes(context), { logLevel: 'warn' })
   // Machines send all the time.

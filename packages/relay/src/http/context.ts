@@ -1,4 +1,5 @@
 import type { AskService } from '../ask/ask-service.ts'
+import type { AuditLog } from '../audit/audit-log.ts'
 import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Bus } from '../bus/bus.ts'
 import type { Blobs } from '../recordings/blobs.ts'
@@ -11,6 +12,8 @@ export interface HttpContext {
   readonly store: Store
   /** Writes the audit log. */
   readonly audit: AuditTrail
+  /** What is read of it: checkpoints, and who signs. */
+  readonly auditLog: AuditLog
   /** Contents of recordings. */
   readonly blobs: Blobs
   readonly bus: Bus
