@@ -151,7 +151,15 @@ function wireFilter(filter: AuditLogFilter): Record<string, string | number | un
   const { principalId, principalKind, onBehalfOf, keyId, machineId, sessionId, runId, callId } = filter
   const { agentType, approvalId, exitCode, requestId, intentId, since, until } = filter
   return {
-    ...{ kind, action, model, subject, digest, decision, rule, code, chain },
+    kind,
+    action,
+    model,
+    subject,
+    digest,
+    decision,
+    rule,
+    code,
+    chain,
     principal: principalId,
     principal_kind: principalKind,
     on_behalf_of: onBehalfOf,

@@ -111,8 +111,12 @@ async function tell({ ok, rows, chains, checkpoints, begins, at, firstProblem }:
   const from = begins === 0 ? '' : `, after checkpoint ${begins}`
   if (ok)
     await writeStdout(
-      `${rows} rows in ${chains.length} chains, ${checkpoints} checkpoints${from}, as of ${at}: as written\n`,
+      `${counted(rows, 'row')} in ${counted(chains.length, 'chain')}, ${counted(checkpoints, 'checkpoint')}${from}, as of ${at}: as written\n`,
     )
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
 }
 
 /** A key that comes from the relay proves only that the log fits the relay. */
@@ -127,8 +131,22 @@ async function filterOf(client: Client, flags: AuditFilterFlags, signal: AbortSi
   const { principalKind, onBehalfOf, action, agentType, subject, decision, code, rule, kind } = flags
   const machineId = machine === undefined ? undefined : (await client.machines.resolve(machine, { signal })).id
   const filter = {
-    ...{ principalKind, onBehalfOf, action, agentType, subject, decision, code, rule, kind, machineId },
-    ...{ principalId: principal, keyId: key, sessionId: session, runId: run, callId: call, approvalId: approval },
+    principalKind,
+    onBehalfOf,
+    action,
+    agentType,
+    subject,
+    decision,
+    code,
+    rule,
+    kind,
+    machineId,
+    principalId: principal,
+    keyId: key,
+    sessionId: session,
+    runId: run,
+    callId: call,
+    approvalId: approval,
     since: timeOf('--since', since),
     until: timeOf('--until', until),
   }

@@ -41,7 +41,7 @@ export class Checkpoints {
   constructor(options: CheckpointsOptions) {
     this.#options = options
     this.#stop = options.trail.subscribe((fleetId, rows) => this.#count(fleetId, rows))
-    this.#timer = setInterval(() => this.#makeAll().catch(options.failed), EVERY_MS).unref()
+    this.#timer = setInterval(() => void this.#makeAll().catch(options.failed), EVERY_MS).unref()
   }
 
   /** A checkpoint of all that is durable now; the last one, if nothing came since. */

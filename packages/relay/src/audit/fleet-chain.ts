@@ -77,10 +77,10 @@ export class FleetChain {
       const batch = this.#waiting.splice(0, batchOf(this.#waiting.length))
       try {
         await this.#insert(batch.flatMap(({ row }) => row ?? []))
-        for (const { resolve } of batch) resolve()
+        for (const waiting of batch) waiting.resolve()
       } catch (cause) {
         const error = notWritten(cause)
-        for (const { reject } of batch) reject(error)
+        for (const waiting of batch) waiting.reject(error)
       }
     }
     this.#writing = undefined

@@ -30,13 +30,17 @@ export class Pruning {
   constructor(options: PruningOptions) {
     this.#options = options
     this.#running = this.#prune()
-    this.#timer = setInterval(() => (this.#running = this.#running.then(() => this.#prune())), DAY_MS).unref()
+    this.#timer = setInterval(() => this.#again(), DAY_MS).unref()
   }
 
   async close(): Promise<void> {
     this.#closed = true
     clearInterval(this.#timer)
     await this.#running
+  }
+
+  #again(): void {
+    this.#running = this.#running.then(() => this.#prune())
   }
 
   async #prune(): Promise<void> {

@@ -117,17 +117,15 @@ async function openIntents(
     .where('sequence', '>=', from)
     .where('kind', '=', 'intent')
     .where('decision', '=', 'allow')
-    .where(({ not, exists, selectFrom }) =>
-      not(
-        exists(
-          selectFrom('audit as ended')
-            .select(sql.lit(1).as('one'))
-            .whereRef('ended.fleetId', '=', 'audit.fleetId')
-            .whereRef('ended.intentId', '=', 'audit.id')
-            .where('ended.kind', '=', 'outcome'),
-        ),
-      ),
-    )
+    .where((eb) => {
+      const outcome = eb
+        .selectFrom('audit as ended')
+        .select(sql.lit(1).as('one'))
+        .whereRef('ended.fleetId', '=', 'audit.fleetId')
+        .whereRef('ended.intentId', '=', 'audit.id')
+        .where('ended.kind', '=', 'outcome')
+      return eb.not(eb.exists(outcome))
+    })
     .orderBy('sequence')
     .limit(limit)
     .execute()
