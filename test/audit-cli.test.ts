@@ -84,7 +84,8 @@ test('cmdop audit follow prints rows as they are written, one JSON document a li
   await world.handle.files.stat('/etc')
   await waitFor('intent and outcome came', () => following.stdout().split('\n').length === 3)
   following.child.kill('SIGINT')
-  const { stdout } = await following.done
+  const { stdout, code } = await following.done
+  expect(code).toBe(0)
   const kinds = stdout.trimEnd().split('\n')
   expect(kinds.map((line) => (JSON.parse(line) as { kind: string }).kind)).toEqual(['intent', 'outcome'])
 })

@@ -4,7 +4,7 @@ import { type AuditLog, type AuditVerification, CmdopError } from '@cmdop/protoc
 import { readExport, verifyExport } from '../audit/verify-export.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { parseCount, parseDuration } from '../numbers.ts'
-import { formatTable, say, writeJson, writeStdout } from '../terminal.ts'
+import { formatTable, printable, say, writeJson, writeStdout } from '../terminal.ts'
 
 /** Rows that are listed unless it says how many. */
 const LISTED = 50
@@ -58,8 +58,13 @@ export async function auditFollowCommand(
 ): Promise<number> {
   await using client = new Client()
   const filter = await filterOf(client, flags, signal)
-  for await (const row of client.audit.follow({ ...filter, signal }))
-    await writeStdout(flags.json === true ? `${JSON.stringify(row)}\n` : `${cells(row).join('  ')}\n`)
+  try {
+    for await (const row of client.audit.follow({ ...filter, signal }))
+      await writeStdout(flags.json === true ? `${JSON.stringify(row)}\n` : `${printable(cells(row).join('  '))}\n`)
+  } catch (error) {
+    // That is how it ends.
+    if (!signal.aborted) throw error
+  }
   return exitCodes.ok
 }
 
