@@ -111,7 +111,7 @@ async function writePlain(file: string): Promise<void> {
   }
 }
 
-async function commitOne(file: string): Promise<number[]> {
+export async function commitOne(file: string): Promise<number[]> {
   using database = openDurable(file)
   const insert = database.prepare('insert into rows (body) values (?)')
   const times: number[] = []
@@ -127,7 +127,7 @@ function openDurable(file: string): DatabaseSync {
 }
 
 /** From a call that has arrived to its permit: authorised, its intent on disk. */
-async function decideCalls(
+export async function decideCalls(
   { store, trail, key }: { store: Store; trail: AuditTrail; key: ReturnType<typeof proposeRelayKey> },
   caller: Awaited<ReturnType<typeof authenticate>>,
 ): Promise<number[]> {

@@ -58,6 +58,7 @@ export class Checkpoints {
   async close(): Promise<void> {
     this.#stop()
     clearInterval(this.#timer)
+    await Promise.all(this.#making.values())
     await this.#makeAll()
   }
 
@@ -74,6 +75,7 @@ export class Checkpoints {
   async #make(fleetId: string): Promise<AuditCheckpointRow> {
     const { store, signer, made } = this.#options
     this.#news.delete(fleetId)
+    await store.audit.index()
     for (let tries = 1; ; tries += 1) {
       const newest = await store.auditCheckpoints.newest(fleetId)
       const last = newest === undefined ? await this.#pruned(fleetId) : lastOf(newest)

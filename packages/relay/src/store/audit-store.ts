@@ -67,6 +67,8 @@ export interface AuditStore {
    */
   append(rows: readonly SealedAuditRow[]): Promise<void>
   get(rowId: string): Promise<AuditRow | undefined>
+  /** Does now what a question would have to wait for: rows are found by an index, which is written after them. */
+  index(): Promise<void>
   /** Rows of one fleet. */
   list(fleetId: string, listing: AuditListing): Promise<StoredAuditRow[]>
   /** Rows of one chain as they are stored, in order, with `after < sequence <= until`. */

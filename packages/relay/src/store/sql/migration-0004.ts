@@ -9,31 +9,26 @@ const CARRIED_AT_ONCE = 500
 /** The chain of rows that are older than chains. What they said before is not proven; from here on it is. */
 const IMPORTED_CHAIN = 'imported'
 
-/** Fields by which rows are found. Each is read from the body by the database, so that it cannot say something else. */
-const indexed = {
-  intent_id: 'intentId',
-  principal_id: 'principalId',
-  principal_kind: 'principalKind',
-  on_behalf_of: 'onBehalfOf',
-  key_id: 'keyId',
-  action: 'action',
-  machine_id: 'machineId',
-  session_id: 'sessionId',
-  run_id: 'runId',
-  call_id: 'callId',
-  agent_type: 'agentType',
-  subject: 'subject',
-  decision: 'decision',
-  rule: 'rule',
-  approval_id: 'approvalId',
-  code: 'code',
-} as const
-const found = {
-  kind: 'kind',
-  model: 'model',
-  digest: 'digest',
-  request_id: 'requestId',
-} as const
+/** Fields by which rows are found quickly, and other ones. */
+const indexed = [
+  'intent_id',
+  'principal_id',
+  'principal_kind',
+  'on_behalf_of',
+  'key_id',
+  'action',
+  'machine_id',
+  'session_id',
+  'run_id',
+  'call_id',
+  'agent_type',
+  'subject',
+  'decision',
+  'rule',
+  'approval_id',
+  'code',
+]
+const found = ['kind', 'model', 'digest', 'request_id']
 
 /** The audit log in chains, its checkpoints and anchors. The rows that were there become the chain `imported`. */
 export async function chainAudit(db: Kysely<unknown>, engine: SqlEngine): Promise<void> {
@@ -51,33 +46,41 @@ export async function chainAudit(db: Kysely<unknown>, engine: SqlEngine): Promis
   )
 }
 
+/** An action waits for its row: what finds rows is another table, which is filled later. */
 async function createRows(db: Kysely<unknown>, engine: SqlEngine): Promise<void> {
-  const table = db.schema
+  await db.schema
     .createTable('audit')
     .addColumn('position', 'integer', (column) => engine.counting(column))
     .addColumn('fleet_id', 'text', (column) => column.notNull())
     .addColumn('chain', 'text', (column) => column.notNull())
     .addColumn('sequence', 'bigint', (column) => column.notNull())
     .addColumn('body', 'text', (column) => column.notNull())
-    .addColumn('id', 'text', (column) => engine.read(column, 'id').notNull())
-    .addColumn('at', 'text', (column) => engine.read(column, 'at').notNull())
-    .addColumn('exit_code', 'integer', (column) => engine.read(column, 'exitCode'))
+    .addColumn('id', 'text', (column) => column.generatedAlwaysAs(engine.fieldOfBody('id')).notNull())
     .addUniqueConstraint('audit_place', ['fleet_id', 'chain', 'sequence'])
     .addUniqueConstraint('audit_row_id', ['id'])
-  const read = Object.entries({ ...indexed, ...found })
-  await read
-    .reduce((built, [name, field]) => built.addColumn(name, 'text', (column) => engine.read(column, field)), table)
     .execute()
-  await db.schema.createIndex('audit_newest').on('audit').columns(['fleet_id', 'position']).execute()
-  await db.schema.createIndex('audit_at').on('audit').columns(['fleet_id', 'at']).execute()
-  for (const name of Object.keys(indexed)) {
+  const index = db.schema
+    .createTable('audit_index')
+    .addColumn('position', 'integer', (column) => column.primaryKey())
+    .addColumn('fleet_id', 'text', (column) => column.notNull())
+    .addColumn('at', 'text', (column) => column.notNull())
+    .addColumn('exit_code', 'integer')
+  await [...indexed, ...found].reduce((table, name) => table.addColumn(name, 'text'), index).execute()
+  await db.schema.createIndex('audit_newest').on('audit_index').columns(['fleet_id', 'position']).execute()
+  await db.schema.createIndex('audit_at').on('audit_index').columns(['fleet_id', 'at']).execute()
+  for (const name of indexed) {
     await db.schema
       .createIndex(`audit_by_${name}`)
-      .on('audit')
+      .on('audit_index')
       .columns(['fleet_id', name, 'position'])
       .where(sql.ref(name), 'is not', null)
       .execute()
   }
+  await engine.makeAppendOnly(
+    db,
+    'audit_index',
+    sql`not exists (select 1 from audit where audit.position = old.position)`,
+  )
   await db.schema
     .createTable('audit_chains')
     .addColumn('fleet_id', 'text', (column) => column.notNull())

@@ -74,8 +74,11 @@ async function prune(db: Database, fleetId: string, limit: number): Promise<numb
       .where('sequence', '<=', sequence)
       .orderBy('sequence')
       .limit(limit)
-    const { numDeletedRows } = await db.deleteFrom('audit').where('position', 'in', some).executeTakeFirst()
-    if (numDeletedRows > 0n) return Number(numDeletedRows)
+    const positions = (await some.execute()).map(({ position }) => position)
+    if (positions.length === 0) continue
+    for (const table of ['audit', 'auditIndex'] as const)
+      await db.deleteFrom(table).where('position', 'in', positions).execute()
+    return positions.length
   }
   const { numDeletedRows } = await db
     .deleteFrom('auditCheckpoints')

@@ -1,12 +1,18 @@
 import { parseAuditBody } from '@cmdop/protocol'
 import { type CompiledQuery, type SelectQueryBuilder, sql } from 'kysely'
 import { auditFields, type AuditListing, type AuditStore, type SealedAuditRow } from '../audit-store.ts'
-import type { Database, Tables } from './tables.ts'
+import type { Database, SqlEngine, Tables } from './tables.ts'
 
-const sealedColumns = ['fleetId', 'chain', 'sequence', 'body'] as const
+const sealedColumns = ['audit.fleetId', 'audit.chain', 'audit.sequence', 'audit.body'] as const
 
-/** {@link AuditStore} in SQL. */
-export function createAuditStore(db: Database): AuditStore {
+/** Rows that are put into the index at once: a few milliseconds of the store. */
+const INDEXED_AT_ONCE = 250
+
+/** {@link AuditStore} in SQL. Rows are found by an index that is brought up to date before each question, and now and then. */
+export function createAuditStore(db: Database, engine: SqlEngine): AuditStore {
+  const index = async () => {
+    while ((await addToIndex(db, engine)) === INDEXED_AT_ONCE);
+  }
   const inserts = new Map<number, CompiledQuery>()
   const insertOf = (count: number): CompiledQuery => {
     const known = inserts.get(count) ?? compileInsert(db, count)
@@ -23,7 +29,9 @@ export function createAuditStore(db: Database): AuditStore {
       const found = await db.selectFrom('audit').select('body').where('id', '=', rowId).executeTakeFirst()
       return found === undefined ? undefined : parseAuditBody(found.body).row
     },
+    index,
     list: async (fleetId, listing) => {
+      await index()
       const rows = await listingOf(db, fleetId, listing).execute()
       return rows.map(({ position, body }) => {
         const { row, link } = parseAuditBody(body)
@@ -65,43 +73,86 @@ export function createAuditStore(db: Database): AuditStore {
         .orderBy('fleetId')
         .orderBy('chain')
         .execute(),
-    openIntents: async (place) => await openIntents(db, place),
-    newest: async (fleetId, chain, action) =>
-      await db
-        .selectFrom('audit')
+    openIntents: async (place) => {
+      await index()
+      return openIntents(db, place)
+    },
+    newest: async (fleetId, chain, action) => {
+      await index()
+      return db
+        .selectFrom('auditIndex')
+        .innerJoin('audit', 'audit.position', 'auditIndex.position')
         .select(sealedColumns)
-        .where('fleetId', '=', fleetId)
-        .where('action', '=', action)
-        .where('kind', '=', 'intent')
-        .where('chain', '=', chain)
-        .orderBy('position', 'desc')
+        .where('auditIndex.fleetId', '=', fleetId)
+        .where('auditIndex.action', '=', action)
+        .where('auditIndex.kind', '=', 'intent')
+        .where('audit.chain', '=', chain)
+        .orderBy('auditIndex.position', 'desc')
         .limit(1)
-        .executeTakeFirst(),
+        .executeTakeFirst()
+    },
   }
 }
 
-type Listed = SelectQueryBuilder<Tables, 'audit', { position: number; body: string }>
+/** Puts the next rows into the index; the database reads their fields from their bodies. Gives back how many. */
+async function addToIndex(db: Database, engine: SqlEngine): Promise<number> {
+  const fields = ['at', 'intentId', ...auditFields] as const
+  const { numInsertedOrUpdatedRows = 0n } = await db
+    .insertInto('auditIndex')
+    .columns(['position', 'fleetId', ...fields])
+    .expression((eb) =>
+      eb
+        .selectFrom('audit')
+        .select(['position', 'fleetId', ...fields.map((field) => engine.fieldOfBody(field).as(field))])
+        .where('position', '>', sql<number>`coalesce((select max(position) from audit_index), 0)`)
+        .orderBy('position')
+        .limit(INDEXED_AT_ONCE),
+    )
+    .executeTakeFirst()
+  return Number(numInsertedOrUpdatedRows)
+}
+
+type Both = Pick<Tables, 'audit' | 'auditIndex'>
+type Listed = SelectQueryBuilder<Both, keyof Both, { position: number; body: string }>
 
 function listingOf(db: Database, fleetId: string, listing: AuditListing): Listed {
   const { limit, order = 'oldest', after, actionPrefix, ofIntent, chain, since, until } = listing
   const isNewest = order === 'newest'
-  let query: Listed = db.selectFrom('audit').select(['position', 'body']).where('fleetId', '=', fleetId)
+  let query: Listed = db
+    .selectFrom('auditIndex')
+    .innerJoin('audit', 'audit.position', 'auditIndex.position')
+    .select(['audit.position', 'audit.body'])
+    .where('auditIndex.fleetId', '=', fleetId)
   for (const field of auditFields) {
     const value = listing[field]
-    if (value !== undefined && value !== null) query = query.where(field, '=', value)
+    if (value !== undefined && value !== null) query = query.where(`auditIndex.${field}`, '=', value)
   }
   return query
-    .$if(after !== undefined, (q) => q.where('position', isNewest ? '<' : '>', after ?? 0))
+    .$if(after !== undefined, (q) => q.where('auditIndex.position', isNewest ? '<' : '>', after ?? 0))
     .$if(actionPrefix !== undefined, (q) =>
-      q.where('action', '>=', actionPrefix ?? '').where('action', '<', `${actionPrefix ?? ''}\u{10ffff}`),
+      q
+        .where('auditIndex.action', '>=', actionPrefix ?? '')
+        .where('auditIndex.action', '<', `${actionPrefix ?? ''}\u{10ffff}`),
     )
     .$if(ofIntent !== undefined, (q) =>
-      q.where((eb) => eb.or([eb('id', '=', ofIntent ?? ''), eb('intentId', '=', ofIntent ?? '')])),
+      q.where((eb) =>
+        eb.or([
+          eb('auditIndex.intentId', '=', ofIntent ?? ''),
+          eb(
+            'auditIndex.position',
+            'in',
+            eb
+              .selectFrom('audit as own')
+              .select('own.position')
+              .where('own.id', '=', ofIntent ?? ''),
+          ),
+        ]),
+      ),
     )
-    .$if(chain !== undefined, (q) => q.where('chain', '=', chain ?? ''))
-    .$if(since !== undefined, (q) => q.where('at', '>=', since ?? ''))
-    .$if(until !== undefined, (q) => q.where('at', '<', until ?? ''))
-    .orderBy('position', isNewest ? 'desc' : 'asc')
+    .$if(chain !== undefined, (q) => q.where('audit.chain', '=', chain ?? ''))
+    .$if(since !== undefined, (q) => q.where('auditIndex.at', '>=', since ?? ''))
+    .$if(until !== undefined, (q) => q.where('auditIndex.at', '<', until ?? ''))
+    .orderBy('auditIndex.position', isNewest ? 'desc' : 'asc')
     .limit(limit)
 }
 
@@ -111,22 +162,23 @@ async function openIntents(
 ): Promise<SealedAuditRow[]> {
   return db
     .selectFrom('audit')
+    .innerJoin('auditIndex', 'auditIndex.position', 'audit.position')
     .select(sealedColumns)
-    .where('fleetId', '=', fleetId)
-    .where('chain', '=', chain)
-    .where('sequence', '>=', from)
-    .where('kind', '=', 'intent')
-    .where('decision', '=', 'allow')
+    .where('audit.fleetId', '=', fleetId)
+    .where('audit.chain', '=', chain)
+    .where('audit.sequence', '>=', from)
+    .where('auditIndex.kind', '=', 'intent')
+    .where('auditIndex.decision', '=', 'allow')
     .where((eb) => {
       const outcome = eb
-        .selectFrom('audit as ended')
+        .selectFrom('auditIndex as ended')
         .select(sql.lit(1).as('one'))
         .whereRef('ended.fleetId', '=', 'audit.fleetId')
         .whereRef('ended.intentId', '=', 'audit.id')
         .where('ended.kind', '=', 'outcome')
       return eb.not(eb.exists(outcome))
     })
-    .orderBy('sequence')
+    .orderBy('audit.sequence')
     .limit(limit)
     .execute()
 }

@@ -46,7 +46,7 @@ export class SqlStore implements Store {
     this.machines = createMachineStore(db, { engine, lookup })
     this.recordings = createRecordingStore(db)
     this.runs = createRunStore(db)
-    this.audit = createAuditStore(db)
+    this.audit = createAuditStore(db, engine)
     this.auditCheckpoints = createAuditCheckpointStore(db)
   }
 

@@ -38,9 +38,11 @@ export interface Tables {
   runs: RunRow
   /** `previous` is the position before, which must be there; null for the first. */
   runEntries: RunEntryRow & { previous: number | null }
-  /** What is generated is read from the body. */
-  audit: SealedAuditRow & { position: Generated<number> } & {
-    [Field in AuditField | 'id' | 'at' | 'intentId']: GeneratedAlways<AuditRow[Field]>
+  /** The id is read from the body. */
+  audit: SealedAuditRow & { position: Generated<number>; id: GeneratedAlways<string> }
+  /** What rows are found by; filled from their bodies by the database. */
+  auditIndex: { position: number; fleetId: string } & {
+    [Field in AuditField | 'at' | 'intentId']: AuditRow[Field]
   }
   auditChains: { fleetId: string; chain: string }
   auditCheckpoints: AuditCheckpointRow
@@ -60,8 +62,8 @@ export type Lookup = <Row>(query: CompiledQuery) => Promise<Row | undefined>
 export interface SqlEngine {
   /** Makes a column the primary key that the database counts up, never using a number twice. */
   counting(column: ColumnDefinitionBuilder): ColumnDefinitionBuilder
-  /** Makes a column that the database itself reads from the row of an audit body; it can be in an index. */
-  read(column: ColumnDefinitionBuilder, field: string): ColumnDefinitionBuilder
+  /** A field of the row in the column `body` of the audit log, as the database itself reads it. */
+  fieldOfBody(field: string): RawBuilder<string | number | null>
   /** Makes the database refuse to change or delete rows of a table, but to delete those for which this holds of `old`. */
   makeAppendOnly(db: Kysely<unknown>, table: string, mayDelete?: RawBuilder<unknown>): Promise<void>
   /** `column` is one of `values`, however many there are, in one parameter. */

@@ -4,7 +4,7 @@ import type { SqlEngine } from '../sql/tables.ts'
 /** What SQLite says in its own way; see {@link SqlEngine}. */
 export const sqliteEngine: SqlEngine = {
   counting: (column) => column.primaryKey().autoIncrement(),
-  read: (column, field) => column.generatedAlwaysAs(sql`json_extract(body, ${sql.lit(`$.row.${field}`)})`),
+  fieldOfBody: (field) => sql`json_extract(body, ${sql.lit(`$.row.${field}`)})`,
   makeAppendOnly: async (db, table, mayDelete) => {
     for (const change of ['update', 'delete']) {
       const unless = mayDelete === undefined || change === 'update' ? sql`` : sql`when not ${mayDelete}`
