@@ -79,6 +79,11 @@ test('the OpenAPI document is of version 3.1, and names every path with its answ
   const ofOperator = ['active_session', 'ask', 'ask/{call}', 'confirm', 'messages', 'pin', 'spend']
   expect(Object.keys(document.paths).sort()).toEqual([
     ...ofOperator.map((path) => `/api/admin/machines/{machine}/${path}`),
+    '/api/audit',
+    '/api/audit/checkpoints',
+    '/api/audit/events',
+    '/api/audit/export',
+    '/api/audit/key',
     '/api/channel-tickets',
     '/api/enroll',
     '/api/enrollment-tokens',
