@@ -1,4 +1,4 @@
-import type { AuditRow } from '@cmdop/protocol'
+import { type AuditRow, toCmdopError } from '@cmdop/protocol'
 import type { AuditStore } from '../store/audit-store.ts'
 import { type AuditEntry, type AuditOutcome, followingRow, intentRow } from './entry.ts'
 import { FleetChain } from './fleet-chain.ts'
@@ -18,6 +18,9 @@ export interface AuditIntent {
   /** Resolves when it is durable; before that nothing may be done. Rejects with `unavailable`: then nothing may be done at all. */
   readonly written: Promise<void>
 }
+
+/** Says more of how it ended: what only the work knows, such as the id of what it made. */
+export type Note = (said: Omit<AuditOutcome, 'code' | 'durationMs'>) => void
 
 /** Told how many rows of a fleet have become durable. */
 export type Committed = (fleetId: string, rows: number) => void
@@ -43,6 +46,25 @@ export class AuditTrail {
   intent(entry: AuditEntry): AuditIntent {
     const row = intentRow(entry)
     return { id: row.id, row, written: this.#append(row) }
+  }
+
+  /** Does something between an intent and an outcome. Nothing is done when the intent cannot be written. Throws what it throws. */
+  async around<Result>(entry: AuditEntry, work: (note: Note) => Promise<Result>): Promise<Result> {
+    const intent = this.intent(entry)
+    await intent.written
+    const startedAt = performance.now()
+    let noted: AuditOutcome = {}
+    const settle = (code: string | null) =>
+      this.outcome(intent, { ...noted, code, durationMs: Math.round(performance.now() - startedAt) })
+    let result: Result
+    try {
+      result = await work((said) => (noted = { ...noted, ...said }))
+    } catch (cause) {
+      await settle(toCmdopError(cause, 'server', 'The relay met a fault of its own.').code)
+      throw cause
+    }
+    await settle(null)
+    return result
   }
 
   /** Something was refused. Resolves when that is durable. */

@@ -3,6 +3,7 @@ import type { AuditCheckpointRow } from '../store/audit-store.ts'
 import type { Store } from '../store/store.ts'
 import type { AuditTrail } from './audit-trail.ts'
 import { lastOf } from './checkpoints.ts'
+import { systemEntry } from './entry.ts'
 import type { StatementSigner } from './statement-signer.ts'
 
 const DAY_MS = 86_400_000
@@ -68,11 +69,9 @@ export async function pruneFleet(
   if (last !== undefined) {
     const { number, hash, heads } = lastOf(last)
     const { body, signature } = signer.sign('anchor', fleetId, { number, hash, heads })
-    const entry = { fleetId, principalId: 'system', principalKind: 'system', action: 'audit.prune' }
-    const intent = trail.intent({ ...entry, subject: `checkpoint:${number}` })
-    await intent.written
-    await store.auditCheckpoints.addAnchor({ fleetId, number, body, signature, heads })
-    await trail.outcome(intent)
+    await trail.around(systemEntry(fleetId, 'audit.prune', `checkpoint:${number}`), () =>
+      store.auditCheckpoints.addAnchor({ fleetId, number, body, signature, heads }),
+    )
   }
   while (!isClosed() && (await store.auditCheckpoints.prune(fleetId, ROWS_AT_ONCE)) > 0);
 }

@@ -1,7 +1,7 @@
-import { CmdopError, toCmdopError } from '@cmdop/protocol'
+import { CmdopError } from '@cmdop/protocol'
 import type { FastifyRequest } from 'fastify'
-import type { AuditTrail } from '../audit/audit-trail.ts'
-import { actorOf, type AuditOutcome } from '../audit/entry.ts'
+import type { AuditTrail, Note } from '../audit/audit-trail.ts'
+import { actorOf } from '../audit/entry.ts'
 import { authenticate, type Caller } from '../auth/authenticate.ts'
 import { type Action, authorise } from '../auth/authorise.ts'
 import type { Store } from '../store/store.ts'
@@ -23,9 +23,6 @@ export interface AuditedAct {
   readonly digest?: string
 }
 
-/** Says more of how it ended: what only the work knows, such as the id of what it made. */
-export type Note = (said: Omit<AuditOutcome, 'code' | 'durationMs'>) => void
-
 /**
  * Authorises what a request does, and does it between an intent and an outcome in the audit log; a refusal is a row too.
  * Nothing is done when the intent cannot be written. Throws what is answered.
@@ -44,19 +41,5 @@ export async function audited<Result>(
     await audit.deny({ ...entry, code: decision.code })
     throw new CmdopError(decision.code, decision.reason)
   }
-  const intent = audit.intent(entry)
-  await intent.written
-  const startedAt = performance.now()
-  let noted: AuditOutcome = {}
-  const settle = (code: string | null) =>
-    audit.outcome(intent, { ...noted, code, durationMs: Math.round(performance.now() - startedAt) })
-  let result: Result
-  try {
-    result = await work(caller, (said) => (noted = { ...noted, ...said }))
-  } catch (cause) {
-    await settle(toCmdopError(cause, 'server', 'The relay met a fault of its own.').code)
-    throw cause
-  }
-  await settle(null)
-  return result
+  return audit.around(entry, (note) => work(caller, note))
 }

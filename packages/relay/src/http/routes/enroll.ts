@@ -1,12 +1,5 @@
 import { createPublicKey } from 'node:crypto'
-import {
-  CmdopError,
-  EnrollmentTokenIssue,
-  EnrollmentTokenIssued,
-  EnrollRequest,
-  EnrollResponse,
-  toCmdopError,
-} from '@cmdop/protocol'
+import { CmdopError, EnrollmentTokenIssue, EnrollmentTokenIssued, EnrollRequest, EnrollResponse } from '@cmdop/protocol'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { matchesHash, newId, newSecret, parseSecret } from '../../auth/secrets.ts'
 import type { EnrollmentTokenRow, Store } from '../../store/store.ts'
@@ -63,30 +56,24 @@ export function enrollRoutes(context: HttpContext): FastifyPluginAsyncZod {
           subject: `token:${row.id}`,
         }
         const entry = { fleetId: row.fleetId, action: 'machine.enroll', ...joined, requestId: request.id }
-        const intent = context.audit.intent(entry)
-        await intent.written
-        const enrolled = store.machines.enroll(
-          {
-            id: machine_id,
-            fleetId: row.fleetId,
-            name,
-            hostname,
-            os,
-            architecture,
-            agentVersion: agent_version,
-            publicKey: key,
-            createdAt: new Date().toISOString(),
-            lastSeenAt: null,
-            disabledAt: null,
-          },
-          row.id,
+        await context.audit.around(entry, () =>
+          store.machines.enroll(
+            {
+              id: machine_id,
+              fleetId: row.fleetId,
+              name,
+              hostname,
+              os,
+              architecture,
+              agentVersion: agent_version,
+              publicKey: key,
+              createdAt: new Date().toISOString(),
+              lastSeenAt: null,
+              disabledAt: null,
+            },
+            row.id,
+          ),
         )
-        const code = await enrolled.then(
-          () => null,
-          (cause: unknown) => toCmdopError(cause, 'server', 'The machine could not be enrolled.').code,
-        )
-        await context.audit.outcome(intent, { code })
-        await enrolled
         const { relayId: relay_id, relayPublicKey: relay_public_key } = context
         return reply.status(201).send({ machine_id, fleet_id: row.fleetId, name, relay_id, relay_public_key })
       },

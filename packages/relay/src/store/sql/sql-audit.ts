@@ -1,7 +1,7 @@
 import { parseAuditBody } from '@cmdop/protocol'
 import { type CompiledQuery, type SelectQueryBuilder, sql } from 'kysely'
 import { auditFields, type AuditListing, type AuditStore, type SealedAuditRow } from '../audit-store.ts'
-import type { Database, SqlEngine, Tables } from './tables.ts'
+import type { Database, Run, SqlEngine, Tables } from './tables.ts'
 
 const sealedColumns = ['audit.fleetId', 'audit.chain', 'audit.sequence', 'audit.body'] as const
 
@@ -9,7 +9,7 @@ const sealedColumns = ['audit.fleetId', 'audit.chain', 'audit.sequence', 'audit.
 const INDEXED_AT_ONCE = 250
 
 /** {@link AuditStore} in SQL. Rows are found by an index that is brought up to date before each question, and now and then. */
-export function createAuditStore(db: Database, engine: SqlEngine): AuditStore {
+export function createAuditStore(db: Database, { engine, run }: { engine: SqlEngine; run: Run }): AuditStore {
   const index = async () => {
     while ((await addToIndex(db, engine)) === INDEXED_AT_ONCE);
   }
@@ -23,7 +23,7 @@ export function createAuditStore(db: Database, engine: SqlEngine): AuditStore {
     // One statement, so that it is one commit. Every action waits for this: only its parameters change.
     append: async (rows) => {
       const parameters = rows.flatMap(({ fleetId, chain, sequence, body }) => [fleetId, chain, sequence, body])
-      await db.executeQuery({ ...insertOf(rows.length), parameters })
+      await run({ ...insertOf(rows.length), parameters })
     },
     get: async (rowId) => {
       const found = await db.selectFrom('audit').select('body').where('id', '=', rowId).executeTakeFirst()

@@ -7,7 +7,7 @@ import { createEnrollmentTokenStore, createKeyStore, createTicketStore } from '.
 import { createMachineStore } from './sql-machines.ts'
 import { createRecordingStore } from './sql-recordings.ts'
 import { createRunStore } from './sql-runs.ts'
-import type { Database, Lookup, SqlEngine } from './tables.ts'
+import type { Database, Lookup, Run, SqlEngine } from './tables.ts'
 
 /** What a {@link SqlStore} stands on. */
 export interface SqlStoreOptions {
@@ -15,6 +15,8 @@ export interface SqlStoreOptions {
   readonly db: Database
   /** Default: by `db`. */
   readonly lookup?: Lookup
+  /** Runs a writing statement that an action waits for. Default: by `db`. */
+  readonly run?: Run
   readonly engine: SqlEngine
   /** Waits for what has begun, then closes the database. Idempotent. */
   readonly close: () => Promise<void>
@@ -35,7 +37,7 @@ export class SqlStore implements Store {
   readonly #db: Database
   readonly #close: () => Promise<void>
 
-  constructor({ db, engine, lookup = by(db), close }: SqlStoreOptions) {
+  constructor({ db, engine, lookup = by(db), run = runBy(db), close }: SqlStoreOptions) {
     this.#db = db
     this.#close = close
     this.fleets = createFleetStore(db)
@@ -46,7 +48,7 @@ export class SqlStore implements Store {
     this.machines = createMachineStore(db, { engine, lookup })
     this.recordings = createRecordingStore(db)
     this.runs = createRunStore(db)
-    this.audit = createAuditStore(db, engine)
+    this.audit = createAuditStore(db, { engine, run })
     this.auditCheckpoints = createAuditCheckpointStore(db)
   }
 
@@ -76,6 +78,12 @@ export class SqlStore implements Store {
 
   #findRelayKey() {
     return this.#db.selectFrom('relayKey').select(['relayId', 'privateKey', 'publicKey']).where('id', '=', 1)
+  }
+}
+
+function runBy(db: Database): Run {
+  return async (query) => {
+    await db.executeQuery(query)
   }
 }
 

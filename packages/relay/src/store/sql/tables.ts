@@ -58,6 +58,9 @@ export type Database = Kysely<Tables>
 /** Finds one row by its key, for what every request waits for. Sees what is committed. */
 export type Lookup = <Row>(query: CompiledQuery) => Promise<Row | undefined>
 
+/** Runs a writing statement for which an action waits; resolves when it is committed. */
+export type Run = (query: CompiledQuery) => Promise<void>
+
 /** What SQL engines say differently. One implementation, in one file, for each. */
 export interface SqlEngine {
   /** Makes a column the primary key that the database counts up, never using a number twice. */
