@@ -130,7 +130,13 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
   'approval.read': [],
   'approval.decide': [],
   'grant.revoke': [],
-  'audit.read': [],
+  'audit.read': [
+    (client) => client.audit.getLogs({ limit: 1 }),
+    (client) => Array.fromAsync(client.audit.export({ code: 'none' })),
+    (client) => Array.fromAsync(client.audit.checkpoints()),
+    (client) => client.audit.key(),
+    (client) => followed(client),
+  ],
   'metrics.read': [(client) => call(client, 'GET', '/metrics')],
 }
 
@@ -171,6 +177,17 @@ test('an AI operator may look at an effect, and may not apply, discard or undo i
   await expect(effects.discard(noEffect)).rejects.toMatchObject(refused)
   await expect(effects.undo(noEffect)).rejects.toMatchObject(refused)
 })
+
+/** Follows until a row comes: others read the log meanwhile. */
+async function followed(client: Client): Promise<void> {
+  const rows = client.audit.follow()
+  const over = new AbortController()
+  const next = rows.next().finally(() => over.abort())
+  next.catch(() => {})
+  while (!over.signal.aborted) await world.client.audit.key()
+  await next
+  await rows.return(undefined)
+}
 
 async function effectsFor(client: Client): Promise<MachineEffects> {
   return (await client.machine(world.machine.id)).effects

@@ -225,7 +225,7 @@ describe('a fleet', () => {
     for (const act of [() => handle.exec('true'), () => handle.facts(), () => handle.files.list('/')]) {
       await expect(act()).rejects.toMatchObject({ code: 'not_found' })
     }
-    const rows = await store.audit.list(other.fleetId, { limit: 10 })
+    const rows = await store.audit.list(other.fleetId, { limit: 10, decision: 'deny' })
     expect(rows.map(({ row }) => [row.decision, row.code, row.machineId])).toEqual(
       Array.from({ length: 3 }, () => ['deny', 'not_found', null]),
     )

@@ -1,7 +1,14 @@
 import { createHash, randomUUID, sign } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { formatMachineRequest, machineRequestText, type RecordingSubject, recordingIdOf } from '@cmdop/protocol'
+import {
+  canonicalJson,
+  formatMachineRequest,
+  machineRequestText,
+  NO_AUDIT_HASH,
+  type RecordingSubject,
+  recordingIdOf,
+} from '@cmdop/protocol'
 import type { Store } from '@cmdop/relay'
 import type { World, WorldMachine } from './world.ts'
 
@@ -40,32 +47,19 @@ export async function permittedSubject(store: Store, machineId: string): Promise
   const fleetId = machine?.fleetId ?? ''
   const at = new Date().toISOString()
   const id = randomUUID().replaceAll('-', '')
-  const row = {
-    kind: 'intent',
-    fleetId,
-    intentId: null,
-    at,
-    principalId: 'prn_test',
-    action: 'exec',
-    machineId,
-  } as const
   const callId = `call_${id}`
-  const rest = {
-    digest: null,
-    decision: 'allow',
-    code: null,
-    exitCode: null,
-    durationMs: null,
-    requestId: null,
-  } as const
-  await store.audit.append({ ...row, ...rest, id: `aud_${id}`, callId })
+  const principalId = 'prn_test'
+  const row = { id: `aud_${id}`, kind: 'intent', at, action: 'exec', decision: 'allow', principalId, machineId, callId }
+  const place = { fleetId, chain: `test-${id}`, sequence: 1 }
+  const body = canonicalJson({ ...place, previous: NO_AUDIT_HASH, row, version: 1 })
+  await store.audit.append([{ ...place, body }])
   return {
     recordingId: recordingIdOf(`aud_${id}`),
     kind: 'exec',
     subjectId: callId,
     machineId,
     fleetId,
-    principalId: row.principalId,
+    principalId,
     principalKind: 'human',
     principalName: 'Ada',
     onBehalfOf: null,

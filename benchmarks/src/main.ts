@@ -6,6 +6,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import type { Figure } from './figure.ts'
 import { agentMemoryFigure } from './figures/agent-memory.ts'
 import { agentsFigure } from './figures/agents.ts'
+import { auditFigure } from './figures/audit.ts'
 import { copyFigure } from './figures/copy.ts'
 import { execFigure } from './figures/exec.ts'
 import { loopFigure } from './figures/loop.ts'
@@ -24,6 +25,7 @@ const figures: readonly Figure[] = [
   execFigure,
   streamFigure,
   terminalFigure,
+  auditFigure,
   copyFigure,
   memoryFigure,
   loopFigure,

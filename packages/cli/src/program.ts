@@ -20,6 +20,7 @@ import { addPolicyCommands } from './policy-commands.ts'
 import { withRestrictionOptions } from './restriction-options.ts'
 import { reportError, say } from './terminal.ts'
 import { CLI_VERSION } from './version.ts'
+import { addAuditCommands } from './audit/audit-program.ts'
 
 const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace']
 
@@ -48,6 +49,7 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
   addEffectCommands(program, done, signal)
   addApprovalCommands(program, done, signal)
   addPolicyCommands(program, done, signal)
+  addAuditCommands(program, done, signal)
   try {
     await program.parseAsync(argv, { from: 'user' })
     return exitCode
@@ -311,6 +313,15 @@ function withRelayOptions(command: Command): Command {
     .option('--tls-key <file>', 'private key, PEM')
     .option('--insecure-public', 'bind another address than loopback without TLS')
     .option('--allow-origin <origin...>', 'web pages that may connect')
+    .option(
+      '--relay-name <name>',
+      'of this relay in the audit log; another one for each relay of a set (default: main)',
+    )
+    .option(
+      '--audit-sink <address...>',
+      'send checkpoints of the audit log to file:/path, https://…, syslog:tcp://host:514',
+    )
+    .option('--audit-retention <days>', 'remove rows of the audit log after so many days (default: never)')
     .option('--new-owner-key', 'make another owner key, if every key is lost')
     .addOption(new Option('--log-level <level>', 'log on stderr').choices(logLevels))
     .option('--json', 'print one JSON document')

@@ -1,5 +1,6 @@
 import { Me, type MachineSummary } from '@cmdop/protocol'
 import { ApprovalsNamespace } from './approvals.ts'
+import { AuditNamespace } from './audit.ts'
 import { Channels } from './channels.ts'
 import { FileCalls } from './files/file-calls.ts'
 import { RemoteFiles } from './files/remote-files.ts'
@@ -29,6 +30,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
   readonly runs: RunsNamespace
   readonly approvals: ApprovalsNamespace
   readonly policy: PolicyNamespace
+  readonly audit: AuditNamespace
   readonly #settings: ClientSettings
   readonly #rest: RestClient
   readonly #channels: Channels
@@ -52,6 +54,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
     })
     this.terminal = new TerminalNamespace(this)
     this.recordings = new RecordingsNamespace(rest)
+    this.audit = new AuditNamespace(rest)
   }
 
   /** Address of the relay, without a slash at its end. */

@@ -11,6 +11,7 @@ export {
   requiredApproval,
 } from './approvals.ts'
 export type { PolicyNamespace } from './policy.ts'
+export type { AuditLogFilter, AuditLogQuery, AuditNamespace } from './audit.ts'
 export { BaseClient } from './base-client.ts'
 export { Client } from './client.ts'
 export type {

@@ -11,6 +11,11 @@ const Tls = z.strictObject({ cert: z.string(), key: z.string() })
 export const RelayConfig = z.strictObject({
   /** Folder of the database. */
   dataDir: z.string().min(1),
+  /** Of this relay's chains in the audit log. Every relay on one store has another one. */
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/, 'Expected letters, digits, ".", "_" and "-", 32 at most.')
+    .default('main'),
   /** Address to bind. Only loopback without TLS. */
   host: z.string().default('127.0.0.1'),
   /** 0 = any free one. */
@@ -24,6 +29,10 @@ export const RelayConfig = z.strictObject({
   allowedOrigins: z.array(z.string()).default([]),
   /** Milliseconds between the signs of life of a stream of events. */
   heartbeatMs: z.number().int().min(10).max(60_000).default(15_000),
+  /** Where checkpoints of the audit log are sent: `file:/path`, `https://…`, `syslog:tcp://host:port`. */
+  auditSinks: z.array(z.string()).default([]),
+  /** Days after which rows of the audit log are removed. Without it they stay. */
+  auditRetentionDays: z.number().int().min(1).max(36_500).optional(),
   /** How long a shutdown waits for open channels, in milliseconds. */
   drainMs: z.number().int().min(0).default(5000),
 })

@@ -5,6 +5,7 @@ import { CmdopError, type Transport } from '@cmdop/protocol'
 import type { z } from 'zod'
 import { createApprovals } from './approvals/create-approvals.ts'
 import { AskService } from './ask/ask-service.ts'
+import { startAuditLog } from './audit/audit-log.ts'
 import { newId } from './auth/secrets.ts'
 import { bootstrapFleet, issueOwnerKey, proposeRelayKey } from './bootstrap.ts'
 import { type Bus, waitForOwner } from './bus/bus.ts'
@@ -73,8 +74,12 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   opened.defer(() => policies.close())
   const judge = policies.judge.bind(policies)
   const approvals = opened.use(createApprovals({ store, bus, signer, log, judge, asks: () => asks }))
+  const auditLog = await startAuditLog({ store, key, config, relayInstance, log })
+  opened.defer(() => auditLog.close())
+  const { trail: audit } = auditLog
   const channels = createSwitch({
     store,
+    audit,
     bus,
     relayInstance,
     signer,
@@ -91,6 +96,8 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   const blobs = ports.blobs ?? new FileBlobs(join(config.dataDir, 'recordings'))
   const context: HttpContext = {
     store,
+    audit,
+    auditLog,
     blobs,
     bus,
     runs,

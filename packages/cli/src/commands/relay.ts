@@ -5,7 +5,7 @@ import { DEFAULT_PORT, startRelay } from '@cmdop/relay'
 import { defaultDataDir } from '../config.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { interrupted } from '../interrupt.ts'
-import { parsePort } from '../numbers.ts'
+import { parseCount, parsePort } from '../numbers.ts'
 import { say, writeJson } from '../terminal.ts'
 
 export interface RelayFlags {
@@ -16,6 +16,9 @@ export interface RelayFlags {
   tlsKey?: string
   insecurePublic?: boolean
   allowOrigin?: string[]
+  relayName?: string
+  auditSink?: string[]
+  auditRetention?: string
   newOwnerKey?: boolean
   logLevel?: 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace'
   json?: boolean
@@ -35,7 +38,7 @@ export async function relayCommand(flags: RelayFlags, signal: AbortSignal): Prom
 
 /** The relay's settings as flags say them. */
 export async function relayConfig(flags: RelayFlags): Promise<Omit<Parameters<typeof startRelay>[0], 'dataDir'>> {
-  const { host, insecurePublic, allowOrigin, logLevel } = flags
+  const { host, insecurePublic, allowOrigin, logLevel, relayName, auditSink, auditRetention } = flags
   const tls = await readTls(flags)
   return {
     port: parsePort(flags.port, DEFAULT_PORT),
@@ -43,6 +46,9 @@ export async function relayConfig(flags: RelayFlags): Promise<Omit<Parameters<ty
     ...(insecurePublic === undefined ? {} : { insecurePublic }),
     ...(allowOrigin === undefined ? {} : { allowedOrigins: allowOrigin }),
     ...(logLevel === undefined ? {} : { logLevel }),
+    ...(relayName === undefined ? {} : { name: relayName }),
+    ...(auditSink === undefined ? {} : { auditSinks: auditSink }),
+    ...(auditRetention === undefined ? {} : { auditRetentionDays: parseCount('--audit-retention', auditRetention) }),
     ...(tls === undefined ? {} : { tls }),
   }
 }

@@ -9,8 +9,14 @@ export interface ServerEvent {
   readonly data: string
 }
 
-/** Reads server-sent events: those with data, each with the last id; comments only show that the server lives. */
-export async function* readServerEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<ServerEvent, void, undefined> {
+/**
+ * Reads server-sent events: those with data, each with the last id; comments only show that the server lives. `bareId` is
+ * told an id that comes without data: where to go on from before there was any event.
+ */
+export async function* readServerEvents(
+  body: AsyncIterable<Uint8Array>,
+  bareId: (id: string) => void = () => {},
+): AsyncGenerator<ServerEvent, void, undefined> {
   const decoder = new TextDecoder()
   let text = ''
   let id = ''
@@ -28,6 +34,7 @@ export async function* readServerEvents(body: AsyncIterable<Uint8Array>): AsyncG
         continue
       }
       if (data.length > 0) yield { id, data: data.join('\n') }
+      else if (id !== '') bareId(id)
       data = []
     }
   }

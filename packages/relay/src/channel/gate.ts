@@ -2,6 +2,7 @@ import {
   CmdopError,
   ExecEnd,
   decodeJson,
+  isRestMethod,
   isCmdopError,
   isMethodName,
   methods,
@@ -10,27 +11,31 @@ import {
   type SignedPermit,
   toCmdopError,
 } from '@cmdop/protocol'
+import { z } from 'zod'
 import type { Admitted } from '../approvals/approval-desk.ts'
 import type { HowEnded } from '../approvals/transitions.ts'
 import { type Caller, assertUsable } from '../auth/authenticate.ts'
+import type { AuditIntent, AuditTrail } from '../audit/audit-trail.ts'
+import { actorOf, type AuditEntry, type AuditOutcome } from '../audit/entry.ts'
 import { authorise } from '../auth/authorise.ts'
 import { operatorOf } from '../auth/operator-of.ts'
-import { newId } from '../auth/secrets.ts'
 import { actionDigest, type PermitSigner } from '../permits.ts'
 import type { AuditRow, MachineRow, Store } from '../store/store.ts'
 import { type Admission, howEnded } from './admission.ts'
+import { InputMeter } from './input-meter.ts'
 import type { RouteEnd } from './route.ts'
 import type { Router } from './router.ts'
 
 export interface GateOptions {
   readonly store: Store
+  readonly audit: AuditTrail
   readonly router: Router
   readonly signer: PermitSigner
   readonly admission: Admission
   /** A call was allowed (`ok`) or not; for the metrics. */
   readonly decided: (method: string, code: string) => void
-  /** An outcome row could not be written; the intent stays, and the log says so. */
-  readonly outcomeFailed: (error: unknown, row: AuditRow) => void
+  /** A row that follows an intent could not be written; the intent stays, and the log says so. */
+  readonly outcomeFailed: (error: unknown, intent: AuditRow) => void
   /** How an approval was used could not be written; it stays `executing` until it expires. */
   readonly approvalFailed: (error: unknown, approvalId: string) => void
 }
@@ -41,7 +46,8 @@ export interface GateOptions {
  */
 const OUTCOME_WAIT_MS = 10
 
-type Intent = Omit<AuditRow, 'decision' | 'code'>
+/** Characters of an id that a client made up. */
+const MAX_ID_LENGTH = 64
 
 /** A call that is allowed. */
 export interface Decided {
@@ -52,6 +58,8 @@ export interface Decided {
   readonly settled: (outcome: Uint8Array | CmdopError) => void
   /** Nothing of it has reached the machine; before `settled`. */
   readonly unused: () => void
+  /** Counts what the caller sends, where the method takes input. */
+  readonly meter: InputMeter | undefined
 }
 
 /**
@@ -61,7 +69,7 @@ export interface Decided {
 export class Gate {
   readonly #options: GateOptions
   readonly #pending = new Set<Promise<void>>()
-  #outcomes: AuditRow[] = []
+  #outcomes: { intent: AuditIntent; end: AuditOutcome }[] = []
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: GateOptions) {
@@ -71,14 +79,14 @@ export class Gate {
   /** Decides about a call of a client. Throws what the client is told. */
   async open(caller: Caller, open: Open, end: RouteEnd): Promise<void> {
     const acting = open.operator === undefined ? caller : operatorOf(caller)
-    const { machine, permit, approval, settled, unused } = await this.decide(acting, open)
+    const { machine, permit, approval, settled, unused, meter } = await this.decide(acting, open)
     try {
       const peer = await this.#options.router.open(machine)
       // The caller may have given up, or lost its right, while the machine was looked for.
       assertUsable(caller.key)
       if (end.closed)
         throw new CmdopError('cancelled', 'The caller is gone, or does not want it any more; nothing ran.')
-      peer.join(end, { ...open, permit, ...(approval === undefined ? {} : { approval }) }, settled)
+      peer.join(end, { ...open, permit, ...(approval === undefined ? {} : { approval }) }, { settled, meter })
       this.#writeOutcomes()
     } catch (cause) {
       const error = toCmdopError(cause, 'server', 'The relay could not reach the machine.')
@@ -96,40 +104,47 @@ export class Gate {
   async decide(caller: Caller, open: Open, requestId: string | null = null): Promise<Decided> {
     const machine = this.#options.router.row(open.target) ?? (await this.#options.store.machines.get(open.target))
     const digest = actionDigest(open)
-    const intent = { ...newIntent(caller, open, { digest, machine }), requestId }
+    const entry = { ...entryOf(caller, open, machine), digest, requestId }
     const refusal = refuse(caller, open, machine)
     if (refusal !== undefined || machine === undefined) {
       const error = refusal ?? new CmdopError('not_found', 'There is no such machine in your fleet.')
-      await this.#options.store.audit.append({ ...intent, decision: 'deny', code: error.code })
+      await this.#options.audit.deny({ ...entry, code: error.code })
       this.#options.decided(isMethodName(open.method) ? open.method : 'unknown', error.code)
       throw error
     }
-    const { admitted } = await this.#admit(caller, open, { machine, intent })
+    const { judgement, admitted } = await this.#admit(caller, open, { machine, entry })
     const action = open.method
     const approvalId = admitted?.approvalId ?? null
+    const intent = this.#options.audit.intent({ ...entry, rule: judgement.rule, approvalId })
+    const { id: intentId } = intent
     // Signed while the intent is being written, and given away only once it is.
     const [, permit] = await Promise.all([
-      this.#options.store.audit.append({ ...intent, decision: 'allow', code: null }),
+      intent.written,
       endOfTick().then(() =>
-        this.#options.signer.sign({ open, caller, machine, action, digest, intentId: intent.id, approvalId }),
+        this.#options.signer.sign({ open, caller, machine, action, digest, intentId, approvalId }),
       ),
     ])
     this.#options.decided(open.method, 'ok')
-    const settled = this.#outcome(intent, admitted)
-    return { machine, permit, approval: admitted?.signed, settled, unused: () => this.#endApproval(admitted, 'unused') }
+    const meter = takesInput(open) ? new InputMeter((input) => this.#progress(intent, input)) : undefined
+    const settled = this.#outcome(intent, { meter, admitted })
+    const unused = () => this.#endApproval(admitted, 'unused')
+    return { machine, permit, approval: admitted?.signed, meter, settled, unused }
   }
 
   /** What the policy and people say. A refusal is a row too. */
   async #admit(
     caller: Caller,
     open: Open,
-    { machine, intent }: { machine: MachineRow; intent: Intent },
+    { machine, entry }: { machine: MachineRow; entry: AuditEntry },
   ): ReturnType<Admission['admit']> {
     try {
       return await this.#options.admission.admit(caller, open, machine)
     } catch (cause) {
       const error = toCmdopError(cause, 'server', 'The relay could not decide about the call; nothing ran.')
-      await this.#options.store.audit.append({ ...intent, decision: 'deny', code: error.code })
+      const { rule, approvalId } = Refusal.parse(error.details)
+      const asks = error.code === 'approval_required'
+      const row = { ...entry, rule: rule ?? null, approvalId: approvalId ?? null, code: error.code }
+      await this.#options.audit.deny(asks ? { ...row, decision: 'ask' } : row)
       this.#options.decided(open.method, error.code)
       throw error
     }
@@ -150,25 +165,35 @@ export class Gate {
     await Promise.all(this.#pending)
   }
 
-  #outcome(intent: Intent, admitted: Admitted | undefined): (outcome: Uint8Array | CmdopError) => void {
+  #outcome(
+    intent: AuditIntent,
+    { meter, admitted }: { meter: InputMeter | undefined; admitted: Admitted | undefined },
+  ): Decided['settled'] {
     const startedAt = performance.now()
     return (outcome) => {
       this.#endApproval(admitted, howEnded(outcome))
-      this.#outcomes.push(outcomeRow(intent, outcome, performance.now() - startedAt))
+      const durationMs = Math.round(performance.now() - startedAt)
+      this.#outcomes.push({ intent, end: { ...outcomeOf(outcome), ...meter?.whole, durationMs } })
       this.#timer ??= setTimeout(() => this.#writeOutcomes(), OUTCOME_WAIT_MS)
     }
+  }
+
+  #progress(intent: AuditIntent, input: { bytes: number; offset: number }): void {
+    this.#follow(intent, this.#options.audit.progress(intent, input))
   }
 
   #writeOutcomes(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    for (const row of this.#outcomes.splice(0)) {
-      const written = this.#options.store.audit
-        .append(row)
-        .catch((error: unknown) => this.#options.outcomeFailed(error, row))
-        .finally(() => this.#pending.delete(written))
-      this.#pending.add(written)
-    }
+    for (const { intent, end } of this.#outcomes.splice(0))
+      this.#follow(intent, this.#options.audit.outcome(intent, end))
+  }
+
+  #follow({ row }: AuditIntent, writing: Promise<void>): void {
+    const written = writing
+      .catch((error: unknown) => this.#options.outcomeFailed(error, row))
+      .finally(() => this.#pending.delete(written))
+    this.#pending.add(written)
   }
 }
 
@@ -199,36 +224,32 @@ function refuseKey({ key }: Caller): CmdopError | undefined {
   }
 }
 
-function newIntent(caller: Caller, open: Open, action: { digest: string; machine: MachineRow | undefined }): Intent {
+/** What goes to the operator of a machine is not counted: a PIN is, and its length is nobody's business. */
+function takesInput({ method }: Open): boolean {
+  return isMethodName(method) && methods[method].input && !isRestMethod(method)
+}
+
+/** What the details of a refusal say for its row. */
+const Refusal = z.object({ rule: z.string().optional(), approvalId: z.string().optional() })
+
+/** What a row says of a call. */
+function entryOf(caller: Caller, open: Open, machine: MachineRow | undefined): AuditEntry {
+  const { sessionId } = open.params
   return {
-    id: newId('aud_'),
-    kind: 'intent',
-    fleetId: caller.fleetId,
-    intentId: null,
-    at: new Date().toISOString(),
-    principalId: caller.principalId,
+    ...actorOf(caller),
     action: open.method,
-    machineId: action.machine?.fleetId === caller.fleetId ? action.machine.id : null,
+    machineId: machine?.fleetId === caller.fleetId ? machine.id : null,
+    sessionId: typeof sessionId === 'string' ? sessionId.slice(0, MAX_ID_LENGTH) : null,
     callId: open.callId,
-    digest: action.digest,
-    exitCode: null,
-    durationMs: null,
-    requestId: null,
+    ...open.operator,
   }
 }
 
-function outcomeRow(intent: Intent, outcome: Uint8Array | CmdopError, durationMs: number): AuditRow {
+function outcomeOf(outcome: Uint8Array | CmdopError): AuditOutcome {
   const end = isCmdopError(outcome) ? undefined : execEnd(outcome)
   return {
-    ...intent,
-    id: newId('aud_'),
-    kind: 'outcome',
-    intentId: intent.id,
-    at: new Date().toISOString(),
-    decision: 'allow',
     code: isCmdopError(outcome) ? outcome.code : end === undefined || end.reason === 'exited' ? null : end.reason,
     exitCode: end?.exitCode ?? null,
-    durationMs: Math.round(durationMs),
   }
 }
 

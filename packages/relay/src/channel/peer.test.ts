@@ -69,7 +69,7 @@ async function newPair(): Promise<Joined> {
       await decided.promise
       if (end.closed) return
       try {
-        machine.peer.join(end, given, (outcome) => outcomes.push(outcome))
+        machine.peer.join(end, given, { settled: (outcome) => outcomes.push(outcome) })
       } catch (error) {
         errors.push(error)
         throw error

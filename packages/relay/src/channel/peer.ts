@@ -83,14 +83,15 @@ export class Peer implements LinkHandlers {
    * Opens a channel to this peer and joins it to `from`. Throws `unavailable` when it has too many.
    * What `from` sent while the call was decided is passed on.
    */
-  join(from: RouteEnd, open: Open, settled: RouteEnd['settled']): void {
+  join(from: RouteEnd, open: Open, watched: Partial<Pick<RouteEnd, 'settled' | 'meter'>> = {}): void {
     if (this.link.isClosed) throw new CmdopError('unavailable', 'The machine went away; nothing ran.')
     // Before anything is changed: with its permit the call may not fit into a frame any more.
     const message = encodeJson(frameTypes.open, this.#nextId, { ...open, window: from.credit })
     const end = this.#add(this.#nextId, 0)
     this.#nextId += 2
     end.other = from
-    end.settled = settled
+    end.settled = watched.settled
+    from.meter = watched.meter
     from.other = end
     from.mayInput = isMethodName(open.method) && methods[open.method].input
     this.link.send(message)

@@ -39,6 +39,6 @@ export class RelayPeers {
     const machine = this.#options.router.local.get(machineId)
     if (machine === undefined)
       throw new CmdopError('unavailable', 'The machine went away from this relay; nothing ran.')
-    machine.join(end, open, undefined)
+    machine.join(end, open)
   }
 }

@@ -9,6 +9,7 @@ import {
   MAX_DATA_BYTES,
   MAX_WINDOW,
 } from '@cmdop/protocol'
+import type { InputMeter } from './input-meter.ts'
 import type { Peer } from './peer.ts'
 
 /** One end of a forwarded channel. The two ends point at each other. */
@@ -27,11 +28,14 @@ export interface RouteEnd {
   closed: boolean
   /** Called once, with the machine's trailer or why there is none. */
   settled: ((outcome: Uint8Array | CmdopError) => void) | undefined
+  /** Counts the content that this end sends. */
+  meter: InputMeter | undefined
 }
 
 /** A new end with the credit that its `open` grants. */
 export function createRouteEnd(peer: Peer, channel: number, credit: number): RouteEnd {
-  return { peer, channel, other: undefined, credit, mayInput: true, ended: false, closed: false, settled: undefined }
+  const nothing = { other: undefined, settled: undefined, meter: undefined }
+  return { ...nothing, peer, channel, credit, mayInput: true, ended: false, closed: false }
 }
 
 /**
@@ -45,6 +49,7 @@ export function forwardFrame(from: RouteEnd, frame: Frame, message: Uint8Array):
   if (frame.type === frameTypes.data) {
     assertInput(from, frame.payload)
     spend(to, frame.payload.length)
+    if (from.meter !== undefined && frame.payload[0] !== CONTROL_LANE) from.meter.add(frame.payload.length - 1)
   }
   if (frame.type === frameTypes.end) from.ended = true
   to.peer.forward(message, to.channel)

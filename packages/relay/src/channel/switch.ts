@@ -1,5 +1,6 @@
 import { CmdopError, type Transport } from '@cmdop/protocol'
 import type { Logger } from 'pino'
+import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Bus } from '../bus/bus.ts'
 import type { PermitSigner } from '../permits.ts'
 import { PresenceKeeper } from '../presence.ts'
@@ -14,6 +15,7 @@ import { type DialRelay, Router } from './router.ts'
 
 export interface SwitchOptions {
   readonly store: Store
+  readonly audit: AuditTrail
   readonly bus: Bus
   readonly relayInstance: string
   readonly signer: PermitSigner
@@ -38,17 +40,18 @@ export interface Switch {
 
 /** Puts the switch of one relay together. */
 export function createSwitch(options: SwitchOptions): Switch {
-  const { store, bus, relayInstance, signer, log, isDraining, dial } = options
+  const { store, audit, bus, relayInstance, signer, log, isDraining, dial } = options
   const failed = (error: unknown) => log.warn({ err: error }, 'presence could not be reported')
   const router = new Router({ relayInstance, bus, ...(dial === undefined ? {} : { dial }) })
   const gate = new Gate({
     store,
+    audit,
     router,
     signer,
     admission: options.admission,
     decided: options.decided,
-    outcomeFailed: (err, row) => log.error({ err, row }, 'an outcome row could not be written'),
     approvalFailed: (err, approvalId) => log.error({ err, approvalId }, 'the use of an approval could not be written'),
+    outcomeFailed: (err, intent) => log.error({ err, intent }, 'a row that follows an intent could not be written'),
   })
   const clients = new ClientPeers({ relayId: signer.relayId, bus, gate, isDraining })
   const relays = new RelayPeers({ router, signer })

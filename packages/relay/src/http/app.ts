@@ -13,6 +13,7 @@ import type { HttpContext } from './context.ts'
 import { apiKeyRoutes } from './routes/api-keys.ts'
 import { approvalRoutes } from './routes/approvals.ts'
 import { askRoutes } from './routes/ask.ts'
+import { auditRoutes } from './routes/audit.ts'
 import { enrollRoutes } from './routes/enroll.ts'
 import { machineRoutes } from './routes/machines.ts'
 import { policyRoutes } from './routes/policies.ts'
@@ -72,6 +73,7 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
   await app.register(approvalRoutes(context))
   await app.register(policyRoutes(context))
   await app.register(recordingRoutes(context))
+  await app.register(auditRoutes(context))
   // Scripts write all the time.
   await app.register(runRoutes(context), { logLevel: 'warn' })
   // Machines send all the time.

@@ -1,9 +1,10 @@
-import { CmdopError, toCmdopError } from '@cmdop/protocol'
+import { CmdopError } from '@cmdop/protocol'
 import type { FastifyRequest } from 'fastify'
+import type { AuditTrail, Note } from '../audit/audit-trail.ts'
+import { actorOf } from '../audit/entry.ts'
 import { authenticate, type Caller } from '../auth/authenticate.ts'
 import { type Action, authorise } from '../auth/authorise.ts'
-import { newId } from '../auth/secrets.ts'
-import type { AuditRow, Store } from '../store/store.ts'
+import type { Store } from '../store/store.ts'
 import { bearerOf } from './guard.ts'
 
 /** What a request does, as the audit log has it. */
@@ -12,6 +13,12 @@ export interface AuditedAct {
   /** The fleet acted in; the caller's own unless named. */
   readonly fleetId?: string
   readonly machineId?: string
+  readonly sessionId?: string
+  readonly runId?: string
+  readonly callId?: string
+  readonly approvalId?: string
+  /** What else is acted on: `key:<id>`, `member:<id>`, `approval:<id>`. */
+  readonly subject?: string
   /** SHA-256 of what is done, hex. */
   readonly digest?: string
 }
@@ -21,50 +28,18 @@ export interface AuditedAct {
  * Nothing is done when the intent cannot be written. Throws what is answered.
  */
 export async function audited<Result>(
-  { store }: { readonly store: Store },
+  { store, audit }: { readonly store: Store; readonly audit: AuditTrail },
   request: FastifyRequest,
   act: AuditedAct,
-  work: (caller: Caller) => Promise<Result>,
+  work: (caller: Caller, note: Note) => Promise<Result>,
 ): Promise<Result> {
   const caller = await authenticate(store, bearerOf(request.headers))
-  const { action, fleetId = caller.fleetId, machineId = null, digest = null } = act
-  const decision = authorise(caller, action, { fleetId })
-  const code = decision.allowed ? null : decision.code
-  const intent: AuditRow = {
-    id: newId('aud_'),
-    kind: 'intent',
-    fleetId: caller.fleetId,
-    intentId: null,
-    at: new Date().toISOString(),
-    principalId: caller.principalId,
-    action,
-    machineId,
-    callId: null,
-    digest,
-    decision: decision.allowed ? 'allow' : 'deny',
-    code,
-    exitCode: null,
-    durationMs: null,
-    requestId: request.id,
+  const { fleetId = caller.fleetId, ...what } = act
+  const entry = { ...actorOf(caller), ...what, requestId: request.id }
+  const decision = authorise(caller, act.action, { fleetId })
+  if (!decision.allowed) {
+    await audit.deny({ ...entry, code: decision.code })
+    throw new CmdopError(decision.code, decision.reason)
   }
-  await store.audit.append(intent)
-  if (!decision.allowed) throw new CmdopError(decision.code, decision.reason)
-  const startedAt = performance.now()
-  const outcome = (failure: string | null): AuditRow => ({
-    ...intent,
-    id: newId('aud_'),
-    kind: 'outcome',
-    intentId: intent.id,
-    at: new Date().toISOString(),
-    code: failure,
-    durationMs: Math.round(performance.now() - startedAt),
-  })
-  try {
-    const result = await work(caller)
-    await store.audit.append(outcome(null))
-    return result
-  } catch (cause) {
-    await store.audit.append(outcome(toCmdopError(cause, 'server', 'The relay met a fault of its own.').code))
-    throw cause
-  }
+  return audit.around(entry, (note) => work(caller, note))
 }

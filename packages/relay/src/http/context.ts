@@ -1,5 +1,7 @@
 import type { Approvals } from '../approvals/create-approvals.ts'
 import type { AskService } from '../ask/ask-service.ts'
+import type { AuditLog } from '../audit/audit-log.ts'
+import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Bus } from '../bus/bus.ts'
 import type { PolicyDesk } from '../policy/policy-desk.ts'
 import type { Blobs } from '../recordings/blobs.ts'
@@ -10,6 +12,10 @@ import type { Store } from '../store/store.ts'
 /** What the routes work with. */
 export interface HttpContext {
   readonly store: Store
+  /** Writes the audit log. */
+  readonly audit: AuditTrail
+  /** What is read of it: checkpoints, and who signs. */
+  readonly auditLog: AuditLog
   /** Contents of recordings. */
   readonly blobs: Blobs
   readonly bus: Bus

@@ -1,7 +1,7 @@
 import { chmod, mkdir, open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { toCmdopError } from '@cmdop/protocol'
-import { CamelCasePlugin, Kysely } from 'kysely'
+import { CamelCasePlugin, type CompiledQuery, Kysely } from 'kysely'
 import { migrate } from './sql/migrations.ts'
 import { SqlStore, type SqlStoreOptions } from './sql/sql-store.ts'
 import type { Tables } from './sql/tables.ts'
@@ -40,7 +40,8 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
       lookups.close()
       await driver.destroy()
     }
-    return new SqliteStore({ db, engine: sqliteEngine, lookup: lookups.find, close }, worker)
+    const run = (query: CompiledQuery) => driver.run(query)
+    return new SqliteStore({ db, engine: sqliteEngine, lookup: lookups.find, run, close }, worker)
   } catch (error) {
     await driver.destroy()
     throw error

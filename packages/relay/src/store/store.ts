@@ -1,6 +1,9 @@
 import type { PolicyStore } from './policy-store.ts'
 import type { ApprovalStore } from './approval-store.ts'
 import type { RecordingManifest, RecordingSubject, RecordingSummary, RunSummary } from '@cmdop/protocol'
+import type { AuditCheckpointStore, AuditStore } from './audit-store.ts'
+
+export type { AuditRow } from './audit-store.ts'
 
 /**
  * The relay's state as an asynchronous port. Every promise that resolves means committed: it survives `kill -9`.
@@ -22,6 +25,7 @@ export interface Store extends AsyncDisposable {
   readonly approvals: ApprovalStore
   readonly policies: PolicyStore
   readonly audit: AuditStore
+  readonly auditCheckpoints: AuditCheckpointStore
   /** The relay's own signing key, made once by whoever comes first; every relay on this store gets the same one. */
   relayKey(propose: () => RelayKeyRow): Promise<RelayKeyRow>
   /** Resolves when the store answers; for `GET /health`. */
@@ -190,40 +194,6 @@ export interface MachineStore {
   ): Promise<void>
   /** A few statements for many machines; never moves a time back. Ids that are not known are passed over. */
   seen(machineIds: readonly string[], at: string): Promise<void>
-}
-
-/** An append-only row: `intent` before an action, `outcome` after it. */
-export interface AuditRow {
-  readonly id: string
-  readonly kind: 'intent' | 'outcome'
-  readonly fleetId: string
-  /** Of an outcome: the id of its intent. */
-  readonly intentId: string | null
-  readonly at: string
-  readonly principalId: string
-  readonly action: string
-  readonly machineId: string | null
-  readonly callId: string | null
-  /** SHA-256 of the canonical action, hex. */
-  readonly digest: string | null
-  readonly decision: 'allow' | 'deny'
-  /** Error code of a denial or a failed action. */
-  readonly code: string | null
-  readonly exitCode: number | null
-  readonly durationMs: number | null
-  readonly requestId: string | null
-}
-
-/** The audit log. Its rows stand by themselves: they may name fleets and principals that are not in the store. */
-export interface AuditStore {
-  /** Rows cannot be changed or removed. `conflict` when there is a row of that id. */
-  append(row: AuditRow): Promise<void>
-  /** Rows of one fleet in the order they were written, with their position; `after` continues. */
-  list(
-    fleetId: string,
-    page: { limit: number; after?: number; callId?: string; machineId?: string },
-  ): Promise<{ position: number; row: AuditRow }[]>
-  get(rowId: string): Promise<AuditRow | undefined>
 }
 
 /** A recording of a session or a command. What it says is in a blob. */

@@ -56,7 +56,11 @@ export function apiKeyRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
       async (request, reply) => {
         const act = { action: 'key.issue', fleetId: request.params.fleet } as const
-        const issued = await audited(context, request, act, (caller) => issueKey(store, caller, request.body))
+        const issued = await audited(context, request, act, async (caller, note) => {
+          const issued = await issueKey(store, caller, request.body)
+          note({ subject: `key:${issued.id}` })
+          return issued
+        })
         return reply.status(201).send(issued)
       },
     )
@@ -66,7 +70,8 @@ export function apiKeyRoutes(context: HttpContext): FastifyPluginAsyncZod {
       { schema: { summary: 'Revoke an API key at once', params: KeyParams, response: { 204: z.null() } } },
       async (request, reply) => {
         const { fleet, key } = request.params
-        await audited(context, request, { action: 'key.revoke', fleetId: fleet }, async (caller) => {
+        const act = { action: 'key.revoke', fleetId: fleet, subject: `key:${key}` } as const
+        await audited(context, request, act, async (caller) => {
           await revokeKey(store, caller, key)
           await bus.publish({ type: 'key-revoked', keyId: key })
         })

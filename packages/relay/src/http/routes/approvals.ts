@@ -38,9 +38,13 @@ export function approvalRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/approvals',
       { schema: { summary: 'Ask people to approve a plan', body: ApprovalRequest, response: { 201: ApprovalInfo } } },
       async (request, reply) => {
-        const asked = await audited(context, request, { action: 'approval.request' }, (caller) => {
+        const asked = await audited(context, request, { action: 'approval.request' }, async (caller, note) => {
           const acting = request.body.run_id === undefined ? caller : operatorOf(caller)
-          return questions.ofPlan(acting, request.body, (machineId, method) => permitted(acting, machineId, method))
+          const made = await questions.ofPlan(acting, request.body, (machineId, method) =>
+            permitted(acting, machineId, method),
+          )
+          note({ approvalId: made.row.id, runId: made.row.runId })
+          return made
         })
         return reply.status(201).send(viewOf(asked))
       },
@@ -99,7 +103,7 @@ export function approvalRoutes(context: HttpContext): FastifyPluginAsyncZod {
       async (request) => {
         const { plan_digest: planDigest, reason, edited, grant_seconds: grantSeconds } = request.body
         const { approval } = request.params
-        const act = { action: 'approval.decide', digest: planDigest } as const
+        const act = { action: 'approval.decide', digest: planDigest, approvalId: approval } as const
         return viewOf(
           await audited(context, request, act, (caller) =>
             desk.approve(caller, approval, { planDigest, reason, edited, grantSeconds }),
@@ -122,7 +126,7 @@ export function approvalRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const { reason, do_not_retry: doNotRetry } = request.body
         const { approval } = request.params
         return viewOf(
-          await audited(context, request, { action: 'approval.decide' }, (caller) =>
+          await audited(context, request, { action: 'approval.decide', approvalId: approval }, (caller) =>
             desk.deny(caller, approval, { reason, doNotRetry }),
           ),
         )
@@ -134,8 +138,11 @@ export function approvalRoutes(context: HttpContext): FastifyPluginAsyncZod {
       { schema: { summary: 'Take your own question back', params: ApprovalParams, response: { 200: ApprovalInfo } } },
       async (request) =>
         viewOf(
-          await audited(context, request, { action: 'approval.request' }, (caller) =>
-            desk.withdraw(caller, request.params.approval),
+          await audited(
+            context,
+            request,
+            { action: 'approval.request', approvalId: request.params.approval },
+            (caller) => desk.withdraw(caller, request.params.approval),
           ),
         ),
     )
@@ -153,14 +160,19 @@ export function approvalRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/grants/:grant',
       { schema: { summary: 'End a grant at once', params: GrantParams, response: { 200: GrantInfo } } },
       async (request) =>
-        audited(context, request, { action: 'grant.revoke' }, async (caller) => {
-          const { grant: grantId } = request.params
-          const grant = await store.approvals.grants.get(grantId)
-          if (grant === undefined || grant.fleetId !== caller.fleetId)
-            throw new CmdopError('not_found', 'There is no such grant in your fleet.')
-          await store.approvals.grants.revoke(grantId, new Date().toISOString())
-          return grantView((await store.approvals.grants.get(grantId)) ?? grant)
-        }),
+        audited(
+          context,
+          request,
+          { action: 'grant.revoke', subject: `grant:${request.params.grant}` },
+          async (caller) => {
+            const { grant: grantId } = request.params
+            const grant = await store.approvals.grants.get(grantId)
+            if (grant === undefined || grant.fleetId !== caller.fleetId)
+              throw new CmdopError('not_found', 'There is no such grant in your fleet.')
+            await store.approvals.grants.revoke(grantId, new Date().toISOString())
+            return grantView((await store.approvals.grants.get(grantId)) ?? grant)
+          },
+        ),
     )
   }
 

@@ -1,5 +1,3 @@
-import { once } from 'node:events'
-import type { ServerResponse } from 'node:http'
 import {
   ActiveSession,
   AskConfirm,
@@ -22,6 +20,7 @@ import type { AskCall, AskStream } from '../../ask/ask-service.ts'
 import { authenticate } from '../../auth/authenticate.ts'
 import { newId } from '../../auth/secrets.ts'
 import type { HttpContext } from '../context.ts'
+import { type SentEvent, sendEvents } from '../event-stream.ts'
 import { bearerOf } from '../guard.ts'
 
 const MachineParams = z.object({ machine: z.string().min(1).max(64) })
@@ -47,7 +46,11 @@ function routes(context: HttpContext): FastifyPluginAsyncZod {
     asks.answer(await callerOf(request), { callId: newId('call_'), ...call })
   const stream = async (request: FastifyRequest, reply: FastifyReply, call: AskCall) => {
     await using opened = await asks.open(await callerOf(request), call)
-    await sendEvents(reply, opened, { callId: call.callId, heartbeatMs: context.heartbeatMs })
+    const { callId } = call
+    await sendEvents(reply, eventsOf(opened, callId), {
+      heartbeatMs: context.heartbeatMs,
+      headers: { [ASK_HEADER]: callId },
+    })
   }
   return async (app) => {
     app.post(
@@ -208,44 +211,13 @@ function lastSeen(request: FastifyRequest): Seen | undefined {
   return { callId, after: Number(after) }
 }
 
-/**
- * Sends the frames of an ask as events until it is over, or the client is gone. Without an end of the ask the answer ends
- * without one, and the client comes back for the rest.
- */
-async function sendEvents(
-  reply: FastifyReply,
-  { lines }: AskStream,
-  { callId, heartbeatMs }: { callId: string; heartbeatMs: number },
-): Promise<void> {
-  reply.hijack()
-  const { raw } = reply
-  raw.writeHead(200, {
-    'content-type': 'text/event-stream',
-    'cache-control': 'no-store',
-    'x-accel-buffering': 'no',
-    [ASK_HEADER]: callId,
-  })
-  raw.flushHeaders()
-  const heartbeat = setInterval(() => {
-    if (!raw.writableNeedDrain) raw.write(':\n\n')
-  }, heartbeatMs)
-  const gone = once(raw, 'close')
-  try {
-    await Promise.race([pump(raw, lines, callId), gone])
-  } catch (error) {
-    reply.log.info({ err: error, callId }, 'an ask was left before its end')
-  } finally {
-    clearInterval(heartbeat)
-    raw.end()
-  }
-}
-
-async function pump(raw: ServerResponse, lines: AsyncIterable<Uint8Array>, callId: string): Promise<void> {
+/** The frames of an ask. Without an end of the ask the answer ends without one, and the client comes back for the rest. */
+async function* eventsOf({ lines }: AskStream, callId: string): AsyncGenerator<SentEvent> {
   const reader = new JsonLines()
   for await (const data of lines) {
     for (const line of reader.push(data)) {
       const { number, frame } = AskLine.parse(line)
-      if (!raw.write(`id: ${callId}.${number}\ndata: ${JSON.stringify(frame)}\n\n`)) await once(raw, 'drain')
+      yield { id: `${callId}.${number}`, data: JSON.stringify(frame) }
     }
   }
 }

@@ -4,7 +4,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { matchesHash, newId, newSecret, parseSecret } from '../../auth/secrets.ts'
 import type { EnrollmentTokenRow, Store } from '../../store/store.ts'
 import type { HttpContext } from '../context.ts'
-import { guard } from '../guard.ts'
+import { audited } from '../audited.ts'
 
 /** Enrolment: a token for an owner or admin, a place in the fleet for the machine that shows it. */
 export function enrollRoutes(context: HttpContext): FastifyPluginAsyncZod {
@@ -20,21 +20,23 @@ export function enrollRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request, reply) => {
-        const caller = await guard(store, request, 'machine.enroll')
         const secret = newSecret('enroll')
         const now = Date.now()
         const { max_uses, expires_in_seconds } = request.body
         const expires_at = new Date(now + expires_in_seconds * 1000).toISOString()
-        await store.enrollmentTokens.create({
-          id: secret.id,
-          fleetId: caller.fleetId,
-          secretHash: secret.hash,
-          createdById: caller.principalId,
-          createdAt: new Date(now).toISOString(),
-          expiresAt: expires_at,
-          maxUses: max_uses,
-          uses: 0,
-        })
+        const act = { action: 'machine.enroll', subject: `token:${secret.id}` } as const
+        await audited(context, request, act, (caller) =>
+          store.enrollmentTokens.create({
+            id: secret.id,
+            fleetId: caller.fleetId,
+            secretHash: secret.hash,
+            createdById: caller.principalId,
+            createdAt: new Date(now).toISOString(),
+            expiresAt: expires_at,
+            maxUses: max_uses,
+            uses: 0,
+          }),
+        )
         return reply.status(201).send({ id: secret.id, raw_token: secret.raw, expires_at, max_uses })
       },
     )
@@ -45,22 +47,32 @@ export function enrollRoutes(context: HttpContext): FastifyPluginAsyncZod {
       async (request, reply) => {
         const { token, public_key, hostname, name = hostname, os, architecture, agent_version } = request.body
         const row = await findToken(store, token)
+        const key = normalKey(public_key)
         const machine_id = newId('mch_')
-        await store.machines.enroll(
-          {
-            id: machine_id,
-            fleetId: row.fleetId,
-            name,
-            hostname,
-            os,
-            architecture,
-            agentVersion: agent_version,
-            publicKey: normalKey(public_key),
-            createdAt: new Date().toISOString(),
-            lastSeenAt: null,
-            disabledAt: null,
-          },
-          row.id,
+        const joined = {
+          principalId: machine_id,
+          principalKind: 'machine',
+          principalName: name,
+          subject: `token:${row.id}`,
+        }
+        const entry = { fleetId: row.fleetId, action: 'machine.enroll', ...joined, requestId: request.id }
+        await context.audit.around(entry, () =>
+          store.machines.enroll(
+            {
+              id: machine_id,
+              fleetId: row.fleetId,
+              name,
+              hostname,
+              os,
+              architecture,
+              agentVersion: agent_version,
+              publicKey: key,
+              createdAt: new Date().toISOString(),
+              lastSeenAt: null,
+              disabledAt: null,
+            },
+            row.id,
+          ),
         )
         const { relayId: relay_id, relayPublicKey: relay_public_key } = context
         return reply.status(201).send({ machine_id, fleet_id: row.fleetId, name, relay_id, relay_public_key })

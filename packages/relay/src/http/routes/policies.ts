@@ -39,12 +39,17 @@ export function policyRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request) =>
-        audited(context, request, { action: 'policy.write' }, async (caller) => {
-          const machineId = await scopeOf(caller, request.query.machine_id)
-          const policy = parsePolicy(request.body.policy)
-          const row = await policies.write(caller, machineId, { policy, version: request.body.version })
-          return documentOf(policy, machineId, row)
-        }),
+        audited(
+          context,
+          request,
+          { action: 'policy.write', ...scopeNamed(request.query.machine_id) },
+          async (caller) => {
+            const machineId = await scopeOf(caller, request.query.machine_id)
+            const policy = parsePolicy(request.body.policy)
+            const row = await policies.write(caller, machineId, { policy, version: request.body.version })
+            return documentOf(policy, machineId, row)
+          },
+        ),
     )
 
     app.post(
@@ -94,6 +99,10 @@ export function policyRoutes(context: HttpContext): FastifyPluginAsyncZod {
     if (machine?.fleetId === caller.fleetId) return machineId
     throw new CmdopError('not_found', 'There is no such machine in your fleet.')
   }
+}
+
+function scopeNamed(machineId: string | undefined): { machineId?: string } {
+  return machineId === undefined ? {} : { machineId }
 }
 
 function parsePolicy(given: unknown): Policy {

@@ -1,13 +1,12 @@
 import { Readable } from 'node:stream'
 import { CmdopError, RecordingId, RecordingList, RecordingListQuery, RecordingSummary } from '@cmdop/protocol'
-import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Caller } from '../../auth/authenticate.ts'
-import { newId } from '../../auth/secrets.ts'
 import type { Blobs } from '../../recordings/blobs.ts'
 import type { RecordingCursor, RecordingRow } from '../../store/store.ts'
 import type { HttpContext } from '../context.ts'
+import { audited } from '../audited.ts'
 import { guard } from '../guard.ts'
 
 /** Bytes that are read at once. */
@@ -24,10 +23,9 @@ const Cursor = z.tuple([z.string(), z.string()])
 /** Recordings of the caller's fleet. */
 export function recordingRoutes(context: HttpContext): FastifyPluginAsyncZod {
   const { store, blobs } = context
-  const find = async (request: FastifyRequest, id: string) => {
-    const caller = await guard(store, request, 'recording.read')
+  const ownRecording = async ({ fleetId }: Caller, id: string) => {
     const row = await store.recordings.get(id)
-    if (row?.fleetId === caller.fleetId) return { caller, row }
+    if (row?.fleetId === fleetId) return row
     throw new CmdopError('not_found', 'There is no such recording in your fleet; see: cmdop recordings.')
   }
   return async (app) => {
@@ -59,7 +57,10 @@ export function recordingRoutes(context: HttpContext): FastifyPluginAsyncZod {
     app.get(
       '/api/recordings/:recording',
       { schema: { summary: 'One recording', params: RecordingParams, response: { 200: RecordingSummary } } },
-      async (request) => summary(blobs, (await find(request, request.params.recording)).row),
+      async (request) => {
+        const caller = await guard(store, request, 'recording.read')
+        return summary(blobs, await ownRecording(caller, request.params.recording))
+      },
     )
 
     app.get(
@@ -73,10 +74,15 @@ export function recordingRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request, reply) => {
-        const { caller, row } = await find(request, request.params.recording)
+        const { recording } = request.params
         const { offset, length = Number.POSITIVE_INFINITY } = request.query
-        const bytes = Math.max(0, Math.min(length, (await storedBytes(blobs, row)) - offset))
-        await store.audit.append(readRow(caller, row, request.id))
+        const act = { action: 'recording.read', subject: `recording:${recording}` } as const
+        const { row, bytes } = await audited(context, request, act, async (caller, note) => {
+          const row = await ownRecording(caller, recording)
+          const bytes = Math.max(0, Math.min(length, (await storedBytes(blobs, row)) - offset))
+          note({ bytes, offset, machineId: row.machineId, callId: row.subjectId })
+          return { row, bytes }
+        })
         const content = Readable.from(parts(blobs, row, { offset, bytes }), { objectMode: false })
         return reply
           .type('application/x-asciicast')
@@ -102,27 +108,6 @@ async function summary(blobs: Blobs, row: RecordingRow): Promise<RecordingSummar
 
 async function storedBytes(blobs: Blobs, row: RecordingRow): Promise<number> {
   return row.bytes ?? blobs.size(row.blob)
-}
-
-/** Who read it. */
-function readRow(caller: Caller, row: RecordingRow, requestId: string) {
-  return {
-    id: newId('aud_'),
-    kind: 'intent' as const,
-    fleetId: caller.fleetId,
-    intentId: null,
-    at: new Date().toISOString(),
-    principalId: caller.principalId,
-    action: 'recording.read',
-    machineId: row.machineId,
-    callId: row.subjectId,
-    digest: null,
-    decision: 'allow' as const,
-    code: null,
-    exitCode: null,
-    durationMs: null,
-    requestId,
-  }
 }
 
 function formatCursor(last: RecordingSummary | undefined): string | null {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { addFleet, addMachines, auditRow, keyRow, newId, type OpenStore } from './world.ts'
+import { addFleet, addMachines, auditRow, sealedRows, keyRow, newId, type OpenStore } from './world.ts'
 
 /** The relay's key, and what opening and closing do. */
 export function describeLifecycle(open: OpenStore): void {
@@ -31,7 +31,7 @@ export function describeLifecycle(open: OpenStore): void {
       const key = keyRow(owner)
       await world.store.keys.create(key)
       const row = auditRow(fleet.id)
-      await world.store.audit.append(row)
+      await world.store.audit.append(sealedRows([row]))
       const store = await world.reopen()
       expect(await store.fleets.first()).toEqual(fleet)
       expect(await store.principals.get(owner.id)).toEqual(owner)
@@ -44,7 +44,7 @@ export function describeLifecycle(open: OpenStore): void {
       await using world = await open()
       const { owner } = await addFleet(world.store)
       const rows = Array.from({ length: 50 }, () => auditRow(owner.fleetId))
-      const appended = rows.map((row) => world.store.audit.append(row))
+      const appended = rows.map((row) => world.store.audit.append(sealedRows([row])))
       const second = addFleet(world.store)
       await world.store.close()
       await Promise.all(appended)
@@ -60,7 +60,9 @@ export function describeLifecycle(open: OpenStore): void {
       await Promise.all([world.store.close(), world.store.close()])
       await world.store.close()
       await expect(world.store.ping()).rejects.toMatchObject({ code: 'unavailable' })
-      await expect(world.store.audit.append(auditRow('fleet_1'))).rejects.toMatchObject({ code: 'unavailable' })
+      await expect(world.store.audit.append(sealedRows([auditRow('fleet_1')]))).rejects.toMatchObject({
+        code: 'unavailable',
+      })
       await expect(addFleet(world.store)).rejects.toMatchObject({ code: 'unavailable' })
       await expect(world.store.relayKey(proposal)).rejects.toMatchObject({ code: 'unavailable' })
     })

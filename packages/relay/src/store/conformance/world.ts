@@ -1,3 +1,5 @@
+import { auditBody, NO_AUDIT_HASH } from '@cmdop/protocol'
+import type { SealedAuditRow } from '../audit-store.ts'
 import type {
   AuditRow,
   EnrollmentTokenRow,
@@ -109,20 +111,44 @@ export function auditRow(fleetId: string, change: Partial<AuditRow> = {}): Audit
     id: newId('audit'),
     kind: 'intent',
     fleetId,
-    intentId: null,
     at: at(2),
-    principalId: 'principal_1',
-    action: 'machine.exec',
-    machineId: null,
-    callId: null,
-    digest: null,
+    action: 'exec',
     decision: 'allow',
+    intentId: null,
+    principalId: 'principal_1',
+    principalKind: null,
+    principalName: null,
+    onBehalfOf: null,
+    keyId: null,
+    machineId: null,
+    sessionId: null,
+    runId: null,
+    agentType: null,
+    model: null,
+    callId: null,
+    subject: null,
+    digest: null,
+    rule: null,
+    approvalId: null,
     code: null,
     exitCode: null,
     durationMs: null,
     requestId: null,
+    bytes: null,
+    offset: null,
     ...change,
   }
+}
+
+/** Rows in their places: one after another in a chain, a new one unless named. */
+export function sealedRows(
+  rows: readonly AuditRow[],
+  { chain = newId('chain'), from = 1 }: { chain?: string; from?: number } = {},
+): SealedAuditRow[] {
+  return rows.map((row, index) => {
+    const place = { chain, sequence: from + index }
+    return { fleetId: row.fleetId, ...place, body: auditBody(row, { ...place, previous: NO_AUDIT_HASH }) }
+  })
 }
 
 /** A recording that is not over. */

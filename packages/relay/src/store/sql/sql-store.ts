@@ -2,13 +2,14 @@ import { type CompiledQuery, sql } from 'kysely'
 import type { RelayKeyRow, Store } from '../store.ts'
 import { createApprovalStore } from './sql-approvals.ts'
 import { createAuditStore } from './sql-audit.ts'
+import { createAuditCheckpointStore } from './sql-audit-checkpoints.ts'
 import { createFleetStore, createPrincipalStore } from './sql-fleets.ts'
 import { createEnrollmentTokenStore, createKeyStore, createTicketStore } from './sql-keys.ts'
 import { createMachineStore } from './sql-machines.ts'
 import { createPolicyStore } from './sql-policies.ts'
 import { createRecordingStore } from './sql-recordings.ts'
 import { createRunStore } from './sql-runs.ts'
-import type { Database, Lookup, SqlEngine } from './tables.ts'
+import type { Database, Lookup, Run, SqlEngine } from './tables.ts'
 
 /** What a {@link SqlStore} stands on. */
 export interface SqlStoreOptions {
@@ -16,6 +17,8 @@ export interface SqlStoreOptions {
   readonly db: Database
   /** Default: by `db`. */
   readonly lookup?: Lookup
+  /** Runs a writing statement that an action waits for. Default: by `db`. */
+  readonly run?: Run
   readonly engine: SqlEngine
   /** Waits for what has begun, then closes the database. Idempotent. */
   readonly close: () => Promise<void>
@@ -34,10 +37,11 @@ export class SqlStore implements Store {
   readonly approvals
   readonly policies
   readonly audit
+  readonly auditCheckpoints
   readonly #db: Database
   readonly #close: () => Promise<void>
 
-  constructor({ db, engine, lookup = by(db), close }: SqlStoreOptions) {
+  constructor({ db, engine, lookup = by(db), run = runBy(db), close }: SqlStoreOptions) {
     this.#db = db
     this.#close = close
     this.fleets = createFleetStore(db)
@@ -50,7 +54,8 @@ export class SqlStore implements Store {
     this.runs = createRunStore(db)
     this.approvals = createApprovalStore(db)
     this.policies = createPolicyStore(db)
-    this.audit = createAuditStore(db)
+    this.audit = createAuditStore(db, { engine, run })
+    this.auditCheckpoints = createAuditCheckpointStore(db)
   }
 
   async relayKey(propose: () => RelayKeyRow): Promise<RelayKeyRow> {
@@ -79,6 +84,12 @@ export class SqlStore implements Store {
 
   #findRelayKey() {
     return this.#db.selectFrom('relayKey').select(['relayId', 'privateKey', 'publicKey']).where('id', '=', 1)
+  }
+}
+
+function runBy(db: Database): Run {
+  return async (query) => {
+    await db.executeQuery(query)
   }
 }
 

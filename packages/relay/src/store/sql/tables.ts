@@ -1,8 +1,17 @@
-import type { ColumnDefinitionBuilder, CompiledQuery, Expression, Generated, Kysely, SqlBool } from 'kysely'
 import type { ApprovalActionRow, ApprovalRow, ApprovalVoteRow, GrantRow } from '../approval-store.ts'
 import type { PolicyRow } from '../policy-store.ts'
 import type {
-  AuditRow,
+  ColumnDefinitionBuilder,
+  CompiledQuery,
+  Expression,
+  Generated,
+  GeneratedAlways,
+  Kysely,
+  RawBuilder,
+  SqlBool,
+} from 'kysely'
+import type { AuditAnchorRow, AuditCheckpointRow, AuditField, AuditRow, SealedAuditRow } from '../audit-store.ts'
+import type {
   EnrollmentTokenRow,
   FleetRow,
   KeyRow,
@@ -50,7 +59,16 @@ export interface Tables {
   policies: Omit<PolicyRow, 'machineId'> & { machineId: string }
   /** Its words are JSON. */
   grants: Omit<GrantRow, 'words'> & { words: string }
-  audit: AuditRow & { position: Generated<number> }
+  /** The id is read from the body. */
+  audit: SealedAuditRow & { position: Generated<number>; id: GeneratedAlways<string> }
+  /** What rows are found by; filled from their bodies by the database. */
+  auditIndex: { position: number; fleetId: string } & {
+    [Field in AuditField | 'at' | 'intentId']: AuditRow[Field]
+  }
+  auditChains: { fleetId: string; chain: string }
+  auditCheckpoints: AuditCheckpointRow
+  auditAnchors: Omit<AuditAnchorRow, 'heads'>
+  auditAnchorHeads: { fleetId: string; chain: string; sequence: number }
   /** At most one row; its `id` is 1. */
   relayKey: RelayKeyRow & { id: number }
 }
@@ -61,12 +79,17 @@ export type Database = Kysely<Tables>
 /** Finds one row by its key, for what every request waits for. Sees what is committed. */
 export type Lookup = <Row>(query: CompiledQuery) => Promise<Row | undefined>
 
+/** Runs a writing statement for which an action waits; resolves when it is committed. */
+export type Run = (query: CompiledQuery) => Promise<void>
+
 /** What SQL engines say differently. One implementation, in one file, for each. */
 export interface SqlEngine {
   /** Makes a column the primary key that the database counts up, never using a number twice. */
   counting(column: ColumnDefinitionBuilder): ColumnDefinitionBuilder
-  /** Makes the database refuse to change or delete rows of a table. */
-  makeAppendOnly(db: Kysely<unknown>, table: string): Promise<void>
+  /** A field of the row in the column `body` of the audit log, as the database itself reads it. */
+  fieldOfBody(field: string): RawBuilder<string | number | null>
+  /** Makes the database refuse to change or delete rows of a table, but to delete those for which this holds of `old`. */
+  makeAppendOnly(db: Kysely<unknown>, table: string, mayDelete?: RawBuilder<unknown>): Promise<void>
   /** `column` is one of `values`, however many there are, in one parameter. */
   isAnyOf(column: string, values: readonly string[]): Expression<SqlBool>
 }

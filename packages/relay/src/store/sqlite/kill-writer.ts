@@ -3,7 +3,7 @@
  * line for each row that the store has acknowledged: `fleet <id>`, `audit <id>`, `machine <id>`. SIGKILL ends it.
  */
 import { randomUUID } from 'node:crypto'
-import { auditRow, fleetRow, machineRow, principalRow, tokenRow } from '../conformance/world.ts'
+import { auditRow, sealedRows, fleetRow, machineRow, principalRow, tokenRow } from '../conformance/world.ts'
 import { openSqliteStore } from '../sqlite-store.ts'
 
 /** Enough at once for groups of many statements, with transactions between them. */
@@ -25,7 +25,7 @@ await Promise.all([
 async function writeAudit(): Promise<void> {
   for (;;) {
     const id = randomUUID()
-    await store.audit.append(auditRow(fleetId, { id }))
+    await store.audit.append(sealedRows([auditRow(fleetId, { id })]))
     acknowledge('audit', id)
   }
 }

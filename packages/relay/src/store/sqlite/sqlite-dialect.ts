@@ -74,6 +74,13 @@ export class SqliteWorkerDriver implements Driver {
     return new SqliteWorkerConnection(this.#worker)
   }
 
+  /** Runs one writing statement without the detour over a connection. */
+  async run({ sql, parameters }: CompiledQuery): Promise<void> {
+    if (this.#destroyed !== undefined) throw new CmdopError('unavailable', 'The store is closed; open it again.')
+    const values = parameters as readonly SqlValue[]
+    await this.#worker.request({ kind: 'statement', transaction: null, writes: true, sql, parameters: values })
+  }
+
   async releaseConnection(): Promise<void> {
     this.#connections -= 1
     if (this.#connections === 0 && this.#destroyed !== undefined) this.#done.resolve()

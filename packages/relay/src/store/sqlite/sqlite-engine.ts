@@ -4,9 +4,11 @@ import type { SqlEngine } from '../sql/tables.ts'
 /** What SQLite says in its own way; see {@link SqlEngine}. */
 export const sqliteEngine: SqlEngine = {
   counting: (column) => column.primaryKey().autoIncrement(),
-  makeAppendOnly: async (db, table) => {
+  fieldOfBody: (field) => sql`json_extract(body, ${sql.lit(`$.row.${field}`)})`,
+  makeAppendOnly: async (db, table, mayDelete) => {
     for (const change of ['update', 'delete']) {
-      await sql`create trigger ${sql.id(`${table}_no_${change}`)} before ${sql.raw(change)} on ${sql.table(table)}
+      const unless = mayDelete === undefined || change === 'update' ? sql`` : sql`when not ${mayDelete}`
+      await sql`create trigger ${sql.id(`${table}_no_${change}`)} before ${sql.raw(change)} on ${sql.table(table)} ${unless}
         begin select raise(abort, ${sql.lit(`${table} is append-only`)}); end`.execute(db)
     }
   },

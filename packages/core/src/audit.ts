@@ -1,0 +1,191 @@
+import {
+  AuditCheckpoints,
+  type AuditExportQuery,
+  type AuditFilter,
+  AuditKey,
+  AuditLog,
+  AuditPage,
+  CmdopError,
+  isCmdopError,
+} from '@cmdop/protocol'
+import { readServerEvents } from './ask/server-events.ts'
+import type { RestClient } from './rest-client.ts'
+import { wait } from './wait.ts'
+
+interface Cancellable {
+  signal?: AbortSignal | undefined
+}
+
+/** Which rows; all that is given must fit. Times are a `Date` or ISO 8601. */
+export interface AuditLogFilter {
+  readonly kind?: AuditFilter['kind']
+  readonly principalId?: string
+  readonly principalKind?: string
+  /** The person or schedule it was done for. */
+  readonly onBehalfOf?: string
+  readonly keyId?: string
+  /** `exec`, or `file.*` for every action that begins so. */
+  readonly action?: string
+  readonly machineId?: string
+  readonly sessionId?: string
+  readonly runId?: string
+  readonly callId?: string
+  readonly agentType?: string
+  readonly model?: string
+  readonly subject?: string
+  readonly digest?: string
+  readonly decision?: AuditFilter['decision']
+  readonly rule?: string
+  readonly approvalId?: string
+  readonly code?: string
+  readonly exitCode?: number
+  readonly requestId?: string
+  /** The intent and what followed it. */
+  readonly intentId?: string
+  readonly chain?: string
+  /** From this time on. */
+  readonly since?: Date | string
+  /** Before this time. */
+  readonly until?: Date | string
+}
+
+/** A page of rows. */
+export interface AuditLogQuery extends AuditLogFilter {
+  /** Default: `newest` first. */
+  readonly order?: 'newest' | 'oldest'
+  readonly limit?: number
+  readonly cursor?: string
+}
+
+/** Milliseconds between tries of {@link AuditNamespace.follow} to come back, half of it on average. */
+const RETRY_WAIT_MS = 2000
+
+/** `client.audit`: who did what in the fleet, and how it ended. */
+export class AuditNamespace {
+  readonly #rest: RestClient
+
+  constructor(rest: RestClient) {
+    this.#rest = rest
+  }
+
+  /** One page, the newest first. Pass `next_cursor` on as `cursor`. */
+  getLogs({ signal, order, limit, cursor, ...filter }: AuditLogQuery & Cancellable = {}): Promise<AuditPage> {
+    const query = { ...wireFilter(filter), order, limit, cursor }
+    return this.#rest.call({ method: 'GET', path: '/api/audit', query, answer: AuditPage, signal })
+  }
+
+  /** Every row, page by page as they are needed. */
+  async *iter(query: Omit<AuditLogQuery, 'cursor'> & Cancellable = {}): AsyncGenerator<AuditLog> {
+    for await (const page of this.pages(query)) yield* page.items
+  }
+
+  /** Every page. Ends with the last one, and when a page does not lead on. */
+  async *pages(query: Omit<AuditLogQuery, 'cursor'> & Cancellable = {}): AsyncGenerator<AuditPage> {
+    for (let cursor: string | undefined; ;) {
+      const page = await this.getLogs({ ...query, ...(cursor === undefined ? {} : { cursor }) })
+      yield page
+      if (page.next_cursor === null || page.next_cursor === cursor) return
+      cursor = page.next_cursor
+    }
+  }
+
+  /**
+   * The log as a file, in pieces as they come: JSONL that can be verified where there is no filter, or CSV. Throws
+   * `connection` when it breaks off; what came until then is not whole.
+   */
+  async *export({
+    signal,
+    format = 'jsonl',
+    ...filter
+  }: AuditLogFilter & { format?: AuditExportQuery['format'] } & Cancellable = {}): AsyncGenerator<Uint8Array> {
+    const query = { ...wireFilter(filter), format }
+    yield* await this.#rest.stream({ method: 'GET', path: '/api/audit/export', query, signal })
+  }
+
+  /** Rows as they are written, from now on, over lost connections, until the signal or the loop is left. */
+  async *follow({ signal, ...filter }: AuditLogFilter & Cancellable = {}): AsyncGenerator<AuditLog> {
+    const request = { method: 'GET', path: '/api/audit/events', query: wireFilter(filter), signal } as const
+    let lastEventId: string | undefined
+    const began = (id: string) => (lastEventId = id)
+    for (;;) {
+      try {
+        const body = await this.#rest.stream({ ...request, lastEventId })
+        for await (const { id, data } of readServerEvents(body, began)) {
+          lastEventId = id
+          yield AuditLog.parse(JSON.parse(data))
+        }
+      } catch (error) {
+        if (lastEventId === undefined || !isLost(error)) throw error
+      }
+      await wait(Math.random() * RETRY_WAIT_MS, signal)
+    }
+  }
+
+  /** Signed checkpoints, in order, after a number. */
+  async *checkpoints({ after = 0, signal }: { after?: number } & Cancellable = {}): AsyncGenerator<
+    AuditCheckpoints['items'][number]
+  > {
+    for (let next: number | null = after; next !== null;) {
+      const query = { after: next, limit: 1000 }
+      const path = '/api/audit/checkpoints'
+      const page: AuditCheckpoints = await this.#rest.call({
+        method: 'GET',
+        path,
+        query,
+        answer: AuditCheckpoints,
+        signal,
+      })
+      yield* page.items
+      next = page.next_cursor
+    }
+  }
+
+  /** The key that signs the checkpoints. Keep it where the relay cannot change it. */
+  key({ signal }: Cancellable = {}): Promise<AuditKey> {
+    return this.#rest.call({ method: 'GET', path: '/api/audit/key', answer: AuditKey, signal })
+  }
+}
+
+function wireFilter(filter: AuditLogFilter): Record<string, string | number | undefined> {
+  const { kind, action, model, subject, digest, decision, rule, code, chain } = filter
+  const { principalId, principalKind, onBehalfOf, keyId, machineId, sessionId, runId, callId } = filter
+  const { agentType, approvalId, exitCode, requestId, intentId, since, until } = filter
+  return {
+    kind,
+    action,
+    model,
+    subject,
+    digest,
+    decision,
+    rule,
+    code,
+    chain,
+    principal: principalId,
+    principal_kind: principalKind,
+    on_behalf_of: onBehalfOf,
+    key: keyId,
+    machine: machineId,
+    session: sessionId,
+    run: runId,
+    call: callId,
+    agent_type: agentType,
+    approval: approvalId,
+    exit_code: exitCode,
+    request: requestId,
+    intent: intentId,
+    since: timeOf('since', since),
+    until: timeOf('until', until),
+  }
+}
+
+function timeOf(name: string, time: Date | string | undefined): string | undefined {
+  if (time === undefined) return undefined
+  const date = new Date(time)
+  if (Number.isNaN(date.getTime()))
+    throw new CmdopError('validation', `Expected ${name} to be a date or an ISO 8601 time, got "${String(time)}".`)
+  return date.toISOString()
+}
+
+function isLost(error: unknown): boolean {
+  return isCmdopError(error) && ['connection', 'timeout', 'unavailable'].includes(error.code)
+}

@@ -1,0 +1,123 @@
+import { createPublicKey, hash, verify } from 'node:crypto'
+import { type AuditVerification, AuditVerifier } from '@cmdop/protocol'
+import { describe, expect, test } from 'vitest'
+import { proposeRelayKey } from '../bootstrap.ts'
+import type { AuditCheckpointRow } from '../store/audit-store.ts'
+import { openTemporaryStore } from '../store/sqlite/temporary-store.ts'
+import type { Store } from '../store/store.ts'
+import { AuditTrail } from './audit-trail.ts'
+import { Checkpoints, lastOf } from './checkpoints.ts'
+import { exportLog } from './export.ts'
+import { pruneFleet } from './pruning.ts'
+import { StatementSigner } from './statement-signer.ts'
+
+const key = proposeRelayKey()
+const fleetId = 'flt_one'
+const entry = { fleetId, principalId: 'prn_one', action: 'exec' }
+
+/** What a relay writes with, on a store. */
+function writeOn(store: Store, name = 'main') {
+  const made: AuditCheckpointRow[] = []
+  const trail = new AuditTrail({ store: store.audit, name, relayInstance: 'run_test' })
+  const signer = new StatementSigner(key)
+  const failed = (error: unknown) => {
+    throw error
+  }
+  const checkpoints = new Checkpoints({ store, trail, signer, made: (each) => made.push(each), failed })
+  const write = async (rows: number) => {
+    await Promise.all(Array.from({ length: rows }, () => trail.intent(entry).written))
+  }
+  return { store, trail, signer, checkpoints, made, write }
+}
+
+async function verified(log: Parameters<typeof exportLog>[0]): Promise<AuditVerification> {
+  const publicKey = createPublicKey(key.publicKey)
+  const verifier = new AuditVerifier({
+    sha256: (bytes) => hash('sha256', bytes),
+    isSigned: (text, signature) => verify(null, Buffer.from(text), publicKey, Buffer.from(signature, 'base64url')),
+  })
+  for await (const text of exportLog(log, fleetId)) verifier.push(Buffer.from(text))
+  return verifier.end()
+}
+
+describe('checkpoints', () => {
+  test('name the heads of every chain, each the one before, and there is none without news', async () => {
+    await using world = await openTemporaryStore()
+    const [one, other] = [writeOn(world.store), writeOn(world.store, 'second')]
+    await one.write(3)
+    const first = await one.checkpoints.make(fleetId)
+    expect(await one.checkpoints.make(fleetId)).toEqual(first)
+    await other.write(2)
+    const second = await other.checkpoints.make(fleetId)
+    expect(JSON.parse(second.body)).toMatchObject({
+      number: 2,
+      previous: lastOf(first).hash,
+      rows: 7,
+      heads: [
+        { chain: 'main', sequence: 4 },
+        { chain: 'second', sequence: 3 },
+      ],
+    })
+    expect(await verified(one)).toMatchObject({ ok: true, rows: 7, checkpoints: 2 })
+    for (const { checkpoints } of [one, other]) await checkpoints.close()
+  })
+
+  test('are made every thousand rows, and when the relay stops', async () => {
+    await using world = await openTemporaryStore()
+    const log = writeOn(world.store)
+    await log.write(2500)
+    await expect.poll(() => log.made.length).toBeGreaterThanOrEqual(1)
+    await log.trail.close()
+    await log.checkpoints.close()
+    const heads = lastOf(log.made.at(-1) ?? { body: '' }).heads
+    expect(heads).toMatchObject([{ chain: 'main', sequence: 2502 }])
+    expect(await verified(log)).toMatchObject({ ok: true, rows: 2502 })
+  })
+
+  test('of several relays at the same moment have one number each', async () => {
+    await using world = await openTemporaryStore()
+    const logs = ['a', 'b', 'c'].map((name) => writeOn(world.store, name))
+    const [first] = logs
+    for (let round = 0; round < 5; round += 1)
+      await Promise.all(
+        logs.map(async ({ write, checkpoints }) => {
+          await write(3)
+          await checkpoints.make(fleetId)
+        }),
+      )
+    if (first !== undefined) expect(await verified(first)).toMatchObject({ ok: true, rows: 3 * 16 })
+    for (const { checkpoints } of logs) await checkpoints.close()
+  })
+})
+
+describe('pruning', () => {
+  test('leaves what can be verified from its anchor on, and goes on from there', async () => {
+    await using world = await openTemporaryStore()
+    const log = writeOn(world.store)
+    await log.write(10)
+    const { number } = await log.checkpoints.make(fleetId)
+    const before = new Date(Date.now() + 1).toISOString()
+    await expect.poll(() => new Date().toISOString() > before).toBe(true)
+    await log.write(5)
+    await log.checkpoints.make(fleetId)
+    await pruneFleet(log, { fleetId, before })
+    const sealed = await world.store.audit.sealed({ fleetId, chain: 'main' }, { after: 0, until: 99, limit: 99 })
+    expect(sealed[0]?.sequence).toBe(12)
+    expect(await verified(log)).toMatchObject({ ok: true, begins: number, rows: 7 })
+    // Everything that is left, and then rows again.
+    await pruneFleet(log, { fleetId, before: '9999-01-01' })
+    await log.write(1)
+    expect(await verified(log)).toMatchObject({ ok: true, checkpoints: 1 })
+    await log.checkpoints.close()
+  })
+
+  test('does nothing before there is an old checkpoint', async () => {
+    await using world = await openTemporaryStore()
+    const log = writeOn(world.store)
+    await log.write(3)
+    await log.checkpoints.make(fleetId)
+    await pruneFleet(log, { fleetId, before: '2000-01-01' })
+    expect(await verified(log)).toMatchObject({ ok: true, begins: 0, rows: 4 })
+    await log.checkpoints.close()
+  })
+})
