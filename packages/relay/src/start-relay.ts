@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { CmdopError, type Transport } from '@cmdop/protocol'
 import type { z } from 'zod'
 import { AskService } from './ask/ask-service.ts'
+import { clientAddress } from './auth/addresses.ts'
 import { newId } from './auth/secrets.ts'
 import { bootstrapFleet, issueOwnerKey, proposeRelayKey } from './bootstrap.ts'
 import { type Bus, waitForOwner } from './bus/bus.ts'
@@ -91,7 +92,11 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     metrics,
     isDraining,
   }
-  const app = await createApp(context, { logger: log, ...(config.tls === undefined ? {} : { tls: config.tls }) })
+  const app = await createApp(context, {
+    logger: log,
+    trustedProxies: config.trustedProxies,
+    ...(config.tls === undefined ? {} : { tls: config.tls }),
+  })
   opened.defer(async () => {
     state.closed = true
     // Together: the server stops listening first, and is closed once the last WebSocket has ended.
@@ -104,6 +109,8 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     clients: channels.clients,
     machines: channels.machines,
     allowedOrigins: config.allowedOrigins,
+    addressOf: ({ socket, headers }) =>
+      clientAddress(socket.remoteAddress, headers['x-forwarded-for']?.toString(), config.trustedProxies),
     isClosed: () => state.closed,
   })
   await listen(() => app.listen({ host: config.host, port: config.port }), config)

@@ -90,7 +90,11 @@ export class AskService {
 function operatorOf(caller: Caller): Caller {
   const { principal } = caller
   const name = `${principal.name.slice(0, 100)} (operator)`
-  return { ...caller, principal: { ...principal, kind: 'ai', name, actsForId: principal.actsForId ?? principal.id } }
+  return {
+    ...caller,
+    kind: 'ai',
+    principal: { ...principal, kind: 'ai', name, actsForId: principal.actsForId ?? principal.id },
+  }
 }
 
 interface Desks {

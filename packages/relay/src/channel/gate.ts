@@ -9,11 +9,13 @@ import {
   type SignedPermit,
   toCmdopError,
 } from '@cmdop/protocol'
-import { type Caller, assertUsable } from '../auth/authenticate.ts'
+import type { Caller } from '../auth/authenticate.ts'
 import { authorise } from '../auth/authorise.ts'
+import { assertUsable } from '../auth/owner.ts'
 import { newId } from '../auth/secrets.ts'
 import { actionDigest, type PermitSigner } from '../permits.ts'
 import type { AuditRow, MachineRow, Store } from '../store/store.ts'
+import { quarantined } from './quarantine.ts'
 import type { RouteEnd } from './route.ts'
 import type { Router } from './router.ts'
 
@@ -137,8 +139,10 @@ function refuse(caller: Caller, open: Open, machine: MachineRow | undefined): Cm
   if (unusable !== undefined) return unusable
   if (!isMethodName(open.method)) return new CmdopError('unsupported', `No machine knows the method ${open.method}.`)
   const present = machine?.disabledAt === null ? machine : undefined
-  const decision = authorise(caller, methods[open.method].action, present)
+  const target = present && { fleetId: present.fleetId, machine: present }
+  const decision = authorise(caller, methods[open.method].action, target)
   if (!decision.allowed) return new CmdopError(decision.code, decision.reason)
+  if (present !== undefined && present.quarantinedAt !== null) return quarantined(present)
   if (open.permit !== undefined)
     return new CmdopError('validation', 'Expected no permit from a client; the relay signs it.')
   return undefined

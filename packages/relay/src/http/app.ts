@@ -8,6 +8,7 @@ import {
   serializerCompiler,
   validatorCompiler,
 } from 'fastify-type-provider-zod'
+import { isAddressIn } from '../auth/addresses.ts'
 import { RELAY_VERSION } from '../version.ts'
 import type { HttpContext } from './context.ts'
 import { apiKeyRoutes } from './routes/api-keys.ts'
@@ -25,10 +26,13 @@ const BODY_LIMIT_BYTES = 1024 * 1024
 export interface AppOptions {
   readonly logger: FastifyBaseLogger
   readonly tls?: { readonly cert: string; readonly key: string }
+  /** Addresses of proxies whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies?: readonly string[]
 }
 
 /** The REST side of the relay. Every error has one body, see `docs/errors.md`. */
 export async function createApp(context: HttpContext, options: AppOptions): Promise<FastifyInstance> {
+  const { trustedProxies = [] } = options
   const app = fastify({
     loggerInstance: options.logger,
     bodyLimit: BODY_LIMIT_BYTES,
@@ -36,6 +40,7 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
     // Life is long for keep-alive clients, but a half request is not waited for.
     requestTimeout: 30_000,
     forceCloseConnections: true,
+    trustProxy: (address: string) => isAddressIn(address, trustedProxies),
     ...(options.tls === undefined ? {} : { https: { cert: options.tls.cert, key: options.tls.key } }),
   }) as unknown as FastifyInstance
   app.setValidatorCompiler(validatorCompiler)

@@ -1,10 +1,10 @@
 import { CmdopError, toCmdopError } from '@cmdop/protocol'
 import type { FastifyRequest } from 'fastify'
-import { authenticate, type Caller } from '../auth/authenticate.ts'
-import { type Action, authorise } from '../auth/authorise.ts'
+import type { Caller } from '../auth/authenticate.ts'
+import { type Action, authorise, type Target } from '../auth/authorise.ts'
 import { newId } from '../auth/secrets.ts'
 import type { AuditRow, Store } from '../store/store.ts'
-import { bearerOf } from './guard.ts'
+import { callerOf } from './guard.ts'
 
 /** What a request does, as the audit log has it. */
 export interface AuditedAct {
@@ -26,9 +26,12 @@ export async function audited<Result>(
   act: AuditedAct,
   work: (caller: Caller) => Promise<Result>,
 ): Promise<Result> {
-  const caller = await authenticate(store, bearerOf(request.headers))
-  const { action, fleetId = caller.fleetId, machineId = null, digest = null } = act
-  const decision = authorise(caller, action, { fleetId })
+  const caller = await callerOf(store, request)
+  const { action, fleetId = caller.fleetId, digest = null } = act
+  const target = act.machineId === undefined ? { fleetId } : await machineTarget(store, act.machineId)
+  const decision = authorise(caller, action, target)
+  // What is of another fleet, or of none, is not named.
+  const machineId = target?.fleetId === caller.fleetId ? (act.machineId ?? null) : null
   const code = decision.allowed ? null : decision.code
   const intent: AuditRow = {
     id: newId('aud_'),
@@ -67,4 +70,10 @@ export async function audited<Result>(
     await store.audit.append(outcome(toCmdopError(cause, 'server', 'The relay met a fault of its own.').code))
     throw cause
   }
+}
+
+/** A machine as the one that is acted on; undefined when there is none. */
+export async function machineTarget(store: Store, machineId: string): Promise<Target | undefined> {
+  const machine = await store.machines.get(machineId)
+  return machine?.disabledAt === null ? { fleetId: machine.fleetId, machine } : undefined
 }

@@ -8,7 +8,7 @@ import { newId } from '../../auth/secrets.ts'
 import type { Blobs } from '../../recordings/blobs.ts'
 import type { RecordingCursor, RecordingRow } from '../../store/store.ts'
 import type { HttpContext } from '../context.ts'
-import { guard } from '../guard.ts'
+import { guard, guardList, permittedOn } from '../guard.ts'
 
 /** Bytes that are read at once. */
 const READ_BYTES = 256 * 1024
@@ -25,9 +25,12 @@ const Cursor = z.tuple([z.string(), z.string()])
 export function recordingRoutes(context: HttpContext): FastifyPluginAsyncZod {
   const { store, blobs } = context
   const find = async (request: FastifyRequest, id: string) => {
-    const caller = await guard(store, request, 'recording.read')
+    const caller = await guard(store, request, 'recording.read', { machine: 'any' })
     const row = await store.recordings.get(id)
-    if (row?.fleetId === caller.fleetId) return { caller, row }
+    if (row?.fleetId === caller.fleetId) {
+      if (caller.scopes.length > 0) await permittedOn(store, caller, 'recording.read', row.machineId)
+      return { caller, row }
+    }
     throw new CmdopError('not_found', 'There is no such recording in your fleet; see: cmdop recordings.')
   }
   return async (app) => {
@@ -41,8 +44,8 @@ export function recordingRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        const { fleetId } = await guard(store, request, 'recording.read')
         const { limit, cursor, machineId, subjectId, kind } = request.query
+        const { fleetId } = await guardList(store, request, 'recording.read', machineId)
         const rows = await store.recordings.list(fleetId, {
           limit: limit + 1,
           ...(cursor === undefined ? {} : { after: parseCursor(cursor) }),

@@ -4,6 +4,7 @@ import { type Migration, Migrator } from 'kysely/migration'
 import { createFirstTables } from './migration-0001.ts'
 import { createRecordings } from './migration-0002.ts'
 import { createRuns } from './migration-0003.ts'
+import { createIdentity } from './migration-0005.ts'
 import type { SqlEngine } from './tables.ts'
 
 /** Every migration there is, in order of name. Released ones are never changed. */
@@ -12,6 +13,7 @@ function migrations(engine: SqlEngine): Record<string, Migration> {
     '0001-first-tables': { up: (db) => createFirstTables(db, engine) },
     '0002-recordings': { up: createRecordings },
     '0003-runs': { up: (db) => createRuns(db, engine) },
+    '0005-identity': { up: createIdentity },
   }
 }
 

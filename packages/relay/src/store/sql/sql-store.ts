@@ -1,9 +1,11 @@
 import { type CompiledQuery, sql } from 'kysely'
 import type { RelayKeyRow, Store } from '../store.ts'
 import { createAuditStore } from './sql-audit.ts'
-import { createFleetStore, createPrincipalStore } from './sql-fleets.ts'
+import { createFleetStore } from './sql-fleets.ts'
+import { createInvitationStore, createSignInCodeStore, createTotpStore } from './sql-sign-in.ts'
 import { createEnrollmentTokenStore, createKeyStore, createTicketStore } from './sql-keys.ts'
 import { createMachineStore } from './sql-machines.ts'
+import { createPrincipalStore } from './sql-principals.ts'
 import { createRecordingStore } from './sql-recordings.ts'
 import { createRunStore } from './sql-runs.ts'
 import type { Database, Lookup, SqlEngine } from './tables.ts'
@@ -24,6 +26,9 @@ export class SqlStore implements Store {
   readonly fleets
   readonly principals
   readonly keys
+  readonly invitations
+  readonly signInCodes
+  readonly totp
   readonly enrollmentTokens
   readonly tickets
   readonly machines
@@ -39,6 +44,9 @@ export class SqlStore implements Store {
     this.fleets = createFleetStore(db)
     this.principals = createPrincipalStore(db, lookup)
     this.keys = createKeyStore(db, lookup)
+    this.invitations = createInvitationStore(db)
+    this.signInCodes = createSignInCodeStore(db)
+    this.totp = createTotpStore(db)
     this.enrollmentTokens = createEnrollmentTokenStore(db)
     this.tickets = createTicketStore(db)
     this.machines = createMachineStore(db, { engine, lookup })

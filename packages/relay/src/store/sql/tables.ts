@@ -1,4 +1,5 @@
 import type { ColumnDefinitionBuilder, CompiledQuery, Expression, Generated, Kysely, SqlBool } from 'kysely'
+import type { FleetSettingsRow, InvitationRow, SignInCodeRow, TotpRow } from '../identity.ts'
 import type {
   AuditRow,
   EnrollmentTokenRow,
@@ -18,9 +19,18 @@ import type {
  * those of the port.
  */
 export interface Tables {
-  fleets: FleetRow
-  principals: PrincipalRow
-  apiKeys: KeyRow
+  fleets: FleetRow & {
+    mfaRequired: Generated<FleetSettingsRow['mfaRequired']>
+    fourEyes: Generated<number | null>
+  }
+  /** Groups are JSON. */
+  principals: Omit<PrincipalRow, 'groups'> & { groups: string }
+  /** Scopes and addresses are JSON. */
+  apiKeys: Omit<KeyRow, 'scopes' | 'ipRanges'> & { scopes: string | null; ipRanges: string | null }
+  /** Groups are JSON. */
+  invitations: Omit<InvitationRow, 'groups'> & { groups: string }
+  signInCodes: SignInCodeRow
+  totp: TotpRow
   enrollmentTokens: EnrollmentTokenRow
   tickets: TicketRow
   machines: MachineRow
