@@ -2,6 +2,8 @@ import { Me, type MachineSummary } from '@cmdop/protocol'
 import { Channels } from './channels.ts'
 import { FileCalls } from './files/file-calls.ts'
 import { RemoteFiles } from './files/remote-files.ts'
+import { LoginNamespace } from './login.ts'
+import { MembersNamespace } from './members.ts'
 import { EnrollmentTokensNamespace, KeysNamespace, MachinesNamespace } from './namespaces.ts'
 import type { Platform } from './platform.ts'
 import { RecordingsNamespace } from './recordings.ts'
@@ -20,6 +22,8 @@ export type CreateMachine<Handle extends RemoteMachine> = (channels: Channels, s
 export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements AsyncDisposable {
   readonly machines: MachinesNamespace
   readonly keys: KeysNamespace
+  readonly members: MembersNamespace
+  readonly login: LoginNamespace
   readonly enrollmentTokens: EnrollmentTokensNamespace
   readonly sessions: SessionsNamespace
   readonly terminal: TerminalNamespace
@@ -38,7 +42,10 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
     this.runs = new RunsNamespace(rest)
     this.#channels = new Channels(this.#settings, platform, rest, this.runs)
     this.machines = new MachinesNamespace(rest)
-    this.keys = new KeysNamespace(rest, async () => this.fleetId ?? (await this.me()).fleet_id)
+    const fleetId = async () => this.fleetId ?? (await this.me()).fleet_id
+    this.keys = new KeysNamespace(rest, fleetId)
+    this.members = new MembersNamespace(rest, fleetId)
+    this.login = new LoginNamespace(rest)
     this.enrollmentTokens = new EnrollmentTokensNamespace(rest)
     this.sessions = new SessionsNamespace(this.machines, (machineId) => {
       const files = new RemoteFiles(new FileCalls(this.#channels, machineId))

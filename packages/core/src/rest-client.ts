@@ -12,6 +12,8 @@ export interface RestRequest<Schema extends z.ZodType> {
   /** Shape of the answer; absent when there is none (204). */
   readonly answer: Schema
   readonly signal?: AbortSignal | undefined
+  /** Sent without a key: it is how one gets one. */
+  readonly isAnonymous?: boolean
 }
 
 type SentRequest = Omit<RestRequest<z.ZodType>, 'answer'> & {
@@ -103,7 +105,7 @@ export class RestClient {
   ): Promise<Value> {
     const signal = request.signal === undefined ? timeout : AbortSignal.any([timeout, request.signal])
     const headers = {
-      authorization: `Bearer ${requireToken(this.#settings)}`,
+      ...(request.isAnonymous === true ? {} : { authorization: `Bearer ${requireToken(this.#settings)}` }),
       ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
       ...(request.lastEventId === undefined ? {} : { 'last-event-id': request.lastEventId }),
     }

@@ -17,6 +17,7 @@ import { createApp } from './http/app.ts'
 import type { HttpContext } from './http/context.ts'
 import { createMetrics, type Metrics } from './http/metrics.ts'
 import { createLogger } from './log.ts'
+import { createCodeMailer } from './login/mail.ts'
 import { PermitSigner } from './permits.ts'
 import type { Blobs } from './recordings/blobs.ts'
 import { FileBlobs } from './recordings/file-blobs.ts'
@@ -86,6 +87,8 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     bus,
     runs,
     asks: new AskService({ ...channels, journals: runs }),
+    mailer: config.smtp === undefined ? undefined : opened.use(createCodeMailer(config.smtp)),
+    signInsPerMinute: config.signInsPerMinute,
     heartbeatMs: config.heartbeatMs,
     relayId: key.relayId,
     relayPublicKey: key.publicKey,

@@ -99,7 +99,7 @@ test(`every decision in ${STEPS * PLAYS} steps is that of the reference`, async 
     for (const given of steps) await play.step(given)
     expect(play.allowed).toBeGreaterThan(0)
   })
-  await fc.assert(property, { numRuns: PLAYS })
+  await fc.assert(property, { numRuns: PLAYS, endOnFailure: true })
 }, 240_000)
 
 class Play {

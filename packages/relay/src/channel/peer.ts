@@ -71,10 +71,15 @@ export class Peer implements LinkHandlers {
     this.onClosed?.(error)
   }
 
-  /** Ends every channel and tells the other ends why; not this peer, which is about to be closed. */
-  endRoutes(error: CmdopError): void {
+  /**
+   * Ends every channel and tells the other ends why; not this peer, which is about to be closed. With `which` only those,
+   * and this peer is told too.
+   */
+  endRoutes(error: CmdopError, which?: (end: RouteEnd) => boolean): void {
     for (const end of Array.from(this.#routes?.values() ?? [])) {
+      if (which?.(end) === false) continue
       end.other?.peer.sendReset(end.other.channel, error)
+      if (which !== undefined) this.sendReset(end.channel, error)
       closeRoute(end, error)
     }
   }
@@ -139,7 +144,9 @@ export class Peer implements LinkHandlers {
     if (isCmdopError(open)) return this.sendReset(frame.channel, open)
     try {
       this.#admit(frame.payload.length)
-      this.#decide(open, this.#add(frame.channel, open.window), frame.payload.length)
+      const end = this.#add(frame.channel, open.window)
+      end.method = open.method
+      this.#decide(open, end, frame.payload.length)
     } catch (cause) {
       this.sendReset(frame.channel, toCmdopError(cause, 'server', 'The channel could not be opened.'))
     }

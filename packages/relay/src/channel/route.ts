@@ -25,13 +25,25 @@ export interface RouteEnd {
   ended: boolean
   /** The channel is over, and nothing may be joined to it any more. */
   closed: boolean
+  /** Of an end that asked for the channel: what for. */
+  method: string | undefined
   /** Called once, with the machine's trailer or why there is none. */
   settled: ((outcome: Uint8Array | CmdopError) => void) | undefined
 }
 
 /** A new end with the credit that its `open` grants. */
 export function createRouteEnd(peer: Peer, channel: number, credit: number): RouteEnd {
-  return { peer, channel, other: undefined, credit, mayInput: true, ended: false, closed: false, settled: undefined }
+  return {
+    peer,
+    channel,
+    other: undefined,
+    credit,
+    mayInput: true,
+    ended: false,
+    closed: false,
+    method: undefined,
+    settled: undefined,
+  }
 }
 
 /**

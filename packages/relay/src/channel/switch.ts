@@ -46,7 +46,7 @@ export function createSwitch(options: SwitchOptions): Switch {
     decided: options.decided,
     outcomeFailed: (err, row) => log.error({ err, row }, 'an outcome row could not be written'),
   })
-  const clients = new ClientPeers({ relayId: signer.relayId, bus, gate, isDraining })
+  const clients = new ClientPeers({ relayId: signer.relayId, store, bus, gate, isDraining })
   const relays = new RelayPeers({ router, signer })
   const changed = (event: object) => log.info(event, 'machine presence')
   const machines = new MachinePeers({ relayId: signer.relayId, relayInstance, store, bus, router, changed, failed })

@@ -14,7 +14,9 @@ import type { HttpContext } from './context.ts'
 import { apiKeyRoutes } from './routes/api-keys.ts'
 import { askRoutes } from './routes/ask.ts'
 import { enrollRoutes } from './routes/enroll.ts'
+import { loginRoutes } from './routes/login.ts'
 import { machineRoutes } from './routes/machines.ts'
+import { memberRoutes } from './routes/members.ts'
 import { recordingUploadRoutes } from './routes/recording-uploads.ts'
 import { recordingRoutes } from './routes/recordings.ts'
 import { runRoutes } from './routes/runs.ts'
@@ -72,6 +74,8 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
   await app.register(machineRoutes(context))
   await app.register(askRoutes(context))
   await app.register(apiKeyRoutes(context))
+  await app.register(memberRoutes(context))
+  await app.register(loginRoutes(context))
   await app.register(recordingRoutes(context))
   // Scripts write all the time.
   await app.register(runRoutes(context), { logLevel: 'warn' })

@@ -1,5 +1,6 @@
 import type { AskService } from '../ask/ask-service.ts'
 import type { Bus } from '../bus/bus.ts'
+import type { CodeMailer } from '../login/mail.ts'
 import type { Blobs } from '../recordings/blobs.ts'
 import type { RunJournals } from '../runs/run-journals.ts'
 import type { Metrics } from './metrics.ts'
@@ -13,6 +14,10 @@ export interface HttpContext {
   readonly bus: Bus
   readonly runs: RunJournals
   readonly asks: AskService
+  /** Absent where no mail server is set. */
+  readonly mailer: CodeMailer | undefined
+  /** How often one address may try to sign in. */
+  readonly signInsPerMinute: number
   /** Milliseconds between the signs of life of a stream of events. */
   readonly heartbeatMs: number
   readonly relayId: string
