@@ -112,10 +112,16 @@ export class ClientPeers {
         if (connection.caller !== now || peer.link.isClosed) return
         connection.ids = caller.ids
         this.#watchExpiry(connection, caller)
-        peer.endRoutes(
-          new CmdopError('permission', `Your role is ${caller.role} now, which may not do this; what ran was ended.`),
-          (end) => !mayGoOn(caller, end),
+        // A machine ends at once what is cancelled; anything else it may hold for a caller who comes back.
+        const there = new CmdopError(
+          'cancelled',
+          `The role of the caller is ${caller.role} now, which may not do this.`,
         )
+        const here = new CmdopError(
+          'permission',
+          `Your role is ${caller.role} now, which may not do this; it was ended.`,
+        )
+        peer.endSomeRoutes({ here, there }, (end) => !mayGoOn(caller, end))
       },
       (cause: unknown) => drop(peer, toCmdopError(cause, 'unavailable', 'The relay could not look up the key.')),
     )

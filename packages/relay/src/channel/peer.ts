@@ -71,17 +71,23 @@ export class Peer implements LinkHandlers {
     this.onClosed?.(error)
   }
 
-  /**
-   * Ends every channel and tells the other ends why; not this peer, which is about to be closed. With `which` only those,
-   * and this peer is told too.
-   */
-  endRoutes(error: CmdopError, which?: (end: RouteEnd) => boolean): void {
+  /** Ends every channel and tells the other ends why; not this peer, which is about to be closed. */
+  endRoutes(error: CmdopError): void {
+    for (const end of Array.from(this.#routes?.values() ?? [])) this.#endRoute(end, error)
+  }
+
+  /** Ends some channels of this peer, which goes on, and tells both sides why. */
+  endSomeRoutes(error: { here: CmdopError; there: CmdopError }, which: (end: RouteEnd) => boolean): void {
     for (const end of Array.from(this.#routes?.values() ?? [])) {
-      if (which?.(end) === false) continue
-      end.other?.peer.sendReset(end.other.channel, error)
-      if (which !== undefined) this.sendReset(end.channel, error)
-      closeRoute(end, error)
+      if (!which(end)) continue
+      this.sendReset(end.channel, error.here)
+      this.#endRoute(end, error.there)
     }
+  }
+
+  #endRoute(end: RouteEnd, error: CmdopError): void {
+    end.other?.peer.sendReset(end.other.channel, error)
+    closeRoute(end, error)
   }
 
   /**
