@@ -54,6 +54,7 @@ export {
   MACHINE_REQUEST_WITHIN_MS,
   type MachineRequest,
   formatMachineRequest,
+  machineKeyText,
   machineRequestText,
   parseMachineRequest,
 } from './messages/machine-request.ts'

@@ -6,7 +6,7 @@ import { PresenceKeeper } from '../presence.ts'
 import type { Store } from '../store/store.ts'
 import { ClientPeers } from './clients.ts'
 import { Gate } from './gate.ts'
-import { MachinePeers } from './machines.ts'
+import { type MachineChange, MachinePeers } from './machines.ts'
 import type { Peer } from './peer.ts'
 import { RelayPeers } from './relay-peers.ts'
 import { type DialRelay, Router } from './router.ts'
@@ -48,7 +48,10 @@ export function createSwitch(options: SwitchOptions): Switch {
   })
   const clients = new ClientPeers({ relayId: signer.relayId, store, bus, gate, isDraining })
   const relays = new RelayPeers({ router, signer })
-  const changed = (event: object) => log.info(event, 'machine presence')
+  const changed = (event: { change: MachineChange }) => {
+    if (event.change === 'quarantined') log.error(event, 'two daemons use the key of one machine')
+    else log.info(event, 'machine presence')
+  }
   const machines = new MachinePeers({ relayId: signer.relayId, relayInstance, store, bus, router, changed, failed })
   const peers = function* (): Generator<Peer> {
     yield* router.local.values()

@@ -15,6 +15,7 @@ import { apiKeyRoutes } from './routes/api-keys.ts'
 import { askRoutes } from './routes/ask.ts'
 import { enrollRoutes } from './routes/enroll.ts'
 import { loginRoutes } from './routes/login.ts'
+import { machineKeyRoutes } from './routes/machine-keys.ts'
 import { machineRoutes } from './routes/machines.ts'
 import { memberRoutes } from './routes/members.ts'
 import { recordingUploadRoutes } from './routes/recording-uploads.ts'
@@ -72,6 +73,7 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
   await app.register(systemRoutes(context))
   await app.register(enrollRoutes(context))
   await app.register(machineRoutes(context))
+  await app.register(machineKeyRoutes(context))
   await app.register(askRoutes(context))
   await app.register(apiKeyRoutes(context))
   await app.register(memberRoutes(context))

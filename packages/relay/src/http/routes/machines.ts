@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import {
   CmdopError,
   MachineList,
@@ -16,6 +15,7 @@ import type { MachineCursor, MachineRow } from '../../store/store.ts'
 import type { HttpContext } from '../context.ts'
 import { audited } from '../audited.ts'
 import { guard, permitted } from '../guard.ts'
+import { fingerprint } from './machine-keys.ts'
 
 const MachineParams = z.object({ machine: z.string().max(64) })
 const Cursor = z.tuple([z.string(), z.string()])
@@ -151,12 +151,6 @@ function summary(row: MachineRow, owner: Owner | undefined, now: number): Machin
     fleet_id: row.fleetId,
     quarantined_at: row.quarantinedAt,
   }
-}
-
-/** PEM is the DER in base64 between two lines. */
-function fingerprint(publicKey: string): string {
-  const der = Buffer.from(publicKey.replace(/-----[^-]+-----/g, ''), 'base64')
-  return createHash('sha256').update(der).digest('hex')
 }
 
 function ambiguous(reference: string, rows: readonly MachineRow[]): CmdopError {
