@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Client } from '@cmdop/core'
-import { isCmdopError } from '@cmdop/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { codeOf } from './code-of.ts'
 import { newMark, whenGone, whenRunning } from './marked.ts'
 import { invitePerson, type Person } from './people.ts'
 import { waitFor } from './wait-for.ts'
@@ -128,14 +128,4 @@ async function beginRun(client: Client): Promise<() => Promise<unknown>> {
     index += 1
     return client.runs.append(runId, index, [{ v: 1, type: 'model_asked' }])
   }
-}
-
-async function codeOf(act: () => PromiseLike<unknown>): Promise<string> {
-  return Promise.resolve(act()).then(
-    () => 'ok',
-    (error: unknown) => {
-      if (isCmdopError(error)) return error.code
-      throw error
-    },
-  )
 }
