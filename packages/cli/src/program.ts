@@ -15,6 +15,7 @@ import type { SessionsFlags } from './commands/sessions.ts'
 import type { SshFlags } from './commands/ssh.ts'
 import type { UpFlags } from './commands/up.ts'
 import { exitCodeOf, exitCodes } from './exit-codes.ts'
+import { addIdentityCommands } from './identity-commands.ts'
 import { withRestrictionOptions } from './restriction-options.ts'
 import { reportError, say } from './terminal.ts'
 import { CLI_VERSION } from './version.ts'
@@ -34,6 +35,8 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
     .description('People and AI operators work on machines through one door.')
     .version(CLI_VERSION)
     .exitOverride()
+    // An option belongs to the command before it: `cmdop login list --json`.
+    .enablePositionalOptions()
     // What commander would print is reported below, in the form of every other error.
     .configureOutput({ writeErr: () => {} })
     .configureHelp({ showGlobalOptions: true })
@@ -44,6 +47,7 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
   addSessionCommands(program, done, signal)
   addRecordingCommands(program, done, signal)
   addEffectCommands(program, done, signal)
+  addIdentityCommands(program, done, signal)
   try {
     await program.parseAsync(argv, { from: 'user' })
     return exitCode
@@ -58,7 +62,7 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
 }
 
 /** Makes a commander action of a command's work. */
-type Done = <Arguments extends unknown[]>(
+export type Done = <Arguments extends unknown[]>(
   action: (...input: Arguments) => Promise<number>,
 ) => (...input: Arguments) => Promise<void>
 
@@ -121,8 +125,25 @@ function addMachineCommands(program: Command, done: Done, signal: AbortSignal): 
         (await import('./commands/doctor.ts')).doctorCommand(reference, flags, signal),
       ),
     )
-  program
-    .command('machines')
+  machine
+    .command('rotate-key')
+    .description('give this machine another key, while its daemon runs or not')
+    .option('--data <folder>', 'folder for key and state')
+    .option('--json', 'print one JSON document')
+    .action(
+      done(async (flags: { data?: string; json?: boolean }) =>
+        (await import('./commands/machine.ts')).rotateKeyCommand(flags, signal),
+      ),
+    )
+  const machines = program.command('machines').enablePositionalOptions()
+  machines
+    .command('release')
+    .description('let a machine run again whose key two daemons used at once')
+    .argument('<machine>', 'id, hostname, name or unique prefix')
+    .action(
+      done(async (reference: string) => (await import('./commands/machines.ts')).releaseCommand(reference, signal)),
+    )
+  machines
     .description('list the machines of the fleet')
     .addOption(new Option('--presence <state>', 'only these').choices(['any', 'online', 'suspect', 'offline']))
     .option('--json', 'print one JSON document')
@@ -307,6 +328,9 @@ function withRelayOptions(command: Command): Command {
     .option('--tls-key <file>', 'private key, PEM')
     .option('--insecure-public', 'bind another address than loopback without TLS')
     .option('--allow-origin <origin...>', 'web pages that may connect')
+    .option('--trust-proxy <range...>', 'addresses of proxies whose X-Forwarded-For is believed')
+    .option('--smtp <url>', 'mail server for sign-in codes: smtps://user:password@mail.example (or CMDOP_SMTP_URL)')
+    .option('--mail-from <email>', 'sender of these mails')
     .option('--new-owner-key', 'make another owner key, if every key is lost')
     .addOption(new Option('--log-level <level>', 'log on stderr').choices(logLevels))
     .option('--json', 'print one JSON document')
