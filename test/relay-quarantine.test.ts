@@ -71,7 +71,8 @@ describe('two daemons with the key of one machine', () => {
     const { one, two, store, machineId } = world
     const copied = join(world.folder, 'copy')
     await cp(join(world.folder, 'machine'), copied, { recursive: true, filter: (path) => !path.endsWith('lock') })
-    await using _copy = await startMachine({ dataDir: copied, relayUrl: two.url, logLevel: 'silent' })
+    await using copy = await startMachine({ dataDir: copied, relayUrl: two.url, logLevel: 'silent' })
+    expect(copy.state.machineId).toBe(machineId)
     await waitFor('it is in quarantine', async () => (await store.machines.get(machineId))?.quarantinedAt !== null)
     for (const relay of [one, two]) {
       const client = world.connect(relay, one.firstKey)

@@ -1,5 +1,5 @@
 import { type KeyScope, isCmdopError } from '@cmdop/protocol'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { addFleet, newId } from '../store/conformance/world.ts'
 import { openTemporaryStore } from '../store/sqlite/temporary-store.ts'

@@ -113,10 +113,10 @@ export class MachinePeers {
 
   /** Nothing runs there any more until somebody releases it: neither on this relay nor on another. */
   async #quarantine({ id: machineId, fleetId }: MachineRow): Promise<void> {
-    const { store, bus, changed } = this.#options
+    const { store, bus } = this.#options
     const at = new Date().toISOString()
     if (await store.machines.quarantine(machineId, at)) {
-      changed({ machineId, change: 'quarantined', reason: 'Two daemons used its key at once.' })
+      this.#options.changed({ machineId, change: 'quarantined', reason: 'Two daemons used its key at once.' })
       await store.audit.append({
         id: newId('aud_'),
         kind: 'intent',

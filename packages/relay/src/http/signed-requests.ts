@@ -6,9 +6,9 @@ import type { HttpContext } from './context.ts'
 
 /** What is known of a request that a machine signed. */
 export interface SignedRequests {
-  machineOf(request: FastifyRequest): MachineRow
+  readonly machineOf: (request: FastifyRequest) => MachineRow
   /** As it came. */
-  bodyOf(request: FastifyRequest): Buffer
+  readonly bodyOf: (request: FastifyRequest) => Buffer
 }
 
 /** Makes every route of a plugin take only requests that are signed with the key of a machine. */
