@@ -167,7 +167,7 @@ const keys = new Map<Client, string>()
 describe.each(roles)('the role %s', (role) => {
   let client: Client
   beforeAll(async () => {
-    const { raw_token: token } = await world.client.keys.issue({ name: role, role })
+    const { raw_token: token } = await world.client.keys.issue({ name: role, kind: 'human', role })
     client = world.connect({ token })
     keys.set(client, token)
   })

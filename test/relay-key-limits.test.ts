@@ -40,6 +40,24 @@ describe('a key with scopes', () => {
     })
   })
 
+  test('makes no member and lets nobody in as one, nor does a service or a key of less than its person', async () => {
+    const { principal_id: owner } = await world.client.me()
+    const { client } = await clientWith([{ actions: ['member.*', 'key.*'], machines: '*' }])
+    const service = { name: 'robot', kind: 'service', role: 'owner' } as const
+    const robot = world.connect({ token: (await world.client.keys.issue(service)).raw_token })
+    for (const limited of [client, robot]) {
+      expect(await codeOf(() => limited.members.list())).toBe('ok')
+      expect(await codeOf(() => limited.members.code(owner))).toBe('permission')
+      const human = { name: 'me', kind: 'human', member: owner, role: 'viewer' } as const
+      expect(await codeOf(() => limited.keys.issue(human))).toBe('permission')
+    }
+    expect(await codeOf(() => client.members.invite({ email: 'x@example.com', role: 'viewer' }))).toBe('permission')
+    const own = { name: 'less', kind: 'human', role: 'viewer' } as const
+    const less = world.connect({ token: (await world.client.keys.issue(own)).raw_token })
+    expect(await codeOf(() => less.login.ownCode())).toBe('permission')
+    expect(await codeOf(() => less.login.sessions())).toBe('permission')
+  })
+
   test('gives away no more than it has', async () => {
     const { client } = await clientWith([{ actions: ['key.*', 'machine.exec'], machines: '*' }])
     const wider: KeyScope[] = [{ actions: ['*'], machines: '*' }]

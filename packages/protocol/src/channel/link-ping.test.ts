@@ -22,7 +22,7 @@ test('a ping is answered by its own pong, not by one that came late', async () =
   peer.send(encodeFrame(frameTypes.pong, 0, new Uint8Array([0, 0, 0, 9])))
   peer.send(encodeFrame(frameTypes.pong, 0, new Uint8Array(0)))
   await turn()
-  expect(await Promise.race([first, 'no answer yet'])).toBe('no answer yet')
+  expect(await Promise.race([first, Promise.resolve('no answer yet')])).toBe('no answer yet')
   peer.send(encodeFrame(frameTypes.pong, 0, new Uint8Array([0, 0, 0, 1])))
   expect(await first).toBe(true)
 })

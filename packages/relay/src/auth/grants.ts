@@ -28,6 +28,20 @@ export function assertRank(caller: Pick<Caller, 'role'>, role: Role, what: strin
 }
 
 /**
+ * Throws `permission` for who is limited by scopes: a member, and who signs in as one, is not. `isPersonal`: it lets one be
+ * a person to everybody, approvals too, so only people do it.
+ */
+export function assertMayGiveAll(
+  caller: Pick<Caller, 'scopes' | 'kind'>,
+  { isPersonal = false }: { isPersonal?: boolean } = {},
+): void {
+  if (isPersonal && caller.kind !== 'human')
+    throw new CmdopError('permission', `Only a person lets somebody in as a person, not a key of kind ${caller.kind}.`)
+  if (caller.scopes.length > 0)
+    throw new CmdopError('permission', 'Your key is limited by scopes, and what you give away here is not.')
+}
+
+/**
  * The limits of a key that the caller gives away: what is not asked for is as its own, and nothing is more. How long a
  * person stays signed in does not limit how long a key lives. Throws `permission`, and `validation` for an unknown action.
  */

@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import type { KeyRow, NewKey, PrincipalRow, Store } from '../store/store.ts'
 import type { Caller } from './authenticate.ts'
 import { authorise } from './authorise.ts'
-import { assertRank, limitsWithin } from './grants.ts'
+import { assertMayGiveAll, assertRank, limitsWithin } from './grants.ts'
 import { memberOf } from './members.ts'
 import { assertOwner, effectiveRole, leastRole, type Owner, ownerIn } from './owner.ts'
 import { newId, newSecret } from './secrets.ts'
@@ -27,6 +27,8 @@ export async function issueKey(
   assertRank(caller, role, `issue a key with the role ${role}`)
   if (kind !== 'ai' && caller.kind === 'ai')
     throw new CmdopError('permission', `An AI operator issues keys of kind ai, not of kind ${kind}.`)
+  if (kind === 'human' && caller.kind !== 'human')
+    throw new CmdopError('permission', `A key of kind human is issued by a person, not by ${caller.kind}.`)
   if (kind !== 'human' && issue.member !== undefined)
     throw new CmdopError('validation', 'Expected member for a key of kind human only.')
   const now = Date.now()
@@ -112,10 +114,7 @@ async function findKey(
 
 /** Of a key of kind human: the person, of no higher role than the caller. */
 async function personFor(store: Store, caller: Caller, member: string | undefined): Promise<PrincipalRow> {
-  if (member === undefined) {
-    if (caller.kind === 'human') return caller.principal
-    throw new CmdopError('permission', `A key of kind human is issued by a person, not by ${caller.kind}.`)
-  }
+  if (member === undefined) return caller.principal
   const person = await memberOf(store, caller, member)
   if (person.id === caller.principalId) return person
   assertManages(caller)
@@ -127,6 +126,7 @@ async function personFor(store: Store, caller: Caller, member: string | undefine
 function assertManages(caller: Caller): void {
   const decision = authorise(caller, 'member.manage', caller)
   if (!decision.allowed) throw new CmdopError(decision.code, decision.reason)
+  assertMayGiveAll(caller, { isPersonal: true })
 }
 
 async function createOperator(

@@ -2,7 +2,7 @@ import { CmdopError, type MemberAdd, type MemberChange, type MemberInfo } from '
 import type { z } from 'zod'
 import type { PrincipalRow, Store } from '../store/store.ts'
 import type { Caller } from './authenticate.ts'
-import { assertRank } from './grants.ts'
+import { assertMayGiveAll, assertRank } from './grants.ts'
 import { newId } from './secrets.ts'
 
 /** The member of the caller's fleet with this id or email. Throws `not_found`. */
@@ -25,6 +25,7 @@ export async function addMember(
   { email, role, groups, display_name: name }: z.output<typeof MemberAdd>,
 ): Promise<PrincipalRow> {
   assertRank(caller, role, `add a member with the role ${role}`)
+  assertMayGiveAll(caller)
   const member: PrincipalRow = {
     id: newId('prn_'),
     fleetId: caller.fleetId,
@@ -54,6 +55,7 @@ export async function changeMember(
   const member = await ranked(store, caller, reference)
   const { role, groups, email, display_name: name } = change
   if (role !== undefined) assertRank(caller, role, `give somebody the role ${role}`)
+  if (role !== undefined || email !== undefined) assertMayGiveAll(caller)
   const wanted = {
     ...(role === undefined ? {} : { role }),
     ...(groups === undefined ? {} : { groups }),

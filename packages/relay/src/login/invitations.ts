@@ -1,7 +1,7 @@
 import { CmdopError, type InvitationIssue, type InvitationSummary } from '@cmdop/protocol'
 import type { z } from 'zod'
 import type { Caller } from '../auth/authenticate.ts'
-import { assertRank } from '../auth/grants.ts'
+import { assertMayGiveAll, assertRank } from '../auth/grants.ts'
 import { matchesHash, newId, newSecret, parseSecret } from '../auth/secrets.ts'
 import type { InvitationRow } from '../store/identity.ts'
 import type { PrincipalRow, Store } from '../store/store.ts'
@@ -14,6 +14,7 @@ export async function invite(
 ): Promise<{ row: InvitationRow; token: string }> {
   const { email, role, groups, expires_in_seconds: seconds } = issue
   assertRank(caller, role, `invite somebody with the role ${role}`)
+  assertMayGiveAll(caller)
   if ((await store.principals.memberByEmail(caller.fleetId, email)) !== undefined)
     throw new CmdopError('conflict', `${email} is a member already.`)
   const { id, hash: secretHash, raw: token } = newSecret('invite')

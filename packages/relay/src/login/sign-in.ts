@@ -1,7 +1,8 @@
 import { CmdopError, type SignedIn } from '@cmdop/protocol'
-import { newId, newSecret } from '../auth/secrets.ts'
-import type { AuditRow, PrincipalRow, Store } from '../store/store.ts'
+import { newSecret } from '../auth/secrets.ts'
+import type { PrincipalRow, Store } from '../store/store.ts'
 import { findCode } from './codes.ts'
+import { record } from './record.ts'
 import { takeTotp } from './totp.ts'
 
 /** Milliseconds a session lasts. */
@@ -32,10 +33,10 @@ export async function signIn(store: Store, shown: ShownCodes, place: SignInPlace
   try {
     await checkCodes(store, member, shown)
   } catch (error) {
-    await store.audit.append(signInRow(member, place, 'auth'))
+    await record(store, member, { action: 'login', requestId: place.requestId, code: 'auth' })
     throw error
   }
-  await store.audit.append(signInRow(member, place, null))
+  await record(store, member, { action: 'login', requestId: place.requestId })
   return openSession(store, member, place)
 }
 
@@ -92,25 +93,4 @@ async function checkCodes(store: Store, { id }: PrincipalRow, { code, totp: show
 
 function wrongCode(): CmdopError {
   return new CmdopError('auth', 'The email or the code is wrong, or the code is used up or expired; ask for a new one.')
-}
-
-/** Before anybody is known there is nobody to authorise, so this row is an outcome of its own. */
-function signInRow(member: PrincipalRow, { requestId }: SignInPlace, code: string | null): AuditRow {
-  return {
-    id: newId('aud_'),
-    kind: 'intent',
-    fleetId: member.fleetId,
-    intentId: null,
-    at: new Date().toISOString(),
-    principalId: member.id,
-    action: 'login',
-    machineId: null,
-    callId: null,
-    digest: null,
-    decision: code === null ? 'allow' : 'deny',
-    code,
-    exitCode: null,
-    durationMs: null,
-    requestId,
-  }
 }

@@ -17,6 +17,7 @@ import { z } from 'zod'
 import type { Caller } from '../../auth/authenticate.ts'
 import { createCode } from '../../login/codes.ts'
 import { acceptInvitation } from '../../login/invitations.ts'
+import { record } from '../../login/record.ts'
 import { openSession, signIn, type SignInPlace } from '../../login/sign-in.ts'
 import { confirmTotp, proposeTotp, takeTotp } from '../../login/totp.ts'
 import type { HttpContext } from '../context.ts'
@@ -70,6 +71,7 @@ function openRoutes(context: HttpContext): FastifyPluginAsyncZod {
       async (request, reply) => {
         const { token, display_name: name } = request.body
         const member = await acceptInvitation(store, { token, name })
+        await record(store, member, { action: 'invitation.accept', requestId: request.id })
         return reply.status(201).send(await openSession(store, member, placeOf(request)))
       },
     )
@@ -83,13 +85,9 @@ function openRoutes(context: HttpContext): FastifyPluginAsyncZod {
 
 function ownRoutes(context: HttpContext): FastifyPluginAsyncZod {
   const { store, bus } = context
-  const person = async (request: FastifyRequest, beforeTotp = true): Promise<Caller> => {
+  // Not by a key, which may be limited in what it may do, where a person is not.
+  const signedIn = async (request: FastifyRequest, beforeTotp = true): Promise<Caller> => {
     const caller = await callerOf(store, request, { beforeTotp })
-    if (caller.kind === 'human') return caller
-    throw new CmdopError('permission', 'Only people sign in; this is a key of another kind.')
-  }
-  const signedIn = async (request: FastifyRequest): Promise<Caller> => {
-    const caller = await person(request)
     if (caller.key.credential === 'session') return caller
     throw new CmdopError('permission', 'Expected a session, not an API key; sign in first: cmdop login.')
   }
@@ -101,9 +99,8 @@ function ownRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/login/own-code',
       { schema: { summary: 'A code to sign in elsewhere; it is shown once', response: { 201: SignInCode } } },
       async (request, reply) => {
-        const { principal } = await person(request, false)
-        if (principal.email === null)
-          throw new CmdopError('conflict', 'You have no email to sign in with; set one: cmdop members set-email.')
+        const { principal } = await signedIn(request, false)
+        await record(store, principal, { action: 'login.code', requestId: request.id })
         return reply.status(201).send(await createCode(store, principal))
       },
     )
@@ -112,7 +109,7 @@ function ownRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/login/sessions',
       { schema: { summary: 'Where you are signed in', response: { 200: LoginSessionList } } },
       async (request) => {
-        const { principalId, fleetId, key: current } = await person(request)
+        const { principalId, fleetId, key: current } = await signedIn(request)
         const filter = { principalId, credential: 'session' as const, offset: 0, limit: MAX_SESSIONS }
         const { items } = await store.keys.list(fleetId, filter)
         const now = new Date().toISOString()
@@ -135,11 +132,12 @@ function ownRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/login/sessions/:session',
       { schema: { summary: 'End a session of yours at once', params: SessionParams, response: { 204: z.null() } } },
       async (request, reply) => {
-        const { principalId, fleetId } = await person(request)
+        const { principal, principalId, fleetId } = await signedIn(request)
         const { session } = request.params
         const row = await store.keys.get(session)
         if (row?.principalId !== principalId || row.credential !== 'session')
           throw new CmdopError('not_found', 'You have no such session; see: cmdop login list.')
+        await record(store, principal, { action: 'login.revoke', requestId: request.id })
         await store.keys.revoke(fleetId, session, new Date().toISOString())
         await bus.publish({ type: 'key-revoked', keyId: session })
         return reply.status(204).send(null)
@@ -156,7 +154,9 @@ function ownRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/totp/confirm',
       { schema: { summary: 'Confirm it by a first code', body: TotpCode, response: { 204: z.null() } } },
       async (request, reply) => {
-        await confirmTotp(store, (await signedIn(request)).principalId, request.body.code)
+        const { principal, principalId } = await signedIn(request)
+        await confirmTotp(store, principalId, request.body.code)
+        await record(store, principal, { action: 'totp.set-up', requestId: request.id })
         return reply.status(204).send(null)
       },
     )
@@ -171,8 +171,9 @@ function ownRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request, reply) => {
-        const { principalId } = await signedIn(request)
+        const { principal, principalId } = await signedIn(request)
         await takeTotp(store, principalId, request.body.code)
+        await record(store, principal, { action: 'totp.remove', requestId: request.id })
         await store.totp.remove(principalId)
         await bus.publish({ type: 'principal-changed', principalId })
         return reply.status(204).send(null)

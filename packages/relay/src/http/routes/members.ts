@@ -14,6 +14,7 @@ import {
 } from '@cmdop/protocol'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { assertMayGiveAll } from '../../auth/grants.ts'
 import { addMember, changeMember, memberInfo, ranked } from '../../auth/members.ts'
 import { createCode } from '../../login/codes.ts'
 import { invitationSummary, invite } from '../../login/invitations.ts'
@@ -122,9 +123,10 @@ export function memberRoutes(context: HttpContext): FastifyPluginAsyncZod {
       async (request, reply) => {
         const { fleet, user } = request.params
         const act = { action: 'member.manage', fleetId: fleet } as const
-        const code = await audited(context, request, act, async (caller) =>
-          createCode(store, await ranked(store, caller, user)),
-        )
+        const code = await audited(context, request, act, async (caller) => {
+          assertMayGiveAll(caller, { isPersonal: true })
+          return createCode(store, await ranked(store, caller, user))
+        })
         return reply.status(201).send(code)
       },
     )
