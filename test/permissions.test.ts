@@ -116,14 +116,30 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
   ],
   'run.read': [(client) => client.runs.list()],
   'key.list': [(client) => client.keys.list()],
-  'key.issue': [(client) => client.keys.issue({ name: 'viewer', role: 'viewer' })],
+  'key.issue': [
+    (client) => client.keys.issue({ name: 'viewer', role: 'viewer' }),
+    async (client) => client.keys.rotate((await world.client.keys.issue({ name: 'old', role: 'viewer' })).id),
+  ],
   'key.revoke': [
     async (client) => client.keys.revoke((await world.client.keys.issue({ name: 'short', role: 'viewer' })).id),
   ],
-  'machine.manage': [],
-  'member.list': [],
-  'member.manage': [],
-  'fleet.configure': [],
+  'machine.manage': [(client) => client.machines.release(world.machine.id)],
+  'member.list': [
+    (client) => client.members.list(),
+    (client) => client.members.invitations(),
+    (client) => client.members.settings(),
+  ],
+  'member.manage': [
+    (client) => client.members.invite({ email: `${randomUUID()}@example.com`, role: 'viewer' }),
+    async (client) => client.members.add(newMember()),
+    async (client) => client.members.setRole((await anyMember()).user_id, 'member'),
+    async (client) => client.members.setGroups((await anyMember()).user_id, ['ops']),
+    async (client) => client.members.code((await anyMember()).user_id),
+    async (client) => client.members.resetTotp((await anyMember()).user_id),
+    async (client) => client.members.remove((await anyMember()).user_id),
+    async (client) => client.members.revokeInvitation((await world.client.members.invite(newMember())).id),
+  ],
+  'fleet.configure': [(client) => client.members.configure({ four_eyes: null })],
   'policy.read': [],
   'policy.write': [],
   'approval.request': [],
@@ -140,6 +156,15 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
   'metrics.read': [(client) => call(client, 'GET', '/metrics')],
 }
 
+function newMember() {
+  return { email: `${randomUUID()}@example.com`, role: 'viewer' as const }
+}
+
+/** A member that is there for nothing else. */
+function anyMember() {
+  return world.client.members.add(newMember())
+}
+
 /** Who may ask for it hears that there is none. */
 const noEffect = 'call_no_such_effect'
 
@@ -148,7 +173,7 @@ const keys = new Map<Client, string>()
 describe.each(roles)('the role %s', (role) => {
   let client: Client
   beforeAll(async () => {
-    const { raw_token: token } = await world.client.keys.issue({ name: role, role })
+    const { raw_token: token } = await world.client.keys.issue({ name: role, kind: 'human', role })
     client = world.connect({ token })
     keys.set(client, token)
   })

@@ -43,7 +43,7 @@ describe('a key', () => {
   test('that is issued works, is shown once, and tells when it was used', async () => {
     const issued = await world.client.keys.issue({ name: 'laptop', kind: 'human', role: 'member', expires_in_days: 1 })
     const client = world.connect({ token: issued.raw_token })
-    expect(await client.me()).toMatchObject({ name: 'laptop', role: 'member', fleet_id: fleetId })
+    expect(await client.me()).toMatchObject({ name: 'owner', role: 'member', fleet_id: fleetId })
     const listed = await waitFor('the use is noted', async () => {
       const { items } = await world.client.keys.list()
       return items.find(({ id, last_used_at }) => id === issued.id && last_used_at !== null)

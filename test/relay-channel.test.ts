@@ -115,7 +115,7 @@ describe('a machine', () => {
       const { id: machineId } = world.machine
       const proof = {
         relayId: peer?.relayId ?? '',
-        machineId,
+        machineId: change.machineId ?? machineId,
         instanceId: 'test',
         challenge: challenge ?? peer?.challenge ?? '',
       }
@@ -145,15 +145,30 @@ describe('a machine', () => {
     expect(await world.handle.exec('echo still me')).toMatchObject({ stdout: 'still me\n' })
   })
 
-  test('that can prove it takes the place of its former connection, which comes back', async () => {
+  test('that can prove it and is another start than the one that is alive puts both in quarantine, until it is released', async () => {
     const state = await readMachineState(world.machine.dataDir)
-    const connection = await connectAs(proofWith(createPrivateKey(state?.privateKey ?? '')))
-    // The daemon connects again, and it is then this one that has to go.
-    expect(await connection.closed).toMatchObject({ code: 'connection' })
-    await waitFor('the daemon serves again', async () => {
-      const result = await world.handle.exec('true').then(undefined, () => undefined)
-      return result?.exitCode === 0
-    })
+    const own = createPrivateKey(state?.privateKey ?? '')
+    const connection = await connectAs(proofWith(own))
+    expect(await connection.closed).toMatchObject({ code: 'quarantined' })
+    await expect(world.handle.exec('true')).rejects.toMatchObject({ code: 'quarantined' })
+    expect(await (await connectAs(proofWith(own))).closed).toMatchObject({ code: 'quarantined' })
+    await world.client.machines.release(world.machine.id)
+    await world.machine.restart()
+    await world.whenOnline(world.machine)
+    expect((await world.handle.exec('true')).exitCode).toBe(0)
+  })
+
+  test('that is the same start takes the place of its former connection', async () => {
+    const other = await world.addMachine('moves')
+    const state = await readMachineState(other.dataDir)
+    await other.close()
+    await waitFor('it is gone', async () => (await world.client.machines.get(other.id)).presence !== 'online')
+    const own = createPrivateKey(state?.privateKey ?? '')
+    const as = { machineId: other.id }
+    const [first, second] = [await connectAs(proofWith(own, as)), await connectAs(proofWith(own, as))]
+    expect(await first.closed).toMatchObject({ code: 'connection' })
+    expect((await world.client.machines.get(other.id)).quarantined_at).toBeNull()
+    second.close()
   })
 
   test('may open no channel', async () => {

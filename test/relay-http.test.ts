@@ -77,7 +77,7 @@ test('the OpenAPI document is of version 3.1, and names every path with its answ
   })
   const document = Document.parse(await answer.json())
   const ofOperator = ['active_session', 'ask', 'ask/{call}', 'confirm', 'messages', 'pin', 'spend']
-  expect(Object.keys(document.paths).sort()).toEqual([
+  const paths = [
     ...ofOperator.map((path) => `/api/admin/machines/{machine}/${path}`),
     '/api/approvals',
     '/api/approvals/{approval}',
@@ -96,10 +96,27 @@ test('the OpenAPI document is of version 3.1, and names every path with its answ
     '/api/fleets/{fleet}/api-keys/{key}',
     '/api/grants',
     '/api/grants/{grant}',
+    '/api/fleets/{fleet}/api-keys/{key}/rotate',
+    '/api/fleets/{fleet}/invitations',
+    '/api/fleets/{fleet}/invitations/{invitation}',
+    '/api/fleets/{fleet}/members',
+    '/api/fleets/{fleet}/members/{user}',
+    '/api/fleets/{fleet}/members/{user}/code',
+    '/api/fleets/{fleet}/members/{user}/totp',
+    '/api/fleets/{fleet}/settings',
+    '/api/invitations/accept',
+    '/api/login',
+    '/api/login/code',
+    '/api/login/own-code',
+    '/api/login/sessions',
+    '/api/login/sessions/{session}',
     '/api/machines',
     '/api/machines/resolve',
     '/api/machines/{machine}',
     ...ofOperator.map((path) => `/api/machines/{machine}/${path}`),
+    '/api/machines/{machine}/key',
+    '/api/machines/{machine}/key/confirm',
+    '/api/machines/{machine}/release',
     '/api/me',
     '/api/recordings',
     '/api/recordings/batch',
@@ -109,9 +126,13 @@ test('the OpenAPI document is of version 3.1, and names every path with its answ
     '/api/runs',
     '/api/runs/{run}',
     '/api/runs/{run}/entries',
+    '/api/totp',
+    '/api/totp/confirm',
+    '/api/totp/remove',
     '/health',
     '/metrics',
-  ])
+  ]
+  expect(Object.keys(document.paths).sort()).toEqual(paths.sort())
   for (const operations of Object.values(document.paths)) {
     for (const operation of Object.values(operations)) expect(Operation.parse(operation).responses).not.toEqual({})
   }

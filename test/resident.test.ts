@@ -3,6 +3,7 @@ import type { AskFrame, AskStream } from '@cmdop/core'
 import { expect, test } from 'vitest'
 import { clientOf, runs, startAsked, until } from './asked-world.ts'
 import { newMark, whenGone, whenRunning } from './marked.ts'
+import { invitePerson } from './people.ts'
 import { waitFor } from './wait-for.ts'
 import { startWorld } from './world.ts'
 import { z } from 'zod'
@@ -159,6 +160,25 @@ test('a revoked key ends its ask at once', async () => {
   await client.keys.revoke(id)
   await whenGone(mark)
   await expect(ended).rejects.toMatchObject({ code: 'auth' })
+})
+
+test('a person whose role is lowered, or who is removed, loses the ask and what its operator runs at once', async () => {
+  const mark = newMark()
+  await using asked = await startAsked([runs(`MARK=${mark} sleep 1000`), runs(`MARK=${mark} sleep 1000`)])
+  const { world } = asked
+  const { client, machine } = world
+  for (const [name, take] of [
+    ['lowered', (id: string) => client.members.setRole(id, 'viewer')],
+    ['removed', (id: string) => client.members.remove(id)],
+  ] as const) {
+    const person = await invitePerson(world, name)
+    const ended = person.client.machines.ask(machine.id, 'Wait').collect()
+    ended.catch(() => {})
+    await whenRunning(mark)
+    await take(person.id)
+    await whenGone(mark, 1000)
+    await expect(ended).rejects.toMatchObject({ code: name === 'lowered' ? 'permission' : 'auth' })
+  }
 })
 
 test('a conversation goes on over asks and a restart of the daemon, until it is cleared', async () => {

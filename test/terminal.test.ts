@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import type { Attachment, Client } from '@cmdop/core'
 import { describe, expect, test } from 'vitest'
 import { waitFor } from './wait-for.ts'
 import { watch } from './watch.ts'
+import { invitePerson } from './people.ts'
 import { startWorld, type World } from './world.ts'
 
 /** A session with a shell that says where its output begins and does not repeat what is typed. */
@@ -15,6 +17,7 @@ async function openQuiet(world: World, client: Client = world.client) {
 }
 
 async function connectAs(world: World, kind: 'human' | 'ai', role: 'member' | 'viewer' = 'member'): Promise<Client> {
+  if (kind === 'human') return (await invitePerson(world, `${role}-${randomUUID()}`, role)).client
   const { raw_token: token } = await world.client.keys.issue({ name: `${kind}-${role}`, kind, role })
   return world.connect({ token })
 }

@@ -138,3 +138,17 @@ test('a key that is revoked at one relay writes no journal at the other', async 
   await keys.revoke(issued.id)
   await expect(runs.append(runId, 2, [{ v: 1, type: 'two' }])).rejects.toMatchObject({ code: 'auth' })
 })
+
+test('a role that is lowered at one relay is lost at the other', async () => {
+  const owner = world.connect(world.one)
+  const { token: invitation } = await owner.members.invite({ email: 'two@example.com' })
+  const { token, principal_id: id } = await owner.login.accept({ token: invitation })
+  const machine = await world.connect(world.two, token).machine(world.machineId)
+  const running = machine.exec(['sleep', '1000'], { env: { MARK: mark } }).then(undefined, (caught) => caught)
+  await whenRunning(mark)
+  await owner.members.setRole(id, 'viewer')
+  const loweredAt = performance.now()
+  expect(await running).toMatchObject({ code: 'permission' })
+  await whenGone(mark, 1000)
+  expect(performance.now() - loweredAt).toBeLessThan(1000)
+})

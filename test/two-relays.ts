@@ -21,6 +21,8 @@ export interface TwoRelays extends AsyncDisposable {
   readonly two: Relay
   readonly store: Store
   readonly machineId: string
+  /** Of all of it; the machine's data is in `machine`. */
+  readonly folder: string
   /** A client of a relay; the owner's unless it has a key. */
   connect(relay: Relay, token?: string): Client
   /** Lets the machine connect to another relay of the set. */
@@ -67,6 +69,7 @@ export async function startTwoRelays(): Promise<TwoRelays> {
     two,
     store,
     machineId,
+    folder,
     connect,
     move: async (to) => {
       await machine.close()

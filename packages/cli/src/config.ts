@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { configFilePath } from '@cmdop/core'
@@ -34,6 +34,23 @@ export async function writeConfigFile(config: { baseUrl: string; token: string }
 export async function writeSecret(path: string, text: string): Promise<void> {
   await writeFile(`${path}.new`, text, { mode: 0o600 })
   await rename(`${path}.new`, path)
+}
+
+/** The mail server of `cmdop relay` from `CMDOP_SMTP_URL`, whose password then shows in no list of processes. */
+export function smtpUrl(): string | undefined {
+  return environment['CMDOP_SMTP_URL'] || undefined
+}
+
+/** What the config file holds; nothing when there is none. */
+export async function readConfigFile(): Promise<{ baseUrl?: string | undefined; token?: string | undefined }> {
+  const text = await readFile(configFile(), 'utf8').catch(() => '{}')
+  const { base_url: baseUrl, token } = JSON.parse(text) as { base_url?: string; token?: string }
+  return { baseUrl, token }
+}
+
+/** Forgets address and key. */
+export async function forgetToken(): Promise<void> {
+  await rm(configFile(), { force: true })
 }
 
 /** The token of `cmdop machine enroll` from `CMDOP_ENROLL_TOKEN`, so that it shows in no list of processes. */

@@ -17,6 +17,7 @@ import type { UpFlags } from './commands/up.ts'
 import { addApprovalCommands } from './approval-commands.ts'
 import { exitCodeOf, exitCodes } from './exit-codes.ts'
 import { addPolicyCommands } from './policy-commands.ts'
+import { addIdentityCommands } from './identity-commands.ts'
 import { withRestrictionOptions } from './restriction-options.ts'
 import { reportError, say } from './terminal.ts'
 import { CLI_VERSION } from './version.ts'
@@ -37,6 +38,8 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
     .description('People and AI operators work on machines through one door.')
     .version(CLI_VERSION)
     .exitOverride()
+    // An option belongs to the command before it: `cmdop login list --json`.
+    .enablePositionalOptions()
     // What commander would print is reported below, in the form of every other error.
     .configureOutput({ writeErr: () => {} })
     .configureHelp({ showGlobalOptions: true })
@@ -50,6 +53,7 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
   addApprovalCommands(program, done, signal)
   addPolicyCommands(program, done, signal)
   addAuditCommands(program, done, signal)
+  addIdentityCommands(program, done, signal)
   try {
     await program.parseAsync(argv, { from: 'user' })
     return exitCode
@@ -127,8 +131,25 @@ function addMachineCommands(program: Command, done: Done, signal: AbortSignal): 
         (await import('./commands/doctor.ts')).doctorCommand(reference, flags, signal),
       ),
     )
-  program
-    .command('machines')
+  machine
+    .command('rotate-key')
+    .description('give this machine another key, while its daemon runs or not')
+    .option('--data <folder>', 'folder for key and state')
+    .option('--json', 'print one JSON document')
+    .action(
+      done(async (flags: { data?: string; json?: boolean }) =>
+        (await import('./commands/machine.ts')).rotateKeyCommand(flags, signal),
+      ),
+    )
+  const machines = program.command('machines').enablePositionalOptions()
+  machines
+    .command('release')
+    .description('let a machine run again whose key two daemons used at once')
+    .argument('<machine>', 'id, hostname, name or unique prefix')
+    .action(
+      done(async (reference: string) => (await import('./commands/machines.ts')).releaseCommand(reference, signal)),
+    )
+  machines
     .description('list the machines of the fleet')
     .addOption(new Option('--presence <state>', 'only these').choices(['any', 'online', 'suspect', 'offline']))
     .option('--json', 'print one JSON document')
@@ -322,6 +343,9 @@ function withRelayOptions(command: Command): Command {
       'send checkpoints of the audit log to file:/path, https://…, syslog:tcp://host:514',
     )
     .option('--audit-retention <days>', 'remove rows of the audit log after so many days (default: never)')
+    .option('--trust-proxy <range...>', 'addresses of proxies whose X-Forwarded-For is believed')
+    .option('--smtp <url>', 'mail server for sign-in codes: smtps://user:password@mail.example (or CMDOP_SMTP_URL)')
+    .option('--mail-from <email>', 'sender of these mails')
     .option('--new-owner-key', 'make another owner key, if every key is lost')
     .addOption(new Option('--log-level <level>', 'log on stderr').choices(logLevels))
     .option('--json', 'print one JSON document')

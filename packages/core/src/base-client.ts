@@ -4,6 +4,8 @@ import { AuditNamespace } from './audit.ts'
 import { Channels } from './channels.ts'
 import { FileCalls } from './files/file-calls.ts'
 import { RemoteFiles } from './files/remote-files.ts'
+import { LoginNamespace } from './login.ts'
+import { MembersNamespace } from './members.ts'
 import { EnrollmentTokensNamespace, KeysNamespace, MachinesNamespace } from './namespaces.ts'
 import type { Platform } from './platform.ts'
 import { PolicyNamespace } from './policy.ts'
@@ -23,6 +25,8 @@ export type CreateMachine<Handle extends RemoteMachine> = (channels: Channels, s
 export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements AsyncDisposable {
   readonly machines: MachinesNamespace
   readonly keys: KeysNamespace
+  readonly members: MembersNamespace
+  readonly login: LoginNamespace
   readonly enrollmentTokens: EnrollmentTokensNamespace
   readonly sessions: SessionsNamespace
   readonly terminal: TerminalNamespace
@@ -46,7 +50,10 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
     this.policy = new PolicyNamespace(rest)
     this.#channels = new Channels(this.#settings, platform, rest, { approvals: this.approvals, runs: this.runs })
     this.machines = new MachinesNamespace(rest)
-    this.keys = new KeysNamespace(rest, async () => this.fleetId ?? (await this.me()).fleet_id)
+    const fleetId = async () => this.fleetId ?? (await this.me()).fleet_id
+    this.keys = new KeysNamespace(rest, fleetId)
+    this.members = new MembersNamespace(rest, fleetId)
+    this.login = new LoginNamespace(rest)
     this.enrollmentTokens = new EnrollmentTokensNamespace(rest)
     this.sessions = new SessionsNamespace(this.machines, (machineId) => {
       const files = new RemoteFiles(new FileCalls(this.#channels, machineId))

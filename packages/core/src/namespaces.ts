@@ -3,6 +3,7 @@ import {
   ApiKeyIssued,
   ApiKeyList,
   type ApiKeyListQuery,
+  type ApiKeyRotate,
   type ApiKeySummary,
   type EnrollmentTokenIssue,
   EnrollmentTokenIssued,
@@ -56,6 +57,11 @@ export class MachinesNamespace {
       answer: MachineSummary,
       signal,
     })
+  }
+
+  /** Lets a machine run again whose key two daemons used at once. */
+  release(machineId: string, { signal }: Cancellable = {}): Promise<MachineSummary> {
+    return this.#rest.call({ method: 'POST', path: `${pathOf(machineId)}/release`, answer: MachineSummary, signal })
   }
 
   /**
@@ -137,9 +143,9 @@ export class KeysNamespace {
   }
 
   /** Every key, page by page as they are needed. */
-  async *iter({ signal }: Cancellable = {}): AsyncGenerator<ApiKeySummary> {
+  async *iter(query: Pick<Partial<ApiKeyListQuery>, 'credential'> & Cancellable = {}): AsyncGenerator<ApiKeySummary> {
     for (let offset = 0; ;) {
-      const page = await this.list({ offset, ...(signal === undefined ? {} : { signal }) })
+      const page = await this.list({ ...query, offset })
       yield* page.items
       offset += page.items.length
       if (page.items.length === 0 || offset >= page.total) return
@@ -149,6 +155,17 @@ export class KeysNamespace {
   /** A new key; `raw_token` is shown only here. */
   async issue(key: ApiKeyIssue, { signal }: Cancellable = {}): Promise<ApiKeyIssued> {
     return this.#rest.call({ method: 'POST', path: await this.#path(), body: key, answer: ApiKeyIssued, signal })
+  }
+
+  /** A new key in the place of another, with its limits; `raw_token` is shown only here. */
+  async rotate(keyId: string, rotate: ApiKeyRotate = {}, { signal }: Cancellable = {}): Promise<ApiKeyIssued> {
+    return this.#rest.call({
+      method: 'POST',
+      path: `${await this.#path()}/${encodeURIComponent(keyId)}/rotate`,
+      body: rotate,
+      answer: ApiKeyIssued,
+      signal,
+    })
   }
 
   /** Ends a key at once, with the connections that use it. */

@@ -14,6 +14,8 @@ export interface RestRequest<Schema extends z.ZodType> {
   readonly signal?: AbortSignal | undefined
   /** Milliseconds that the relay may wait before it answers, beside `timeoutMs`. */
   readonly waitsMs?: number
+  /** Sent without a key: it is how one gets one. */
+  readonly isAnonymous?: boolean
 }
 
 type SentRequest = Omit<RestRequest<z.ZodType>, 'answer'> & {
@@ -105,7 +107,7 @@ export class RestClient {
   ): Promise<Value> {
     const signal = request.signal === undefined ? timeout : AbortSignal.any([timeout, request.signal])
     const headers = {
-      authorization: `Bearer ${requireToken(this.#settings)}`,
+      ...(request.isAnonymous === true ? {} : { authorization: `Bearer ${requireToken(this.#settings)}` }),
       ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
       ...(request.lastEventId === undefined ? {} : { 'last-event-id': request.lastEventId }),
     }

@@ -1,5 +1,6 @@
 export { type EnrollOptions, enrollMachine } from './enroll.ts'
 export { type MachineState, readMachineState } from './machine-state.ts'
+export { rotateMachineKey } from './rotate-key.ts'
 export { setMachinePin } from './resident/pin-lock.ts'
 export type { ResidentSettings } from './resident/resident.ts'
 export { readCapabilities } from './restricted/read-capabilities.ts'

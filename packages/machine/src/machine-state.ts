@@ -16,27 +16,34 @@ export const MachineState = z.strictObject({
   relayPublicKey: z.string(),
   /** Made here, never sent. PKCS #8 PEM. */
   privateKey: z.string(),
+  /** The key that will be used once the relay knows it. */
+  nextPrivateKey: z.string().optional(),
 })
 export type MachineState = z.infer<typeof MachineState>
 
-const fileOf = (folder: string) => join(folder, 'machine.json')
+/** The file of the state. */
+export const machineStateFile = (folder: string) => join(folder, 'machine.json')
 
 /** The state in a folder; undefined when the machine is not enrolled there. Throws `config` when it cannot be read. */
 export async function readMachineState(folder: string): Promise<MachineState | undefined> {
   try {
-    return MachineState.parse(JSON.parse(await readFile(fileOf(folder), 'utf8')))
+    return MachineState.parse(JSON.parse(await readFile(machineStateFile(folder), 'utf8')))
   } catch (cause) {
     if (typeof cause === 'object' && cause !== null && 'code' in cause && cause.code === 'ENOENT') return undefined
-    throw new CmdopError('config', `${fileOf(folder)} cannot be read; enrol the machine again: cmdop machine enroll.`, {
-      cause,
-    })
+    throw new CmdopError(
+      'config',
+      `${machineStateFile(folder)} cannot be read; enrol the machine again: cmdop machine enroll.`,
+      {
+        cause,
+      },
+    )
   }
 }
 
 /** Writes the state whole or not at all. */
 export async function writeMachineState(folder: string, state: MachineState): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  const temporary = `${fileOf(folder)}.new`
+  const temporary = `${machineStateFile(folder)}.new`
   await writeFile(temporary, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600, flush: true })
-  await rename(temporary, fileOf(folder))
+  await rename(temporary, machineStateFile(folder))
 }

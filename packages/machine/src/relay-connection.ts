@@ -1,4 +1,4 @@
-import { createPrivateKey, type KeyObject, sign } from 'node:crypto'
+import { sign } from 'node:crypto'
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
@@ -16,6 +16,7 @@ import {
 } from '@cmdop/protocol'
 import type { Logger } from 'pino'
 import { WebSocket } from 'ws'
+import type { MachineKey } from './machine-key.ts'
 import type { MachineState } from './machine-state.ts'
 import { MACHINE_VERSION } from './version.ts'
 
@@ -26,10 +27,14 @@ const LONGEST_WAIT_MS = 15_000
 /** A connection that lasted this long starts the wait anew, in milliseconds. */
 const STABLE_AFTER_MS = 10_000
 
+/** Bound of the wait while the relay lets nobody in with this key, in milliseconds: a person has to look. */
+const QUARANTINE_WAIT_MS = 60_000
+
 const CONNECT_TIMEOUT_MS = 10_000
 
 export interface RelayConnectionOptions {
   readonly state: MachineState
+  readonly key: Pick<MachineKey, 'current'>
   /** Of this start of the daemon. */
   readonly instanceId: string
   readonly log: Logger
@@ -40,27 +45,28 @@ export interface RelayConnectionOptions {
 
 /** Keeps one connection to the relay until the signal aborts; each loss is followed by a wait with full jitter. */
 export async function keepConnected(options: RelayConnectionOptions, signal: AbortSignal): Promise<void> {
-  const key = createPrivateKey(options.state.privateKey)
   let bound = FIRST_WAIT_MS
   while (!signal.aborted) {
     const startedAt = Date.now()
-    const error = await connectOnce(options, key, signal).catch((cause: unknown) =>
+    const error = await connectOnce(options, signal).catch((cause: unknown) =>
       toCmdopError(cause, 'connection', 'The relay cannot be reached.'),
     )
     if (signal.aborted) return
     bound = Date.now() - startedAt >= STABLE_AFTER_MS ? FIRST_WAIT_MS : Math.min(bound * 2, LONGEST_WAIT_MS)
-    const waitMs = Math.round(Math.random() * bound)
-    options.log.warn({ err: error, waitMs }, 'not connected to the relay')
+    const isQuarantined = error.code === 'quarantined'
+    const waitMs = Math.round((isQuarantined ? QUARANTINE_WAIT_MS : bound) * Math.random())
+    if (isQuarantined) options.log.error({ err: error, waitMs }, 'this machine is in quarantine')
+    else options.log.warn({ err: error, waitMs }, 'not connected to the relay')
     await sleep(waitMs, undefined, { signal }).catch(() => {})
   }
 }
 
 /** Connects, serves until the connection ends, and resolves with why. */
-async function connectOnce(options: RelayConnectionOptions, key: KeyObject, signal: AbortSignal): Promise<CmdopError> {
+async function connectOnce(options: RelayConnectionOptions, signal: AbortSignal): Promise<CmdopError> {
   const transport = await openTransport(channelUrl(options.state.relayUrl), signal)
   const connection = new Connection(transport, {
     role: 'dialer',
-    hello: (peer) => answerChallenge(options, key, peer),
+    hello: (peer) => answerChallenge(options, peer),
     onChannel: options.serve,
   })
   const stop = () => connection.close()
@@ -77,11 +83,7 @@ async function connectOnce(options: RelayConnectionOptions, key: KeyObject, sign
   return error
 }
 
-function answerChallenge(
-  options: RelayConnectionOptions,
-  key: KeyObject,
-  peer: Hello | undefined,
-): Omit<Hello, 'version'> {
+function answerChallenge(options: RelayConnectionOptions, peer: Hello | undefined): Omit<Hello, 'version'> {
   const { machineId, relayId } = options.state
   if (peer?.challenge === undefined || peer.relayId !== relayId) {
     throw new CmdopError(
@@ -95,7 +97,7 @@ function answerChallenge(
     machine: {
       machineId,
       instanceId,
-      signature: sign(null, Buffer.from(text), key).toString('base64url'),
+      signature: sign(null, Buffer.from(text), options.key.current()).toString('base64url'),
       hostname: hostname(),
       os: process.platform,
       architecture: process.arch,

@@ -10,6 +10,7 @@ import { readProcessSettings } from './config.ts'
 import { CallTable } from './exec/call-table.ts'
 import { createFileService } from './files/file-handlers.ts'
 import { lockFolder } from './lock.ts'
+import { MachineKey } from './machine-key.ts'
 import { type MachineState, readMachineState } from './machine-state.ts'
 import { PermitChecker } from './permit-checker.ts'
 import { MachineRequests } from './recordings/machine-requests.ts'
@@ -60,7 +61,8 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
   const log = createLogger(options.logLevel ?? 'info')
   await using opened = new AsyncDisposableStack()
   opened.use(await lockFolder(options.dataDir))
-  const requests = new MachineRequests(state)
+  const key = new MachineKey(options.dataDir, enrolled)
+  const requests = new MachineRequests(state, key)
   const recorder = new Recorder({ dataDir: options.dataDir, requests, log })
   opened.defer(() => recorder.close().finally(() => requests.close()))
   const folder = join(options.dataDir, 'calls')
@@ -95,6 +97,7 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
   const connected = keepConnected(
     {
       state,
+      key,
       instanceId: randomUUID(),
       log,
       serve: createChannelServer(served, {

@@ -55,6 +55,7 @@ export {
   MACHINE_REQUEST_WITHIN_MS,
   type MachineRequest,
   formatMachineRequest,
+  machineKeyText,
   machineRequestText,
   parseMachineRequest,
 } from './messages/machine-request.ts'
@@ -84,3 +85,4 @@ export * from './audit/row.ts'
 export * from './audit/statements.ts'
 export * from './audit/verification.ts'
 export { AuditVerifier, type AuditVerifierOptions } from './audit/verifier.ts'
+export * from './rest-identity.ts'

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { IpRange, KeyScope, OffsetQuery, Role } from './rest-identity.ts'
 
 const instant = z.iso.datetime()
 
@@ -31,6 +32,8 @@ export const MachineSummary = z.object({
   public_key_fingerprint: z.string(),
   created_at: instant,
   fleet_id: z.string(),
+  /** Two daemons used its key at once, and nothing runs there until it is released. */
+  quarantined_at: instant.nullable(),
 })
 export type MachineSummary = z.infer<typeof MachineSummary>
 
@@ -59,7 +62,17 @@ export const ApiKeySummary = z.object({
   fleet_id: z.string(),
   name: z.string(),
   kind: z.enum(['human', 'ai', 'service']),
-  role: z.enum(['owner', 'admin', 'member', 'viewer']),
+  /** What its bearer can do at most now: the least of the key's role and of those of whom it acts for. */
+  role: Role,
+  principal_id: z.string(),
+  /** `session`: of a person who signed in. */
+  credential: z.enum(['key', 'session']),
+  /** Null: all that the role may. */
+  scopes: z.array(KeyScope).nullable(),
+  ip_ranges: z.array(z.string()).nullable(),
+  /** Machines that one fleet run of it may reach. */
+  max_targets_per_run: z.number().int().nullable(),
+  rotated_from: z.string().nullable(),
   key_prefix: z.string(),
   created_at: instant,
   expires_at: instant.nullable(),
@@ -68,10 +81,7 @@ export const ApiKeySummary = z.object({
 })
 export type ApiKeySummary = z.infer<typeof ApiKeySummary>
 
-export const ApiKeyListQuery = z.object({
-  offset: z.coerce.number().int().min(0).default(0),
-  per_page: z.coerce.number().int().min(1).max(500).default(100),
-})
+export const ApiKeyListQuery = OffsetQuery.extend({ credential: z.enum(['key', 'session']).default('key') })
 export type ApiKeyListQuery = z.infer<typeof ApiKeyListQuery>
 
 export const ApiKeyList = z.object({
@@ -85,8 +95,13 @@ export type ApiKeyList = z.infer<typeof ApiKeyList>
 export const ApiKeyIssue = z.strictObject({
   name: z.string().min(1).max(120),
   kind: z.enum(['human', 'ai', 'service']).default('service'),
-  role: z.enum(['owner', 'admin', 'member', 'viewer']).default('member'),
+  role: Role.default('member'),
   expires_in_days: z.number().int().min(1).max(3650).optional(),
+  /** Of kind human: whose key it is, by id or email. Default: the issuer's own. */
+  member: z.string().min(1).max(254).optional(),
+  scopes: z.array(KeyScope).min(1).max(64).optional(),
+  ip_ranges: z.array(IpRange).min(1).max(64).optional(),
+  max_targets_per_run: z.number().int().min(1).max(100_000).optional(),
 })
 export type ApiKeyIssue = z.input<typeof ApiKeyIssue>
 
@@ -99,6 +114,10 @@ export const ApiKeyIssued = z.object({
   expires_at: instant.nullable(),
 })
 export type ApiKeyIssued = z.infer<typeof ApiKeyIssued>
+
+/** How long the old key stays good beside the new one; 0: it ends at once. */
+export const ApiKeyRotate = z.strictObject({ overlap_seconds: z.number().int().min(0).max(604_800).default(0) })
+export type ApiKeyRotate = z.input<typeof ApiKeyRotate>
 
 export const EnrollmentTokenIssue = z.strictObject({
   /** How many machines may enrol with it. */
@@ -149,8 +168,19 @@ export const Me = z.object({
   principal_id: z.string(),
   kind: z.enum(['human', 'ai', 'service', 'schedule', 'machine', 'system']),
   name: z.string(),
-  role: z.enum(['owner', 'admin', 'member', 'viewer']),
+  /** What you can do at most now. */
+  role: Role,
   fleet_id: z.string(),
+  email: z.string().nullable(),
+  groups: z.array(z.string()),
+  acts_for_id: z.string().nullable(),
+  credential: z.object({
+    id: z.string(),
+    type: z.enum(['key', 'session']),
+    expires_at: instant.nullable(),
+    scopes: z.array(KeyScope).nullable(),
+    max_targets_per_run: z.number().int().nullable(),
+  }),
 })
 export type Me = z.infer<typeof Me>
 

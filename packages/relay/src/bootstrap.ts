@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { CmdopError } from '@cmdop/protocol'
 import { newId, newSecret } from './auth/secrets.ts'
-import type { PrincipalRow, RelayKeyRow, Store } from './store/store.ts'
+import type { NewPrincipal, RelayKeyRow, Store } from './store/store.ts'
 
 /** Makes fleet, owner and owner key at the first start, and returns that key: the only time it is seen. */
 export async function bootstrapFleet(store: Store): Promise<string | undefined> {
@@ -13,20 +13,25 @@ export async function bootstrapFleet(store: Store): Promise<string | undefined> 
   return createKey(store, owner, 'first owner key')
 }
 
-/** A new owner key, for whoever holds the relay's data: the way back in when every key is lost. Shown once. */
+/** Members that are looked at to find an owner. */
+const MANY = 10_000
+
+/** A new key of the first owner, for whoever holds the relay's data: the way back in when every key is lost. Shown once. */
 export async function issueOwnerKey(store: Store, name: string): Promise<string> {
   const fleet = await store.fleets.first()
   if (fleet === undefined) throw new CmdopError('conflict', 'The relay has no fleet yet.')
-  const owner = newOwner(fleet.id, new Date().toISOString())
-  await store.principals.create(owner)
+  const { items } = await store.principals.members(fleet.id, { offset: 0, limit: MANY })
+  const known = items.find(({ role }) => role === 'owner')
+  const owner = known ?? newOwner(fleet.id, new Date().toISOString())
+  if (known === undefined) await store.principals.create(owner)
   return createKey(store, owner, name)
 }
 
-function newOwner(fleetId: string, createdAt: string): PrincipalRow {
+function newOwner(fleetId: string, createdAt: string): NewPrincipal {
   return { id: newId('prn_'), fleetId, kind: 'human', name: 'owner', role: 'owner', actsForId: null, createdAt }
 }
 
-async function createKey(store: Store, owner: PrincipalRow, name: string): Promise<string> {
+async function createKey(store: Store, owner: NewPrincipal, name: string): Promise<string> {
   const secret = newSecret('human')
   await store.keys.create({
     id: secret.id,
@@ -35,7 +40,7 @@ async function createKey(store: Store, owner: PrincipalRow, name: string): Promi
     name,
     secretHash: secret.hash,
     prefix: secret.prefix,
-    createdAt: owner.createdAt,
+    createdAt: new Date().toISOString(),
     expiresAt: null,
     lastUsedAt: null,
     revokedAt: null,

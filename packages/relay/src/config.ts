@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { CmdopError } from '@cmdop/protocol'
+import { CmdopError, IpRange } from '@cmdop/protocol'
 import { z } from 'zod'
 
 /** Port of a relay unless chosen. */
@@ -27,6 +27,12 @@ export const RelayConfig = z.strictObject({
   logLevel: z.enum(['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
   /** Origins of web pages that may connect, beside the relay's own: `https://ops.example`. */
   allowedOrigins: z.array(z.string()).default([]),
+  /** Addresses (CIDR) of proxies whose `X-Forwarded-For` says where a request comes from. */
+  trustedProxies: z.array(IpRange).default([]),
+  /** Mail server for sign-in codes, `smtps://user:password@mail.example`, and the sender of the mails. */
+  smtp: z.strictObject({ url: z.url({ protocol: /^smtps?$/ }), from: z.email() }).optional(),
+  /** How often one address may try to sign in, or to accept an invitation, in a minute. */
+  signInsPerMinute: z.number().int().min(1).max(100_000).default(20),
   /** Milliseconds between the signs of life of a stream of events. */
   heartbeatMs: z.number().int().min(10).max(60_000).default(15_000),
   /** Where checkpoints of the audit log are sent: `file:/path`, `https://…`, `syslog:tcp://host:port`. */

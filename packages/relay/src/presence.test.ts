@@ -55,6 +55,8 @@ async function watchMachine(isDeaf: () => boolean = () => false): Promise<Watch>
       createdAt: new Date().toISOString(),
       lastSeenAt: null,
       disabledAt: null,
+      nextPublicKey: null,
+      quarantinedAt: null,
     },
     peer,
   )

@@ -6,6 +6,7 @@ import type { z } from 'zod'
 import { createApprovals } from './approvals/create-approvals.ts'
 import { AskService } from './ask/ask-service.ts'
 import { startAuditLog } from './audit/audit-log.ts'
+import { clientAddress } from './auth/addresses.ts'
 import { newId } from './auth/secrets.ts'
 import { bootstrapFleet, issueOwnerKey, proposeRelayKey } from './bootstrap.ts'
 import { type Bus, waitForOwner } from './bus/bus.ts'
@@ -19,6 +20,7 @@ import { createApp } from './http/app.ts'
 import type { HttpContext } from './http/context.ts'
 import { createMetrics, type Metrics } from './http/metrics.ts'
 import { createLogger } from './log.ts'
+import { createCodeMailer } from './login/mail.ts'
 import { PermitSigner } from './permits.ts'
 import { PolicyDesk } from './policy/policy-desk.ts'
 import type { Blobs } from './recordings/blobs.ts'
@@ -104,13 +106,19 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     asks,
     approvals,
     policies,
+    mailer: config.smtp === undefined ? undefined : opened.use(createCodeMailer(config.smtp)),
+    signInsPerMinute: config.signInsPerMinute,
     heartbeatMs: config.heartbeatMs,
     relayId: key.relayId,
     relayPublicKey: key.publicKey,
     metrics,
     isDraining,
   }
-  const app = await createApp(context, { logger: log, ...(config.tls === undefined ? {} : { tls: config.tls }) })
+  const app = await createApp(context, {
+    logger: log,
+    trustedProxies: config.trustedProxies,
+    ...(config.tls === undefined ? {} : { tls: config.tls }),
+  })
   opened.defer(async () => {
     state.closed = true
     // Together: the server stops listening first, and is closed once the last WebSocket has ended.
@@ -123,6 +131,8 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     clients: channels.clients,
     machines: channels.machines,
     allowedOrigins: config.allowedOrigins,
+    addressOf: ({ socket, headers }) =>
+      clientAddress(socket.remoteAddress, headers['x-forwarded-for']?.toString(), config.trustedProxies),
     isClosed: () => state.closed,
   })
   await listen(() => app.listen({ host: config.host, port: config.port }), config)

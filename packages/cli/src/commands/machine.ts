@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { Client } from '@cmdop/core'
-import { enrollMachine, startMachine } from '@cmdop/machine'
+import { enrollMachine, rotateMachineKey, startMachine } from '@cmdop/machine'
 import { defaultDataDir, enrollmentToken } from '../config.ts'
 import { parseCount, parseDuration } from '../numbers.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -73,5 +73,13 @@ export async function tokenCommand(flags: TokenFlags): Promise<number> {
   })
   if (flags.json === true) await writeJson(token)
   else await writeStdout(`cmdop machine enroll --relay ${client.baseUrl} --token ${token.raw_token}\n`)
+  return exitCodes.ok
+}
+
+/** `cmdop machine rotate-key`: another key for this machine; doing it again ends what was interrupted. */
+export async function rotateKeyCommand(flags: DataFlags, signal: AbortSignal): Promise<number> {
+  const fingerprint = await rotateMachineKey(folderOf(flags), signal)
+  if (flags.json === true) await writeJson({ public_key_fingerprint: fingerprint })
+  else await say(`the machine has another key: ${fingerprint}`)
   return exitCodes.ok
 }

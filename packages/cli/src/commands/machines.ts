@@ -1,6 +1,6 @@
 import { Client } from '@cmdop/core'
 import { exitCodes } from '../exit-codes.ts'
-import { formatTable, writeJson, writeStdout } from '../terminal.ts'
+import { formatTable, say, writeJson, writeStdout } from '../terminal.ts'
 
 export interface MachinesFlags {
   presence?: 'any' | 'online' | 'suspect' | 'offline'
@@ -13,9 +13,9 @@ export async function machinesCommand(flags: MachinesFlags): Promise<number> {
   const machines = await Array.fromAsync(client.machines.iter({ presence: flags.presence ?? 'any' }))
   if (flags.json === true) await writeJson({ items: machines })
   else {
-    const rows = machines.map(({ name, presence, hostname, os, architecture, last_seen_at, id }) => [
+    const rows = machines.map(({ name, presence, quarantined_at, hostname, os, architecture, last_seen_at, id }) => [
       name,
-      presence,
+      quarantined_at === null ? presence : 'quarantined',
       hostname,
       `${os}/${architecture}`,
       last_seen_at ?? 'never',
@@ -23,5 +23,14 @@ export async function machinesCommand(flags: MachinesFlags): Promise<number> {
     ])
     await writeStdout(formatTable(['NAME', 'PRESENCE', 'HOSTNAME', 'SYSTEM', 'LAST SEEN', 'ID'], rows))
   }
+  return exitCodes.ok
+}
+
+/** `cmdop machines release`: after the copy of the machine was stopped. */
+export async function releaseCommand(reference: string, signal: AbortSignal): Promise<number> {
+  await using client = new Client()
+  const { id } = await client.machines.resolve(reference, { signal })
+  const { name } = await client.machines.release(id, { signal })
+  await say(`${name} is released; its daemon connects again within a minute`)
   return exitCodes.ok
 }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CmdopError } from '@cmdop/protocol'
 import { DEFAULT_PORT, startRelay } from '@cmdop/relay'
-import { defaultDataDir } from '../config.ts'
+import { defaultDataDir, smtpUrl } from '../config.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { interrupted } from '../interrupt.ts'
 import { parseCount, parsePort } from '../numbers.ts'
@@ -19,6 +19,9 @@ export interface RelayFlags {
   relayName?: string
   auditSink?: string[]
   auditRetention?: string
+  trustProxy?: string[]
+  smtp?: string
+  mailFrom?: string
   newOwnerKey?: boolean
   logLevel?: 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace'
   json?: boolean
@@ -38,13 +41,16 @@ export async function relayCommand(flags: RelayFlags, signal: AbortSignal): Prom
 
 /** The relay's settings as flags say them. */
 export async function relayConfig(flags: RelayFlags): Promise<Omit<Parameters<typeof startRelay>[0], 'dataDir'>> {
-  const { host, insecurePublic, allowOrigin, logLevel, relayName, auditSink, auditRetention } = flags
+  const { host, insecurePublic, allowOrigin, trustProxy, logLevel, relayName, auditSink, auditRetention } = flags
   const tls = await readTls(flags)
+  const smtp = readSmtp(flags)
   return {
     port: parsePort(flags.port, DEFAULT_PORT),
     ...(host === undefined ? {} : { host }),
     ...(insecurePublic === undefined ? {} : { insecurePublic }),
     ...(allowOrigin === undefined ? {} : { allowedOrigins: allowOrigin }),
+    ...(trustProxy === undefined ? {} : { trustedProxies: trustProxy }),
+    ...(smtp === undefined ? {} : { smtp }),
     ...(logLevel === undefined ? {} : { logLevel }),
     ...(relayName === undefined ? {} : { name: relayName }),
     ...(auditSink === undefined ? {} : { auditSinks: auditSink }),
@@ -64,6 +70,13 @@ async function readTls({ tlsCert, tlsKey }: RelayFlags): Promise<{ cert: string;
   if (tlsCert === undefined || tlsKey === undefined)
     throw new CmdopError('config', 'Expected --tls-cert and --tls-key together.')
   return { cert: await readPem(tlsCert), key: await readPem(tlsKey) }
+}
+
+function readSmtp({ smtp: url = smtpUrl(), mailFrom: from }: RelayFlags): { url: string; from: string } | undefined {
+  if (url === undefined && from === undefined) return undefined
+  if (url === undefined || from === undefined)
+    throw new CmdopError('config', 'Expected --smtp (or CMDOP_SMTP_URL) and --mail-from together.')
+  return { url, from }
 }
 
 async function readPem(path: string): Promise<string> {

@@ -1,8 +1,9 @@
-import { createHash, createPrivateKey, type KeyObject, sign } from 'node:crypto'
+import { createHash, sign } from 'node:crypto'
 import { once } from 'node:events'
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { CmdopError, ErrorBody, formatMachineRequest, fromWireError, machineRequestText } from '@cmdop/protocol'
+import type { MachineKey } from '../machine-key.ts'
 import type { MachineState } from '../machine-state.ts'
 
 /** Milliseconds in which the relay must answer. */
@@ -28,15 +29,15 @@ export interface RelayRequest {
  */
 export class MachineRequests {
   readonly #state: MachineState
-  readonly #key: KeyObject
+  readonly #key: Pick<MachineKey, 'current'>
   readonly #agent: HttpAgent | HttpsAgent
   readonly #request: typeof httpRequest
   /** What to add to this machine's clock. */
   #offsetMs = 0
 
-  constructor(state: MachineState) {
+  constructor(state: MachineState, key: Pick<MachineKey, 'current'>) {
     this.#state = state
-    this.#key = createPrivateKey(state.privateKey)
+    this.#key = key
     const isTls = state.relayUrl.startsWith('https:')
     this.#agent = isTls ? new HttpsAgent(AGENT) : new HttpAgent(AGENT)
     this.#request = isTls ? httpsRequest : httpRequest
@@ -66,7 +67,7 @@ export class MachineRequests {
     const timestamp = Math.round(Date.now() + this.#offsetMs)
     const bodySha256 = createHash('sha256').update(body).digest('hex')
     const text = machineRequestText({ relayId, machineId, timestamp, method, path, bodySha256 })
-    const signature = sign(null, Buffer.from(text), this.#key).toString('base64url')
+    const signature = sign(null, Buffer.from(text), this.#key.current()).toString('base64url')
     const headers = {
       authorization: formatMachineRequest({ machineId, timestamp, signature }),
       'content-type': type,

@@ -9,6 +9,7 @@ import {
   encodeFrame,
   encodeJson,
   frameTypes,
+  writeUint32,
 } from './frame.ts'
 import { DEAD_AFTER_MS, HELLO_WITHIN_MS, MAX_BUFFERED_BYTES, PING_AFTER_MS } from './limits.ts'
 import type { Transport, TransportClose } from './transport.ts'
@@ -40,6 +41,9 @@ export class Link {
   #state: 'hello' | 'open' | 'closed' = 'hello'
   #heardAt: number
   #pinged = false
+  /** Who waits for the answer to a ping, by its number. */
+  #pings: Map<number, (isAlive: boolean) => void> | undefined
+  #lastPing = 0
 
   constructor(transport: Transport, handlers: LinkHandlers, now: number = Date.now()) {
     this.#transport = transport
@@ -101,6 +105,26 @@ export class Link {
     }
   }
 
+  /** Asks for a sign of life now: true with the answer, false when the link is over before. Who asks bounds the wait. */
+  ping(): Promise<boolean> {
+    if (this.#state !== 'open') return Promise.resolve(false)
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    this.#lastPing += 1
+    const number = new Uint8Array(4)
+    writeUint32(number, 0, this.#lastPing)
+    this.#pings ??= new Map()
+    this.#pings.set(this.#lastPing, resolve)
+    this.send(encodeFrame(frameTypes.ping, 0, number))
+    return promise
+  }
+
+  #receivePong({ payload }: Frame): void {
+    if (this.#pings === undefined || payload.length !== 4) return
+    const number = new DataView(payload.buffer, payload.byteOffset).getUint32(0)
+    this.#pings.get(number)?.(true)
+    this.#pings.delete(number)
+  }
+
   /** Ends the link; the peer is told the code and the message. */
   close(error: CmdopError): void {
     if (this.#state === 'closed') return
@@ -111,6 +135,8 @@ export class Link {
   #closed(error: CmdopError): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
+    for (const answer of this.#pings?.values() ?? []) answer(false)
+    this.#pings = undefined
     this.#handlers.closed(error)
   }
 
@@ -130,7 +156,8 @@ export class Link {
     // A ping too: it would keep a peer alive that never says hello.
     else if (this.#state !== 'open') throw new CmdopError('protocol', 'Expected a hello before any other frame.')
     else if (frame.type === frameTypes.ping) this.#answerPing(frame)
-    else if (frame.type !== frameTypes.pong) this.#handlers.frame(frame, message)
+    else if (frame.type === frameTypes.pong) this.#receivePong(frame)
+    else this.#handlers.frame(frame, message)
   }
 
   #answerPing(frame: Frame): void {
@@ -168,13 +195,15 @@ function versionError(version: number): CmdopError {
   )
 }
 
+/** What a peer says of why it ended the connection, where connecting again does not help by itself. */
+const statedCodes = ['auth', 'unsupported', 'protocol', 'frame_too_large', 'quarantined'] as const
+
 /** The reason that a peer of ours gives starts with a code; anything else is a lost connection. */
 function closeError(close: TransportClose): CmdopError {
   const stated = /^([a-z_]+): (.*)$/s.exec(close.reason)
   const code = stated?.[1]
-  if (code === 'auth' || code === 'unsupported' || code === 'protocol' || code === 'frame_too_large') {
-    return new CmdopError(code, stated?.[2] ?? '')
-  }
+  const known = statedCodes.find((one) => one === code)
+  if (known !== undefined) return new CmdopError(known, stated?.[2] ?? '')
   const reason = close.reason === '' ? `code ${close.code}` : close.reason
   return new CmdopError('connection', `The connection was closed (${reason}).`, idempotent)
 }

@@ -41,3 +41,8 @@ export function parseMachineRequest(header: string): MachineRequest | undefined 
 }
 
 const HEADER = new RegExp(String.raw`^${MACHINE_REQUEST_SCHEME} ([\w-]{1,64}) (\d{1,15}) ([\w-]{1,128})$`)
+
+/** The text that the new key of a machine signs (UTF-8) when it takes the place of the old one. */
+export function machineKeyText(key: { relayId: string; machineId: string; publicKey: string }): string {
+  return ['cmdop-machine-key-v1', key.relayId, key.machineId, key.publicKey].join('\n')
+}

@@ -151,7 +151,7 @@ export class Questions {
     const { store, bus } = this.#options
     const people = await store.approvals.people(caller.fleetId)
     const personId = caller.principal.actsForId ?? caller.principalId
-    const fourEyes = people.length >= 2
+    const fourEyes = (await store.fleets.settings(caller.fleetId))?.fourEyes ?? people.length >= 2
     assertPossible(
       draft.requirement,
       people.filter(({ id }) => !fourEyes || id !== personId),

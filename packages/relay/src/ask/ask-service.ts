@@ -15,6 +15,7 @@ import { operatorOf } from '../auth/operator-of.ts'
 import type { ClientPeers } from '../channel/clients.ts'
 import type { Gate } from '../channel/gate.ts'
 import type { ApprovalWaits } from '../approvals/approval-waits.ts'
+import type { Peer } from '../channel/peer.ts'
 import type { RunJournals } from '../runs/run-journals.ts'
 import { JournalDesk } from './journal-desk.ts'
 import { PermitDesk } from './permit-desk.ts'
@@ -59,14 +60,12 @@ export class AskService {
   /** Begins an ask, or goes on with one. Meanwhile the machine gets its permits here, as calls of this caller. */
   async open(caller: Caller, call: AskCall): Promise<AskStream> {
     await using opening = new AsyncDisposableStack()
-    const channel = await this.#open(caller, call, opening)
-    const desk = opening.use(
-      new PermitDesk({
-        channel,
-        decide: (open: Open) => this.#gate.decide(operatorOf(caller), open, call.callId),
-        approval: (approvalId) => this.#waits.ofFleet(caller.fleetId, approvalId, APPROVAL_POLL_MS),
-      }),
-    )
+    const { channel, peer } = await this.#open(caller, call, opening)
+    // Each time as the caller is then: the role may be lowered while the operator works.
+    const decide = async (open: Open) =>
+      this.#gate.decide(operatorOf(await this.#clients.callerOf(peer)), open, call.callId)
+    const approval = (approvalId: string) => this.#waits.ofFleet(caller.fleetId, approvalId, APPROVAL_POLL_MS)
+    const desk = opening.use(new PermitDesk({ channel, decide, approval }))
     const ask = { askId: call.callId, machineId: call.target }
     const writer = { fleetId: caller.fleetId, principalId: caller.principalId, ask }
     const journal = new JournalDesk({ channel, journals: this.#journals, writer })
@@ -77,7 +76,7 @@ export class AskService {
   /** The one answer of a call. */
   async answer(caller: Caller, call: AskCall): Promise<unknown> {
     await using opened = new AsyncDisposableStack()
-    const channel = await this.#open(caller, call, opened)
+    const { channel } = await this.#open(caller, call, opened)
     const parts: Uint8Array[] = []
     let bytes = 0
     for await (const { lane, data } of channel) {
@@ -89,16 +88,16 @@ export class AskService {
     return JSON.parse(Buffer.concat(parts).toString())
   }
 
-  async #open(caller: Caller, call: AskCall, stack: AsyncDisposableStack): Promise<Channel> {
+  async #open(caller: Caller, call: AskCall, stack: AsyncDisposableStack): Promise<{ channel: Channel; peer: Peer }> {
     const [near, far] = createMemoryTransports()
-    this.#clients.accept(far, caller, { asks: true })
+    const peer = this.#clients.accept(far, caller, { asks: true })
     const connection = stack.use(new Connection(near, { role: 'dialer', hello: () => ({}) }))
     await connection.ready
     const { method, target, callId, params, pin } = call
     const channel = connection.open({ method, target, callId, params })
     await channel.accepted
     if (pin !== undefined) await channel.send(askLanes.pin, Buffer.from(pin))
-    return channel
+    return { channel, peer }
   }
 }
 

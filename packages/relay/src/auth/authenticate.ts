@@ -1,59 +1,58 @@
-import { CmdopError } from '@cmdop/protocol'
+import { CmdopError, type KeyScope } from '@cmdop/protocol'
 import type { KeyRow, PrincipalRow, Store } from '../store/store.ts'
+import { isAddressIn } from './addresses.ts'
 import type { Actor } from './authorise.ts'
+import { assertOwner, effectiveRole, idsBehind, type Owner, type OwnerOf, ownerIn, scopesOf } from './owner.ts'
 import { hashSecret, matchesHash, parseSecret } from './secrets.ts'
 
 /** How exact `last_used_at` of a key is, in milliseconds. */
 const TOUCH_EVERY_MS = 60_000
 
-/** A caller whose key was checked. */
+/** A caller whose key was checked. Its `role` is what it can do at most now, see {@link Actor}. */
 export interface Caller extends Actor {
   readonly principal: PrincipalRow
   readonly key: KeyRow
+  readonly scopes: readonly (readonly KeyScope[])[]
+  /** Keys and principals whose end or change concerns this caller: its own, and those it acts for and came from. */
+  readonly ids: ReadonlySet<string>
 }
 
-/** A key and whose it is. */
-export type OwnerOf = (keyId: string) => Promise<{ key?: KeyRow | undefined; principal?: PrincipalRow | undefined }>
+/** How a caller comes. */
+export interface Approach {
+  /** Where the request comes from. Without it a key that is bound to addresses is refused. */
+  readonly address?: string | undefined
+  /** Default: as the store has it now. */
+  readonly ownerOf?: OwnerOf
+  /** For setting up an authenticator and signing out, which come before everything else. */
+  readonly beforeTotp?: boolean
+}
 
-/**
- * The caller behind a bearer key; `ownerOf` says whose it is, by default as the store has it now. Throws `auth`; the message
- * is the same for a wrong, unknown and foreign key.
- */
-export async function authenticate(
-  store: Store,
-  bearer: string | undefined,
-  ownerOf: OwnerOf = ownerIn(store),
-): Promise<Caller> {
+/** The caller behind a bearer key or session. Throws `auth`; the message is the same for a wrong, unknown and foreign one. */
+export async function authenticate(store: Store, bearer: string | undefined, approach: Approach = {}): Promise<Caller> {
   if (bearer === undefined)
     throw new CmdopError('auth', 'Expected an API key in the Authorization header (Bearer cmdop_...).')
   const shown = parseSecret(bearer)
-  const { key, principal } = shown === undefined ? {} : await ownerOf(shown.id)
-  if (shown === undefined || key === undefined || !matchesHash(shown.secret, key.secretHash)) {
+  const owner = shown === undefined ? undefined : await (approach.ownerOf ?? ownerIn(store))(shown.id)
+  if (shown === undefined || owner?.key === undefined || !matchesHash(shown.secret, owner.key.secretHash)) {
     throw new CmdopError('auth', 'The API key is not valid here; check CMDOP_TOKEN and the address of the relay.')
   }
-  return callerOf(store, key, principal)
+  return callerOf(store, owner, approach)
 }
 
 /** The caller behind a one-use ticket, which it uses up. */
-export async function authenticateTicket(store: Store, ticket: string): Promise<Caller> {
+export async function authenticateTicket(store: Store, ticket: string, approach: Approach = {}): Promise<Caller> {
   const row = await store.tickets.take(hashSecret(ticket), new Date().toISOString())
-  const { key, principal } = row === undefined ? {} : await ownerIn(store)(row.keyId)
-  if (key === undefined) throw new CmdopError('auth', 'The ticket is used up or expired; ask for a new one.')
-  return callerOf(store, key, principal)
+  const owner = row === undefined ? undefined : await ownerIn(store)(row.keyId)
+  if (owner?.key === undefined) throw new CmdopError('auth', 'The ticket is used up or expired; ask for a new one.')
+  return callerOf(store, owner, approach)
 }
 
-/** Throws `auth` when the key may no longer be used. */
-export function assertUsable(key: KeyRow, now: number = Date.now()): void {
-  if (key.revokedAt !== null) throw new CmdopError('auth', 'The API key was revoked; ask for a new one.')
-  if (key.expiresAt !== null && Date.parse(key.expiresAt) <= now) {
-    throw new CmdopError('auth', 'The API key has expired; ask for a new one.')
-  }
-}
-
-/** Notes the use, at most once in {@link TOUCH_EVERY_MS}: it is a write. */
-async function touch(store: Store, key: KeyRow): Promise<void> {
-  if (!isUseOld(key)) return
-  await store.keys.touch(key.id, new Date().toISOString())
+/** The same caller as it is now. Throws `auth` when it is no more. */
+export async function refreshCaller(store: Store, { key }: Pick<Caller, 'key'>): Promise<Caller> {
+  const owner = await ownerIn(store)(key.id)
+  const caller = toCaller(owner)
+  await assertTotp(store, caller)
+  return caller
 }
 
 /** Whether the next use of a key is to be noted. */
@@ -61,18 +60,38 @@ export function isUseOld({ lastUsedAt }: KeyRow): boolean {
   return lastUsedAt === null || Date.now() - Date.parse(lastUsedAt) >= TOUCH_EVERY_MS
 }
 
-/** Both are asked for at once, because every request waits for them. */
-export function ownerIn(store: Store): OwnerOf {
-  return async (keyId) => {
-    const [key, principal] = await Promise.all([store.keys.get(keyId), store.principals.ofKey(keyId)])
-    return { key, principal }
+async function callerOf(store: Store, owner: Owner, { address, beforeTotp }: Approach): Promise<Caller> {
+  const caller = toCaller(owner)
+  const { key } = caller
+  if (key.ipRanges !== null && (address === undefined || !isAddressIn(address, key.ipRanges)))
+    throw new CmdopError('auth', `The API key may not be used from ${address ?? 'an unknown address'}.`)
+  if (beforeTotp !== true) await assertTotp(store, caller)
+  // At most once in a while: it is a write.
+  if (isUseOld(key)) await store.keys.touch(key.id, new Date().toISOString())
+  return caller
+}
+
+function toCaller(owner: Owner): Caller {
+  assertOwner(owner)
+  const { key, principal } = owner as { key: KeyRow; principal: PrincipalRow }
+  return {
+    principalId: principal.id,
+    fleetId: key.fleetId,
+    role: effectiveRole(owner),
+    kind: principal.kind,
+    scopes: scopesOf(owner),
+    principal,
+    key,
+    ids: new Set(idsBehind(owner)),
   }
 }
 
-async function callerOf(store: Store, key: KeyRow, principal: PrincipalRow | undefined): Promise<Caller> {
-  assertUsable(key)
-  if (principal === undefined) throw new CmdopError('auth', 'The owner of the API key no longer exists.')
-  await touch(store, key)
-  const { id: principalId, role, kind } = principal
-  return { principalId, fleetId: key.fleetId, role, kind, principal, key }
+/** Where the fleet asks everybody for an authenticator, who signed in without one sets it up first. Keys are not asked. */
+async function assertTotp(store: Store, { key, principalId, fleetId }: Caller): Promise<void> {
+  if (key.credential !== 'session') return
+  const [settings, totp] = await Promise.all([store.fleets.settings(fleetId), store.totp.get(principalId)])
+  if (settings?.mfaRequired !== 'required' || (totp !== undefined && totp.confirmedAt !== null)) return
+  throw new CmdopError('auth', 'Your fleet asks for an authenticator; set one up first: cmdop login totp.', {
+    details: { totp: 'setup' },
+  })
 }

@@ -7,6 +7,7 @@ const actor = (role: (typeof roles)[number], kind: (typeof principalKinds)[numbe
   fleetId: 'flt_one',
   role,
   kind,
+  scopes: [],
 })
 
 describe('the decision', () => {

@@ -1,4 +1,6 @@
+import type { KeyScope } from '@cmdop/protocol'
 import type { PrincipalKind, Role } from '../store/store.ts'
+import { type MachineTarget, scopesAllow } from './scopes.ts'
 
 /** Everything anybody can do, by name. */
 export const actions = [
@@ -87,13 +89,18 @@ export const never: Readonly<Partial<Record<PrincipalKind, Readonly<Partial<Reco
 export interface Actor {
   readonly principalId: string
   readonly fleetId: string
+  /** The least of the roles of the key, of its principal, and of everybody it acts for. */
   readonly role: Role
   readonly kind: PrincipalKind
+  /** What its key, and the keys that one came from, are limited to: every list must have a scope that allows it. */
+  readonly scopes: readonly (readonly KeyScope[])[]
 }
 
 /** What is acted on: anything that belongs to a fleet. */
 export interface Target {
   readonly fleetId: string
+  /** The machine it is about; `any` where the result is kept to machines in scope. Without one it is about the whole fleet. */
+  readonly machine?: MachineTarget | 'any' | undefined
 }
 
 /** `not_found` hides an object of another fleet: a caller cannot tell it from one that does not exist. */
@@ -101,17 +108,20 @@ export type Decision =
   | { readonly allowed: true }
   | { readonly allowed: false; readonly code: 'permission' | 'not_found'; readonly reason: string }
 
-/** The one decision, for people and AI alike: of the role, then of the kind of principal. Deny by default. */
+/** The one decision, for people and AI alike: of the role, of the kind of principal, and of the key's scopes. Deny by default. */
 export function authorise(actor: Actor, action: Action, target: Target | undefined): Decision {
   if (target === undefined || target.fleetId !== actor.fleetId) {
     return { allowed: false, code: 'not_found', reason: 'There is no such object in your fleet.' }
   }
-  const reason = refusalOf(actor, action)
+  const reason = refusalOf(actor, action, target.machine)
   return reason === undefined ? { allowed: true } : { allowed: false, code: 'permission', reason }
 }
 
-function refusalOf({ role, kind }: Actor, action: Action): string | undefined {
+function refusalOf({ role, kind, scopes }: Actor, action: Action, machine: Target['machine']): string | undefined {
   if (!matrix[role].includes(action))
     return `The role ${role} may not ${action}; ask an owner or admin of the fleet for a key that may.`
-  return never[kind]?.[action]
+  const forKind = never[kind]?.[action]
+  if (forKind !== undefined || scopesAllow(scopes, action, machine)) return forKind
+  const where = machine === undefined ? ' in all of the fleet' : machine === 'any' ? '' : ` on ${machine.name}`
+  return `The scopes of your key do not allow ${action}${where}; ask an owner or admin of the fleet for a key that may.`
 }

@@ -1,7 +1,11 @@
 import { type ApiKeyIssue, type ApiKeyIssued, CmdopError } from '@cmdop/protocol'
 import type { z } from 'zod'
-import { type PrincipalRow, roles, type Role, type Store } from '../store/store.ts'
-import { assertUsable, type Caller } from './authenticate.ts'
+import type { KeyRow, NewKey, PrincipalRow, Store } from '../store/store.ts'
+import type { Caller } from './authenticate.ts'
+import { authorise } from './authorise.ts'
+import { assertMayGiveAll, assertRank, limitsWithin } from './grants.ts'
+import { memberOf } from './members.ts'
+import { assertOwner, effectiveRole, leastRole, type Owner, ownerIn } from './owner.ts'
 import { newId, newSecret } from './secrets.ts'
 
 const DAY_MS = 86_400_000
@@ -10,102 +14,161 @@ const DAY_MS = 86_400_000
 const PAGE = 500
 
 /**
- * A new key with a principal of its own. It can do no more than its issuer: no higher role, no longer life, and only a
- * person issues keys for people, and an AI operator only keys like its own; keys of AI operators and services act for the
- * person behind the issuer. Throws `permission`.
+ * A new key. It can do no more than its issuer, see {@link limitsWithin}. One of kind human is the issuer's own, or of the
+ * member it names, for who may manage members; operators and services get a principal of their own, which acts for the
+ * person behind the issuer. An AI operator issues only keys like its own. Throws `permission`, `not_found`.
  */
 export async function issueKey(
   store: Store,
   caller: Caller,
   issue: z.output<typeof ApiKeyIssue>,
 ): Promise<ApiKeyIssued> {
-  assertRank(caller, issue.role, `issue a key with the role ${issue.role}`)
-  if (issue.kind === 'human' && caller.principal.kind !== 'human') {
-    throw new CmdopError('permission', `A key of kind human is issued by a person, not by ${caller.principal.kind}.`)
-  }
-  if (issue.kind !== 'ai' && caller.principal.kind === 'ai') {
-    throw new CmdopError('permission', `An AI operator issues keys of kind ai, not of kind ${issue.kind}.`)
-  }
-  const secret = newSecret(issue.kind)
+  const { kind, role, name, expires_in_days: days } = issue
+  assertRank(caller, role, `issue a key with the role ${role}`)
+  if (kind !== 'ai' && caller.kind === 'ai')
+    throw new CmdopError('permission', `An AI operator issues keys of kind ai, not of kind ${kind}.`)
+  if (kind === 'human' && caller.kind !== 'human')
+    throw new CmdopError('permission', `A key of kind human is issued by a person, not by ${caller.kind}.`)
+  if (kind !== 'human' && issue.member !== undefined)
+    throw new CmdopError('validation', 'Expected member for a key of kind human only.')
   const now = Date.now()
-  const createdAt = new Date(now).toISOString()
-  const expiresAt = earlier(
-    issue.expires_in_days === undefined ? null : new Date(now + issue.expires_in_days * DAY_MS).toISOString(),
-    caller.key.expiresAt,
-  )
-  const { kind, role, name } = issue
-  const fleetId = caller.fleetId
-  const principal = {
-    id: newId('prn_'),
-    fleetId,
-    kind,
-    name,
-    role,
-    actsForId: personBehind(caller.principal, kind),
-    createdAt,
-  }
-  await store.principals.create(principal)
-  await store.keys.create({
-    id: secret.id,
-    fleetId,
-    principalId: principal.id,
-    name,
-    secretHash: secret.hash,
-    prefix: secret.prefix,
-    createdAt,
-    expiresAt,
-    lastUsedAt: null,
-    revokedAt: null,
+  const limits = limitsWithin(caller, {
+    scopes: issue.scopes,
+    ipRanges: issue.ip_ranges,
+    maxTargetsPerRun: issue.max_targets_per_run,
+    expiresAt: days === undefined ? null : new Date(now + days * DAY_MS).toISOString(),
   })
-  return { id: secret.id, fleet_id: fleetId, name, raw_token: secret.raw, expires_at: expiresAt }
+  const createdAt = new Date(now).toISOString()
+  const principal =
+    kind === 'human'
+      ? await personFor(store, caller, issue.member)
+      : await createOperator(store, caller, { kind, role, name, createdAt })
+  const { row, raw } = newKey(kind, { principal, name, createdAt })
+  // Of people the key alone is limited; what an operator issues ends with the key it used.
+  const parentId = caller.kind === 'human' ? null : caller.key.id
+  await store.keys.create({ ...row, ...limits, role, parentId })
+  return issued({ ...row, ...limits }, raw)
 }
 
 /**
- * Revokes a key of the caller's fleet, of no higher role than the caller's. Throws `not_found`, `permission`, and
+ * A key in the place of another one, with its role and limits, and as long a life; the old one goes on for
+ * `overlapSeconds`. Throws `not_found`, `permission`, and `conflict` when it has ended or was rotated before.
+ */
+export async function rotateKey(
+  store: Store,
+  caller: Caller,
+  { keyId, overlapSeconds }: { keyId: string; overlapSeconds: number },
+): Promise<ApiKeyIssued> {
+  const { key, principal, owner } = await findKey(store, caller, keyId)
+  assertRank(caller, effectiveRole(owner), 'rotate a key of a higher role')
+  const isOwn = principal.id === caller.principalId
+  if (caller.kind === 'ai' && !isOwn && key.parentId !== caller.key.id)
+    throw new CmdopError('permission', 'An AI operator rotates only its own key and those that it issued.')
+  if (principal.kind === 'human' && !isOwn) assertManages(caller)
+  const now = Date.now()
+  const lifeMs = key.expiresAt === null ? undefined : Date.parse(key.expiresAt) - Date.parse(key.createdAt)
+  const limits = limitsWithin(caller, {
+    scopes: key.scopes ?? undefined,
+    ipRanges: key.ipRanges ?? undefined,
+    maxTargetsPerRun: key.maxTargetsPerRun ?? undefined,
+    expiresAt: lifeMs === undefined ? null : new Date(now + lifeMs).toISOString(),
+  })
+  const kind = kindOf(principal)
+  const { row, raw } = newKey(kind, { principal, name: key.name, createdAt: new Date(now).toISOString() })
+  const rotated = { ...row, ...limits, role: key.role, parentId: key.parentId, rotatedFrom: key.id }
+  if (!(await store.keys.rotate(rotated, new Date(now + overlapSeconds * 1000).toISOString())))
+    throw new CmdopError('conflict', 'The key has ended, or was rotated before; issue a new one.')
+  return issued(rotated, raw)
+}
+
+/**
+ * Revokes a key or session of the caller's fleet, of no higher role than the caller's. Throws `not_found`, `permission`, and
  * `conflict` for the last key of an owner, without which nobody could issue another.
  */
 export async function revokeKey(store: Store, caller: Caller, keyId: string): Promise<void> {
-  const key = await store.keys.get(keyId)
-  const principal = key === undefined ? undefined : await store.principals.get(key.principalId)
-  if (key === undefined || principal === undefined || key.fleetId !== caller.fleetId) {
-    throw new CmdopError('not_found', 'There is no such API key in your fleet.')
-  }
-  assertRank(caller, principal.role, `revoke a key of the role ${principal.role}`)
-  if (principal.role === 'owner' && !(await hasOtherOwner(store, caller.fleetId, keyId))) {
+  const { key, principal, owner } = await findKey(store, caller, keyId)
+  const role = effectiveRole(owner)
+  assertRank(caller, role, `revoke a key of the role ${role}`)
+  const isOwnerKey = role === 'owner' && principal.kind === 'human' && key.credential === 'key'
+  if (isOwnerKey && !(await hasOtherOwner(store, caller.fleetId, keyId))) {
     throw new CmdopError('conflict', 'This is the last key of an owner; issue another one before you revoke it.')
   }
   await store.keys.revoke(caller.fleetId, keyId, new Date().toISOString())
 }
 
-function assertRank(caller: Caller, role: Role, what: string): void {
-  if (roles.indexOf(role) >= roles.indexOf(caller.role)) return
-  throw new CmdopError('permission', `Your role ${caller.role} may not ${what}.`)
+/** What a bearer of the key is, for lists. */
+export function kindOf(principal: Pick<PrincipalRow, 'kind'>): 'human' | 'ai' | 'service' {
+  return principal.kind === 'human' || principal.kind === 'ai' ? principal.kind : 'service'
 }
 
-function personBehind(issuer: PrincipalRow, kind: PrincipalRow['kind']): string | null {
-  if (kind === 'human') return null
-  return issuer.actsForId ?? issuer.id
+async function findKey(
+  store: Store,
+  caller: Caller,
+  keyId: string,
+): Promise<{ key: KeyRow; principal: PrincipalRow; owner: Owner }> {
+  const owner = await ownerIn(store)(keyId)
+  const { key, principal } = owner
+  if (key !== undefined && principal !== undefined && key.fleetId === caller.fleetId) return { key, principal, owner }
+  throw new CmdopError('not_found', 'There is no such API key in your fleet.')
 }
 
-function earlier(left: string | null, right: string | null): string | null {
-  if (left === null || right === null) return left ?? right
-  return left < right ? left : right
+/** Of a key of kind human: the person, of no higher role than the caller. */
+async function personFor(store: Store, caller: Caller, member: string | undefined): Promise<PrincipalRow> {
+  if (member === undefined) return caller.principal
+  const person = await memberOf(store, caller, member)
+  if (person.id === caller.principalId) return person
+  assertManages(caller)
+  assertRank(caller, person.role, `issue a key of a member with the role ${person.role}`)
+  return person
+}
+
+/** Whose key one has, as him one acts. */
+function assertManages(caller: Caller): void {
+  const decision = authorise(caller, 'member.manage', caller)
+  if (!decision.allowed) throw new CmdopError(decision.code, decision.reason)
+  assertMayGiveAll(caller, { isPersonal: true })
+}
+
+async function createOperator(
+  store: Store,
+  caller: Caller,
+  given: Pick<PrincipalRow, 'kind' | 'role' | 'name' | 'createdAt'>,
+): Promise<Pick<PrincipalRow, 'id' | 'fleetId'>> {
+  const { principal, fleetId } = caller
+  const operator = { ...given, id: newId('prn_'), fleetId, actsForId: principal.actsForId ?? principal.id }
+  await store.principals.create({ ...operator, role: leastRole([given.role, caller.role]) })
+  return operator
+}
+
+function newKey(
+  kind: 'human' | 'ai' | 'service',
+  { principal, name, createdAt }: { principal: Pick<PrincipalRow, 'id' | 'fleetId'>; name: string; createdAt: string },
+): { row: NewKey; raw: string } {
+  const { id, hash: secretHash, prefix, raw } = newSecret(kind)
+  const blank = { expiresAt: null, lastUsedAt: null, revokedAt: null }
+  const { id: principalId, fleetId } = principal
+  return { row: { id, fleetId, principalId, name, secretHash, prefix, createdAt, ...blank }, raw }
+}
+
+function issued({ id, fleetId, name, expiresAt }: NewKey, raw: string): ApiKeyIssued {
+  return { id, fleet_id: fleetId, name, raw_token: raw, expires_at: expiresAt }
 }
 
 async function hasOtherOwner(store: Store, fleetId: string, keyId: string): Promise<boolean> {
   for (let offset = 0; ; offset += PAGE) {
-    const { items } = await store.keys.list(fleetId, { offset, limit: PAGE })
-    for (const key of items) {
-      const isOther = key.id !== keyId && isUsable(key)
-      if (isOther && (await store.principals.get(key.principalId))?.role === 'owner') return true
+    const { items } = await store.keys.list(fleetId, { offset, limit: PAGE, credential: 'key' })
+    for (const { id } of items) {
+      const owner = await ownerIn(store)(id)
+      const isOwner = id !== keyId && owner.principal?.kind === 'human' && effectiveRole(owner) === 'owner'
+      if (isOwner && isUsable(owner)) return true
     }
     if (items.length < PAGE) return false
   }
 }
 
-function isUsable(key: Parameters<typeof assertUsable>[0]): boolean {
+function isUsable(owner: Owner): boolean {
   try {
-    assertUsable(key)
+    assertOwner(owner)
     return true
   } catch {
     return false

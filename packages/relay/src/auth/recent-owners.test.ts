@@ -26,10 +26,10 @@ describe('the owner of a key', () => {
   test('is remembered, and read again when it is forgotten', async () => {
     await using world = await withKey()
     const { owners, key, owner } = world
-    expect(await owners.of(key.id)).toEqual({ key, principal: owner })
+    expect(await owners.of(key.id)).toEqual({ key, principal: owner, behind: [] })
     await world.revoke()
     expect(await world.revokedAt()).toBeNull()
-    owners.forget(key.id)
+    owners.forget()
     expect(await world.revokedAt()).toBe(at(1))
   })
 
@@ -45,7 +45,7 @@ describe('the owner of a key', () => {
   test('that is forgotten while it is read is not remembered after all', async () => {
     await using world = await withKey()
     const read = world.owners.of(world.key.id)
-    world.owners.forget(world.key.id)
+    world.owners.forget()
     await read
     await world.revoke()
     expect(await world.revokedAt()).toBe(at(1))
@@ -58,7 +58,7 @@ describe('the owner of a key', () => {
     await store.keys.touch(key.id, at(2))
     expect((await owners.of(key.id)).key?.lastUsedAt).toBe(at(2))
     const second = keyRow(owner)
-    expect(await owners.of(second.id)).toEqual({ key: undefined, principal: undefined })
+    expect(await owners.of(second.id)).toEqual({ key: undefined, principal: undefined, behind: [] })
     await store.keys.create(second)
     expect((await owners.of(second.id)).key).toEqual(second)
   })

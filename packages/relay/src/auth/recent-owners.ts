@@ -1,5 +1,6 @@
 import type { Store } from '../store/store.ts'
-import { isUseOld, type OwnerOf, ownerIn } from './authenticate.ts'
+import { isUseOld } from './authenticate.ts'
+import { type OwnerOf, ownerIn } from './owner.ts'
 
 /** Milliseconds for which an owner is not read again: after that long a key that another relay revoked is refused. */
 const RECENT_MS = 500
@@ -8,8 +9,8 @@ const RECENT_MS = 500
 const MAX_RECENT = 10_000
 
 /**
- * Whose a key is, as it was a moment ago, for a route that scripts call in every step. A key that this relay revokes must
- * be given to {@link forget}, and is refused from then on.
+ * Whose a key is, as it was a moment ago, for a route that scripts call in every step. Of every key that is revoked and
+ * every principal that changes it must hear ({@link forget}); what stood before that is not used from then on.
  */
 export class RecentOwners {
   readonly #ownerIn: OwnerOf
@@ -21,8 +22,9 @@ export class RecentOwners {
 
   readonly of: OwnerOf = (keyId) => this.#recent.get(keyId) ?? this.#read(keyId)
 
-  forget(keyId: string): void {
-    this.#recent.delete(keyId)
+  /** Everybody: who acts for whom is not looked up for something that is rare. */
+  forget(): void {
+    this.#recent.clear()
   }
 
   /** Kept before it is there, so that what is forgotten meanwhile is not kept after all. */
@@ -31,7 +33,7 @@ export class RecentOwners {
     if (this.#recent.size >= MAX_RECENT) return owner
     this.#recent.set(keyId, owner)
     const forget = () => {
-      if (this.#recent.get(keyId) === owner) this.forget(keyId)
+      if (this.#recent.get(keyId) === owner) this.#recent.delete(keyId)
     }
     setTimeout(forget, RECENT_MS).unref()
     owner.then(({ key }) => {

@@ -11,6 +11,8 @@ export interface Owner {
 /** What relays tell each other. `from` is the running relay that says it. */
 export type BusMessage =
   | { readonly type: 'machine-claimed'; readonly machineId: string; readonly owner: Owner }
+  /** Two daemons use its key; nothing runs there, and whoever holds a connection of it ends that. */
+  | { readonly type: 'machine-quarantined'; readonly machineId: string }
   | { readonly type: 'key-revoked'; readonly keyId: string }
   /** Role, groups or scopes of a principal changed, or it was removed; whatever is remembered of it is stale. */
   | { readonly type: 'principal-changed'; readonly principalId: string }

@@ -14,15 +14,17 @@ import {
 import { z } from 'zod'
 import type { Admitted } from '../approvals/approval-desk.ts'
 import type { HowEnded } from '../approvals/transitions.ts'
-import { type Caller, assertUsable } from '../auth/authenticate.ts'
+import type { Caller } from '../auth/authenticate.ts'
 import type { AuditIntent, AuditTrail } from '../audit/audit-trail.ts'
 import { actorOf, type AuditEntry, type AuditOutcome } from '../audit/entry.ts'
 import { authorise } from '../auth/authorise.ts'
 import { operatorOf } from '../auth/operator-of.ts'
+import { assertUsable } from '../auth/owner.ts'
 import { actionDigest, type PermitSigner } from '../permits.ts'
 import type { AuditRow, MachineRow, Store } from '../store/store.ts'
 import { type Admission, howEnded } from './admission.ts'
 import { InputMeter } from './input-meter.ts'
+import { quarantined } from './quarantine.ts'
 import type { RouteEnd } from './route.ts'
 import type { Router } from './router.ts'
 
@@ -207,8 +209,10 @@ function refuse(caller: Caller, open: Open, machine: MachineRow | undefined): Cm
   if (unusable !== undefined) return unusable
   if (!isMethodName(open.method)) return new CmdopError('unsupported', `No machine knows the method ${open.method}.`)
   const present = machine?.disabledAt === null ? machine : undefined
-  const decision = authorise(caller, methods[open.method].action, present)
+  const target = present && { fleetId: present.fleetId, machine: present }
+  const decision = authorise(caller, methods[open.method].action, target)
   if (!decision.allowed) return new CmdopError(decision.code, decision.reason)
+  if (present !== undefined && present.quarantinedAt !== null) return quarantined(present)
   if (open.permit !== undefined || open.approval !== undefined)
     return new CmdopError('validation', 'Expected no permit and no approval from a client; the relay signs them.')
   return undefined

@@ -1,34 +1,48 @@
-import { createPublicKey, randomBytes, verify } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { CmdopError, type Hello, type MachineProof, machineProofText, type Transport } from '@cmdop/protocol'
+import { isSignedBy } from '../auth/machine-key.ts'
+import { newId } from '../auth/secrets.ts'
+import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Bus } from '../bus/bus.ts'
 import type { MachineRow, Store } from '../store/store.ts'
 import { Peer } from './peer.ts'
+import { quarantined } from './quarantine.ts'
 import type { Router } from './router.ts'
 
 export interface MachinePeersOptions {
+  readonly audit: AuditTrail
   readonly relayId: string
   readonly relayInstance: string
   readonly store: Store
   readonly bus: Bus
   readonly router: Router
   /** A machine came or went; for the log. */
-  changed(event: { machineId: string; change: 'connected' | 'disconnected' | 'replaced'; reason?: string }): void
+  changed(event: { machineId: string; change: MachineChange; reason?: string }): void
   /** What belongs to a disconnect could not be told to the bus. */
   failed(error: unknown): void
 }
+
+export type MachineChange = 'connected' | 'disconnected' | 'replaced' | 'quarantined'
+
+/** Milliseconds in which a daemon that is alive answers when another one comes with its key. */
+const ALIVE_WITHIN_MS = 3000
 
 /** Takes connections of machines: challenge, proof, ownership. */
 export class MachinePeers {
   readonly #options: MachinePeersOptions
   readonly #stop: () => void
   readonly #unproven = new Set<Peer>()
+  /** Of each machine's connection: the start of its daemon. */
+  readonly #instances = new WeakMap<Peer, string>()
+  /** Of each machine: those who are being let in, one after the other. */
+  readonly #admissions = new Map<string, Promise<void>>()
 
   constructor(options: MachinePeersOptions) {
     this.#options = options
     this.#stop = options.bus.subscribe((message) => {
-      if (message.type === 'machine-claimed' && message.owner.relayInstance !== options.relayInstance) {
-        this.#letGo(message.machineId, 'The machine connected to another relay.')
-      }
+      if (message.type === 'machine-claimed' && message.owner.relayInstance !== options.relayInstance)
+        this.#contest(message.machineId, message.owner.machineInstance).catch((cause: unknown) => options.failed(cause))
+      else if (message.type === 'machine-quarantined') this.#closeQuarantined(message.machineId)
     })
   }
 
@@ -54,22 +68,72 @@ export class MachinePeers {
   async #prove(peer: Peer, hello: Hello, challenge: string): Promise<void> {
     const proof = hello.machine
     const machine = proof === undefined ? undefined : await this.#options.store.machines.get(proof.machineId)
-    if (
-      proof === undefined ||
-      machine === undefined ||
-      !isProven(proof, machine, { relayId: this.#options.relayId, challenge })
-    ) {
+    if (proof === undefined || machine === undefined || !(await this.#isProven(proof, machine, challenge))) {
       throw new CmdopError(
         'auth',
         'The relay does not know this machine or its key; enrol it again: cmdop machine enroll.',
       )
     }
     if (machine.disabledAt !== null) throw new CmdopError('auth', 'This machine is disabled at the relay.')
+    if (machine.quarantinedAt !== null) throw quarantined(machine)
     await this.#options.store.machines.update(machine.id, described(proof))
     await this.#options.store.machines.seen([machine.id], new Date().toISOString())
+    const before = this.#admissions.get(machine.id) ?? Promise.resolve()
+    const admitted = before.then(() => this.#admit(peer, machine.id, proof.instanceId))
+    const settled = admitted.catch(() => {})
+    this.#admissions.set(machine.id, settled)
+    await admitted.finally(() => {
+      if (this.#admissions.get(machine.id) === settled) this.#admissions.delete(machine.id)
+    })
+  }
+
+  /** A daemon that is alive is not put out by another start of itself: then there are two with one key. */
+  async #admit(peer: Peer, machineId: string, machineInstance: string): Promise<void> {
+    const machine = await this.#options.store.machines.get(machineId)
+    if (machine === undefined || peer.link.isClosed) return
+    if (machine.quarantinedAt !== null) throw quarantined(machine)
+    const old = this.#options.router.local.get(machineId)
+    if (old !== undefined && this.#instances.get(old) !== machineInstance && (await isAlive(old))) {
+      await this.#quarantine(machine)
+      throw quarantined(machine)
+    }
     if (peer.link.isClosed) return
-    this.#letGo(machine.id, 'The machine connected again.')
-    await this.#own(peer, machine, proof.instanceId)
+    this.#letGo(machineId, 'The machine connected again.')
+    await this.#own(peer, machine, machineInstance)
+  }
+
+  /** Another relay has a connection of a machine that is connected here. */
+  async #contest(machineId: string, machineInstance: string): Promise<void> {
+    const { router, store } = this.#options
+    const old = router.local.get(machineId)
+    if (old === undefined) return
+    if (this.#instances.get(old) !== machineInstance && (await isAlive(old))) {
+      const machine = await store.machines.get(machineId)
+      if (machine !== undefined) await this.#quarantine(machine)
+    } else if (router.local.get(machineId) === old) this.#letGo(machineId, 'The machine connected to another relay.')
+  }
+
+  /** Nothing runs there any more until somebody releases it: neither on this relay nor on another. */
+  async #quarantine({ id: machineId, fleetId, name }: MachineRow): Promise<void> {
+    const { store, bus, audit } = this.#options
+    const at = new Date().toISOString()
+    if (await store.machines.quarantine(machineId, at)) {
+      this.#options.changed({ machineId, change: 'quarantined', reason: 'Two daemons used its key at once.' })
+      const entry = { fleetId, principalId: machineId, principalKind: 'machine' as const, principalName: name }
+      await audit.deny({ ...entry, action: 'machine.quarantine', machineId, code: 'quarantined' })
+    }
+    await bus.publish({ type: 'machine-quarantined', machineId })
+  }
+
+  #closeQuarantined(machineId: string): void {
+    const machine = this.#options.router.row(machineId)
+    this.#options.router.local.get(machineId)?.link.close(quarantined(machine ?? { id: machineId, name: machineId }))
+  }
+
+  async #isProven(proof: MachineProof, machine: MachineRow, challenge: string): Promise<boolean> {
+    const { machineId, instanceId, signature } = proof
+    const text = machineProofText({ relayId: this.#options.relayId, challenge, machineId, instanceId })
+    return isSignedBy(this.#options.store, machine, { text, signature })
   }
 
   async #own(peer: Peer, machine: MachineRow, machineInstance: string): Promise<void> {
@@ -77,6 +141,7 @@ export class MachinePeers {
     const { bus, router, relayInstance } = this.#options
     this.#unproven.delete(peer)
     router.attach(machine, peer)
+    this.#instances.set(peer, machineInstance)
     peer.onClosed = (error) => {
       router.detach(machineId, peer)
       this.#options.changed({ machineId, change: 'disconnected', reason: error.message })
@@ -96,13 +161,15 @@ export class MachinePeers {
   }
 }
 
-function isProven(
-  proof: MachineProof,
-  machine: MachineRow,
-  challenge: { relayId: string; challenge: string },
-): boolean {
-  const text = machineProofText({ ...challenge, machineId: proof.machineId, instanceId: proof.instanceId })
-  return verify(null, Buffer.from(text), createPublicKey(machine.publicKey), Buffer.from(proof.signature, 'base64url'))
+/** Whether the daemon at the other end answers. */
+async function isAlive({ link }: Peer): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<boolean>()
+  const timer = setTimeout(() => resolve(false), ALIVE_WITHIN_MS)
+  try {
+    return await Promise.race([link.ping(), late])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 function described(proof: MachineProof): Parameters<Store['machines']['update']>[1] {

@@ -73,10 +73,21 @@ export class Peer implements LinkHandlers {
 
   /** Ends every channel and tells the other ends why; not this peer, which is about to be closed. */
   endRoutes(error: CmdopError): void {
+    for (const end of Array.from(this.#routes?.values() ?? [])) this.#endRoute(end, error)
+  }
+
+  /** Ends some channels of this peer, which goes on, and tells both sides why. */
+  endSomeRoutes(error: { here: CmdopError; there: CmdopError }, which: (end: RouteEnd) => boolean): void {
     for (const end of Array.from(this.#routes?.values() ?? [])) {
-      end.other?.peer.sendReset(end.other.channel, error)
-      closeRoute(end, error)
+      if (!which(end)) continue
+      this.sendReset(end.channel, error.here)
+      this.#endRoute(end, error.there)
     }
+  }
+
+  #endRoute(end: RouteEnd, error: CmdopError): void {
+    end.other?.peer.sendReset(end.other.channel, error)
+    closeRoute(end, error)
   }
 
   /**
@@ -140,7 +151,9 @@ export class Peer implements LinkHandlers {
     if (isCmdopError(open)) return this.sendReset(frame.channel, open)
     try {
       this.#admit(frame.payload.length)
-      this.#decide(open, this.#add(frame.channel, open.window), frame.payload.length)
+      const end = this.#add(frame.channel, open.window)
+      end.method = open.method
+      this.#decide(open, end, frame.payload.length)
     } catch (cause) {
       this.sendReset(frame.channel, toCmdopError(cause, 'server', 'The channel could not be opened.'))
     }

@@ -8,7 +8,7 @@ import type { Store } from '../store/store.ts'
 import type { Admission } from './admission.ts'
 import { ClientPeers } from './clients.ts'
 import { Gate } from './gate.ts'
-import { MachinePeers } from './machines.ts'
+import { type MachineChange, MachinePeers } from './machines.ts'
 import type { Peer } from './peer.ts'
 import { RelayPeers } from './relay-peers.ts'
 import { type DialRelay, Router } from './router.ts'
@@ -53,10 +53,22 @@ export function createSwitch(options: SwitchOptions): Switch {
     approvalFailed: (err, approvalId) => log.error({ err, approvalId }, 'the use of an approval could not be written'),
     outcomeFailed: (err, intent) => log.error({ err, intent }, 'a row that follows an intent could not be written'),
   })
-  const clients = new ClientPeers({ relayId: signer.relayId, bus, gate, isDraining })
+  const clients = new ClientPeers({ relayId: signer.relayId, store, bus, gate, isDraining })
   const relays = new RelayPeers({ router, signer })
-  const changed = (event: object) => log.info(event, 'machine presence')
-  const machines = new MachinePeers({ relayId: signer.relayId, relayInstance, store, bus, router, changed, failed })
+  const changed = (event: { change: MachineChange }) => {
+    if (event.change === 'quarantined') log.error(event, 'two daemons use the key of one machine')
+    else log.info(event, 'machine presence')
+  }
+  const machines = new MachinePeers({
+    relayId: signer.relayId,
+    relayInstance,
+    store,
+    audit,
+    bus,
+    router,
+    changed,
+    failed,
+  })
   const peers = function* (): Generator<Peer> {
     yield* router.local.values()
     yield* machines.unproven

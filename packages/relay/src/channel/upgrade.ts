@@ -16,6 +16,8 @@ export interface UpgradeOptions {
   readonly machines: MachinePeers
   /** Origins of web pages that may connect, beside the relay's own. */
   readonly allowedOrigins: readonly string[]
+  /** Where a request comes from, by what of its way is trusted. */
+  addressOf(request: IncomingMessage): string | undefined
   /** True once no connection is taken any more. */
   isClosed(): boolean
 }
@@ -60,7 +62,9 @@ function take(webSocket: WebSocket, url: URL, request: IncomingMessage, options:
   }
   const ticket = url.searchParams.get('ticket')
   const bearer = bearerOf(request.headers)
-  const caller = ticket === null ? authenticate(options.store, bearer) : authenticateTicket(options.store, ticket)
+  const { store } = options
+  const approach = { address: options.addressOf(request) }
+  const caller = ticket === null ? authenticate(store, bearer, approach) : authenticateTicket(store, ticket, approach)
   // A client says nothing before the relay's hello, so that no message is missed while the key is looked up.
   takeClient(webSocket, caller, options.clients).catch(() => webSocket.terminate())
 }

@@ -8,6 +8,7 @@ import {
   serializerCompiler,
   validatorCompiler,
 } from 'fastify-type-provider-zod'
+import { isAddressIn } from '../auth/addresses.ts'
 import { RELAY_VERSION } from '../version.ts'
 import type { HttpContext } from './context.ts'
 import { apiKeyRoutes } from './routes/api-keys.ts'
@@ -15,8 +16,11 @@ import { approvalRoutes } from './routes/approvals.ts'
 import { askRoutes } from './routes/ask.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { enrollRoutes } from './routes/enroll.ts'
+import { loginRoutes } from './routes/login.ts'
+import { machineKeyRoutes } from './routes/machine-keys.ts'
 import { machineRoutes } from './routes/machines.ts'
 import { policyRoutes } from './routes/policies.ts'
+import { memberRoutes } from './routes/members.ts'
 import { recordingUploadRoutes } from './routes/recording-uploads.ts'
 import { recordingRoutes } from './routes/recordings.ts'
 import { runRoutes } from './routes/runs.ts'
@@ -28,10 +32,13 @@ const BODY_LIMIT_BYTES = 1024 * 1024
 export interface AppOptions {
   readonly logger: FastifyBaseLogger
   readonly tls?: { readonly cert: string; readonly key: string }
+  /** Addresses of proxies whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies?: readonly string[]
 }
 
 /** The REST side of the relay. Every error has one body, see `docs/errors.md`. */
 export async function createApp(context: HttpContext, options: AppOptions): Promise<FastifyInstance> {
+  const { trustedProxies = [] } = options
   const app = fastify({
     loggerInstance: options.logger,
     bodyLimit: BODY_LIMIT_BYTES,
@@ -39,6 +46,7 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
     // Life is long for keep-alive clients, but a half request is not waited for.
     requestTimeout: 30_000,
     forceCloseConnections: true,
+    trustProxy: (address: string) => isAddressIn(address, trustedProxies),
     ...(options.tls === undefined ? {} : { https: { cert: options.tls.cert, key: options.tls.key } }),
   }) as unknown as FastifyInstance
   app.setValidatorCompiler(validatorCompiler)
@@ -68,10 +76,13 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
   await app.register(systemRoutes(context))
   await app.register(enrollRoutes(context))
   await app.register(machineRoutes(context))
+  await app.register(machineKeyRoutes(context))
   await app.register(askRoutes(context))
   await app.register(apiKeyRoutes(context))
   await app.register(approvalRoutes(context))
   await app.register(policyRoutes(context))
+  await app.register(memberRoutes(context))
+  await app.register(loginRoutes(context))
   await app.register(recordingRoutes(context))
   await app.register(auditRoutes(context))
   // Scripts write all the time.

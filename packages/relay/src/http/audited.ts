@@ -2,10 +2,10 @@ import { CmdopError } from '@cmdop/protocol'
 import type { FastifyRequest } from 'fastify'
 import type { AuditTrail, Note } from '../audit/audit-trail.ts'
 import { actorOf } from '../audit/entry.ts'
-import { authenticate, type Caller } from '../auth/authenticate.ts'
-import { type Action, authorise } from '../auth/authorise.ts'
+import type { Caller } from '../auth/authenticate.ts'
+import { type Action, authorise, type Target } from '../auth/authorise.ts'
 import type { Store } from '../store/store.ts'
-import { bearerOf } from './guard.ts'
+import { callerOf } from './guard.ts'
 
 /** What a request does, as the audit log has it. */
 export interface AuditedAct {
@@ -13,6 +13,8 @@ export interface AuditedAct {
   /** The fleet acted in; the caller's own unless named. */
   readonly fleetId?: string
   readonly machineId?: string
+  /** On a machine that only the work knows, which looks at it itself. */
+  readonly anyMachine?: true
   readonly sessionId?: string
   readonly runId?: string
   readonly callId?: string
@@ -33,13 +35,31 @@ export async function audited<Result>(
   act: AuditedAct,
   work: (caller: Caller, note: Note) => Promise<Result>,
 ): Promise<Result> {
-  const caller = await authenticate(store, bearerOf(request.headers))
-  const { fleetId = caller.fleetId, ...what } = act
-  const entry = { ...actorOf(caller), ...what, requestId: request.id }
-  const decision = authorise(caller, act.action, { fleetId })
+  const caller = await callerOf(store, request)
+  const { fleetId = caller.fleetId, machineId, anyMachine, ...what } = act
+  const target = machineId === undefined ? fleetTarget(fleetId, anyMachine) : await machineTarget(store, machineId)
+  const decision = authorise(caller, act.action, target)
+  // What is of another fleet, or of none, is not named.
+  const known = target?.fleetId === caller.fleetId ? machineId : undefined
+  const entry = {
+    ...actorOf(caller),
+    ...what,
+    ...(known === undefined ? {} : { machineId: known }),
+    requestId: request.id,
+  }
   if (!decision.allowed) {
     await audit.deny({ ...entry, code: decision.code })
     throw new CmdopError(decision.code, decision.reason)
   }
   return audit.around(entry, (note) => work(caller, note))
+}
+
+/** A machine as the one that is acted on; undefined when there is none. */
+export async function machineTarget(store: Store, machineId: string): Promise<Target | undefined> {
+  const machine = await store.machines.get(machineId)
+  return machine?.disabledAt === null ? { fleetId: machine.fleetId, machine } : undefined
+}
+
+function fleetTarget(fleetId: string, anyMachine: true | undefined): Target {
+  return anyMachine === true ? { fleetId, machine: 'any' } : { fleetId }
 }

@@ -4,6 +4,7 @@ import type { AuditLog } from '../audit/audit-log.ts'
 import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Bus } from '../bus/bus.ts'
 import type { PolicyDesk } from '../policy/policy-desk.ts'
+import type { CodeMailer } from '../login/mail.ts'
 import type { Blobs } from '../recordings/blobs.ts'
 import type { RunJournals } from '../runs/run-journals.ts'
 import type { Metrics } from './metrics.ts'
@@ -23,6 +24,10 @@ export interface HttpContext {
   readonly asks: AskService
   readonly approvals: Approvals
   readonly policies: PolicyDesk
+  /** Absent where no mail server is set. */
+  readonly mailer: CodeMailer | undefined
+  /** How often one address may try to sign in. */
+  readonly signInsPerMinute: number
   /** Milliseconds between the signs of life of a stream of events. */
   readonly heartbeatMs: number
   readonly relayId: string

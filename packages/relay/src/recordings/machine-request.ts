@@ -1,5 +1,6 @@
-import { createHash, createPublicKey, verify } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { CmdopError, MACHINE_REQUEST_WITHIN_MS, machineRequestText, parseMachineRequest } from '@cmdop/protocol'
+import { isSignedBy } from '../auth/machine-key.ts'
 import type { MachineRow, Store } from '../store/store.ts'
 
 /** What a machine signed. */
@@ -29,11 +30,11 @@ export async function authenticateMachine(
     path: request.url,
     bodySha256,
   })
-  const key = createPublicKey(machine.publicKey)
-  if (!verify(null, Buffer.from(text), key, Buffer.from(proof.signature, 'base64url')))
-    throw refused('is not what the machine signed')
+  // The time first: what is too old puts no key in force.
   if (Math.abs(Date.now() - timestamp) > MACHINE_REQUEST_WITHIN_MS)
     throw refused('is of another time than the relay has')
+  if (!(await isSignedBy(store, machine, { text, signature: proof.signature })))
+    throw refused('is not what the machine signed')
   if (machine.disabledAt !== null) throw refused('is of a disabled machine')
   return machine
 }

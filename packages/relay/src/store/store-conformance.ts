@@ -5,8 +5,10 @@ import { describeFleets } from './conformance/fleets.ts'
 import { describeKeys } from './conformance/keys.ts'
 import { describeLifecycle } from './conformance/lifecycle.ts'
 import { describeMachines } from './conformance/machines.ts'
+import { describeMembers } from './conformance/members.ts'
 import { describeRecordings } from './conformance/recordings.ts'
 import { describeRuns } from './conformance/runs.ts'
+import { describeSignIn } from './conformance/sign-in.ts'
 import type { OpenStore } from './conformance/world.ts'
 
 /** What every implementation of the port does. `open` gives a new, empty store each time. */
@@ -14,6 +16,8 @@ export function describeStore(name: string, open: OpenStore): void {
   describe(name, () => {
     describeFleets(open)
     describeKeys(open)
+    describeMembers(open)
+    describeSignIn(open)
     describeEnrollment(open)
     describeMachines(open)
     describeRecordings(open)

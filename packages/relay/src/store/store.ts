@@ -4,6 +4,10 @@ import type { RecordingManifest, RecordingSubject, RecordingSummary, RunSummary 
 import type { AuditCheckpointStore, AuditStore } from './audit-store.ts'
 
 export type { AuditRow } from './audit-store.ts'
+import type { FleetSettingsRow, InvitationStore, SignInCodeStore, TotpStore } from './identity.ts'
+import type { KeyStore, NewPrincipal, PrincipalStore, WithDefaults } from './principals.ts'
+
+export * from './principals.ts'
 
 /**
  * The relay's state as an asynchronous port. Every promise that resolves means committed: it survives `kill -9`.
@@ -17,6 +21,9 @@ export interface Store extends AsyncDisposable {
   readonly fleets: FleetStore
   readonly principals: PrincipalStore
   readonly keys: KeyStore
+  readonly invitations: InvitationStore
+  readonly signInCodes: SignInCodeStore
+  readonly totp: TotpStore
   readonly enrollmentTokens: EnrollmentTokenStore
   readonly tickets: TicketStore
   readonly machines: MachineStore
@@ -41,16 +48,6 @@ export interface RelayKeyRow {
   readonly publicKey: string
 }
 
-/** What can act; see {@link PrincipalRow}. */
-export const principalKinds = ['human', 'ai', 'service', 'schedule', 'machine', 'system'] as const
-/** One of {@link principalKinds}. */
-export type PrincipalKind = (typeof principalKinds)[number]
-
-/** What a member of a fleet is, the mightiest first. */
-export const roles = ['owner', 'admin', 'member', 'viewer'] as const
-/** One of {@link roles}. */
-export type Role = (typeof roles)[number]
-
 /** A fleet: tenant and security boundary. */
 export interface FleetRow {
   readonly id: string
@@ -63,58 +60,13 @@ export interface FleetRow {
 /** The fleets. */
 export interface FleetStore {
   /** Makes the fleet with its first principal, both or none. `conflict` when the slug is taken. */
-  create(fleet: FleetRow, owner: PrincipalRow): Promise<void>
+  create(fleet: FleetRow, owner: NewPrincipal): Promise<void>
   get(fleetId: string): Promise<FleetRow | undefined>
+  /** Undefined for a fleet that is not there. */
+  settings(fleetId: string): Promise<FleetSettingsRow | undefined>
+  configure(fleetId: string, change: Partial<FleetSettingsRow>): Promise<void>
   /** The oldest fleet; asked at the start to see whether there is any. */
   first(): Promise<FleetRow | undefined>
-}
-
-/** Whoever acts in a fleet. */
-export interface PrincipalRow {
-  readonly id: string
-  readonly fleetId: string
-  readonly kind: PrincipalKind
-  readonly name: string
-  readonly role: Role
-  /** The principal it acts for: the person behind an AI operator. */
-  readonly actsForId: string | null
-  readonly createdAt: string
-}
-
-/** The principals of all fleets. */
-export interface PrincipalStore {
-  create(principal: PrincipalRow): Promise<void>
-  get(principalId: string): Promise<PrincipalRow | undefined>
-  /** Whose key it is. */
-  ofKey(keyId: string): Promise<PrincipalRow | undefined>
-}
-
-/** An API key of a principal. */
-export interface KeyRow {
-  readonly id: string
-  readonly fleetId: string
-  readonly principalId: string
-  readonly name: string
-  /** SHA-256 of the secret, hex. The secret itself is never stored. */
-  readonly secretHash: string
-  /** First characters, for people to tell keys apart. */
-  readonly prefix: string
-  readonly createdAt: string
-  readonly expiresAt: string | null
-  readonly lastUsedAt: string | null
-  readonly revokedAt: string | null
-}
-
-/** The API keys of all fleets. */
-export interface KeyStore {
-  create(key: KeyRow): Promise<void>
-  get(keyId: string): Promise<KeyRow | undefined>
-  /** Of one fleet, newest first, then by id. `total` counts all of the fleet. */
-  list(fleetId: string, page: { offset: number; limit: number }): Promise<{ items: KeyRow[]; total: number }>
-  /** True when this call revoked it, false when it was revoked before or is not of this fleet. */
-  revoke(fleetId: string, keyId: string, at: string): Promise<boolean>
-  /** Notes the last use; never moves it back. */
-  touch(keyId: string, at: string): Promise<void>
 }
 
 /** A token that lets up to `maxUses` machines into a fleet until it expires. */
@@ -164,7 +116,14 @@ export interface MachineRow {
   readonly createdAt: string
   readonly lastSeenAt: string | null
   readonly disabledAt: string | null
+  /** A key that the machine wants to use from now on; it takes the place of the other when it is used first. */
+  readonly nextPublicKey: string | null
+  /** Two daemons used its key at once, and nothing runs there. */
+  readonly quarantinedAt: string | null
 }
+
+/** A machine as it is made. */
+export type NewMachine = WithDefaults<MachineRow, 'nextPublicKey' | 'quarantinedAt'>
 
 /** The position after the last row of a page of machines, in order of name, then id. */
 export interface MachineCursor {
@@ -178,7 +137,7 @@ export interface MachineStore {
    * Uses the token once and adds the machine, both or none, even when many enrol at the same moment.
    * `auth` when the token is unknown, of another fleet, expired (at `machine.createdAt`) or used up, `conflict` when the name is taken.
    */
-  enroll(machine: MachineRow, tokenId: string): Promise<void>
+  enroll(machine: NewMachine, tokenId: string): Promise<void>
   get(machineId: string): Promise<MachineRow | undefined>
   /** Of one fleet and not disabled, in order of name, then id; `after` continues. `query` is part of a name or hostname, in any letter case of ASCII. */
   list(fleetId: string, page: { limit: number; after?: MachineCursor; query?: string }): Promise<MachineRow[]>
@@ -192,6 +151,12 @@ export interface MachineStore {
     machineId: string,
     change: { hostname: string; os: string; architecture: string; agentVersion: string },
   ): Promise<void>
+  /** Keeps the key that is to come. False when the machine has another public key by now. */
+  proposeKey(machineId: string, publicKey: string, nextPublicKey: string): Promise<boolean>
+  /** The key that was to come is the key, and the one before is good no more. False when it was not to come. */
+  promoteKey(machineId: string, nextPublicKey: string): Promise<boolean>
+  /** True when this call put it there; `at` null releases it. */
+  quarantine(machineId: string, at: string | null): Promise<boolean>
   /** A few statements for many machines; never moves a time back. Ids that are not known are passed over. */
   seen(machineIds: readonly string[], at: string): Promise<void>
 }

@@ -3,13 +3,15 @@ import {
   ApiKeyIssued,
   ApiKeyList,
   ApiKeyListQuery,
+  ApiKeyRotate,
   type ApiKeySummary,
   ChannelTicket,
   CmdopError,
 } from '@cmdop/protocol'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { issueKey, revokeKey } from '../../auth/keys.ts'
+import { issueKey, kindOf, revokeKey, rotateKey } from '../../auth/keys.ts'
+import { effectiveRole, ownerIn } from '../../auth/owner.ts'
 import { hashSecret, newSecret } from '../../auth/secrets.ts'
 import type { KeyRow, Store } from '../../store/store.ts'
 import type { HttpContext } from '../context.ts'
@@ -38,8 +40,8 @@ export function apiKeyRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
       async (request) => {
         const caller = await guard(store, request, 'key.list', request.params.fleet)
-        const { offset, per_page } = request.query
-        const { items, total } = await store.keys.list(caller.fleetId, { offset, limit: per_page })
+        const { offset, per_page, credential } = request.query
+        const { items, total } = await store.keys.list(caller.fleetId, { offset, limit: per_page, credential })
         return { items: await Promise.all(items.map((key) => summary(store, key))), offset, per_page, total }
       },
     )
@@ -80,6 +82,28 @@ export function apiKeyRoutes(context: HttpContext): FastifyPluginAsyncZod {
     )
 
     app.post(
+      '/api/fleets/:fleet/api-keys/:key/rotate',
+      {
+        schema: {
+          summary: 'A new API key in the place of another; it is shown once',
+          params: KeyParams,
+          body: ApiKeyRotate,
+          response: { 201: ApiKeyIssued },
+        },
+      },
+      async (request, reply) => {
+        const { fleet, key: keyId } = request.params
+        const { overlap_seconds: overlapSeconds } = request.body
+        const issued = await audited(context, request, { action: 'key.issue', fleetId: fleet }, async (caller) => {
+          const rotated = await rotateKey(store, caller, { keyId, overlapSeconds })
+          await bus.publish({ type: 'key-revoked', keyId })
+          return rotated
+        })
+        return reply.status(201).send(issued)
+      },
+    )
+
+    app.post(
       '/api/channel-tickets',
       { schema: { summary: 'A one-use pass for a WebSocket of a browser', response: { 201: ChannelTicket } } },
       async (request, reply) => {
@@ -93,16 +117,23 @@ export function apiKeyRoutes(context: HttpContext): FastifyPluginAsyncZod {
   }
 }
 
-async function summary(store: Store, key: KeyRow): Promise<ApiKeySummary> {
-  const principal = await store.principals.get(key.principalId)
-  if (principal === undefined) throw new CmdopError('server', `The principal of the key ${key.id} is missing.`)
-  const kind = principal.kind === 'human' || principal.kind === 'ai' ? principal.kind : 'service'
+async function summary(store: Store, { id }: KeyRow): Promise<ApiKeySummary> {
+  const owner = await ownerIn(store)(id)
+  const { key, principal } = owner
+  if (key === undefined || principal === undefined)
+    throw new CmdopError('server', `The principal of the key ${id} is missing.`)
   return {
-    id: key.id,
+    id,
     fleet_id: key.fleetId,
     name: key.name,
-    kind,
-    role: principal.role,
+    kind: kindOf(principal),
+    role: effectiveRole(owner),
+    principal_id: principal.id,
+    credential: key.credential,
+    scopes: key.scopes === null ? null : [...key.scopes],
+    ip_ranges: key.ipRanges === null ? null : [...key.ipRanges],
+    max_targets_per_run: key.maxTargetsPerRun,
+    rotated_from: key.rotatedFrom,
     key_prefix: key.prefix,
     created_at: key.createdAt,
     expires_at: key.expiresAt,

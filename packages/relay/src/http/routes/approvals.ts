@@ -21,7 +21,7 @@ import { authorise } from '../../auth/authorise.ts'
 import { operatorOf } from '../../auth/operator-of.ts'
 import type { ApprovalCursor } from '../../store/approval-store.ts'
 import type { MachineRow } from '../../store/store.ts'
-import { audited } from '../audited.ts'
+import { audited, machineTarget } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
 import { guard } from '../guard.ts'
 
@@ -38,14 +38,19 @@ export function approvalRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/approvals',
       { schema: { summary: 'Ask people to approve a plan', body: ApprovalRequest, response: { 201: ApprovalInfo } } },
       async (request, reply) => {
-        const asked = await audited(context, request, { action: 'approval.request' }, async (caller, note) => {
-          const acting = request.body.run_id === undefined ? caller : operatorOf(caller)
-          const made = await questions.ofPlan(acting, request.body, (machineId, method) =>
-            permitted(acting, machineId, method),
-          )
-          note({ approvalId: made.row.id, runId: made.row.runId })
-          return made
-        })
+        const asked = await audited(
+          context,
+          request,
+          { action: 'approval.request', anyMachine: true },
+          async (caller, note) => {
+            const acting = request.body.run_id === undefined ? caller : operatorOf(caller)
+            const made = await questions.ofPlan(acting, request.body, (machineId, method) =>
+              permitted(acting, machineId, method),
+            )
+            note({ approvalId: made.row.id, runId: made.row.runId })
+            return made
+          },
+        )
         return reply.status(201).send(viewOf(asked))
       },
     )
@@ -182,7 +187,7 @@ export function approvalRoutes(context: HttpContext): FastifyPluginAsyncZod {
     if (method !== 'tool' && (!isMethodName(method) || isRestMethod(method)))
       throw new CmdopError('validation', `Expected a method of machines or \`tool\`, got ${method}.`)
     const action = isMethodName(method) ? methods[method].action : 'approval.request'
-    const decision = authorise(caller, action, machine?.disabledAt === null ? machine : undefined)
+    const decision = authorise(caller, action, await machineTarget(store, machineId))
     if (!decision.allowed || machine === undefined)
       throw new CmdopError(
         decision.allowed ? 'not_found' : decision.code,

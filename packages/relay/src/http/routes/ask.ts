@@ -17,11 +17,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { AskCall, AskStream } from '../../ask/ask-service.ts'
-import { authenticate } from '../../auth/authenticate.ts'
 import { newId } from '../../auth/secrets.ts'
 import type { HttpContext } from '../context.ts'
 import { type SentEvent, sendEvents } from '../event-stream.ts'
-import { bearerOf } from '../guard.ts'
+import { callerOf } from '../guard.ts'
 
 const MachineParams = z.object({ machine: z.string().min(1).max(64) })
 const AskedParams = MachineParams.extend({ call: CallId })
@@ -41,11 +40,10 @@ export function askRoutes(context: HttpContext): FastifyPluginAsyncZod {
 function routes(context: HttpContext): FastifyPluginAsyncZod {
   const { asks, store } = context
   // What the caller may do is decided, and written down, where every call to a machine is.
-  const callerOf = (request: FastifyRequest) => authenticate(store, bearerOf(request.headers))
   const answer = async (request: FastifyRequest, call: Omit<AskCall, 'callId'> & { callId?: string }) =>
-    asks.answer(await callerOf(request), { callId: newId('call_'), ...call })
+    asks.answer(await callerOf(store, request), { callId: newId('call_'), ...call })
   const stream = async (request: FastifyRequest, reply: FastifyReply, call: AskCall) => {
-    await using opened = await asks.open(await callerOf(request), call)
+    await using opened = await asks.open(await callerOf(store, request), call)
     const { callId } = call
     await sendEvents(reply, eventsOf(opened, callId), {
       heartbeatMs: context.heartbeatMs,

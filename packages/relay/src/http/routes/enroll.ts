@@ -1,6 +1,6 @@
-import { createPublicKey } from 'node:crypto'
 import { CmdopError, EnrollmentTokenIssue, EnrollmentTokenIssued, EnrollRequest, EnrollResponse } from '@cmdop/protocol'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { normalKey } from '../../auth/machine-key.ts'
 import { matchesHash, newId, newSecret, parseSecret } from '../../auth/secrets.ts'
 import type { EnrollmentTokenRow, Store } from '../../store/store.ts'
 import type { HttpContext } from '../context.ts'
@@ -88,16 +88,4 @@ async function findToken(store: Store, token: string): Promise<EnrollmentTokenRo
     throw new CmdopError('auth', 'The enrolment token is not valid here; an admin can issue one: cmdop machine token.')
   }
   return row
-}
-
-/** The key as SPKI PEM of ours; refuses everything but Ed25519. */
-function normalKey(pem: string): string {
-  try {
-    const key = createPublicKey({ key: pem, format: 'pem' })
-    if (key.asymmetricKeyType === 'ed25519' && !pem.includes('PRIVATE'))
-      return key.export({ type: 'spki', format: 'pem' }).toString()
-  } catch {
-    // Falls through to the one refusal.
-  }
-  throw new CmdopError('validation', 'Expected public_key to be an Ed25519 public key in SPKI PEM.')
 }

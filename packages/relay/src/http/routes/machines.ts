@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import {
   CmdopError,
   MachineList,
@@ -9,10 +8,14 @@ import {
 } from '@cmdop/protocol'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import type { Caller } from '../../auth/authenticate.ts'
+import { authorise } from '../../auth/authorise.ts'
 import type { Bus, Owner } from '../../bus/bus.ts'
 import type { MachineCursor, MachineRow } from '../../store/store.ts'
 import type { HttpContext } from '../context.ts'
-import { guard } from '../guard.ts'
+import { audited } from '../audited.ts'
+import { guard, permitted } from '../guard.ts'
+import { fingerprint } from './machine-keys.ts'
 
 const MachineParams = z.object({ machine: z.string().max(64) })
 const Cursor = z.tuple([z.string(), z.string()])
@@ -26,7 +29,7 @@ export function machineRoutes(context: HttpContext): FastifyPluginAsyncZod {
       { schema: { summary: 'Machines of your fleet', querystring: MachineListQuery, response: { 200: MachineList } } },
       async (request) => {
         const caller = await guard(store, request, 'machine.list')
-        return listMachines(context, caller.fleetId, request.query)
+        return listMachines(context, caller, request.query)
       },
     )
 
@@ -41,7 +44,10 @@ export function machineRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
       async (request) => {
         const caller = await guard(store, request, 'machine.list')
-        const rows = await store.machines.resolve(caller.fleetId, request.query.ref)
+        const found = await store.machines.resolve(caller.fleetId, request.query.ref)
+        const rows = found.filter((row) => isSeen(caller, row))
+        // There is one, and the key is not for it.
+        if (rows.length === 0 && found[0] !== undefined) permitted(caller, 'machine.list', { machine: found[0] })
         const [only] = await summaries(bus, rows)
         if (only === undefined)
           throw new CmdopError(
@@ -62,28 +68,56 @@ export function machineRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const own = row === undefined || row.fleetId !== caller.fleetId || row.disabledAt !== null ? [] : [row]
         const [machine] = await summaries(bus, own)
         if (machine === undefined) throw new CmdopError('not_found', 'There is no such machine in your fleet.')
+        permitted(caller, 'machine.list', { machine })
         return machine
+      },
+    )
+
+    app.post(
+      '/api/machines/:machine/release',
+      {
+        schema: {
+          summary: 'Release a machine from quarantine',
+          params: MachineParams,
+          response: { 200: MachineSummary },
+        },
+      },
+      async (request) => {
+        const { machine: machineId } = request.params
+        return audited(context, request, { action: 'machine.manage', machineId }, async () => {
+          await store.machines.quarantine(machineId, null)
+          const row = await store.machines.get(machineId)
+          const [machine] = await summaries(bus, row === undefined ? [] : [row])
+          if (machine === undefined) throw new CmdopError('not_found', 'There is no such machine in your fleet.')
+          return machine
+        })
       },
     )
   }
 }
 
+/** Whether the key is for this machine; lists have no others. */
+function isSeen(caller: Caller, machine: MachineRow): boolean {
+  return authorise(caller, 'machine.list', { fleetId: machine.fleetId, machine }).allowed
+}
+
 /** One page; with a presence filter, pages of the store are read until the page is full. */
 async function listMachines(
   context: HttpContext,
-  fleetId: string,
+  caller: Caller,
   query: z.output<typeof MachineListQuery>,
 ): Promise<MachineList> {
   const { limit, presence, q } = query
   const items: MachineSummary[] = []
   let after = query.cursor === undefined ? undefined : parseCursor(query.cursor)
   for (;;) {
-    const rows = await context.store.machines.list(fleetId, {
+    const rows = await context.store.machines.list(caller.fleetId, {
       limit: limit + 1,
       ...(after === undefined ? {} : { after }),
       ...(q === undefined ? {} : { query: q }),
     })
-    for (const machine of await summaries(context.bus, rows)) {
+    const seen = rows.filter((row) => isSeen(caller, row))
+    for (const machine of await summaries(context.bus, seen)) {
       if (presence !== 'any' && machine.presence !== presence) continue
       if (items.length === limit) return { items, next_cursor: formatCursor(items.at(-1)), has_more: true }
       items.push(machine)
@@ -115,13 +149,8 @@ function summary(row: MachineRow, owner: Owner | undefined, now: number): Machin
     public_key_fingerprint: fingerprint(row.publicKey),
     created_at: row.createdAt,
     fleet_id: row.fleetId,
+    quarantined_at: row.quarantinedAt,
   }
-}
-
-/** PEM is the DER in base64 between two lines. */
-function fingerprint(publicKey: string): string {
-  const der = Buffer.from(publicKey.replace(/-----[^-]+-----/g, ''), 'base64')
-  return createHash('sha256').update(der).digest('hex')
 }
 
 function ambiguous(reference: string, rows: readonly MachineRow[]): CmdopError {

@@ -7,13 +7,11 @@ import {
   RecordingManifest,
   RecordingSubject,
 } from '@cmdop/protocol'
-import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { authenticateMachine } from '../../recordings/machine-request.ts'
 import { RecordingUploads } from '../../recordings/uploads.ts'
-import type { MachineRow } from '../../store/store.ts'
 import type { HttpContext } from '../context.ts'
+import { takeSignedRequests } from '../signed-requests.ts'
 
 const RecordingParams = z.object({ recording: RecordingId })
 const Offset = z.object({ offset: z.coerce.number().int().min(0) })
@@ -24,39 +22,7 @@ const security = [{ machine: [] }]
 export function recordingUploadRoutes(context: HttpContext): FastifyPluginAsyncZod {
   const uploads = new RecordingUploads(context)
   return async (app) => {
-    const bodies = new WeakMap<FastifyRequest, Buffer>()
-    const machines = new WeakMap<FastifyRequest, MachineRow>()
-    // What is signed is the body as it came.
-    app.removeContentTypeParser('application/json')
-    app.addContentTypeParser<Buffer>(
-      'application/json',
-      { parseAs: 'buffer' },
-      async (request: FastifyRequest, body: Buffer) => {
-        bodies.set(request, body)
-        return parseJson(body)
-      },
-    )
-    app.addContentTypeParser<Buffer>(
-      'application/octet-stream',
-      { parseAs: 'buffer' },
-      async (request: FastifyRequest, body: Buffer) => {
-        bodies.set(request, body)
-        return body
-      },
-    )
-    app.addHook('preValidation', async (request) => {
-      const { method, url, headers } = request
-      const body = bodies.get(request) ?? Buffer.alloc(0)
-      machines.set(
-        request,
-        await authenticateMachine(context, { method, url, authorization: headers.authorization, body }),
-      )
-    })
-    const machineOf = (request: FastifyRequest) => {
-      const machine = machines.get(request)
-      if (machine === undefined) throw new CmdopError('auth', 'The request is of no machine of this relay.')
-      return machine
-    }
+    const { machineOf, bodyOf } = takeSignedRequests(app, context)
 
     app.post(
       '/api/recordings',
@@ -74,7 +40,7 @@ export function recordingUploadRoutes(context: HttpContext): FastifyPluginAsyncZ
       '/api/recordings/:recording/content',
       { schema: { summary: 'More of a recording', security, params: RecordingParams, querystring: Offset, response } },
       async (request) => {
-        const bytes = bodies.get(request) ?? Buffer.alloc(0)
+        const bytes = bodyOf(request)
         if (bytes.length > MAX_RECORDING_CHUNK_BYTES)
           throw new CmdopError('frame_too_large', `Expected at most ${MAX_RECORDING_CHUNK_BYTES} bytes at once.`)
         const part = { id: request.params.recording, offset: request.query.offset, bytes }
@@ -97,13 +63,5 @@ export function recordingUploadRoutes(context: HttpContext): FastifyPluginAsyncZ
         storedBytes: await uploads.finish(machineOf(request), request.params.recording, request.body),
       }),
     )
-  }
-}
-
-function parseJson(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString())
-  } catch (cause) {
-    throw new CmdopError('validation', 'The request could not be read as JSON.', { cause })
   }
 }

@@ -7,7 +7,7 @@ import type { Blobs } from '../../recordings/blobs.ts'
 import type { RecordingCursor, RecordingRow } from '../../store/store.ts'
 import type { HttpContext } from '../context.ts'
 import { audited } from '../audited.ts'
-import { guard } from '../guard.ts'
+import { guard, guardList, permittedOn } from '../guard.ts'
 
 /** Bytes that are read at once. */
 const READ_BYTES = 256 * 1024
@@ -23,9 +23,12 @@ const Cursor = z.tuple([z.string(), z.string()])
 /** Recordings of the caller's fleet. */
 export function recordingRoutes(context: HttpContext): FastifyPluginAsyncZod {
   const { store, blobs } = context
-  const ownRecording = async ({ fleetId }: Caller, id: string) => {
+  const ownRecording = async (caller: Caller, id: string) => {
     const row = await store.recordings.get(id)
-    if (row?.fleetId === fleetId) return row
+    if (row?.fleetId === caller.fleetId) {
+      if (caller.scopes.length > 0) await permittedOn(store, caller, 'recording.read', row.machineId)
+      return row
+    }
     throw new CmdopError('not_found', 'There is no such recording in your fleet; see: cmdop recordings.')
   }
   return async (app) => {
@@ -39,8 +42,8 @@ export function recordingRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        const { fleetId } = await guard(store, request, 'recording.read')
         const { limit, cursor, machineId, subjectId, kind } = request.query
+        const { fleetId } = await guardList(store, request, 'recording.read', machineId)
         const rows = await store.recordings.list(fleetId, {
           limit: limit + 1,
           ...(cursor === undefined ? {} : { after: parseCursor(cursor) }),
@@ -58,7 +61,7 @@ export function recordingRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/recordings/:recording',
       { schema: { summary: 'One recording', params: RecordingParams, response: { 200: RecordingSummary } } },
       async (request) => {
-        const caller = await guard(store, request, 'recording.read')
+        const caller = await guard(store, request, 'recording.read', { machine: 'any' })
         return summary(blobs, await ownRecording(caller, request.params.recording))
       },
     )
@@ -76,7 +79,7 @@ export function recordingRoutes(context: HttpContext): FastifyPluginAsyncZod {
       async (request, reply) => {
         const { recording } = request.params
         const { offset, length = Number.POSITIVE_INFINITY } = request.query
-        const act = { action: 'recording.read', subject: `recording:${recording}` } as const
+        const act = { action: 'recording.read', subject: `recording:${recording}`, anyMachine: true } as const
         const { row, bytes } = await audited(context, request, act, async (caller, note) => {
           const row = await ownRecording(caller, recording)
           const bytes = Math.max(0, Math.min(length, (await storedBytes(blobs, row)) - offset))

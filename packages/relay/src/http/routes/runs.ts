@@ -16,11 +16,13 @@ import {
 import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import type { Caller } from '../../auth/authenticate.ts'
+import type { Action } from '../../auth/authorise.ts'
 import { RecentOwners } from '../../auth/recent-owners.ts'
 import { noSuchRun } from '../../runs/run-journals.ts'
 import type { RunCursor, RunRow } from '../../store/store.ts'
 import type { HttpContext } from '../context.ts'
-import { guard, guardOften } from '../guard.ts'
+import { guard, guardList, guardOften, permittedOn } from '../guard.ts'
 
 const RunParams = z.object({ run: RunId })
 const Cursor = z.tuple([z.string(), z.string()])
@@ -31,21 +33,29 @@ export function runRoutes(context: HttpContext): FastifyPluginAsyncZod {
   const { store, bus, runs: journals } = context
   const owners = new RecentOwners(store)
   const find = async (request: FastifyRequest, id: string) => {
-    const { fleetId } = await guard(store, request, 'run.read')
+    const caller = await guard(store, request, 'run.read', { machine: 'any' })
     const row = await store.runs.get(id)
-    if (row?.fleetId === fleetId) return row
-    throw noSuchRun()
+    if (row?.fleetId !== caller.fleetId) throw noSuchRun()
+    return await onMachine(caller, 'run.read', row)
+  }
+  const onMachine = async <Run extends { machineId: string }>(caller: Caller, action: Action, run: Run) => {
+    // What only a scope can forbid is not looked up for who has none.
+    if (caller.scopes.length > 0) await permittedOn(store, caller, action, run.machineId)
+    return run
   }
   return async (app) => {
     const stop = bus.subscribe((message) => {
-      if (message.type === 'key-revoked') owners.forget(message.keyId)
+      if (message.type === 'key-revoked' || message.type === 'principal-changed') owners.forget()
     })
     app.addHook('onClose', async () => stop())
 
     app.post(
       '/api/runs',
       { bodyLimit, schema: { summary: 'A run begins', body: RunCreate, response: { 200: RunAppended } } },
-      async (request) => ({ entries: await journals.create(await guard(store, request, 'run.write'), request.body) }),
+      async (request) => {
+        const caller = await guard(store, request, 'run.write', { machine: 'any' })
+        return { entries: await journals.create(caller, await onMachine(caller, 'run.write', request.body)) }
+      },
     )
 
     app.post(
@@ -56,7 +66,10 @@ export function runRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
       async (request) => {
         const caller = await guardOften({ store, ownerOf: owners.of }, request, 'run.write')
-        return { entries: await journals.append(caller, request.params.run, request.body) }
+        const { run } = request.params
+        const known = caller.scopes.length === 0 ? undefined : await store.runs.get(run)
+        if (known?.fleetId === caller.fleetId) await onMachine(caller, 'run.write', known)
+        return { entries: await journals.append(caller, run, request.body) }
       },
     )
 
@@ -70,8 +83,8 @@ export function runRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        const { fleetId } = await guard(store, request, 'run.read')
         const { limit, cursor, machineId, state } = request.query
+        const { fleetId } = await guardList(store, request, 'run.read', machineId)
         const rows = await store.runs.list(fleetId, {
           limit: limit + 1,
           ...(cursor === undefined ? {} : { after: parseCursor(cursor) }),

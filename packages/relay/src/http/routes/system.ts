@@ -24,8 +24,25 @@ export function systemRoutes(context: HttpContext): FastifyPluginAsyncZod {
     )
 
     app.get('/api/me', { schema: { summary: 'Who your key is', response: { 200: Me } } }, async (request) => {
-      const { principal, role, fleetId } = await guard(context.store, request, 'machine.list')
-      return { principal_id: principal.id, kind: principal.kind, name: principal.name, role, fleet_id: fleetId }
+      const { principal, role, fleetId, key } = await guard(context.store, request, 'machine.list')
+      const { id, kind, name, email, actsForId } = principal
+      return {
+        principal_id: id,
+        kind,
+        name,
+        role,
+        fleet_id: fleetId,
+        email,
+        groups: [...principal.groups],
+        acts_for_id: actsForId,
+        credential: {
+          id: key.id,
+          type: key.credential,
+          expires_at: key.expiresAt,
+          scopes: key.scopes === null ? null : [...key.scopes],
+          max_targets_per_run: key.maxTargetsPerRun,
+        },
+      }
     })
 
     app.get(

@@ -51,7 +51,18 @@ export function fleetRow(change: Partial<FleetRow> = {}): FleetRow {
 /** A person who owns the fleet. */
 export function principalRow(fleetId: string, change: Partial<PrincipalRow> = {}): PrincipalRow {
   const id = newId('principal')
-  return { id, fleetId, kind: 'human', name: 'Ada', role: 'owner', actsForId: null, createdAt: at(0), ...change }
+  const blank = { email: null, groups: [], invitedById: null, removedAt: null }
+  return {
+    id,
+    fleetId,
+    kind: 'human',
+    name: 'Ada',
+    role: 'owner',
+    actsForId: null,
+    createdAt: at(0),
+    ...blank,
+    ...change,
+  }
 }
 
 /** A key that is neither expired nor revoked. */
@@ -67,6 +78,15 @@ export function keyRow(owner: PrincipalRow, change: Partial<KeyRow> = {}): KeyRo
     expiresAt: null,
     lastUsedAt: null,
     revokedAt: null,
+    credential: 'key',
+    role: null,
+    scopes: null,
+    ipRanges: null,
+    maxTargetsPerRun: null,
+    rotatedFrom: null,
+    parentId: null,
+    ip: null,
+    userAgent: null,
     ...change,
   }
 }
@@ -101,6 +121,8 @@ export function machineRow(fleetId: string, change: Partial<MachineRow> = {}): M
     createdAt: at(1),
     lastSeenAt: null,
     disabledAt: null,
+    nextPublicKey: null,
+    quarantinedAt: null,
     ...change,
   }
 }

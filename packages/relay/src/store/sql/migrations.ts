@@ -6,6 +6,7 @@ import { createRecordings } from './migration-0002.ts'
 import { createRuns } from './migration-0003.ts'
 import { createApprovals } from './migration-0006.ts'
 import { chainAudit } from './migration-0004.ts'
+import { createIdentity } from './migration-0005.ts'
 import type { SqlEngine } from './tables.ts'
 
 /** Every migration there is, in order of name. Released ones are never changed. */
@@ -15,6 +16,7 @@ function migrations(engine: SqlEngine): Record<string, Migration> {
     '0002-recordings': { up: createRecordings },
     '0003-runs': { up: (db) => createRuns(db, engine) },
     '0004-audit-chain': { up: (db) => chainAudit(db, engine) },
+    '0005-identity': { up: createIdentity },
     '0006-approvals': { up: createApprovals },
   }
 }

@@ -13,6 +13,8 @@ import { roles } from '../store.ts'
 import { createGrantStore } from './sql-grants.ts'
 import type { Database, Tables } from './tables.ts'
 
+const Labels = z.array(z.string())
+
 /** Rows in one INSERT: far below what a statement has parameters. */
 const ADDED_AT_ONCE = 500
 
@@ -62,12 +64,16 @@ export function createApprovalStore(db: Database): ApprovalStore {
     people: async (fleetId) => {
       const rows = await db
         .selectFrom('principals')
-        .select(['id', 'role'])
+        .select(['id', 'role', 'groups'])
         .where('fleetId', '=', fleetId)
         .where('kind', '=', 'human')
         .where('role', '!=', 'viewer')
+        .where('removedAt', 'is', null)
         .execute()
-      return rows.map(({ id, role }) => ({ id, groups: roles.slice(roles.indexOf(role)) }))
+      return rows.map(({ id, role, groups }) => ({
+        id,
+        groups: [...roles.slice(roles.indexOf(role)), ...Labels.parse(JSON.parse(groups))],
+      }))
     },
     grants: createGrantStore(db),
   }

@@ -1,5 +1,8 @@
-import type { FleetStore, PrincipalRow, PrincipalStore } from '../store.ts'
-import type { Database, Lookup } from './tables.ts'
+import type { FleetStore } from '../store.ts'
+import { principalToTable } from './sql-principals.ts'
+import type { Database } from './tables.ts'
+
+const columns = ['id', 'name', 'slug', 'createdAt'] as const
 
 /** {@link FleetStore} in SQL. */
 export function createFleetStore(db: Database): FleetStore {
@@ -7,29 +10,28 @@ export function createFleetStore(db: Database): FleetStore {
     create: async (fleet, owner) => {
       await db.transaction().execute(async (transaction) => {
         await transaction.insertInto('fleets').values(fleet).execute()
-        await transaction.insertInto('principals').values(owner).execute()
+        await transaction.insertInto('principals').values(principalToTable(owner)).execute()
       })
     },
-    get: async (fleetId) => await db.selectFrom('fleets').selectAll().where('id', '=', fleetId).executeTakeFirst(),
+    get: async (fleetId) => await db.selectFrom('fleets').select(columns).where('id', '=', fleetId).executeTakeFirst(),
     first: async () =>
-      await db.selectFrom('fleets').selectAll().orderBy('createdAt').orderBy('id').limit(1).executeTakeFirst(),
-  }
-}
-
-/** {@link PrincipalStore} in SQL. */
-export function createPrincipalStore(db: Database, lookup: Lookup): PrincipalStore {
-  const ofKey = db
-    .selectFrom('principals')
-    .selectAll()
-    .where('id', '=', (eb) => eb.selectFrom('apiKeys').select('principalId').where('apiKeys.id', '=', ''))
-    .compile()
-  return {
-    create: async (principal) => {
-      await db.insertInto('principals').values(principal).execute()
+      await db.selectFrom('fleets').select(columns).orderBy('createdAt').orderBy('id').limit(1).executeTakeFirst(),
+    settings: async (fleetId) => {
+      const row = await db
+        .selectFrom('fleets')
+        .select(['mfaRequired', 'fourEyes'])
+        .where('id', '=', fleetId)
+        .executeTakeFirst()
+      if (row === undefined) return undefined
+      return { mfaRequired: row.mfaRequired, fourEyes: row.fourEyes === null ? null : row.fourEyes === 1 }
     },
-    get: async (principalId) =>
-      await db.selectFrom('principals').selectAll().where('id', '=', principalId).executeTakeFirst(),
-    // Every request waits for this: the statement is compiled once, and only its parameter changes.
-    ofKey: async (keyId) => await lookup<PrincipalRow>({ ...ofKey, parameters: [keyId] }),
+    configure: async (fleetId, { mfaRequired, fourEyes }) => {
+      const change = {
+        ...(mfaRequired === undefined ? {} : { mfaRequired }),
+        ...(fourEyes === undefined ? {} : { fourEyes: fourEyes === null ? null : Number(fourEyes) }),
+      }
+      if (Object.keys(change).length === 0) return
+      await db.updateTable('fleets').set(change).where('id', '=', fleetId).execute()
+    },
   }
 }

@@ -1,24 +1,39 @@
-import type { EnrollmentTokenStore, KeyRow, KeyStore, TicketStore } from '../store.ts'
-import type { Database, Lookup } from './tables.ts'
+import type { KeyScope } from '@cmdop/protocol'
+import type { Selectable } from 'kysely'
+import type { EnrollmentTokenStore, KeyFilter, KeyRow, KeyStore, NewKey, TicketStore } from '../store.ts'
+import type { Database, Lookup, Tables } from './tables.ts'
+
+type TableRow = Selectable<Tables['apiKeys']>
 
 /** {@link KeyStore} in SQL. */
 export function createKeyStore(db: Database, lookup: Lookup): KeyStore {
   const byId = db.selectFrom('apiKeys').selectAll().where('id', '=', '').compile()
+  const fitting = (fleetId: string, { credential, principalId }: KeyFilter) =>
+    db
+      .selectFrom('apiKeys')
+      .where('fleetId', '=', fleetId)
+      .$if(credential !== undefined, (q) => q.where('credential', '=', credential ?? 'key'))
+      .$if(principalId !== undefined, (q) => q.where('principalId', '=', principalId ?? ''))
   return {
     create: async (key) => {
-      await db.insertInto('apiKeys').values(key).execute()
+      await db.insertInto('apiKeys').values(toTable(key)).execute()
     },
     // Every request waits for this: the statement is compiled once, and only its parameter changes.
-    get: async (keyId) => await lookup<KeyRow>({ ...byId, parameters: [keyId] }),
-    list: async (fleetId, { offset, limit }) => {
-      const ofFleet = db.selectFrom('apiKeys').where('fleetId', '=', fleetId)
-      const newestFirst = ofFleet.selectAll().orderBy('createdAt', 'desc').orderBy('id')
-      const [items, { total }] = await Promise.all([
-        newestFirst.limit(limit).offset(offset).execute(),
-        ofFleet.select((eb) => eb.fn.countAll().as('total')).executeTakeFirstOrThrow(),
-      ])
-      return { items, total: Number(total) }
+    get: async (keyId) => {
+      const row = await lookup<TableRow>({ ...byId, parameters: [keyId] })
+      return row === undefined ? undefined : fromTable(row)
     },
+    list: async (fleetId, { offset, limit, ...filter }) => {
+      const newestFirst = fitting(fleetId, filter).selectAll().orderBy('createdAt', 'desc').orderBy('id')
+      const [rows, { total }] = await Promise.all([
+        newestFirst.limit(limit).offset(offset).execute(),
+        fitting(fleetId, filter)
+          .select((eb) => eb.fn.countAll().as('total'))
+          .executeTakeFirstOrThrow(),
+      ])
+      return { items: rows.map(fromTable), total: Number(total) }
+    },
+    rotate: async (key, until) => await rotate(db, key, until),
     revoke: async (fleetId, keyId, at) => {
       const { numUpdatedRows } = await db
         .updateTable('apiKeys')
@@ -37,6 +52,46 @@ export function createKeyStore(db: Database, lookup: Lookup): KeyStore {
         .where((eb) => eb.or([eb('lastUsedAt', 'is', null), eb('lastUsedAt', '<', at)]))
         .execute()
     },
+  }
+}
+
+/** The old row is written first: it is then locked, and of two who rotate at once the second finds it ended. */
+async function rotate(db: Database, key: NewKey & { readonly rotatedFrom: string }, until: string): Promise<boolean> {
+  const { rotatedFrom, createdAt } = key
+  return await db.transaction().execute(async (transaction) => {
+    const isNow = until <= createdAt
+    const { numUpdatedRows } = await transaction
+      .updateTable('apiKeys')
+      .set(isNow ? { revokedAt: createdAt } : { expiresAt: until })
+      .where('id', '=', rotatedFrom)
+      .where('fleetId', '=', key.fleetId)
+      .where('revokedAt', 'is', null)
+      .where((eb) => eb.or([eb('expiresAt', 'is', null), eb('expiresAt', '>', createdAt)]))
+      .where((eb) =>
+        eb.not(
+          eb.exists(eb.selectFrom('apiKeys as newer').select('newer.id').where('newer.rotatedFrom', '=', rotatedFrom)),
+        ),
+      )
+      .executeTakeFirst()
+    if (numUpdatedRows !== 1n) return false
+    await transaction.insertInto('apiKeys').values(toTable(key)).execute()
+    await transaction.updateTable('apiKeys').set({ parentId: key.id }).where('parentId', '=', rotatedFrom).execute()
+    return true
+  })
+}
+
+function toTable(key: NewKey): TableRow {
+  const { credential = 'key', role = null, scopes = null, ipRanges = null, maxTargetsPerRun = null, ...rest } = key
+  const { rotatedFrom = null, parentId = null, ip = null, userAgent = null, ...row } = rest
+  const json = { scopes: scopes && JSON.stringify(scopes), ipRanges: ipRanges && JSON.stringify(ipRanges) }
+  return { ...row, ...json, credential, role, maxTargetsPerRun, rotatedFrom, parentId, ip, userAgent }
+}
+
+function fromTable({ scopes, ipRanges, ...row }: TableRow): KeyRow {
+  return {
+    ...row,
+    scopes: scopes === null ? null : (JSON.parse(scopes) as KeyScope[]),
+    ipRanges: ipRanges === null ? null : (JSON.parse(ipRanges) as string[]),
   }
 }
 

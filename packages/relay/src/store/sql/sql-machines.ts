@@ -1,6 +1,6 @@
 import { CmdopError } from '@cmdop/protocol'
 import { sql } from 'kysely'
-import type { MachineRow, MachineStore } from '../store.ts'
+import type { MachineRow, MachineStore, NewMachine } from '../store.ts'
 import { resolveMachine } from './sql-machine-reference.ts'
 import type { Database, Lookup, SqlEngine } from './tables.ts'
 
@@ -22,6 +22,33 @@ export function createMachineStore(
     update: async (machineId, change) => {
       await db.updateTable('machines').set(change).where('id', '=', machineId).execute()
     },
+    proposeKey: async (machineId, publicKey, nextPublicKey) => {
+      const { numUpdatedRows } = await db
+        .updateTable('machines')
+        .set({ nextPublicKey })
+        .where('id', '=', machineId)
+        .where('publicKey', '=', publicKey)
+        .executeTakeFirst()
+      return numUpdatedRows === 1n
+    },
+    promoteKey: async (machineId, nextPublicKey) => {
+      const { numUpdatedRows } = await db
+        .updateTable('machines')
+        .set({ publicKey: nextPublicKey, nextPublicKey: null })
+        .where('id', '=', machineId)
+        .where('nextPublicKey', '=', nextPublicKey)
+        .executeTakeFirst()
+      return numUpdatedRows === 1n
+    },
+    quarantine: async (machineId, at) => {
+      const { numUpdatedRows } = await db
+        .updateTable('machines')
+        .set({ quarantinedAt: at })
+        .where('id', '=', machineId)
+        .where('quarantinedAt', at === null ? 'is not' : 'is', null)
+        .executeTakeFirst()
+      return numUpdatedRows === 1n
+    },
     seen: async (machineIds, at) => {
       for (let start = 0; start < machineIds.length; start += seenAtOnce) {
         await db
@@ -36,7 +63,7 @@ export function createMachineStore(
 }
 
 /** The use is counted first: that row is then locked, and who comes second sees the new count. */
-async function enroll(db: Database, machine: MachineRow, tokenId: string): Promise<void> {
+async function enroll(db: Database, machine: NewMachine, tokenId: string): Promise<void> {
   await db.transaction().execute(async (transaction) => {
     const { numUpdatedRows } = await transaction
       .updateTable('enrollmentTokens')
@@ -49,7 +76,10 @@ async function enroll(db: Database, machine: MachineRow, tokenId: string): Promi
     if (numUpdatedRows !== 1n) {
       throw new CmdopError('auth', 'The enrolment token is unknown, expired or used up; ask for a new one.')
     }
-    await transaction.insertInto('machines').values(machine).execute()
+    await transaction
+      .insertInto('machines')
+      .values({ nextPublicKey: null, quarantinedAt: null, ...machine })
+      .execute()
   })
 }
 

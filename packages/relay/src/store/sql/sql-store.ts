@@ -3,10 +3,12 @@ import type { RelayKeyRow, Store } from '../store.ts'
 import { createApprovalStore } from './sql-approvals.ts'
 import { createAuditStore } from './sql-audit.ts'
 import { createAuditCheckpointStore } from './sql-audit-checkpoints.ts'
-import { createFleetStore, createPrincipalStore } from './sql-fleets.ts'
+import { createFleetStore } from './sql-fleets.ts'
+import { createInvitationStore, createSignInCodeStore, createTotpStore } from './sql-sign-in.ts'
 import { createEnrollmentTokenStore, createKeyStore, createTicketStore } from './sql-keys.ts'
 import { createMachineStore } from './sql-machines.ts'
 import { createPolicyStore } from './sql-policies.ts'
+import { createPrincipalStore } from './sql-principals.ts'
 import { createRecordingStore } from './sql-recordings.ts'
 import { createRunStore } from './sql-runs.ts'
 import type { Database, Lookup, Run, SqlEngine } from './tables.ts'
@@ -29,6 +31,9 @@ export class SqlStore implements Store {
   readonly fleets
   readonly principals
   readonly keys
+  readonly invitations
+  readonly signInCodes
+  readonly totp
   readonly enrollmentTokens
   readonly tickets
   readonly machines
@@ -47,6 +52,9 @@ export class SqlStore implements Store {
     this.fleets = createFleetStore(db)
     this.principals = createPrincipalStore(db, lookup)
     this.keys = createKeyStore(db, lookup)
+    this.invitations = createInvitationStore(db)
+    this.signInCodes = createSignInCodeStore(db)
+    this.totp = createTotpStore(db)
     this.enrollmentTokens = createEnrollmentTokenStore(db)
     this.tickets = createTicketStore(db)
     this.machines = createMachineStore(db, { engine, lookup })

@@ -11,6 +11,7 @@ import type {
   SqlBool,
 } from 'kysely'
 import type { AuditAnchorRow, AuditCheckpointRow, AuditField, AuditRow, SealedAuditRow } from '../audit-store.ts'
+import type { FleetSettingsRow, InvitationRow, SignInCodeRow, TotpRow } from '../identity.ts'
 import type {
   EnrollmentTokenRow,
   FleetRow,
@@ -29,9 +30,18 @@ import type {
  * those of the port.
  */
 export interface Tables {
-  fleets: FleetRow
-  principals: PrincipalRow
-  apiKeys: KeyRow
+  fleets: FleetRow & {
+    mfaRequired: Generated<FleetSettingsRow['mfaRequired']>
+    fourEyes: Generated<number | null>
+  }
+  /** Groups are JSON. */
+  principals: Omit<PrincipalRow, 'groups'> & { groups: string }
+  /** Scopes and addresses are JSON. */
+  apiKeys: Omit<KeyRow, 'scopes' | 'ipRanges'> & { scopes: string | null; ipRanges: string | null }
+  /** Groups are JSON. */
+  invitations: Omit<InvitationRow, 'groups'> & { groups: string }
+  signInCodes: SignInCodeRow
+  totp: TotpRow
   enrollmentTokens: EnrollmentTokenRow
   tickets: TicketRow
   machines: MachineRow

@@ -1,0 +1,99 @@
+import { Client } from '@cmdop/core'
+import type { ApiKeyIssue, ApiKeyIssued, ApiKeySummary } from '@cmdop/protocol'
+import { parseCount, parseDuration } from '../numbers.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { formatTable, say, writeJson, writeStdout } from '../terminal.ts'
+
+export interface IssueFlags {
+  kind?: 'human' | 'ai' | 'service'
+  role?: 'owner' | 'admin' | 'member' | 'viewer'
+  member?: string
+  action?: string[]
+  machine?: string[]
+  from?: string[]
+  maxTargets?: string
+  days?: string
+  json?: boolean
+}
+
+/** `cmdop keys list`: API keys, or with `--sessions` where people are signed in. */
+export async function listKeysCommand(flags: { sessions?: boolean; json?: boolean }, signal: AbortSignal) {
+  await using client = new Client()
+  const credential = flags.sessions === true ? 'session' : 'key'
+  const items = await Array.fromAsync(client.keys.iter({ credential, signal }))
+  if (flags.json === true) await writeJson({ items })
+  else {
+    const rows = items.map((key) => [
+      key.id,
+      key.name,
+      key.kind,
+      key.role,
+      stateOf(key),
+      key.last_used_at ?? 'never',
+      key.scopes === null ? 'all' : key.scopes.flatMap(({ actions }) => actions).join(','),
+    ])
+    await writeStdout(formatTable(['ID', 'NAME', 'KIND', 'ROLE', 'STATE', 'LAST USED', 'ACTIONS'], rows))
+  }
+  return exitCodes.ok
+}
+
+/** `cmdop keys issue`: prints the key, once. */
+export async function issueKeyCommand(name: string, flags: IssueFlags, signal: AbortSignal): Promise<number> {
+  await using client = new Client()
+  const { kind, role, member, from, maxTargets, days } = flags
+  const issued = await client.keys.issue(
+    {
+      name,
+      ...(kind === undefined ? {} : { kind }),
+      ...(role === undefined ? {} : { role }),
+      ...(member === undefined ? {} : { member }),
+      ...scopesOf(flags),
+      ...(from === undefined ? {} : { ip_ranges: from }),
+      ...(maxTargets === undefined ? {} : { max_targets_per_run: parseCount('--max-targets', maxTargets) }),
+      ...(days === undefined ? {} : { expires_in_days: parseCount('--days', days) }),
+    },
+    { signal },
+  )
+  await show(issued, flags)
+  return exitCodes.ok
+}
+
+/** `cmdop keys rotate`: prints the new key, once. */
+export async function rotateKeyCommand(
+  id: string,
+  flags: { overlap?: string; json?: boolean },
+  signal: AbortSignal,
+): Promise<number> {
+  await using client = new Client()
+  const overlap = flags.overlap === undefined ? {} : { overlap_seconds: Math.ceil(parseDuration(flags.overlap) / 1000) }
+  await show(await client.keys.rotate(id, overlap, { signal }), flags)
+  return exitCodes.ok
+}
+
+/** `cmdop keys revoke`: ends a key or session at once. */
+export async function revokeKeyCommand(id: string, signal: AbortSignal): Promise<number> {
+  await using client = new Client()
+  await client.keys.revoke(id, { signal })
+  return exitCodes.ok
+}
+
+/** One scope: these actions on these machines; an id is one by its prefix. */
+function scopesOf({ action, machine }: IssueFlags): Pick<ApiKeyIssue, 'scopes'> {
+  if (action === undefined && machine === undefined) return {}
+  const ids = machine?.filter((reference) => reference.startsWith('mch_')) ?? []
+  const names = machine?.filter((reference) => !reference.startsWith('mch_')) ?? []
+  const machines = machine === undefined ? ('*' as const) : { ids, names }
+  return { scopes: [{ actions: action ?? ['*'], machines }] }
+}
+
+async function show(issued: ApiKeyIssued, flags: { json?: boolean }): Promise<void> {
+  if (flags.json === true) return writeJson(issued)
+  await say(`key ${issued.id}, shown only now:`)
+  await writeStdout(`${issued.raw_token}\n`)
+}
+
+function stateOf({ revoked_at: revokedAt, expires_at: expiresAt }: ApiKeySummary): string {
+  if (revokedAt !== null) return 'revoked'
+  if (expiresAt === null) return 'good'
+  return Date.parse(expiresAt) <= Date.now() ? 'expired' : `until ${expiresAt}`
+}

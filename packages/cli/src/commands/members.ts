@@ -1,0 +1,138 @@
+import { Client } from '@cmdop/core'
+import { CmdopError, Role } from '@cmdop/protocol'
+import { parseDuration } from '../numbers.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { formatTable, say, writeJson, writeStdout } from '../terminal.ts'
+
+interface Flags {
+  json?: boolean
+}
+
+/** `cmdop members list`: who belongs to the fleet, and who is invited. */
+export async function listMembersCommand(flags: Flags, signal: AbortSignal): Promise<number> {
+  await using client = new Client()
+  const items = await Array.fromAsync(client.members.iter({ signal }))
+  const { items: invitations } = await client.members.invitations({ signal })
+  if (flags.json === true) {
+    await writeJson({ items, invitations })
+    return exitCodes.ok
+  }
+  const rows = items.map((member) => [
+    member.email ?? '-',
+    member.display_name,
+    member.role,
+    member.groups.join(',') || '-',
+    member.totp ? 'yes' : 'no',
+    member.joined_at,
+    member.user_id,
+  ])
+  const invited = invitations.map(({ email, role, groups, expires_at: expiresAt, id }) => [
+    email,
+    '(invited)',
+    role,
+    groups.join(',') || '-',
+    '-',
+    `until ${expiresAt}`,
+    id,
+  ])
+  const header = ['EMAIL', 'NAME', 'ROLE', 'GROUPS', 'AUTHENTICATOR', 'JOINED', 'ID']
+  await writeStdout(formatTable(header, [...rows, ...invited]))
+  return exitCodes.ok
+}
+
+/** `cmdop members invite`: prints a link that works once. */
+export async function inviteCommand(
+  email: string,
+  flags: Flags & { role?: string; group?: string[]; expires?: string },
+  signal: AbortSignal,
+): Promise<number> {
+  await using client = new Client()
+  const { role, group: groups, expires } = flags
+  const invited = await client.members.invite(
+    {
+      email,
+      ...(role === undefined ? {} : { role: parseRole(role) }),
+      ...(groups === undefined ? {} : { groups }),
+      ...(expires === undefined ? {} : { expires_in_seconds: Math.ceil(parseDuration(expires) / 1000) }),
+    },
+    { signal },
+  )
+  if (flags.json === true) await writeJson(invited)
+  else await writeStdout(`cmdop join "${client.baseUrl}/join#${invited.token}"\n`)
+  return exitCodes.ok
+}
+
+/** `cmdop members set-role`, `set-groups`, `set-email`. */
+export async function changeMemberCommand(
+  member: string,
+  change: { role?: string; groups?: string[]; email?: string },
+  signal: AbortSignal,
+): Promise<number> {
+  await using client = new Client()
+  const { role, groups, email } = change
+  const wanted = {
+    ...(role === undefined ? {} : { role: parseRole(role) }),
+    ...(groups === undefined ? {} : { groups }),
+    ...(email === undefined ? {} : { email }),
+  }
+  const changed = await client.members.update(member, wanted, { signal })
+  await say(`${changed.email ?? changed.display_name}: ${changed.role}, groups: ${changed.groups.join(', ') || 'none'}`)
+  return exitCodes.ok
+}
+
+/** `cmdop members remove`: at once, with all that acts for the member. */
+export async function removeMemberCommand(member: string, signal: AbortSignal): Promise<number> {
+  await using client = new Client()
+  await client.members.remove(member, { signal })
+  return exitCodes.ok
+}
+
+/** `cmdop members revoke-invitation`. */
+export async function revokeInvitationCommand(id: string, signal: AbortSignal): Promise<number> {
+  await using client = new Client()
+  await client.members.revokeInvitation(id, { signal })
+  return exitCodes.ok
+}
+
+/** `cmdop members code`: prints a code with which the member signs in. */
+export async function memberCodeCommand(member: string, flags: Flags, signal: AbortSignal): Promise<number> {
+  await using client = new Client()
+  const code = await client.members.code(member, { signal })
+  if (flags.json === true) await writeJson(code)
+  else await writeStdout(`${code.code}\n`)
+  return exitCodes.ok
+}
+
+/** `cmdop members reset-totp`: for an authenticator that is lost. */
+export async function resetTotpCommand(member: string, signal: AbortSignal): Promise<number> {
+  await using client = new Client()
+  await client.members.resetTotp(member, { signal })
+  return exitCodes.ok
+}
+
+/** `cmdop fleet`: shows the settings of the fleet, or changes them. */
+export async function fleetCommand(
+  flags: Flags & { mfaRequired?: 'none' | 'optional' | 'required'; fourEyes?: 'on' | 'off' | 'default' },
+  signal: AbortSignal,
+): Promise<number> {
+  await using client = new Client()
+  const { mfaRequired, fourEyes } = flags
+  const change = {
+    ...(mfaRequired === undefined ? {} : { mfa_required: mfaRequired }),
+    ...(fourEyes === undefined ? {} : { four_eyes: fourEyes === 'default' ? null : fourEyes === 'on' }),
+  }
+  const isChange = Object.keys(change).length > 0
+  const settings = await (isChange ? client.members.configure(change, { signal }) : client.members.settings({ signal }))
+  if (flags.json === true) await writeJson(settings)
+  else {
+    const eyes = settings.four_eyes === null ? 'on from two members' : settings.four_eyes ? 'on' : 'off'
+    await writeStdout(`authenticator: ${settings.mfa_required}\nfour eyes: ${eyes}\n`)
+  }
+  return exitCodes.ok
+}
+
+function parseRole(text: string): Role {
+  const role = Role.safeParse(text)
+  if (role.success) return role.data
+  throw new CmdopError('config', `Expected a role, one of ${Role.options.join(', ')}, got ${text}.`)
+}

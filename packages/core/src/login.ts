@@ -1,0 +1,77 @@
+import {
+  type InvitationAccept,
+  LoginCodeRequested,
+  type LoginRequest,
+  LoginSessionList,
+  SignedIn,
+  SignInCode,
+  TotpSetup,
+} from '@cmdop/protocol'
+import { z } from 'zod'
+import type { RestClient } from './rest-client.ts'
+
+interface Cancellable {
+  signal?: AbortSignal
+}
+
+/** `client.login`: how people sign in. What gives a session needs no key; its `token` is used like one. */
+export class LoginNamespace {
+  readonly #rest: RestClient
+
+  constructor(rest: RestClient) {
+    this.#rest = rest
+  }
+
+  /** Has a code sent by mail. The answer is the same for an email that nobody has; `mail` false: the relay sends none. */
+  requestCode(email: string, { signal }: Cancellable = {}): Promise<{ mail: boolean }> {
+    return this.#rest.call({
+      method: 'POST',
+      path: '/api/login/code',
+      body: { email },
+      answer: LoginCodeRequested,
+      signal,
+      isAnonymous: true,
+    })
+  }
+
+  /** Signs in. Throws `auth`, with `details.totp` `required` when the code is right and the authenticator's is missing. */
+  signIn(shown: LoginRequest, { signal }: Cancellable = {}): Promise<SignedIn> {
+    const path = '/api/login'
+    return this.#rest.call({ method: 'POST', path, body: shown, answer: SignedIn, signal, isAnonymous: true })
+  }
+
+  /** Becomes a member by the token of an invitation, and is signed in. */
+  accept(invitation: InvitationAccept, { signal }: Cancellable = {}): Promise<SignedIn> {
+    const path = '/api/invitations/accept'
+    return this.#rest.call({ method: 'POST', path, body: invitation, answer: SignedIn, signal, isAnonymous: true })
+  }
+
+  /** A code to sign in elsewhere, such as on a phone; shown only here. */
+  ownCode({ signal }: Cancellable = {}): Promise<SignInCode> {
+    return this.#rest.call({ method: 'POST', path: '/api/login/own-code', answer: SignInCode, signal })
+  }
+
+  /** Where you are signed in. */
+  sessions({ signal }: Cancellable = {}): Promise<LoginSessionList> {
+    return this.#rest.call({ method: 'GET', path: '/api/login/sessions', answer: LoginSessionList, signal })
+  }
+
+  /** Ends a session of yours at once. */
+  async revoke(sessionId: string, { signal }: Cancellable = {}): Promise<void> {
+    const path = `/api/login/sessions/${encodeURIComponent(sessionId)}`
+    await this.#rest.call({ method: 'DELETE', path, answer: z.null(), signal })
+  }
+
+  /** A secret for an authenticator; {@link confirmTotp} puts it in force. */
+  setUpTotp({ signal }: Cancellable = {}): Promise<TotpSetup> {
+    return this.#rest.call({ method: 'POST', path: '/api/totp', answer: TotpSetup, signal })
+  }
+
+  async confirmTotp(code: string, { signal }: Cancellable = {}): Promise<void> {
+    await this.#rest.call({ method: 'POST', path: '/api/totp/confirm', body: { code }, answer: z.null(), signal })
+  }
+
+  async removeTotp(code: string, { signal }: Cancellable = {}): Promise<void> {
+    await this.#rest.call({ method: 'POST', path: '/api/totp/remove', body: { code }, answer: z.null(), signal })
+  }
+}

@@ -1,0 +1,38 @@
+import { createPublicKey, verify } from 'node:crypto'
+import { CmdopError } from '@cmdop/protocol'
+import type { MachineRow, Store } from '../store/store.ts'
+
+/** What somebody signed, as a machine. */
+export interface SignedText {
+  readonly text: string
+  /** Ed25519, base64url. */
+  readonly signature: string
+}
+
+/**
+ * Whether a machine signed this: with its key, or with the one that is to come, which takes the place of the other by that.
+ */
+export async function isSignedBy(store: Store, machine: MachineRow, signed: SignedText): Promise<boolean> {
+  if (isSignedWith(machine.publicKey, signed)) return true
+  const { id, nextPublicKey } = machine
+  if (nextPublicKey === null || !isSignedWith(nextPublicKey, signed)) return false
+  if (await store.machines.promoteKey(id, nextPublicKey)) return true
+  // Somebody else was first: with this key, or with another that was to come.
+  return (await store.machines.get(id))?.publicKey === nextPublicKey
+}
+
+export function isSignedWith(publicKey: string, { text, signature }: SignedText): boolean {
+  return verify(null, Buffer.from(text), createPublicKey(publicKey), Buffer.from(signature, 'base64url'))
+}
+
+/** The key as SPKI PEM of ours; refuses everything but Ed25519. */
+export function normalKey(pem: string): string {
+  try {
+    const key = createPublicKey({ key: pem, format: 'pem' })
+    if (key.asymmetricKeyType === 'ed25519' && !pem.includes('PRIVATE'))
+      return key.export({ type: 'spki', format: 'pem' }).toString()
+  } catch {
+    // Falls through to the one refusal.
+  }
+  throw new CmdopError('validation', 'Expected public_key to be an Ed25519 public key in SPKI PEM.')
+}

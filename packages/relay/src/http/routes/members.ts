@@ -1,0 +1,256 @@
+import {
+  FleetSettings,
+  FleetSettingsChange,
+  InvitationIssue,
+  InvitationIssued,
+  InvitationList,
+  CmdopError,
+  MemberAdd,
+  MemberChange,
+  MemberInfo,
+  MemberList,
+  OffsetQuery,
+  SignInCode,
+} from '@cmdop/protocol'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { assertMayGiveAll } from '../../auth/grants.ts'
+import { addMember, changeMember, memberInfo, ranked } from '../../auth/members.ts'
+import { createCode } from '../../login/codes.ts'
+import { invitationSummary, invite } from '../../login/invitations.ts'
+import type { Store } from '../../store/store.ts'
+import { audited } from '../audited.ts'
+import type { HttpContext } from '../context.ts'
+import { guard } from '../guard.ts'
+
+const FleetParams = z.object({ fleet: z.string().max(64) })
+const MemberParams = z.object({ fleet: z.string().max(64), user: z.string().max(254) })
+const InvitationParams = z.object({ fleet: z.string().max(64), invitation: z.string().max(64) })
+
+/** Page of members that is read at once when something concerns all of them. */
+const PAGE = 500
+
+/** The people of a fleet, who is invited, and what the fleet decides for all of them. */
+export function memberRoutes(context: HttpContext): FastifyPluginAsyncZod {
+  const { store, bus } = context
+  const changed = (principalId: string) => bus.publish({ type: 'principal-changed', principalId })
+  return async (app) => {
+    app.get(
+      '/api/fleets/:fleet/members',
+      {
+        schema: {
+          summary: 'Members of a fleet',
+          params: FleetParams,
+          querystring: OffsetQuery,
+          response: { 200: MemberList },
+        },
+      },
+      async (request) => {
+        const { fleetId } = await guard(store, request, 'member.list', request.params.fleet)
+        const { offset, per_page } = request.query
+        const { items, total } = await store.principals.members(fleetId, { offset, limit: per_page })
+        return { items: await Promise.all(items.map((member) => memberInfo(store, member))), offset, per_page, total }
+      },
+    )
+
+    app.post(
+      '/api/fleets/:fleet/members',
+      {
+        schema: {
+          summary: 'Add a member, who signs in with a code',
+          params: FleetParams,
+          body: MemberAdd,
+          response: { 201: MemberInfo },
+        },
+      },
+      async (request, reply) => {
+        const act = { action: 'member.manage', fleetId: request.params.fleet } as const
+        const member = await audited(context, request, act, (caller) => addMember(store, caller, request.body))
+        return reply.status(201).send(await memberInfo(store, member))
+      },
+    )
+
+    app.patch(
+      '/api/fleets/:fleet/members/:user',
+      {
+        schema: {
+          summary: 'Change the role, groups, email or name of a member',
+          params: MemberParams,
+          body: MemberChange,
+          response: { 200: MemberInfo },
+        },
+      },
+      async (request) => {
+        const { fleet, user: reference } = request.params
+        const act = { action: 'member.manage', fleetId: fleet } as const
+        return audited(context, request, act, async (caller) => {
+          const member = await changeMember(store, caller, { reference, change: request.body })
+          await changed(member.id)
+          return memberInfo(store, member)
+        })
+      },
+    )
+
+    app.delete(
+      '/api/fleets/:fleet/members/:user',
+      {
+        schema: {
+          summary: 'Remove a member, with keys, sessions and all that acts for him, at once',
+          params: MemberParams,
+          response: { 204: z.null() },
+        },
+      },
+      async (request, reply) => {
+        const { fleet, user } = request.params
+        await audited(context, request, { action: 'member.manage', fleetId: fleet }, async (caller) => {
+          const member = await ranked(store, caller, user)
+          await store.principals.removeMember(member, new Date().toISOString())
+          await changed(member.id)
+        })
+        return reply.status(204).send(null)
+      },
+    )
+
+    app.post(
+      '/api/fleets/:fleet/members/:user/code',
+      {
+        schema: {
+          summary: 'A code with which a member signs in; it is shown once',
+          params: MemberParams,
+          response: { 201: SignInCode },
+        },
+      },
+      async (request, reply) => {
+        const { fleet, user } = request.params
+        const act = { action: 'member.manage', fleetId: fleet } as const
+        const code = await audited(context, request, act, async (caller) => {
+          assertMayGiveAll(caller, { isPersonal: true })
+          return createCode(store, await ranked(store, caller, user))
+        })
+        return reply.status(201).send(code)
+      },
+    )
+
+    app.delete(
+      '/api/fleets/:fleet/members/:user/totp',
+      {
+        schema: {
+          summary: 'Remove the authenticator that a member has lost',
+          params: MemberParams,
+          response: { 204: z.null() },
+        },
+      },
+      async (request, reply) => {
+        const { fleet, user } = request.params
+        await audited(context, request, { action: 'member.manage', fleetId: fleet }, async (caller) => {
+          const member = await ranked(store, caller, user)
+          await store.totp.remove(member.id)
+          await changed(member.id)
+        })
+        return reply.status(204).send(null)
+      },
+    )
+
+    addInvitationRoutes(app, context)
+    addSettingsRoutes(app, context)
+  }
+}
+
+type App = Parameters<FastifyPluginAsyncZod>[0]
+
+function addInvitationRoutes(app: App, context: HttpContext): void {
+  const { store } = context
+  app.post(
+    '/api/fleets/:fleet/invitations',
+    {
+      schema: {
+        summary: 'Invite somebody by a link; it is shown once',
+        params: FleetParams,
+        body: InvitationIssue,
+        response: { 201: InvitationIssued },
+      },
+    },
+    async (request, reply) => {
+      const act = { action: 'member.manage', fleetId: request.params.fleet } as const
+      const { row, token } = await audited(context, request, act, (caller) => invite(store, caller, request.body))
+      const link = `${request.protocol}://${request.host}/join#${token}`
+      return reply.status(201).send({ ...invitationSummary(row), link, token })
+    },
+  )
+
+  app.get(
+    '/api/fleets/:fleet/invitations',
+    { schema: { summary: 'Invitations that are open', params: FleetParams, response: { 200: InvitationList } } },
+    async (request) => {
+      const { fleetId } = await guard(store, request, 'member.list', request.params.fleet)
+      return { items: (await store.invitations.open(fleetId, new Date().toISOString())).map(invitationSummary) }
+    },
+  )
+
+  app.delete(
+    '/api/fleets/:fleet/invitations/:invitation',
+    { schema: { summary: 'Revoke an invitation', params: InvitationParams, response: { 204: z.null() } } },
+    async (request, reply) => {
+      const { fleet, invitation } = request.params
+      await audited(context, request, { action: 'member.manage', fleetId: fleet }, async ({ fleetId }) => {
+        const row = await store.invitations.get(invitation)
+        if (row?.fleetId !== fleetId) throw new CmdopError('not_found', 'There is no such invitation in your fleet.')
+        await store.invitations.revoke(fleetId, invitation, new Date().toISOString())
+      })
+      return reply.status(204).send(null)
+    },
+  )
+}
+
+function addSettingsRoutes(app: App, context: HttpContext): void {
+  const { store, bus } = context
+  app.get(
+    '/api/fleets/:fleet/settings',
+    { schema: { summary: 'Settings of a fleet', params: FleetParams, response: { 200: FleetSettings } } },
+    async (request) => {
+      const { fleetId } = await guard(store, request, 'member.list', request.params.fleet)
+      return settingsOf(store, fleetId)
+    },
+  )
+
+  app.patch(
+    '/api/fleets/:fleet/settings',
+    {
+      schema: {
+        summary: 'Change the settings of a fleet',
+        params: FleetParams,
+        body: FleetSettingsChange,
+        response: { 200: FleetSettings },
+      },
+    },
+    async (request) => {
+      const { mfa_required: mfaRequired, four_eyes: fourEyes } = request.body
+      const act = { action: 'fleet.configure', fleetId: request.params.fleet } as const
+      return audited(context, request, act, async ({ fleetId }) => {
+        await store.fleets.configure(fleetId, {
+          ...(mfaRequired === undefined ? {} : { mfaRequired }),
+          ...(fourEyes === undefined ? {} : { fourEyes }),
+        })
+        // Who signed in without an authenticator may not go on where one is asked for.
+        if (mfaRequired === 'required')
+          for await (const { id } of everyMember(store, fleetId))
+            await bus.publish({ type: 'principal-changed', principalId: id })
+        return settingsOf(store, fleetId)
+      })
+    },
+  )
+}
+
+async function settingsOf(store: Store, fleetId: string): Promise<FleetSettings> {
+  const settings = await store.fleets.settings(fleetId)
+  if (settings === undefined) throw new CmdopError('not_found', 'There is no such fleet.')
+  return { mfa_required: settings.mfaRequired, four_eyes: settings.fourEyes }
+}
+
+async function* everyMember(store: Store, fleetId: string) {
+  for (let offset = 0; ; offset += PAGE) {
+    const { items } = await store.principals.members(fleetId, { offset, limit: PAGE })
+    yield* items
+    if (items.length < PAGE) return
+  }
+}

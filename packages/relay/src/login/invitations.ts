@@ -1,0 +1,80 @@
+import { CmdopError, type InvitationIssue, type InvitationSummary } from '@cmdop/protocol'
+import type { z } from 'zod'
+import type { Caller } from '../auth/authenticate.ts'
+import { assertMayGiveAll, assertRank } from '../auth/grants.ts'
+import { matchesHash, newId, newSecret, parseSecret } from '../auth/secrets.ts'
+import type { InvitationRow } from '../store/identity.ts'
+import type { PrincipalRow, Store } from '../store/store.ts'
+
+/** A new invitation, for a role that is no higher than the caller's. Gives its token too, which is nowhere kept. */
+export async function invite(
+  store: Store,
+  caller: Caller,
+  issue: z.output<typeof InvitationIssue>,
+): Promise<{ row: InvitationRow; token: string }> {
+  const { email, role, groups, expires_in_seconds: seconds } = issue
+  assertRank(caller, role, `invite somebody with the role ${role}`)
+  assertMayGiveAll(caller)
+  if ((await store.principals.memberByEmail(caller.fleetId, email)) !== undefined)
+    throw new CmdopError('conflict', `${email} is a member already.`)
+  const { id, hash: secretHash, raw: token } = newSecret('invite')
+  const now = Date.now()
+  const row: InvitationRow = {
+    id,
+    fleetId: caller.fleetId,
+    secretHash,
+    email,
+    role,
+    groups,
+    invitedById: caller.principalId,
+    createdAt: new Date(now).toISOString(),
+    expiresAt: new Date(now + seconds * 1000).toISOString(),
+    acceptedAt: null,
+    revokedAt: null,
+  }
+  await store.invitations.create(row)
+  return { row, token }
+}
+
+/** Makes the member that an invitation is for, once. Throws `auth`, and `conflict` when the email has become a member. */
+export async function acceptInvitation(
+  store: Store,
+  { token, name }: { token: string; name: string | undefined },
+): Promise<PrincipalRow> {
+  const shown = parseSecret(token)
+  const row = shown?.kind === 'invite' ? await store.invitations.get(shown.id) : undefined
+  if (shown === undefined || row === undefined || !matchesHash(shown.secret, row.secretHash)) throw isOver()
+  const { fleetId, email, role, groups, invitedById } = row
+  const member: PrincipalRow = {
+    id: newId('prn_'),
+    fleetId,
+    kind: 'human',
+    name: name ?? email.split('@', 1)[0] ?? email,
+    role,
+    actsForId: null,
+    createdAt: new Date().toISOString(),
+    email,
+    groups,
+    invitedById,
+    removedAt: null,
+  }
+  if (!(await store.invitations.accept(row.id, member))) throw isOver()
+  return member
+}
+
+/** As lists show it. */
+export function invitationSummary(row: InvitationRow): InvitationSummary {
+  return {
+    id: row.id,
+    email: row.email,
+    role: row.role,
+    groups: [...row.groups],
+    created_at: row.createdAt,
+    expires_at: row.expiresAt,
+    invited_by_id: row.invitedById,
+  }
+}
+
+function isOver(): CmdopError {
+  return new CmdopError('auth', 'The invitation is used, revoked or expired; ask for a new one.')
+}

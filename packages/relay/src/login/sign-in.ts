@@ -1,0 +1,101 @@
+import type { AuditTrail } from '../audit/audit-trail.ts'
+import { CmdopError, type SignedIn } from '@cmdop/protocol'
+import { newSecret } from '../auth/secrets.ts'
+import type { PrincipalRow, Store } from '../store/store.ts'
+import { findCode } from './codes.ts'
+import { record } from './record.ts'
+import { takeTotp } from './totp.ts'
+
+/** Milliseconds a session lasts. */
+const SESSION_TTL_MS = 7 * 86_400_000
+
+/** Where somebody signs in from. */
+export interface SignInPlace {
+  readonly ip: string | null
+  readonly userAgent: string | null
+  readonly requestId: string
+}
+
+/** What a person shows to sign in. */
+export interface ShownCodes {
+  readonly email: string
+  readonly code: string
+  readonly totp?: string | undefined
+}
+
+/**
+ * A session for the member of this email and code. Throws `auth`: the same for an email that nobody has, and with
+ * `details.totp` when the code is right and the authenticator's is missing. Of a member, every try is an audit row.
+ */
+export async function signIn(
+  { store, audit }: { readonly store: Store; readonly audit: AuditTrail },
+  shown: ShownCodes,
+  place: SignInPlace,
+): Promise<SignedIn> {
+  const fleet = await store.fleets.first()
+  const member = fleet === undefined ? undefined : await store.principals.memberByEmail(fleet.id, shown.email)
+  if (member === undefined) throw wrongCode()
+  try {
+    await checkCodes(store, member, shown)
+  } catch (error) {
+    await record(audit, member, { action: 'login', requestId: place.requestId, code: 'auth' })
+    throw error
+  }
+  await record(audit, member, { action: 'login', requestId: place.requestId })
+  return openSession(store, member, place)
+}
+
+/** A session for somebody who has shown that he is the member. */
+export async function openSession(
+  store: Store,
+  { id: principalId, fleetId }: PrincipalRow,
+  { ip, userAgent }: SignInPlace,
+): Promise<SignedIn> {
+  const secret = newSecret('session')
+  const now = Date.now()
+  const expiresAt = new Date(now + SESSION_TTL_MS).toISOString()
+  await store.keys.create({
+    id: secret.id,
+    fleetId,
+    principalId,
+    name: 'sign-in',
+    secretHash: secret.hash,
+    prefix: secret.prefix,
+    createdAt: new Date(now).toISOString(),
+    expiresAt,
+    lastUsedAt: null,
+    revokedAt: null,
+    credential: 'session',
+    ip,
+    userAgent: userAgent?.slice(0, 300) ?? null,
+  })
+  const [settings, totp] = await Promise.all([store.fleets.settings(fleetId), store.totp.get(principalId)])
+  const isMissing = totp === undefined || totp.confirmedAt === null
+  return {
+    token: secret.raw,
+    session_id: secret.id,
+    fleet_id: fleetId,
+    principal_id: principalId,
+    expires_at: expiresAt,
+    totp_required: settings?.mfaRequired === 'required' && isMissing,
+  }
+}
+
+async function checkCodes(store: Store, { id }: PrincipalRow, { code, totp: shownTotp }: ShownCodes): Promise<void> {
+  const codeId = await findCode(store, id, code)
+  if (codeId === undefined) throw wrongCode()
+  // Whoever has set one up is asked for it, whatever the fleet asks for.
+  const totp = await store.totp.get(id)
+  if (totp !== undefined && totp.confirmedAt !== null) {
+    if (shownTotp === undefined)
+      throw new CmdopError('auth', 'Expected the code of your authenticator too (totp).', {
+        details: { totp: 'required' },
+      })
+    await takeTotp(store, id, shownTotp)
+  }
+  if (!(await store.signInCodes.take(codeId))) throw wrongCode()
+}
+
+function wrongCode(): CmdopError {
+  return new CmdopError('auth', 'The email or the code is wrong, or the code is used up or expired; ask for a new one.')
+}

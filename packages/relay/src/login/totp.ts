@@ -1,0 +1,49 @@
+import { CmdopError, type TotpSetup } from '@cmdop/protocol'
+import { Secret, TOTP } from 'otpauth'
+import type { PrincipalRow, Store } from '../store/store.ts'
+
+/** Seconds of a step, and how many steps a clock may be off to either side (RFC 6238). */
+const PERIOD_S = 30
+const WINDOW = 1
+
+/** A new secret for a member, which counts once it is confirmed. Throws `conflict` when there is a confirmed one, or none is wanted. */
+export async function proposeTotp(store: Store, member: PrincipalRow): Promise<TotpSetup> {
+  const settings = await store.fleets.settings(member.fleetId)
+  if (settings?.mfaRequired === 'none')
+    throw new CmdopError('conflict', 'Your fleet takes no authenticators: its mfa_required is none.')
+  const secret = new Secret({ size: 20 }).base32
+  if (!(await store.totp.propose(member.id, secret)))
+    throw new CmdopError('conflict', 'You have an authenticator already; remove it first: cmdop login totp --remove.')
+  return { secret, otpauth_uri: generator(secret, member.email ?? member.name).toString() }
+}
+
+/** Confirms the secret by a first code. Throws `auth` for a wrong one, `not_found` when none was proposed. */
+export async function confirmTotp(store: Store, principalId: string, code: string): Promise<void> {
+  const row = await store.totp.get(principalId)
+  if (row === undefined || row.confirmedAt !== null)
+    throw new CmdopError('not_found', 'There is no authenticator to confirm.')
+  const step = stepOf(row.secret, code)
+  if (step === undefined || !(await store.totp.take(principalId, step, new Date().toISOString()))) throw wrongCode()
+}
+
+/** Takes a code of the member's authenticator, once. Throws `auth`. */
+export async function takeTotp(store: Store, principalId: string, code: string): Promise<void> {
+  const row = await store.totp.get(principalId)
+  const step = row === undefined || row.confirmedAt === null ? undefined : stepOf(row.secret, code)
+  if (step === undefined || !(await store.totp.take(principalId, step))) throw wrongCode()
+}
+
+/** The step of which this is the code; undefined: of none about now. */
+function stepOf(secret: string, code: string): number | undefined {
+  const now = Date.now()
+  const delta = generator(secret, '').validate({ token: code.replaceAll(/\s/g, ''), timestamp: now, window: WINDOW })
+  return delta === null ? undefined : Math.floor(now / 1000 / PERIOD_S) + delta
+}
+
+function generator(secret: string, label: string): TOTP {
+  return new TOTP({ issuer: 'CMDOP', label, secret: Secret.fromBase32(secret), digits: 6, period: PERIOD_S })
+}
+
+function wrongCode(): CmdopError {
+  return new CmdopError('auth', 'The code of the authenticator is wrong, or was used already; wait for the next one.')
+}

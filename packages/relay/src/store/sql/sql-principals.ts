@@ -1,0 +1,114 @@
+import { CmdopError } from '@cmdop/protocol'
+import type { Selectable, Transaction } from 'kysely'
+import type { NewPrincipal, PrincipalRow, PrincipalStore } from '../store.ts'
+import type { Database, Lookup, Tables } from './tables.ts'
+
+type TableRow = Selectable<Tables['principals']>
+
+/** {@link PrincipalStore} in SQL. */
+export function createPrincipalStore(db: Database, lookup: Lookup): PrincipalStore {
+  const ofKey = db
+    .selectFrom('principals')
+    .selectAll()
+    .where('id', '=', (eb) => eb.selectFrom('apiKeys').select('principalId').where('apiKeys.id', '=', ''))
+    .compile()
+  const byId = db.selectFrom('principals').selectAll().where('id', '=', '').compile()
+  const membersOf = (fleetId: string) =>
+    db
+      .selectFrom('principals')
+      .where('fleetId', '=', fleetId)
+      .where('kind', '=', 'human')
+      .where('removedAt', 'is', null)
+  return {
+    create: async (principal) => {
+      await db.insertInto('principals').values(principalToTable(principal)).execute()
+    },
+    // Every request waits for these: the statement is compiled once, and only its parameter changes.
+    get: async (principalId) => fromTable(await lookup<TableRow>({ ...byId, parameters: [principalId] })),
+    ofKey: async (keyId) => fromTable(await lookup<TableRow>({ ...ofKey, parameters: [keyId] })),
+    members: async (fleetId, { offset, limit }) => {
+      const ordered = membersOf(fleetId).selectAll().orderBy('createdAt').orderBy('id')
+      const [rows, { total }] = await Promise.all([
+        ordered.limit(limit).offset(offset).execute(),
+        membersOf(fleetId)
+          .select((eb) => eb.fn.countAll().as('total'))
+          .executeTakeFirstOrThrow(),
+      ])
+      return { items: rows.map(known), total: Number(total) }
+    },
+    memberByEmail: async (fleetId, email) =>
+      fromTable(
+        await membersOf(fleetId).selectAll().where('email', '=', email.toLowerCase()).limit(1).executeTakeFirst(),
+      ),
+    changeMember: async ({ id, fleetId }, { groups, ...change }) => {
+      const set = { ...change, ...(groups === undefined ? {} : { groups: JSON.stringify(groups) }) }
+      await keepingAnOwner(db, fleetId, async (transaction) => {
+        await transaction
+          .updateTable('principals')
+          .set(set)
+          .where('id', '=', id)
+          .where('fleetId', '=', fleetId)
+          .where('removedAt', 'is', null)
+          .execute()
+      })
+    },
+    removeMember: async ({ id, fleetId }, at) => {
+      await keepingAnOwner(db, fleetId, async (transaction) => {
+        await transaction
+          .updateTable('principals')
+          .set({ removedAt: at })
+          .where('id', '=', id)
+          .where('fleetId', '=', fleetId)
+          .where('removedAt', 'is', null)
+          .execute()
+        await transaction
+          .updateTable('apiKeys')
+          .set({ revokedAt: at })
+          .where('principalId', '=', id)
+          .where('revokedAt', 'is', null)
+          .execute()
+      })
+    },
+  }
+}
+
+/** Undoes a change that would leave the fleet without an owner. Its row is written first: who comes second waits there, and sees what the first did. */
+async function keepingAnOwner(
+  db: Database,
+  fleetId: string,
+  change: (transaction: Transaction<Tables>) => Promise<void>,
+): Promise<void> {
+  await db.transaction().execute(async (transaction) => {
+    await transaction
+      .updateTable('fleets')
+      .set((eb) => ({ name: eb.ref('name') }))
+      .where('id', '=', fleetId)
+      .execute()
+    await change(transaction)
+    const owner = await transaction
+      .selectFrom('principals')
+      .select('id')
+      .where('fleetId', '=', fleetId)
+      .where('kind', '=', 'human')
+      .where('role', '=', 'owner')
+      .where('removedAt', 'is', null)
+      .limit(1)
+      .executeTakeFirst()
+    if (owner === undefined)
+      throw new CmdopError('conflict', 'This is the last owner of the fleet; make another member an owner first.')
+  })
+}
+
+/** A row of the table. */
+export function principalToTable(principal: NewPrincipal): TableRow {
+  const { groups = [], email = null, invitedById = null, removedAt = null, ...row } = principal
+  return { ...row, email: email?.toLowerCase() ?? null, invitedById, removedAt, groups: JSON.stringify(groups) }
+}
+
+function fromTable(row: TableRow | undefined): PrincipalRow | undefined {
+  return row === undefined ? undefined : known(row)
+}
+
+function known({ groups, ...row }: TableRow): PrincipalRow {
+  return { ...row, groups: JSON.parse(groups) as string[] }
+}
