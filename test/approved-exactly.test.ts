@@ -7,6 +7,7 @@ import type { Client, ExecOptions } from '@cmdop/core'
 import { type ApprovalInfo, isCmdopError } from '@cmdop/protocol'
 import type { Store } from '@cmdop/relay'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { invitePerson } from './people.ts'
 import { waitFor } from './wait-for.ts'
 import { startWorld, type World } from './world.ts'
 
@@ -21,8 +22,7 @@ beforeAll(async () => {
   store = await world.openStore()
   folder = await world.folder()
   marker = join(folder, 'ran')
-  const { raw_token: token } = await world.client.keys.issue({ name: 'Bob', kind: 'human', role: 'member' })
-  bob = world.connect({ token })
+  bob = (await invitePerson(world, 'bob')).client
 })
 afterAll(() => world[Symbol.asyncDispose]())
 
@@ -155,9 +155,7 @@ describe('does not run:', () => {
   test('9. what somebody of another group approved', async () => {
     const actions = [{ machine_id: world.machine.id, method: 'exec', params: { command: `touch ${marker}` } }]
     const requirement = [{ from: 'owner', n: 1 }]
-    const alice = world.connect({
-      token: (await world.client.keys.issue({ name: 'Alice', kind: 'human', role: 'member' })).raw_token,
-    })
+    const { client: alice } = await invitePerson(world, 'alice')
     const approval = await alice.approvals.request({ title: 'touch', actions, requirement })
     expect(await approve(bob, approval)).toMatchObject({ state: 'pending', votes: [{ vote: 'approve' }] })
     const machine = await alice.machine(world.machine.id)
