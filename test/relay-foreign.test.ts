@@ -13,6 +13,8 @@ const bodies: Record<string, unknown> = {
   'patch /api/fleets/{fleet}/members/{user}': { role: 'viewer' },
   'post /api/fleets/{fleet}/invitations': { email: 'spy@example.com' },
   'patch /api/fleets/{fleet}/settings': { mfa_required: 'none' },
+  'post /api/approvals/{approval}/approve': { plan_digest: 'a'.repeat(64) },
+  'post /api/approvals/{approval}/deny': {},
   'post /api/runs/{run}/entries': { index: 1, entries: [{ v: 1, type: 'looked' }] },
   'post ask': { prompt: 'Look' },
   'post confirm': { token: 'cfm_0123456789abcdef', accept: true },
@@ -45,13 +47,18 @@ async function someIds(): Promise<Record<string, string>> {
   const { user_id: user } = await client.members.add({ email: 'there@example.com' })
   const { id: invitation } = await client.members.invite({ email: 'soon@example.com' })
   const { code } = await client.members.code(user)
-  const { session_id: session } = await client.login.signIn({ email: 'there@example.com', code })
+  const { session_id: session, token } = await client.login.signIn({ email: 'there@example.com', code })
   await world.handle.exec('true')
   const recording = await waitFor('something is recorded', async () => (await client.recordings.list()).items[0])
   const run = randomUUID()
   const about = { agentType: 'terminal', model: 'scripted:scripted', title: 'Look' } as const
   await client.runs.create({ runId: run, machineId: machine.id, ...about, entry: { v: 1, type: 'run_started' } })
   const call = 'call_0123456789abcdef'
+  const actions = [{ machine_id: machine.id, method: 'exec', params: { command: 'true' } }]
+  const asked = await client.approvals.request({ title: 'true', actions })
+  const { id: approval, plan_digest } = await client.approvals.request({ title: 'true', actions })
+  await world.connect({ token }).approvals.approve(asked.id, { plan_digest, grant_seconds: 60 })
+  const [granted] = await client.approvals.grants.list()
   return {
     fleet,
     machine: machine.id,
@@ -62,6 +69,8 @@ async function someIds(): Promise<Record<string, string>> {
     recording: recording.recordingId,
     run,
     call,
+    approval,
+    grant: granted?.id ?? '',
   }
 }
 

@@ -118,6 +118,8 @@ test('the OpenAPI document is of version 3.1, and names every path with its answ
     '/api/machines/{machine}/key/confirm',
     '/api/machines/{machine}/release',
     '/api/me',
+    '/api/policy',
+    '/api/policy/test',
     '/api/recordings',
     '/api/recordings/batch',
     '/api/recordings/{recording}',
