@@ -140,12 +140,19 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
     async (client) => client.members.revokeInvitation((await world.client.members.invite(newMember())).id),
   ],
   'fleet.configure': [(client) => client.members.configure({ four_eyes: null })],
-  'policy.read': [],
-  'policy.write': [],
-  'approval.request': [],
-  'approval.read': [],
-  'approval.decide': [],
-  'grant.revoke': [],
+  'policy.read': [(client) => client.policy.get(), (client) => client.policy.simulate(['uptime'])],
+  'policy.write': [
+    async (client) =>
+      client.policy.set({ policy: { mode: 'bypass' }, version: (await world.client.policy.get()).version }),
+  ],
+  'approval.request': [(client) => askFor(client)],
+  'approval.read': [
+    (client) => client.approvals.list(),
+    async (client) => client.approvals.get((await askFor(world.client)).id),
+    (client) => client.approvals.grants.list(),
+  ],
+  'approval.decide': [async (client) => client.approvals.deny((await askFor(world.client)).id)],
+  'grant.revoke': [(client) => unlessUnknown(() => client.approvals.grants.revoke('grt_none'))],
   'audit.read': [
     (client) => client.audit.getLogs({ limit: 1 }),
     (client) => Array.fromAsync(client.audit.export({ code: 'none' })),
@@ -165,6 +172,11 @@ function anyMember() {
   return world.client.members.add(newMember())
 }
 
+function askFor(client: Client): Promise<{ id: string }> {
+  const actions = [{ machine_id: world.machine.id, method: 'exec', params: { command: 'true' } }]
+  return client.approvals.request({ title: 'true', actions })
+}
+
 /** Who may ask for it hears that there is none. */
 const noEffect = 'call_no_such_effect'
 
@@ -181,6 +193,7 @@ describe.each(roles)('the role %s', (role) => {
   for (const action of actions) {
     const allowed = matrix[role].includes(action)
     test(`${allowed ? 'may' : 'may not'} ${action}`, async () => {
+      expect(ways[action]).not.toEqual([])
       for (const way of ways[action]) {
         const code = await way(client).then(
           () => 'ok',

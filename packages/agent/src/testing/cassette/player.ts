@@ -102,7 +102,7 @@ class Playing {
       return call
     }
     // What a run removes at its end went with its session where that was recorded, and there is none here.
-    if (isRemoval(method, args)) return { ...asked, value: NOTHING_DONE }
+    if (isRemoval(method, args)) return { method, args, value: NOTHING_DONE }
     const number = this.#tape.calls.length - this.#left.length + 1
     throw this.#drifted(`call ${number} of the machine`, differences[0] ?? `the run makes another one, ${method}`)
   }
