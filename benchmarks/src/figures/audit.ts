@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { DatabaseSync } from 'node:sqlite'
+import { createMemoryTransports } from '@cmdop/protocol'
 import { createMemoryBus, openSqliteStore, type Store } from '@cmdop/relay'
 import { verifyExport } from '../../../packages/cli/src/audit/verify-export.ts'
 import { createApprovals } from '../../../packages/relay/src/approvals/create-approvals.ts'
@@ -15,6 +16,7 @@ import { authenticate } from '../../../packages/relay/src/auth/authenticate.ts'
 import { bootstrapFleet, proposeRelayKey } from '../../../packages/relay/src/bootstrap.ts'
 import { Admission } from '../../../packages/relay/src/channel/admission.ts'
 import { Gate } from '../../../packages/relay/src/channel/gate.ts'
+import { Peer } from '../../../packages/relay/src/channel/peer.ts'
 import { Router } from '../../../packages/relay/src/channel/router.ts'
 import { createLogger } from '../../../packages/relay/src/log.ts'
 import { PermitSigner } from '../../../packages/relay/src/permits.ts'
@@ -149,6 +151,11 @@ async function decideCalls(
   const hooks = { decided: () => {}, outcomeFailed: failed, approvalFailed: failed }
   const gate = new Gate({ store, audit: trail, router, signer, admission, ...hooks })
   const target = await enrolMachine(store, caller)
+  // As where a command goes: the machine is connected to this relay.
+  const machine = await store.machines.get(target)
+  if (machine === undefined) throw new Error('Expected the machine to be enrolled.')
+  const [transport] = createMemoryTransports()
+  router.attach(machine, new Peer(transport, {}))
   const times: number[] = []
   for (let count = -WARM_UP_CALLS; count < CALLS; count += 1) {
     const open = {
