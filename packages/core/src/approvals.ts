@@ -134,6 +134,8 @@ export class ApprovalsNamespace implements MachineApprovals {
         })
         if (info.state !== 'pending') return info
         backoff = createBackoff()
+        // A relay that is behind with what has expired answers at once.
+        await wait(backoff(), signal)
       } catch (error) {
         if (!isTransient(error)) throw error
         await wait(backoff(), signal)

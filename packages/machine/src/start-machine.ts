@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { CmdopError, type Permit } from '@cmdop/protocol'
+import { CmdopError, type Permit, type Restrictions } from '@cmdop/protocol'
 import { type Logger, pino } from 'pino'
 import { answer } from './answer.ts'
 import { ApprovalChecker } from './approvals/approval-checker.ts'
@@ -19,6 +19,7 @@ import { keepConnected } from './relay-connection.ts'
 import { Resident, type ResidentSettings } from './resident/resident.ts'
 import { Restricted } from './restricted/restricted.ts'
 import { RestrictedCommands } from './restricted/restricted-commands.ts'
+import { settingsOf } from './restricted/user-environment.ts'
 import { createFilePlaces } from './restricted/session-file-places.ts'
 import { createChannelServer } from './serve-channel.ts'
 import { nodePtyHost } from './sessions/pty/node-pty.ts'
@@ -82,7 +83,8 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
   const used = new UsedApprovals(options.dataDir)
   await used.prune(permits.relayNow)
   const restrictionsOf = (sessionId: string, permit: Permit) => sessions.place(sessionId, permit)?.restrictions
-  const surroundings = { machineId: state.machineId, home: settings.home, restrictionsOf }
+  const homeUnder = async (held: Restrictions) => (await settingsOf(held, settings)).home
+  const surroundings = { machineId: state.machineId, homeUnder, restrictionsOf }
   const approvals = new ApprovalChecker({ ...state, ...surroundings, used, now: () => permits.relayNow })
   const served = { permits, approvals, calls, files, sessions, restricted, log }
   const resident = new Resident({

@@ -93,7 +93,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   })
   opened.defer(() => channels.close())
   const metrics: Metrics = createMetrics(channels.counts)
-  const runs = new RunJournals(store, (runId) => approvals.desk.voidRun(runId))
+  const runs = new RunJournals(store, (fleetId, runId) => approvals.desk.voidRun(fleetId, runId))
   const asks = new AskService({ ...channels, journals: runs, waits: approvals.waits })
   const blobs = ports.blobs ?? new FileBlobs(join(config.dataDir, 'recordings'))
   const context: HttpContext = {

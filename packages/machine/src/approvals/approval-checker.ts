@@ -33,12 +33,16 @@ export class ApprovalChecker {
     if (approval.approvalId !== permit.approvalId) throw refused('is not the one that the permit is for')
     if (approval.machineId !== machineId) throw refused('is for another machine')
     if (approval.fleetId !== fleetId || approval.relayId !== relayId) throw refused('is of another fleet or relay')
-    if (approval.requesterId !== permit.principalId) throw refused('is for another requester')
+    if (approval.requesterId !== permit.principalId || approval.requesterKind !== permit.principalKind)
+      throw refused('is for another requester')
     if (approval.expiresAt <= now()) throw refused('has expired')
     const { words } = approval
     const digest = actionDigest(await describeAction({ method, params, words }, permit, this.#options))
     if (digest !== approval.actionDigest) throw refused('is for something else than would run now')
-    if (!(await used.use(approval.useId, approval.expiresAt))) throw refused('was used before')
+    if (!(await used.use(approval.useId, approval.expiresAt)))
+      throw new CmdopError('approval_void', 'The approval was used before; it is good for one call.', {
+        details: { used: true },
+      })
   }
 
   #read(signed: SignedApproval | undefined): Approval {

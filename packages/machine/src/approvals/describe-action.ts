@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { createReadStream, globSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import {
@@ -13,6 +13,7 @@ import {
   EnvironmentChange,
   environmentText,
   ExecParams,
+  FileTransferParams,
   FileWriteParams,
   isMethodName,
   MAX_HASHED_FILE_BYTES,
@@ -27,8 +28,8 @@ import { heldRestrictions } from '../restricted/held-restrictions.ts'
 /** What a description needs to know of this machine. */
 export interface Surroundings {
   readonly machineId: string
-  /** Where a command runs that names no directory. */
-  readonly home: string
+  /** Where a command runs that names no directory, under these restrictions. */
+  readonly homeUnder: (restrictions: Restrictions) => Promise<string>
   /** What a session is held to; undefined for one that nothing restricts. Throws `not_found`. */
   readonly restrictionsOf: (sessionId: string, permit: Permit) => Restrictions | undefined
 }
@@ -49,8 +50,14 @@ export async function describeAction(
     return { ...blank, ...none, ...(await commandOf(ExecParams.parse(params), words, permit, surroundings)) }
   if (method === 'effect.apply')
     return { ...blank, ...none, params: parsed, effectHash: EffectApplyParams.parse(params).hash }
+  if (!isBindable(method))
+    throw unbound(
+      `What ${method} does cannot be known before it does it, so nobody can approve it; a rule of the policy can allow it.`,
+    )
   if (method === 'file.write' && FileWriteParams.parse(params).sha256 === undefined)
     throw unbound('A file whose content is not announced by its sha256 cannot be approved; write it with `sha256`.')
+  if (method === 'file.copy' || method === 'file.move')
+    return { ...blank, ...none, params: parsed, files: await sourceOf(FileTransferParams.parse(params), method) }
   const { env, ...rest } = parsed
   return { ...blank, ...none, params: rest, environment: await hashedEnvironment(surroundings.machineId, env) }
 }
@@ -72,17 +79,18 @@ async function commandOf(
   { command, cwd, env = {}, stdin, showIn, restrictions }: ExecParams,
   words: readonly string[],
   permit: Permit,
-  { machineId, home, restrictionsOf }: Surroundings,
+  { machineId, homeUnder, restrictionsOf }: Surroundings,
 ): Promise<Pick<ApprovableAction, 'command' | 'params' | 'cwd' | 'environment' | 'files' | 'restrictions'>> {
   if (stdin)
     throw unbound(
       'A command that reads stdin cannot be approved: nobody has seen what it would read. Put it in a file.',
     )
-  const directory = cwd ?? home
   const ofSession = showIn === undefined ? undefined : restrictionsOf(showIn, permit)
   const held = mergeRestrictions(ofSession, heldRestrictions(restrictions, permit))
+  const home = await homeUnder(held)
+  const directory = cwd ?? home
   const environment = await hashedEnvironment(machineId, env)
-  const files = await boundFiles(directory, words)
+  const files = await boundFiles({ directory, home }, words)
   return { command, params: null, cwd: directory, environment, files, restrictions: held }
 }
 
@@ -99,15 +107,64 @@ async function hashedEnvironment(machineId: string, env: unknown): Promise<Appro
   return await Promise.all(variables.map(async ([name, value]) => ({ name, sha256: await hashed(name, value) })))
 }
 
-/** The files among these words, each once, in order of path. A command that is changed by them is changed by their content. */
-async function boundFiles(directory: string, words: readonly string[]): Promise<BoundFile[]> {
-  const paths = [...new Set(words.map((word) => resolve(directory, word)))].toSorted()
+/** What is typed, or done in a shell that others use, is not known before. */
+function isBindable(method: string): boolean {
+  if (method === 'session.execute') return false
+  return method === 'exec' || method === 'file.write' || !isMethodName(method) || !methods[method].input
+}
+
+/** What is copied or moved, as it is now; of a directory nobody knows all that. */
+async function sourceOf({ from }: FileTransferParams, method: string): Promise<BoundFile[]> {
+  const identity = typeof from === 'string' ? await identityOf(from) : undefined
+  if (typeof from !== 'string' || identity === undefined)
+    throw unbound(`${method} can be approved for one file that is there, named by its path; use a command for more.`)
+  return [{ path: from, identity }]
+}
+
+/**
+ * The files among these words, each once, in order of path: from the directory of the command, from home, and from every directory that
+ * a word names, because a command may change to it first. `~` is home, and a pattern stands for the files that it fits.
+ */
+async function boundFiles(
+  { directory, home }: { directory: string; home: string },
+  words: readonly string[],
+): Promise<BoundFile[]> {
+  const named = words.map((word) => (word === '~' || word.startsWith('~/') ? `${home}${word.slice(1)}` : word))
+  const paths = named.map((word) => resolve(directory, word))
+  const isThere = await Promise.all(paths.map(isDirectory))
+  const bases = [...new Set([directory, home, ...paths.filter((_, index) => isThere[index])])]
+  const candidates = new Set(bases.flatMap((base) => named.flatMap((word) => fitting(base, word))))
+  if (candidates.size > MAX_CANDIDATES) throw unbound('The command names too many files to be approved.')
   const files: BoundFile[] = []
-  for (const path of paths) {
+  let bytes = 0
+  for (const path of [...candidates].toSorted()) {
     const identity = await identityOf(path)
-    if (identity !== undefined) files.push({ path, identity })
+    if (identity === undefined) continue
+    files.push({ path, identity })
+    bytes += (await stat(path)).size
+    if (bytes > MAX_BOUND_BYTES) throw unbound('The files that the command names are too large to be approved.')
   }
   return files
+}
+
+/** Paths that are looked at for one command, and bytes of the files there. */
+const MAX_CANDIDATES = 20_000
+const MAX_BOUND_BYTES = 1024 * 1024 * 1024
+
+function fitting(base: string, word: string): string[] {
+  if (!/[*?[]/.test(word)) return [resolve(base, word)]
+  try {
+    return globSync(word, { cwd: base })
+      .slice(0, MAX_CANDIDATES)
+      .map((found) => resolve(base, found))
+  } catch {
+    // It is no pattern, then.
+    return []
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() === true
 }
 
 /** Undefined for what is no regular file, or not there. */

@@ -85,7 +85,9 @@ export class PinLock {
     const hash = await derive(pin, Buffer.from(file.salt, 'base64'), HASH_BYTES, COST)
     if (!timingSafeEqual(hash, Buffer.from(file.hash, 'base64')))
       return isLast ? `wrong; locked until ${new Date(lockedUntil).toISOString()}` : 'wrong'
-    write(this.#dataDir, { ...file, attempts: 0, lockedUntil: 0, lockouts: 0 })
+    // One that was set meanwhile stays.
+    if (read(this.#dataDir)?.hash === file.hash)
+      write(this.#dataDir, { ...file, attempts: 0, lockedUntil: 0, lockouts: 0 })
     return undefined
   }
 }

@@ -5,5 +5,11 @@ import type { PermitCheckerOptions } from '../permit-checker.ts'
 /** Checks approvals of a relay in a test; commands run at `folder`, and no session restricts anything. */
 export function createTestApprovals(options: PermitCheckerOptions, folder: string): ApprovalChecker {
   const used = new UsedApprovals(folder)
-  return new ApprovalChecker({ ...options, home: folder, restrictionsOf: () => undefined, used, now: () => Date.now() })
+  return new ApprovalChecker({
+    ...options,
+    homeUnder: async () => folder,
+    restrictionsOf: () => undefined,
+    used,
+    now: () => Date.now(),
+  })
 }

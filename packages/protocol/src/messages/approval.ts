@@ -87,6 +87,8 @@ export const Approval = z.strictObject({
   words: z.array(z.string()).max(MAX_ACTION_WORDS),
   /** Who asked for it; only this principal's call may use it. */
   requesterId: z.string().min(1).max(64),
+  /** `human`, `ai`, ...: what a person was given, an operator that acts for the person was not. */
+  requesterKind: z.string().min(1).max(32),
   requirement: Requirement,
   /** The people who approved. */
   approvedBy: z.array(z.string().max(64)),

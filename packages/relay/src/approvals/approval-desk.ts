@@ -115,29 +115,32 @@ export class ApprovalDesk {
   }
 
   /** What belongs to a run that is over is asked no more. */
-  async voidRun(runId: string): Promise<void> {
+  async voidRun(fleetId: string, runId: string): Promise<void> {
     const at = new Date().toISOString()
-    for (const id of await this.#options.store.approvals.open({ runId }))
+    for (const id of await this.#options.store.approvals.open({ fleetId, runId }))
       await this.#changeById(id, (whole) => transitions.withdrawn(whole, at))
   }
 
   /** Ends what nobody decided, or used, in time. */
   async expire(at: string = new Date().toISOString()): Promise<void> {
-    for (const id of await this.#options.store.approvals.open({ expiredAt: at }))
-      await this.#changeById(id, (whole) => transitions.expired(whole, at))
+    const ids = await this.#options.store.approvals.open({ expiredAt: at })
+    const ended = await Promise.allSettled(
+      ids.map((id) => this.#changeById(id, (whole) => transitions.expired(whole, at))),
+    )
+    // One that cannot be read keeps none of the others open.
+    for (const each of ended) if (each.status === 'rejected') throw each.reason
   }
 
   async #take(caller: Caller, open: Open, approvalId: string): Promise<Admitted> {
     const { row, actions } = await this.find(caller, approvalId)
     const at = new Date().toISOString()
     if (row.state === 'pending' && row.expiresAt > at) throw required({ row, actions, votes: [] })
-    if (row.state === 'denied' || (row.state === 'expired' && row.decidedAt === row.expiresAt))
-      throw await this.#denial(row)
+    if (row.state === 'denied' || (row.state === 'expired' && row.decidedAt === null)) throw await this.#denial(row)
     const action = await this.#actionOf(caller, open, actions)
     const { callId } = open
     const { position } = action
     const after = await this.#change(row, (whole) =>
-      transitions.used(whole, { position, callId, requesterId: caller.principalId, at }),
+      transitions.used(whole, { position, callId, requester: requesterOf(caller), at }),
     )
     return this.#admitted(after, action, callId)
   }
@@ -174,6 +177,13 @@ export class ApprovalDesk {
     if (change?.row?.state !== 'approved') return change
     const row = { ...whole.row, ...change.row }
     const votes = change.votes ?? whole.votes
+    const shown = change.actions ?? whole.actions
+    const isWhole = shown.every(({ action, digest }) => digestOf(action) === digest)
+    if (!isWhole || planDigest(shown.map(({ digest }) => digest)) !== row.planDigest)
+      throw new CmdopError(
+        'integrity',
+        'What is stored of this approval does not fit its digest; nothing was approved.',
+      )
     const approvedBy = votes.filter(({ vote }) => vote === 'approve').map(({ personId }) => personId)
     const sign = ({ action, digest, machineId, position }: ApprovalActionRow) =>
       this.#options.sign({
@@ -186,12 +196,19 @@ export class ApprovalDesk {
         planDigest: row.planDigest,
         words: action.words,
         requesterId: row.requesterId,
+        requesterKind: row.requesterKind,
         requirement: row.requirement,
         approvedBy,
         expiresAt: Date.parse(row.expiresAt),
       })
-    const actions = (change.actions ?? whole.actions).map((action) => ({ ...action, signed: sign(action) }))
+    const actions = shown.map((action) => ({ ...action, signed: sign(action) }))
     return { ...change, actions }
+  }
+
+  /** A grant is good while who gave it may still decide. */
+  async #mayDecide(fleetId: string, personId: string): Promise<boolean> {
+    const people = await this.#options.store.approvals.people(fleetId)
+    return people.some(({ id }) => id === personId)
   }
 
   async #granted(caller: Caller, action: ApprovableAction): Promise<Admitted | undefined> {
@@ -199,8 +216,14 @@ export class ApprovalDesk {
     const now = new Date().toISOString()
     const digest = digestOf(action)
     const inForce = await grants.inForce(caller.principalId, action.machineId, now)
-    const grant = inForce.find((each) => each.digest === digest)
-    if (grant === undefined || !(await grants.use(grant.id, now))) return undefined
+    const kind = caller.principal.kind
+    const grant = inForce.find((each) => each.digest === digest && each.grantedToKind === kind)
+    if (
+      grant === undefined ||
+      !(await this.#mayDecide(caller.fleetId, grant.grantedById)) ||
+      !(await grants.use(grant.id, now))
+    )
+      return undefined
     const signed = this.#options.sign({
       version: 1,
       approvalId: grant.approvalId,
@@ -211,6 +234,7 @@ export class ApprovalDesk {
       planDigest: planDigest([digest]),
       words: action.words,
       requesterId: caller.principalId,
+      requesterKind: caller.principal.kind,
       requirement: ANYBODY,
       approvedBy: [grant.grantedById],
       expiresAt: Date.parse(grant.expiresAt),
@@ -231,6 +255,7 @@ export class ApprovalDesk {
       text: textOf(action),
       words: action.action.words,
       grantedToId: row.requesterId,
+      grantedToKind: row.requesterKind,
       grantedById: personId,
       createdAt: new Date(now).toISOString(),
       expiresAt: new Date(now + seconds * 1000).toISOString(),
@@ -272,6 +297,10 @@ export class ApprovalDesk {
   }
 }
 
+function requesterOf({ principalId: id, principal: { kind } }: Caller): transitions.Requester {
+  return { id, kind }
+}
+
 function personOf({ principal, principalId }: Caller, people: readonly Person[]): Person & { name: string } {
   const person = people.find(({ id }) => id === principalId)
   if (principal.kind !== 'human' || person === undefined)
@@ -281,6 +310,11 @@ function personOf({ principal, principalId }: Caller, people: readonly Person[])
 
 function assertGrantable({ row, actions }: WholeApproval, edited: unknown): void {
   if (row.deletes && edited === undefined) throw notGranted()
+  if (row.requirement.reduce((sum, { n }) => sum + n, 0) > 1)
+    throw new CmdopError(
+      'permission',
+      'What needs more than one person is asked about each time; approve it without a grant.',
+    )
   if (actions.length !== 1) throw new CmdopError('unsupported', 'Only an approval of one action can be granted again.')
 }
 

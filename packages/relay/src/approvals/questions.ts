@@ -28,6 +28,9 @@ const CALL_EXPIRES_SECONDS = 3600
 /** Machines that are asked at once what an action would do. */
 const DESCRIBED_AT_ONCE = 16
 
+/** Questions of one principal that may wait at once. */
+const MAX_PENDING = 200
+
 /** Who has to approve, unless somebody says otherwise. */
 export const ANYBODY: Requirement = [{ from: 'member', n: 1 }]
 
@@ -69,6 +72,7 @@ export class Questions {
     permitted: (machineId: string, method: string) => Promise<MachineRow>,
   ): Promise<WholeApproval> {
     const machines = new Map<string, MachineRow>()
+    assertTargets(caller, new Set(request.actions.map(({ machine_id }) => machine_id)).size)
     for (const { machine_id: id, method } of request.actions) machines.set(id, await permitted(id, method))
     const judgements: Judgement[] = []
     const actions = await inBatches(request.actions, async ({ machine_id, method, params }, position) => {
@@ -149,6 +153,11 @@ export class Questions {
 
   async #create(caller: Caller, draft: Draft): Promise<WholeApproval> {
     const { store, bus } = this.#options
+    if ((await store.approvals.countPending(caller.principalId)) >= MAX_PENDING)
+      throw new CmdopError(
+        'rate_limit',
+        `${MAX_PENDING} of your questions wait for an answer already; wait for people, or withdraw some.`,
+      )
     const people = await store.approvals.people(caller.fleetId)
     const personId = caller.principal.actsForId ?? caller.principalId
     const fourEyes = (await store.fleets.settings(caller.fleetId))?.fourEyes ?? people.length >= 2
@@ -277,6 +286,15 @@ function assertPossible(requirement: Requirement, people: readonly Person[]): vo
   throw new CmdopError(
     'validation',
     `Nobody could approve this: the fleet has not enough people for ${text} beside who asks.`,
+  )
+}
+
+/** How many machines a key may have in one plan. */
+function assertTargets({ key }: Caller, machines: number): void {
+  if (key.maxTargetsPerRun === null || machines <= key.maxTargetsPerRun) return
+  throw new CmdopError(
+    'permission',
+    `Your key may have at most ${key.maxTargetsPerRun} machines in one plan, not ${machines}.`,
   )
 }
 

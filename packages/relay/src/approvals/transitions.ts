@@ -95,10 +95,12 @@ export function denied(
   whole: WholeApproval,
   { person, reason, at, doNotRetry }: Pick<Answer, 'person' | 'reason' | 'at'> & { doNotRetry: boolean },
 ): ApprovalChange | undefined {
-  const { row, votes } = whole
+  const { row, votes, actions } = whole
   if (row.state === 'denied' && votes.some(({ personId, vote }) => personId === person.id && vote === 'deny'))
     return undefined
-  if (!isOpen(row.state)) throw over(row.state)
+  // What runs already is stopped by who runs it; a denial ends what has not begun.
+  const hasBegun = row.state === 'executing' && actions.every(({ state }) => state !== 'waiting')
+  if (!isOpen(row.state) || hasBegun) throw over(row.state)
   const vote: ApprovalVoteRow = {
     approvalId: row.id,
     personId: person.id,
@@ -120,16 +122,26 @@ export function withdrawn({ row }: WholeApproval, at: string): ApprovalChange | 
 
 /** Its time is over. What has begun is not touched; what has not, does not begin any more. */
 export function expired({ row }: WholeApproval, at: string): ApprovalChange | undefined {
-  return isOpen(row.state) && row.expiresAt <= at ? { row: { state: 'expired', decidedAt: at } } : undefined
+  if (!isOpen(row.state) || row.expiresAt > at) return undefined
+  // Of what nobody decided there is no time of a decision: that is a denial.
+  return { row: { state: 'expired', ...(row.state === 'pending' ? {} : { decidedAt: at }) } }
+}
+
+/** Who makes a call. */
+export interface Requester {
+  readonly id: string
+  readonly kind: string
 }
 
 /** A call uses one action of it; again only the same call, which the machine runs once. Throws `approval_void`. */
 export function used(
   whole: WholeApproval,
-  { position, callId, requesterId, at }: { position: number; callId: string; requesterId: string; at: string },
+  { position, callId, requester, at }: { position: number; callId: string; requester: Requester; at: string },
 ): ApprovalChange {
   const { row, actions } = whole
-  if (row.requesterId !== requesterId) throw unusable('belongs to another requester')
+  // What a person was given, an operator that acts for the person was not.
+  if (row.requesterId !== requester.id || row.requesterKind !== requester.kind)
+    throw unusable('belongs to another requester')
   if (row.state !== 'approved' && row.state !== 'executing') throw unusable(`is ${row.state}`)
   if (row.expiresAt <= at) throw unusable('has expired')
   const action = actions[position]

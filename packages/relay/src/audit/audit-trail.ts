@@ -60,10 +60,11 @@ export class AuditTrail {
     try {
       result = await work((said) => (noted = { ...noted, ...said }))
     } catch (cause) {
-      await settle(toCmdopError(cause, 'server', 'The relay met a fault of its own.').code)
+      await settle(toCmdopError(cause, 'server', 'The relay met a fault of its own.').code).catch(() => {})
       throw cause
     }
-    await settle(null)
+    // It is done: that its row is missing is told by the next start, which says that it is not known.
+    await settle(null).catch(() => {})
     return result
   }
 

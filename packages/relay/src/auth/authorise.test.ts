@@ -26,7 +26,8 @@ describe('the decision', () => {
       for (const role of roles) {
         for (const action of actions) {
           const isForbidden =
-            (kind === 'ai' && notForAi.includes(action)) || (kind !== 'human' && action === 'approval.decide')
+            (kind === 'ai' && notForAi.includes(action)) ||
+            (kind !== 'human' && ['approval.decide', 'member.manage', 'fleet.configure'].includes(action))
           const { allowed } = authorise(actor(role, kind), action, { fleetId: 'flt_one' })
           const expected = matrix[role].includes(action) && !isForbidden
           expect(`${kind} ${role} ${action} ${allowed}`).toBe(`${kind} ${role} ${action} ${expected}`)

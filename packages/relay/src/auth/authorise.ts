@@ -68,6 +68,13 @@ export const matrix: Readonly<Record<Role, readonly Action[]>> = {
 
 const onlyPeople = 'Only a person decides about an approval: a key of kind human. Ask one.'
 
+/** Whoever lets people in, or sets how they decide, could decide in their place. */
+const notForPrograms = {
+  'approval.decide': onlyPeople,
+  'member.manage': 'Only a person lets people in and changes what they are: a key of kind human. Ask one.',
+  'fleet.configure': 'Only a person changes the settings of the fleet: a key of kind human. Ask one.',
+}
+
 /** What a kind of principal may never do, whatever its role, and why. `docs/permissions.md` says it. */
 export const never: Readonly<Partial<Record<PrincipalKind, Readonly<Partial<Record<Action, string>>>>>> = {
   ai: {
@@ -79,10 +86,10 @@ export const never: Readonly<Partial<Record<PrincipalKind, Readonly<Partial<Reco
     'member.manage': 'An AI operator may not change who belongs to the fleet. Ask a person.',
     'fleet.configure': 'An AI operator may not change the settings of the fleet. Ask a person.',
   },
-  service: { 'approval.decide': onlyPeople },
-  schedule: { 'approval.decide': onlyPeople },
-  machine: { 'approval.decide': onlyPeople },
-  system: { 'approval.decide': onlyPeople },
+  service: notForPrograms,
+  schedule: notForPrograms,
+  machine: notForPrograms,
+  system: notForPrograms,
 }
 
 /** Who acts, as far as the decision goes. */

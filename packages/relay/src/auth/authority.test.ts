@@ -30,6 +30,7 @@ interface Key {
 const ofAdmins =
   /^(machine\.(enroll|manage)|key\..*|member\.manage|fleet\.configure|policy\.write|grant\.revoke|audit\.read)$/
 const ofViewers = /^(machine\.(list|facts)|session\.observe|(policy|approval)\.read|metrics\.read)$/
+const neverOfServices = /^(approval\.decide|member\.manage|fleet\.configure)$/
 const neverOfAi = /^(effect\.apply|approval\.decide|grant\.revoke|policy\.write|member\.manage|fleet\.configure)$/
 
 const isAlive = (key: Key): boolean =>
@@ -54,7 +55,7 @@ function expected(key: Key, action: string, at: { fleet: number; machine: string
   if (at.fleet !== key.person.fleet) return 'not_found'
   const rank = rankOf(key)
   const isOfRole = rank <= 1 || (rank === 2 ? !ofAdmins.test(action) : ofViewers.test(action))
-  const isOfKind = key.kind === 'human' || !(key.kind === 'ai' ? neverOfAi : /^approval\.decide$/).test(action)
+  const isOfKind = key.kind === 'human' || !(key.kind === 'ai' ? neverOfAi : neverOfServices).test(action)
   return isOfRole && isOfKind && isInScope(key, action, at.machine) ? 'ok' : 'permission'
 }
 

@@ -35,8 +35,10 @@ export class Admission {
   }
 }
 
-/** What an outcome means for the approval that a call ran with. */
-export function howEnded(outcome: Uint8Array | CmdopError): 'done' | 'failed' | 'refused' {
+/** What an outcome means for the approval that a call ran with; undefined: nothing. */
+export function howEnded(outcome: Uint8Array | CmdopError): 'done' | 'failed' | 'refused' | undefined {
   if (!isCmdopError(outcome)) return 'done'
+  // The call that has used it goes on, or has ended by itself.
+  if (outcome.details['used'] === true) return undefined
   return outcome.code === 'approval_void' ? 'refused' : 'failed'
 }

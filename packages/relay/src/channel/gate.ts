@@ -152,8 +152,8 @@ export class Gate {
     }
   }
 
-  #endApproval(admitted: Admitted | undefined, how: HowEnded): void {
-    if (admitted === undefined) return
+  #endApproval(admitted: Admitted | undefined, how: HowEnded | undefined): void {
+    if (admitted === undefined || how === undefined) return
     const ended = admitted
       .ended(how)
       .catch((error: unknown) => this.#options.approvalFailed(error, admitted.approvalId))

@@ -10,6 +10,6 @@ export interface Judgement {
   readonly permittedBy: string
   readonly danger: Danger
   readonly dangerReason: string
-  /** Whether something is deleted, which no grant covers. */
+  /** Whether something is deleted, or may be, or is catastrophic: no grant covers it. */
   readonly deletes: boolean
 }

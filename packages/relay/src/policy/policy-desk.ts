@@ -39,7 +39,9 @@ export class PolicyDesk {
   /** What the policy says of a call. Fails closed: a policy that cannot be read denies. */
   async judge(caller: Caller, call: JudgedCall, machine: Pick<MachineRow, 'id' | 'fleetId'>): Promise<Judgement> {
     const decided = decide(await this.of(machine.fleetId, machine.id), callOf(caller, call))
-    const { decision, reason, permittedBy, danger, dangerReason, deleting: deletes } = decided
+    const { decision, reason, permittedBy, danger, dangerReason, deleting } = decided
+    // What is not understood may delete, and what is catastrophic is a person's decision each time.
+    const deletes = deleting || decided.class === 'unknown' || decided.layer === 'floor'
     return { decision, rule: nameOf(decided), reason, permittedBy, danger, dangerReason, deletes }
   }
 
@@ -116,7 +118,7 @@ function callOf(caller: Caller, { method: tool, params, under }: JudgedCall): Po
     cwd: typeof cwd === 'string' ? cwd : undefined,
     env: isEnvironment(env) ? env : undefined,
     paths: pathsOf(params),
-    passive: params['kind'] === 'run',
+    passive: params['kind'] === 'run' && env === undefined && params['shell'] === undefined,
     overwrite: typeof overwrite === 'boolean' ? overwrite : undefined,
     restrictions: restrictionsOf(params, claimed({ method: tool, under })),
   }

@@ -35,10 +35,13 @@ export class RunJournals {
   readonly #store: Pick<Store, 'runs' | 'machines'>
   readonly #known = new Map<string, Known>()
 
-  readonly #ended: (runId: string) => Promise<void>
+  readonly #ended: (fleetId: string, runId: string) => Promise<void>
 
   /** `ended` is called when a run is over and goes on no more. */
-  constructor(store: Pick<Store, 'runs' | 'machines'>, ended: (runId: string) => Promise<void> = async () => {}) {
+  constructor(
+    store: Pick<Store, 'runs' | 'machines'>,
+    ended: (fleetId: string, runId: string) => Promise<void> = async () => {},
+  ) {
     this.#store = store
     this.#ended = ended
   }
@@ -104,14 +107,14 @@ export class RunJournals {
       if (await this.#insert(rows)) {
         known.entries = index + rows.length
         known.totalBytes = rows.at(-1)?.totalBytes ?? known.totalBytes
-        await this.#noteState(runId, entries, at)
+        await this.#noteState(writer.fleetId, runId, { entries, at })
         return known.entries
       }
       this.#known.delete(runId)
     }
     if (!(await this.#has(runId, rows))) throw secondWriter(index)
     // Whoever sent it the first time may not have come to it.
-    await this.#noteState(runId, entries, at)
+    await this.#noteState(writer.fleetId, runId, { entries, at })
     return index + rows.length
   }
 
@@ -163,7 +166,11 @@ export class RunJournals {
     return there.length === rows.length && there.every(({ body }, index) => body === rows[index]?.body)
   }
 
-  async #noteState(runId: string, entries: readonly RunEntry[], updatedAt: string): Promise<void> {
+  async #noteState(
+    fleetId: string,
+    runId: string,
+    { entries, at: updatedAt }: { entries: readonly RunEntry[]; at: string },
+  ): Promise<void> {
     const state = entries.reduce<Pick<RunRow, 'state' | 'code'> | undefined>(
       (before, entry) => stateIn(entry) ?? before,
       undefined,
@@ -171,7 +178,7 @@ export class RunJournals {
     if (state === undefined) return
     await this.#store.runs.update(runId, { ...state, updatedAt })
     // One that only stopped goes on.
-    if (entries.some(({ type }) => type === 'run_ended')) await this.#ended(runId)
+    if (entries.some(({ type }) => type === 'run_ended')) await this.#ended(fleetId, runId)
   }
 }
 

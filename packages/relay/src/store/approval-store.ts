@@ -103,6 +103,8 @@ export interface GrantRow {
   /** Words of the command that may name files, to describe it again. */
   readonly words: readonly string[]
   readonly grantedToId: string
+  /** `human`, `ai`, ...: an operator that acts for a person has not what the person was given. */
+  readonly grantedToKind: string
   readonly grantedById: string
   readonly createdAt: string
   readonly expiresAt: string
@@ -131,7 +133,9 @@ export interface ApprovalStore {
     decide: (approval: WholeApproval) => ApprovalChange | undefined,
   ): Promise<WholeApproval | undefined>
   /** Ids of what is pending or approved and whose time is over, or that belongs to this run. */
-  open(select: { expiredAt: string } | { runId: string }): Promise<string[]>
+  open(select: { expiredAt: string } | { fleetId: string; runId: string }): Promise<string[]>
+  /** Questions of this principal that are not answered. */
+  countPending(requesterId: string): Promise<number>
   /** The people of a fleet who may decide. */
   people(fleetId: string): Promise<Person[]>
   readonly grants: GrantStore

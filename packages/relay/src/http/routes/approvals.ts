@@ -108,7 +108,12 @@ export function approvalRoutes(context: HttpContext): FastifyPluginAsyncZod {
       async (request) => {
         const { plan_digest: planDigest, reason, edited, grant_seconds: grantSeconds } = request.body
         const { approval } = request.params
-        const act = { action: 'approval.decide', digest: planDigest, approvalId: approval } as const
+        const act = {
+          action: 'approval.decide',
+          digest: planDigest,
+          approvalId: approval,
+          subject: 'vote:approve',
+        } as const
         return viewOf(
           await audited(context, request, act, (caller) =>
             desk.approve(caller, approval, { planDigest, reason, edited, grantSeconds }),
@@ -131,8 +136,11 @@ export function approvalRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const { reason, do_not_retry: doNotRetry } = request.body
         const { approval } = request.params
         return viewOf(
-          await audited(context, request, { action: 'approval.decide', approvalId: approval }, (caller) =>
-            desk.deny(caller, approval, { reason, doNotRetry }),
+          await audited(
+            context,
+            request,
+            { action: 'approval.decide', approvalId: approval, subject: 'vote:deny' },
+            (caller) => desk.deny(caller, approval, { reason, doNotRetry }),
           ),
         )
       },

@@ -93,6 +93,7 @@ async function createGrants(db: Kysely<unknown>): Promise<void> {
     'text',
     'words',
     'granted_to_id',
+    'granted_to_kind',
     'granted_by_id',
     'created_at',
     'expires_at',

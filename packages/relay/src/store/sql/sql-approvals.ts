@@ -57,9 +57,21 @@ export function createApprovalStore(db: Database): ApprovalStore {
       const found = db.selectFrom('approvals').select('id')
       const rows =
         'runId' in select
-          ? found.where('runId', '=', select.runId).where('state', 'in', ['pending', 'approved', 'executing'])
+          ? found
+              .where('fleetId', '=', select.fleetId)
+              .where('runId', '=', select.runId)
+              .where('state', 'in', ['pending', 'approved', 'executing'])
           : found.where('state', 'in', ['pending', 'approved', 'executing']).where('expiresAt', '<=', select.expiredAt)
       return (await rows.limit(1000).execute()).map(({ id }) => id)
+    },
+    countPending: async (requesterId) => {
+      const { count } = await db
+        .selectFrom('approvals')
+        .select((eb) => eb.fn.countAll().as('count'))
+        .where('requesterId', '=', requesterId)
+        .where('state', '=', 'pending')
+        .executeTakeFirstOrThrow()
+      return Number(count)
     },
     people: async (fleetId) => {
       const rows = await db
