@@ -184,6 +184,20 @@ describe('does not run:', () => {
     expect(await refusal(`touch ${marker}`, call)).toBe('approval_required')
   })
 
+  test('10. what the requester approved with a code, or a key, that he made for another person', async () => {
+    const call = { callId: newCallId() }
+    const approval = await ask(`touch ${marker}`, call)
+    const { id, email } = await invitePerson(world, 'carol')
+    const { code } = await world.client.members.code(id)
+    const { token } = await world.client.login.signIn({ email, code })
+    const { raw_token: made } = await world.client.keys.issue({ name: 'carol', kind: 'human', member: id })
+    for (const lent of [token, made]) {
+      const message = expect.stringContaining('Who asks has made')
+      await expect(approve(world.connect({ token: lent }), approval)).rejects.toMatchObject({ message })
+    }
+    expect(await refusal(`touch ${marker}`, call)).toBe('approval_required')
+  })
+
   test('11. what an AI, or a service, approved', async () => {
     const call = { callId: newCallId() }
     const approval = await ask(`touch ${marker}`, call)

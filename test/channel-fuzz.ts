@@ -90,7 +90,7 @@ function callTo(targets: readonly string[]) {
 
 function assertSound(answer: unknown, call: object): void {
   const text = isCmdopError(answer) ? `${answer.message} ${JSON.stringify(answer.details)}` : JSON.stringify(answer)
-  const shown = `${JSON.stringify(call)}: ${String(text).slice(0, 500)}`
+  const shown = `${JSON.stringify(call)}: ${text.slice(0, 500)}`
   if (
     !isCmdopError(answer) &&
     answer instanceof Error &&
@@ -98,8 +98,8 @@ function assertSound(answer: unknown, call: object): void {
   )
     expect.fail(`no coded error: ${String(answer)} ${shown}`)
   if (isCmdopError(answer) && answer.code === 'server') expect.fail(`a fault: ${shown}`)
-  if (/\n\s+at \S+ \(|node_modules/.test(String(text))) expect.fail(`a stack: ${shown}`)
-  if (String(text).includes(CANARY)) expect.fail(`of another fleet: ${shown}`)
+  if (/\n\s+at \S+ \(|node_modules/.test(text)) expect.fail(`a stack: ${shown}`)
+  if (text.includes(CANARY)) expect.fail(`of another fleet: ${shown}`)
 }
 
 /** Bytes on a connection with a good key. The relay closes it with a code, or reads on; it never falls silent for good. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { addFleet } from './fleets.ts'
+import { invitePerson } from './people.ts'
 import { waitFor } from './wait-for.ts'
 import { startWorld, type World } from './world.ts'
 
@@ -47,7 +48,7 @@ async function someIds(): Promise<Record<string, string>> {
   const { user_id: user } = await client.members.add({ email: 'there@example.com' })
   const { id: invitation } = await client.members.invite({ email: 'soon@example.com' })
   const { code } = await client.members.code(user)
-  const { session_id: session, token } = await client.login.signIn({ email: 'there@example.com', code })
+  const { session_id: session } = await client.login.signIn({ email: 'there@example.com', code })
   await world.handle.exec('true')
   const recording = await waitFor('something is recorded', async () => (await client.recordings.list()).items[0])
   const run = randomUUID()
@@ -57,7 +58,7 @@ async function someIds(): Promise<Record<string, string>> {
   const actions = [{ machine_id: machine.id, method: 'exec', params: { command: 'true' } }]
   const asked = await client.approvals.request({ title: 'true', actions })
   const { id: approval, plan_digest } = await client.approvals.request({ title: 'true', actions })
-  await world.connect({ token }).approvals.approve(asked.id, { plan_digest, grant_seconds: 60 })
+  await (await invitePerson(world, 'voter')).client.approvals.approve(asked.id, { plan_digest, grant_seconds: 60 })
   const [granted] = await client.approvals.grants.list()
   return {
     fleet,

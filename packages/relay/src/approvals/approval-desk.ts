@@ -72,6 +72,7 @@ export class ApprovalDesk {
     const before = await this.find(caller, approvalId)
     const people = await this.#options.store.approvals.people(caller.fleetId)
     const person = personOf(caller, people)
+    assertOwnSignIn(caller, before.row)
     if (answer.grantSeconds !== undefined) assertGrantable(before, answer.edited)
     const edited =
       answer.edited === undefined ? undefined : await this.#options.questions.edited(caller, before, answer.edited)
@@ -306,6 +307,15 @@ function personOf({ principal, principalId }: Caller, people: readonly Person[])
   if (principal.kind !== 'human' || person === undefined)
     throw new CmdopError('permission', 'Only a person of the fleet decides about an approval.')
   return { ...person, name: principal.name }
+}
+
+/** Who asks may have the key or the code that he made for another person: that is not another person's vote. */
+function assertOwnSignIn({ key }: Caller, { fourEyes, personId }: ApprovalRow): void {
+  if (!fourEyes || key.lentById !== personId) return
+  throw new CmdopError(
+    'permission',
+    'Who asks has made the key or the sign-in code that you use. Sign in with your authenticator, or a code that you asked for.',
+  )
 }
 
 function assertGrantable({ row, actions }: WholeApproval, edited: unknown): void {

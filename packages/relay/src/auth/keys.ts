@@ -46,7 +46,8 @@ export async function issueKey(
   const { row, raw } = newKey(kind, { principal, name, createdAt })
   // Of people the key alone is limited; what an operator issues ends with the key it used.
   const parentId = caller.kind === 'human' ? null : caller.key.id
-  await store.keys.create({ ...row, ...limits, role, parentId })
+  const lentById = kind === 'human' ? lentBy(caller, principal.id) : null
+  await store.keys.create({ ...row, ...limits, role, parentId, lentById })
   return issued({ ...row, ...limits }, raw)
 }
 
@@ -65,6 +66,7 @@ export async function rotateKey(
   if (caller.kind === 'ai' && !isOwn && key.parentId !== caller.key.id)
     throw new CmdopError('permission', 'An AI operator rotates only its own key and those that it issued.')
   if (principal.kind === 'human' && !isOwn) assertManages(caller)
+  const lentById = isOwn ? key.lentById : lentBy(caller, principal.id)
   const now = Date.now()
   const lifeMs = key.expiresAt === null ? undefined : Date.parse(key.expiresAt) - Date.parse(key.createdAt)
   const limits = limitsWithin(caller, {
@@ -75,7 +77,7 @@ export async function rotateKey(
   })
   const kind = kindOf(principal)
   const { row, raw } = newKey(kind, { principal, name: key.name, createdAt: new Date(now).toISOString() })
-  const rotated = { ...row, ...limits, role: key.role, parentId: key.parentId, rotatedFrom: key.id }
+  const rotated = { ...row, ...limits, role: key.role, parentId: key.parentId, rotatedFrom: key.id, lentById }
   if (!(await store.keys.rotate(rotated, new Date(now + overlapSeconds * 1000).toISOString())))
     throw new CmdopError('conflict', 'The key has ended, or was rotated before; issue a new one.')
   return issued(rotated, raw)
@@ -120,6 +122,11 @@ async function personFor(store: Store, caller: Caller, member: string | undefine
   assertManages(caller)
   assertRank(caller, person.role, `issue a key of a member with the role ${person.role}`)
   return person
+}
+
+/** Who has a key that is made for somebody else; what one makes for oneself is as good as what one made it with. */
+function lentBy({ principalId, key }: Caller, personId: string): string | null {
+  return personId === principalId ? key.lentById : principalId
 }
 
 /** Whose key one has, as him one acts. */

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { CmdopError, type Hello, type MachineProof, machineProofText, type Transport } from '@cmdop/protocol'
 import { isSignedBy } from '../auth/machine-key.ts'
-import { newId } from '../auth/secrets.ts'
 import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Bus } from '../bus/bus.ts'
 import type { MachineRow, Store } from '../store/store.ts'

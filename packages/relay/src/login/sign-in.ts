@@ -35,21 +35,22 @@ export async function signIn(
   const fleet = await store.fleets.first()
   const member = fleet === undefined ? undefined : await store.principals.memberByEmail(fleet.id, shown.email)
   if (member === undefined) throw wrongCode()
+  let lentById: string | null
   try {
-    await checkCodes(store, member, shown)
+    lentById = await checkCodes(store, member, shown)
   } catch (error) {
     await record(audit, member, { action: 'login', requestId: place.requestId, code: 'auth' })
     throw error
   }
   await record(audit, member, { action: 'login', requestId: place.requestId })
-  return openSession(store, member, place)
+  return openSession(store, member, { ...place, lentById })
 }
 
 /** A session for somebody who has shown that he is the member. */
 export async function openSession(
   store: Store,
   { id: principalId, fleetId }: PrincipalRow,
-  { ip, userAgent }: SignInPlace,
+  { ip, userAgent, lentById = null }: SignInPlace & { readonly lentById?: string | null },
 ): Promise<SignedIn> {
   const secret = newSecret('session')
   const now = Date.now()
@@ -66,6 +67,7 @@ export async function openSession(
     lastUsedAt: null,
     revokedAt: null,
     credential: 'session',
+    lentById,
     ip,
     userAgent: userAgent?.slice(0, 300) ?? null,
   })
@@ -81,9 +83,14 @@ export async function openSession(
   }
 }
 
-async function checkCodes(store: Store, { id }: PrincipalRow, { code, totp: shownTotp }: ShownCodes): Promise<void> {
-  const codeId = await findCode(store, id, code)
-  if (codeId === undefined) throw wrongCode()
+/** Uses them up. Who else may have the code; null where the authenticator shows that it is the member. */
+async function checkCodes(
+  store: Store,
+  { id }: PrincipalRow,
+  { code, totp: shownTotp }: ShownCodes,
+): Promise<string | null> {
+  const found = await findCode(store, id, code)
+  if (found === undefined) throw wrongCode()
   // Whoever has set one up is asked for it, whatever the fleet asks for.
   const totp = await store.totp.get(id)
   if (totp !== undefined && totp.confirmedAt !== null) {
@@ -93,7 +100,8 @@ async function checkCodes(store: Store, { id }: PrincipalRow, { code, totp: show
       })
     await takeTotp(store, id, shownTotp)
   }
-  if (!(await store.signInCodes.take(codeId))) throw wrongCode()
+  if (!(await store.signInCodes.take(found.id))) throw wrongCode()
+  return totp !== undefined && totp.confirmedAt !== null ? null : found.lentById
 }
 
 function wrongCode(): CmdopError {

@@ -45,6 +45,8 @@ export interface SignInCodeRow {
   readonly createdAt: string
   readonly expiresAt: string
   readonly attempts: number
+  /** Who made it for the member; null: the member, or the relay for a mail. */
+  readonly lentById: string | null
 }
 
 /** The codes that are not used yet. */

@@ -82,6 +82,8 @@ export interface KeyRow {
   readonly rotatedFrom: string | null
   /** The key of the operator or service that issued it: it can do no more than that one, and ends with it. */
   readonly parentId: string | null
+  /** Who made it for its person, where that was somebody else: he may have it, too. */
+  readonly lentById: string | null
   /** Of a session: where it was signed in. */
   readonly ip: string | null
   readonly userAgent: string | null
@@ -90,7 +92,16 @@ export interface KeyRow {
 /** A key as it is made; what is left out is not limited. */
 export type NewKey = WithDefaults<
   KeyRow,
-  'credential' | 'role' | 'scopes' | 'ipRanges' | 'maxTargetsPerRun' | 'rotatedFrom' | 'parentId' | 'ip' | 'userAgent'
+  | 'credential'
+  | 'role'
+  | 'scopes'
+  | 'ipRanges'
+  | 'maxTargetsPerRun'
+  | 'rotatedFrom'
+  | 'parentId'
+  | 'lentById'
+  | 'ip'
+  | 'userAgent'
 >
 
 /** Which keys a list is of. */

@@ -65,7 +65,11 @@ export function memberRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
       async (request, reply) => {
         const act = { action: 'member.manage', fleetId: request.params.fleet } as const
-        const member = await audited(context, request, act, (caller) => addMember(store, caller, request.body))
+        const member = await audited(context, request, act, async (caller, note) => {
+          const added = await addMember(store, caller, request.body)
+          note({ subject: `member:${added.id} add` })
+          return added
+        })
         return reply.status(201).send(await memberInfo(store, member))
       },
     )
@@ -82,7 +86,8 @@ export function memberRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
       async (request) => {
         const { fleet, user: reference } = request.params
-        const act = { action: 'member.manage', fleetId: fleet } as const
+        const subject = `member:${reference} ${Object.keys(request.body).toSorted().join(' ')}`.slice(0, 128)
+        const act = { action: 'member.manage', fleetId: fleet, subject } as const
         return audited(context, request, act, async (caller) => {
           const member = await changeMember(store, caller, { reference, change: request.body })
           await changed(member.id)
@@ -102,7 +107,8 @@ export function memberRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
       async (request, reply) => {
         const { fleet, user } = request.params
-        await audited(context, request, { action: 'member.manage', fleetId: fleet }, async (caller) => {
+        const act = { action: 'member.manage', fleetId: fleet, subject: `member:${user} remove` } as const
+        await audited(context, request, act, async (caller) => {
           const member = await ranked(store, caller, user)
           await store.principals.removeMember(member, new Date().toISOString())
           await changed(member.id)
@@ -122,10 +128,11 @@ export function memberRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
       async (request, reply) => {
         const { fleet, user } = request.params
-        const act = { action: 'member.manage', fleetId: fleet } as const
+        const act = { action: 'member.manage', fleetId: fleet, subject: `member:${user} code` } as const
         const code = await audited(context, request, act, async (caller) => {
           assertMayGiveAll(caller, { isPersonal: true })
-          return createCode(store, await ranked(store, caller, user))
+          const member = await ranked(store, caller, user)
+          return createCode(store, member, member.id === caller.principalId ? null : caller.principalId)
         })
         return reply.status(201).send(code)
       },
@@ -142,7 +149,8 @@ export function memberRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
       async (request, reply) => {
         const { fleet, user } = request.params
-        await audited(context, request, { action: 'member.manage', fleetId: fleet }, async (caller) => {
+        const act = { action: 'member.manage', fleetId: fleet, subject: `member:${user} totp` } as const
+        await audited(context, request, act, async (caller) => {
           const member = await ranked(store, caller, user)
           await store.totp.remove(member.id)
           await changed(member.id)
@@ -172,7 +180,11 @@ function addInvitationRoutes(app: App, context: HttpContext): void {
     },
     async (request, reply) => {
       const act = { action: 'member.manage', fleetId: request.params.fleet } as const
-      const { row, token } = await audited(context, request, act, (caller) => invite(store, caller, request.body))
+      const { row, token } = await audited(context, request, act, async (caller, note) => {
+        const made = await invite(store, caller, request.body)
+        note({ subject: `invitation:${made.row.id}` })
+        return made
+      })
       const link = `${request.protocol}://${request.host}/join#${token}`
       return reply.status(201).send({ ...invitationSummary(row), link, token })
     },
@@ -192,7 +204,8 @@ function addInvitationRoutes(app: App, context: HttpContext): void {
     { schema: { summary: 'Revoke an invitation', params: InvitationParams, response: { 204: z.null() } } },
     async (request, reply) => {
       const { fleet, invitation } = request.params
-      await audited(context, request, { action: 'member.manage', fleetId: fleet }, async ({ fleetId }) => {
+      const act = { action: 'member.manage', fleetId: fleet, subject: `invitation:${invitation} revoke` } as const
+      await audited(context, request, act, async ({ fleetId }) => {
         const row = await store.invitations.get(invitation)
         if (row?.fleetId !== fleetId) throw new CmdopError('not_found', 'There is no such invitation in your fleet.')
         await store.invitations.revoke(fleetId, invitation, new Date().toISOString())

@@ -62,6 +62,7 @@ export function describeSignIn(open: OpenStore): void {
       createdAt,
       expiresAt: at(600),
       attempts: 0,
+      lentById: 'principal_1',
     })
 
     it('is shown to so many tries at most, however many come at once, and taken once', async () => {

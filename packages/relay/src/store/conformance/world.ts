@@ -85,6 +85,7 @@ export function keyRow(owner: PrincipalRow, change: Partial<KeyRow> = {}): KeyRo
     maxTargetsPerRun: null,
     rotatedFrom: null,
     parentId: null,
+    lentById: null,
     ip: null,
     userAgent: null,
     ...change,

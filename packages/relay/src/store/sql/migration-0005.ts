@@ -16,7 +16,7 @@ export async function createIdentity(db: Kysely<unknown>): Promise<void> {
     .where(sql.ref('removed_at'), 'is', null)
     .execute()
   await db.schema.createIndex('principals_fleet').on('principals').columns(['fleet_id', 'kind', 'created_at']).execute()
-  const limits = ['role', 'scopes', 'ip_ranges', 'rotated_from', 'parent_id', 'ip', 'user_agent']
+  const limits = ['role', 'scopes', 'ip_ranges', 'rotated_from', 'parent_id', 'lent_by_id', 'ip', 'user_agent']
   await addColumns(db, 'api_keys', limits)
   await db.schema.alterTable('api_keys').addColumn('max_targets_per_run', 'integer').execute()
   await db.schema
@@ -51,6 +51,7 @@ async function createSignIn(db: Kysely<unknown>): Promise<void> {
     .addColumn('principal_id', 'text', (column) => column.notNull().references('principals.id'))
     .$call(withTexts('code_hash', 'created_at', 'expires_at'))
     .addColumn('attempts', 'integer', (column) => column.notNull())
+    .addColumn('lent_by_id', 'text')
     .execute()
   await db.schema.createIndex('sign_in_codes_principal').on('sign_in_codes').columns(['principal_id']).execute()
   await db.schema

@@ -82,9 +82,9 @@ async function rotate(db: Database, key: NewKey & { readonly rotatedFrom: string
 
 function toTable(key: NewKey): TableRow {
   const { credential = 'key', role = null, scopes = null, ipRanges = null, maxTargetsPerRun = null, ...rest } = key
-  const { rotatedFrom = null, parentId = null, ip = null, userAgent = null, ...row } = rest
+  const { rotatedFrom = null, parentId = null, lentById = null, ip = null, userAgent = null, ...row } = rest
   const json = { scopes: scopes && JSON.stringify(scopes), ipRanges: ipRanges && JSON.stringify(ipRanges) }
-  return { ...row, ...json, credential, role, maxTargetsPerRun, rotatedFrom, parentId, ip, userAgent }
+  return { ...row, ...json, credential, role, maxTargetsPerRun, rotatedFrom, parentId, lentById, ip, userAgent }
 }
 
 function fromTable({ scopes, ipRanges, ...row }: TableRow): KeyRow {
