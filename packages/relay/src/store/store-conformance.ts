@@ -1,10 +1,12 @@
 import { describe } from 'vitest'
+import { describeApprovalEvents } from './conformance/approval-events.ts'
 import { describeAudit } from './conformance/audit.ts'
 import { describeEnrollment } from './conformance/enrollment.ts'
 import { describeFleets } from './conformance/fleets.ts'
 import { describeKeys } from './conformance/keys.ts'
 import { describeLifecycle } from './conformance/lifecycle.ts'
 import { describeMachines } from './conformance/machines.ts'
+import { describeNotifications } from './conformance/notifications.ts'
 import { describeRecordings } from './conformance/recordings.ts'
 import { describeRuns } from './conformance/runs.ts'
 import type { OpenStore } from './conformance/world.ts'
@@ -18,6 +20,8 @@ export function describeStore(name: string, open: OpenStore): void {
     describeMachines(open)
     describeRecordings(open)
     describeRuns(open)
+    describeApprovalEvents(open)
+    describeNotifications(open)
     describeAudit(open)
     describeLifecycle(open)
   })

@@ -5,6 +5,7 @@ import { createFirstTables } from './migration-0001.ts'
 import { createRecordings } from './migration-0002.ts'
 import { createRuns } from './migration-0003.ts'
 import { createApprovals } from './migration-0006.ts'
+import { createNotifications } from './migration-0007.ts'
 import type { SqlEngine } from './tables.ts'
 
 /** Every migration there is, in order of name. Released ones are never changed. */
@@ -14,6 +15,7 @@ function migrations(engine: SqlEngine): Record<string, Migration> {
     '0002-recordings': { up: createRecordings },
     '0003-runs': { up: (db) => createRuns(db, engine) },
     '0006-approvals': { up: createApprovals },
+    '0007-notifications': { up: (db) => createNotifications(db, engine) },
   }
 }
 

@@ -5,6 +5,8 @@ import { createAuditStore } from './sql-audit.ts'
 import { createFleetStore, createPrincipalStore } from './sql-fleets.ts'
 import { createEnrollmentTokenStore, createKeyStore, createTicketStore } from './sql-keys.ts'
 import { createMachineStore } from './sql-machines.ts'
+import { createNotificationStore } from './sql-notifications.ts'
+import { createPageSessionStore } from './sql-page-sessions.ts'
 import { createPolicyStore } from './sql-policies.ts'
 import { createRecordingStore } from './sql-recordings.ts'
 import { createRunStore } from './sql-runs.ts'
@@ -33,6 +35,8 @@ export class SqlStore implements Store {
   readonly runs
   readonly approvals
   readonly policies
+  readonly notifications
+  readonly pageSessions
   readonly audit
   readonly #db: Database
   readonly #close: () => Promise<void>
@@ -50,6 +54,8 @@ export class SqlStore implements Store {
     this.runs = createRunStore(db)
     this.approvals = createApprovalStore(db)
     this.policies = createPolicyStore(db)
+    this.notifications = createNotificationStore(db)
+    this.pageSessions = createPageSessionStore(db)
     this.audit = createAuditStore(db)
   }
 
