@@ -20,6 +20,7 @@ import { addPolicyCommands } from './policy-commands.ts'
 import { withRestrictionOptions } from './restriction-options.ts'
 import { reportError, say } from './terminal.ts'
 import { CLI_VERSION } from './version.ts'
+import { addWebhookCommands } from './webhook-commands.ts'
 
 const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace']
 
@@ -48,6 +49,7 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
   addEffectCommands(program, done, signal)
   addApprovalCommands(program, done, signal)
   addPolicyCommands(program, done, signal)
+  addWebhookCommands(program, done, signal)
   try {
     await program.parseAsync(argv, { from: 'user' })
     return exitCode
@@ -311,6 +313,8 @@ function withRelayOptions(command: Command): Command {
     .option('--tls-key <file>', 'private key, PEM')
     .option('--insecure-public', 'bind another address than loopback without TLS')
     .option('--allow-origin <origin...>', 'web pages that may connect')
+    .option('--public-url <url>', 'where people reach it, for links in notifications (default: the address it binds)')
+    .option('--allow-insecure-webhooks', 'send notifications over http to other hosts too')
     .option('--new-owner-key', 'make another owner key, if every key is lost')
     .addOption(new Option('--log-level <level>', 'log on stderr').choices(logLevels))
     .option('--json', 'print one JSON document')

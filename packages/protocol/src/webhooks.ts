@@ -38,7 +38,11 @@ export const WebhookCreate = z.strictObject({
   /** `https`; `http` only on loopback, unless the relay says otherwise. */
   url: z.url({ protocol: /^https?$/ }).max(2048),
   kind: WebhookKind.default('generic'),
-  events: z.array(ApprovalState).min(1).max(7).default([...DEFAULT_WEBHOOK_EVENTS]),
+  events: z
+    .array(ApprovalState)
+    .min(1)
+    .max(7)
+    .default([...DEFAULT_WEBHOOK_EVENTS]),
   min_danger: Danger.default('low'),
   include_command: z.boolean().default(false),
   enabled: z.boolean().default(true),
@@ -86,6 +90,19 @@ export const DeliveryListQuery = z.object({
 })
 export type DeliveryListQuery = z.infer<typeof DeliveryListQuery>
 
+/** Headers of a notification: its event, its id (the same at every try), seconds since 1970 of this try, and the signature. */
+export const NOTIFICATION_HEADERS = {
+  event: 'cmdop-event',
+  delivery: 'cmdop-delivery',
+  timestamp: 'cmdop-timestamp',
+  signature: 'cmdop-signature',
+} as const
+
+/** The text that a webhook's secret signs (HMAC-SHA-256, UTF-8): `v1=<hex>` in {@link NOTIFICATION_HEADERS}. */
+export function notificationText(timestamp: string, body: string): string {
+  return `${timestamp}.${body}`
+}
+
 const Someone = z.object({ id: z.string(), name: z.string(), kind: z.string() })
 
 /** What a generic webhook gets. A test has neither approval nor link. */
@@ -108,8 +125,10 @@ export const Notification = z.object({
       /** The person or schedule behind a requester that is none. */
       on_behalf_of: Someone.nullable(),
       model: z.string().nullable(),
+      /** Names, the first hundred. */
       machines: z.array(z.string()),
-      /** With `include_command`: what would run, one for each machine. */
+      machine_count: z.number().int(),
+      /** With `include_command`: what would run, the first twenty, long ones cut. */
       commands: z.array(z.string()).optional(),
       plan_digest: z.string(),
       created_at: instant,

@@ -22,6 +22,23 @@ export const RelayConfig = z.strictObject({
   logLevel: z.enum(['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
   /** Origins of web pages that may connect, beside the relay's own: `https://ops.example`. */
   allowedOrigins: z.array(z.string()).default([]),
+  /** Where people reach this relay, for links in notifications: `https://ops.example`. Default: the address that it binds. */
+  publicUrl: z
+    .url({ protocol: /^https?$/ })
+    .transform((url) => url.replace(/\/+$/, ''))
+    .optional(),
+  /** How often one address may try to sign in in a minute. */
+  signInsPerMinute: z.number().int().min(1).max(100_000).default(20),
+  webhooks: z
+    .strictObject({
+      /** Sends notifications over `http` to other hosts too, where anybody on the way can read them. */
+      allowInsecure: z.boolean().default(false),
+      /** Milliseconds for one try. */
+      timeoutMs: z.number().int().min(10).max(60_000).default(10_000),
+      /** Milliseconds before the second try; each later wait is twice as long. */
+      firstWaitMs: z.number().int().min(10).max(3_600_000).default(5000),
+    })
+    .prefault({}),
   /** Milliseconds between the signs of life of a stream of events. */
   heartbeatMs: z.number().int().min(10).max(60_000).default(15_000),
   /** How long a shutdown waits for open channels, in milliseconds. */

@@ -18,6 +18,7 @@ import { createApp } from './http/app.ts'
 import type { HttpContext } from './http/context.ts'
 import { createMetrics, type Metrics } from './http/metrics.ts'
 import { createLogger } from './log.ts'
+import { createNotifications } from './notifications/create-notifications.ts'
 import { PermitSigner } from './permits.ts'
 import { PolicyDesk } from './policy/policy-desk.ts'
 import type { Blobs } from './recordings/blobs.ts'
@@ -66,7 +67,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   const key = await store.relayKey(proposeRelayKey)
   const firstKey = await bootstrapFleet(store)
   const relayInstance = newId('run_')
-  const state = { draining: false, closed: false }
+  const state = { draining: false, closed: false, url: '' }
   const isDraining = () => state.draining
   const signer = new PermitSigner(key)
   const policies = new PolicyDesk({ store, bus })
@@ -88,6 +89,8 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   const metrics: Metrics = createMetrics(channels.counts)
   const runs = new RunJournals(store, (runId) => approvals.desk.voidRun(runId))
   const asks = new AskService({ ...channels, journals: runs, waits: approvals.waits })
+  const publicUrl = () => config.publicUrl ?? state.url
+  const notifications = opened.use(createNotifications({ store, bus, log, publicUrl, settings: config.webhooks }))
   const blobs = ports.blobs ?? new FileBlobs(join(config.dataDir, 'recordings'))
   const context: HttpContext = {
     store,
@@ -97,6 +100,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     asks,
     approvals,
     policies,
+    notifications,
     heartbeatMs: config.heartbeatMs,
     relayId: key.relayId,
     relayPublicKey: key.publicKey,
@@ -119,6 +123,8 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     isClosed: () => state.closed,
   })
   await listen(() => app.listen({ host: config.host, port: config.port }), config)
+  state.url = addressOf(app.server.address() as AddressInfo, config)
+  notifications.deliverer.start()
   const running = opened.move()
   const close = once(async () => {
     state.draining = true
@@ -127,7 +133,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   })
   log.info({ relayId: key.relayId, relayInstance }, 'relay is up')
   return {
-    url: addressOf(app.server.address() as AddressInfo, config),
+    url: state.url,
     relayId: key.relayId,
     relayInstance,
     firstKey,

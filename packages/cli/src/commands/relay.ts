@@ -16,6 +16,8 @@ export interface RelayFlags {
   tlsKey?: string
   insecurePublic?: boolean
   allowOrigin?: string[]
+  publicUrl?: string
+  allowInsecureWebhooks?: boolean
   newOwnerKey?: boolean
   logLevel?: 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace'
   json?: boolean
@@ -35,13 +37,15 @@ export async function relayCommand(flags: RelayFlags, signal: AbortSignal): Prom
 
 /** The relay's settings as flags say them. */
 export async function relayConfig(flags: RelayFlags): Promise<Omit<Parameters<typeof startRelay>[0], 'dataDir'>> {
-  const { host, insecurePublic, allowOrigin, logLevel } = flags
+  const { host, insecurePublic, allowOrigin, publicUrl, allowInsecureWebhooks, logLevel } = flags
   const tls = await readTls(flags)
   return {
     port: parsePort(flags.port, DEFAULT_PORT),
     ...(host === undefined ? {} : { host }),
     ...(insecurePublic === undefined ? {} : { insecurePublic }),
     ...(allowOrigin === undefined ? {} : { allowedOrigins: allowOrigin }),
+    ...(publicUrl === undefined ? {} : { publicUrl }),
+    ...(allowInsecureWebhooks === undefined ? {} : { webhooks: { allowInsecure: allowInsecureWebhooks } }),
     ...(logLevel === undefined ? {} : { logLevel }),
     ...(tls === undefined ? {} : { tls }),
   }

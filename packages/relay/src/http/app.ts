@@ -11,6 +11,7 @@ import {
 import { RELAY_VERSION } from '../version.ts'
 import type { HttpContext } from './context.ts'
 import { apiKeyRoutes } from './routes/api-keys.ts'
+import { approvalEventRoutes } from './routes/approval-events.ts'
 import { approvalRoutes } from './routes/approvals.ts'
 import { askRoutes } from './routes/ask.ts'
 import { enrollRoutes } from './routes/enroll.ts'
@@ -20,6 +21,7 @@ import { recordingUploadRoutes } from './routes/recording-uploads.ts'
 import { recordingRoutes } from './routes/recordings.ts'
 import { runRoutes } from './routes/runs.ts'
 import { systemRoutes } from './routes/system.ts'
+import { webhookRoutes } from './routes/webhooks.ts'
 
 /** Bytes of a request body at most. */
 const BODY_LIMIT_BYTES = 1024 * 1024
@@ -70,7 +72,9 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
   await app.register(askRoutes(context))
   await app.register(apiKeyRoutes(context))
   await app.register(approvalRoutes(context))
+  await app.register(approvalEventRoutes(context))
   await app.register(policyRoutes(context))
+  await app.register(webhookRoutes(context))
   await app.register(recordingRoutes(context))
   // Scripts write all the time.
   await app.register(runRoutes(context), { logLevel: 'warn' })

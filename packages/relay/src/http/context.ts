@@ -1,6 +1,7 @@
 import type { Approvals } from '../approvals/create-approvals.ts'
 import type { AskService } from '../ask/ask-service.ts'
 import type { Bus } from '../bus/bus.ts'
+import type { Notifications } from '../notifications/create-notifications.ts'
 import type { PolicyDesk } from '../policy/policy-desk.ts'
 import type { Blobs } from '../recordings/blobs.ts'
 import type { RunJournals } from '../runs/run-journals.ts'
@@ -17,6 +18,7 @@ export interface HttpContext {
   readonly asks: AskService
   readonly approvals: Approvals
   readonly policies: PolicyDesk
+  readonly notifications: Notifications
   /** Milliseconds between the signs of life of a stream of events. */
   readonly heartbeatMs: number
   readonly relayId: string

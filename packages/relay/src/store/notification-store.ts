@@ -63,8 +63,8 @@ export interface NotificationStore {
   removeWebhook(fleetId: string, webhookId: string): Promise<boolean>
   /** Adds those that are not there yet, by webhook, subject and event; whose webhook is gone are passed over. */
   enqueue(deliveries: readonly DeliveryRow[]): Promise<void>
-  /** What waits and is due, the longest first. */
-  due(now: string, limit: number): Promise<DeliveryRow[]>
+  /** What waits and is due, the longest first; not of these webhooks. */
+  due(now: string, limit: number, exceptWebhooks?: readonly string[]): Promise<DeliveryRow[]>
   /**
    * Takes a try of it, so that nobody else does until `dueAt`: of all who have seen it with these `attempts` one, and undefined for the
    * others.

@@ -91,6 +91,7 @@ export function describeNotifications(open: OpenStore): void {
       expect((await listed(world.store, webhook)).map(({ event }) => event)).toEqual(['denied', 'pending'])
       expect(await world.store.notifications.due(at(0), 9)).toEqual([])
       expect(await world.store.notifications.due(at(1), 9)).toHaveLength(2)
+      expect(await world.store.notifications.due(at(1), 9, [webhook.id])).toEqual([])
     })
 
     it('are claimed by one of many, and again once that is over', async () => {

@@ -64,12 +64,13 @@ function deliveriesIn(
         }
       })
     },
-    due: async (now, limit) =>
+    due: async (now, limit, exceptWebhooks = []) =>
       await db
         .selectFrom('deliveries')
         .selectAll()
         .where('state', '=', 'waiting')
         .where('dueAt', '<=', now)
+        .$if(exceptWebhooks.length > 0, (query) => query.where('webhookId', 'not in', exceptWebhooks))
         .orderBy('dueAt')
         .limit(limit)
         .execute(),
