@@ -19,6 +19,7 @@ import type { HttpContext } from './http/context.ts'
 import { createMetrics, type Metrics } from './http/metrics.ts'
 import { createLogger } from './log.ts'
 import { createNotifications } from './notifications/create-notifications.ts'
+import { createPageSignIn } from './pages/sign-in.ts'
 import { PermitSigner } from './permits.ts'
 import { PolicyDesk } from './policy/policy-desk.ts'
 import type { Blobs } from './recordings/blobs.ts'
@@ -101,6 +102,9 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     approvals,
     policies,
     notifications,
+    pageSignIn: createPageSignIn(store),
+    publicUrl,
+    signInsPerMinute: config.signInsPerMinute,
     heartbeatMs: config.heartbeatMs,
     relayId: key.relayId,
     relayPublicKey: key.publicKey,

@@ -34,6 +34,13 @@ export async function authenticate(
   return callerOf(store, key, principal)
 }
 
+/** The caller behind a key that was checked before, as it is now: of who has signed in to a page. Throws `auth`. */
+export async function authenticateKey(store: Store, keyId: string): Promise<Caller> {
+  const { key, principal } = await ownerIn(store)(keyId)
+  if (key === undefined) throw new CmdopError('auth', 'The API key is not there any more.')
+  return callerOf(store, key, principal)
+}
+
 /** The caller behind a one-use ticket, which it uses up. */
 export async function authenticateTicket(store: Store, ticket: string): Promise<Caller> {
   const row = await store.tickets.take(hashSecret(ticket), new Date().toISOString())

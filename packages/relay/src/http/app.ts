@@ -12,6 +12,7 @@ import { RELAY_VERSION } from '../version.ts'
 import type { HttpContext } from './context.ts'
 import { apiKeyRoutes } from './routes/api-keys.ts'
 import { approvalEventRoutes } from './routes/approval-events.ts'
+import { approvalPageRoutes } from './routes/approval-pages.ts'
 import { approvalRoutes } from './routes/approvals.ts'
 import { askRoutes } from './routes/ask.ts'
 import { enrollRoutes } from './routes/enroll.ts'
@@ -73,6 +74,7 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
   await app.register(apiKeyRoutes(context))
   await app.register(approvalRoutes(context))
   await app.register(approvalEventRoutes(context))
+  await app.register(approvalPageRoutes(context))
   await app.register(policyRoutes(context))
   await app.register(webhookRoutes(context))
   await app.register(recordingRoutes(context))

@@ -27,7 +27,16 @@ export async function audited<Result>(
   work: (caller: Caller) => Promise<Result>,
 ): Promise<Result> {
   const caller = await authenticate(store, bearerOf(request.headers))
-  const { action, fleetId = caller.fleetId, machineId = null, digest = null } = act
+  return await auditedAs(store, { ...act, caller, requestId: request.id }, () => work(caller))
+}
+
+/** {@link audited} for a caller who is known by other means than a bearer key. */
+export async function auditedAs<Result>(
+  store: Store,
+  act: AuditedAct & { readonly caller: Caller; readonly requestId: string },
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const { caller, requestId, action, fleetId = caller.fleetId, machineId = null, digest = null } = act
   const decision = authorise(caller, action, { fleetId })
   const code = decision.allowed ? null : decision.code
   const intent: AuditRow = {
@@ -45,7 +54,7 @@ export async function audited<Result>(
     code,
     exitCode: null,
     durationMs: null,
-    requestId: request.id,
+    requestId,
   }
   await store.audit.append(intent)
   if (!decision.allowed) throw new CmdopError(decision.code, decision.reason)
@@ -60,7 +69,7 @@ export async function audited<Result>(
     durationMs: Math.round(performance.now() - startedAt),
   })
   try {
-    const result = await work(caller)
+    const result = await work()
     await store.audit.append(outcome(null))
     return result
   } catch (cause) {

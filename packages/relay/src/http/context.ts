@@ -5,6 +5,7 @@ import type { Notifications } from '../notifications/create-notifications.ts'
 import type { PolicyDesk } from '../policy/policy-desk.ts'
 import type { Blobs } from '../recordings/blobs.ts'
 import type { RunJournals } from '../runs/run-journals.ts'
+import type { PageSignIn } from '../pages/sign-in.ts'
 import type { Metrics } from './metrics.ts'
 import type { Store } from '../store/store.ts'
 
@@ -19,6 +20,12 @@ export interface HttpContext {
   readonly approvals: Approvals
   readonly policies: PolicyDesk
   readonly notifications: Notifications
+  /** How people sign in to the pages. */
+  readonly pageSignIn: PageSignIn
+  /** Where people reach this relay, without a slash at its end. */
+  readonly publicUrl: () => string
+  /** How often one address may try to sign in. */
+  readonly signInsPerMinute: number
   /** Milliseconds between the signs of life of a stream of events. */
   readonly heartbeatMs: number
   readonly relayId: string
