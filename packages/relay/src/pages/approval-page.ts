@@ -1,6 +1,6 @@
 import type { ApprovalAction, ApprovalInfo } from '@cmdop/protocol'
 import { effectHtml } from './effect-html.ts'
-import { block, Html, html } from './html.ts'
+import { block, exact, type Html, html } from './html.ts'
 import { notice, page } from './layout.ts'
 
 /** Who looks at an approval, and what may be done about it. */
@@ -28,7 +28,7 @@ export function approvalPage(shown: ApprovalPage): string {
           <input type="hidden" name="csrf" value="${csrf}" />${viewer} <button>Sign out</button>
         </form>
       </header>
-      <h1>${info.title}</h1>
+      <h1>${exact(info.title)}</h1>
       <p class="state">${stateText(shown)}</p>
       <dl>${fields(shown)}</dl>
       ${info.votes.length === 0 ? '' : votesHtml(info)} ${info.actions.map(actionHtml)}
@@ -70,7 +70,7 @@ function fields({ info, behalf }: ApprovalPage): Html[] {
     field('Why', info.reason === '' ? '-' : info.reason),
     field('Rule', info.rule),
     html`<dt>Danger</dt>
-      <dd class="${info.danger}">${info.danger}: ${info.danger_reason}</dd>`,
+      <dd class="${info.danger}">${info.danger}: ${exact(info.danger_reason)}</dd>`,
     field('Needs', `${needs}${info.four_eyes ? ', not who asks' : ''}`),
     field('Asked at', info.created_at),
     field('Until', info.expires_at),
@@ -85,7 +85,7 @@ function fields({ info, behalf }: ApprovalPage): Html[] {
 
 function field(name: string, value: string): Html {
   return html`<dt>${name}</dt>
-    <dd>${value}</dd>`
+    <dd>${exact(value)}</dd>`
 }
 
 function votesHtml({ votes }: ApprovalInfo): Html {
@@ -106,12 +106,7 @@ function actionHtml(action: ApprovalAction): Html {
   const lines = text.split('\n').length
   const details = [
     field('Method', method),
-    ...(Array.isArray(command)
-      ? [
-          html`<dt>Words</dt>
-            <dd>${JSON.stringify(command)}</dd>`,
-        ]
-      : []),
+    ...(Array.isArray(command) ? [field('Words', JSON.stringify(command))] : []),
     ...(cwd === null ? [] : [field('Directory', cwd)]),
     ...(environment.length === 0 ? [] : [field('Variables', environment.join(', '))]),
     field('Restrictions', held.length === 0 ? 'none' : held.join(', ')),

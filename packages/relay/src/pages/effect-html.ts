@@ -1,5 +1,5 @@
 import type { Effect, EffectList, FileState } from '@cmdop/protocol'
-import { block, html, type Html } from './html.ts'
+import { block, exact, html, type Html } from './html.ts'
 
 /** What an effect changes, whole: every path with its diff, what could not be previewed, and what makes the preview inexact. */
 export function effectHtml({
@@ -30,7 +30,7 @@ export function effectHtml({
       ${effects.map(changeHtml)}
     </ul>
     <ul>
-      ${notes.map((note) => html`<li>${note}</li>`)}
+      ${notes.map((note) => html`<li>${exact(note)}</li>`)}
     </ul>`
 }
 
@@ -46,7 +46,8 @@ function changeHtml(effect: Effect): Html {
     ...(deferred === undefined ? [] : [`runs later: ${deferred}`]),
   ]
   return html`<li>
-    <strong>${kind}</strong> ${path} (${notes.join('; ')})${diff === undefined ? '' : html`<pre>${block(diff)}</pre>`}
+    <strong>${kind}</strong> ${exact(path)}
+    (${exact(notes.join('; '))})${diff === undefined ? '' : html`<pre>${block(diff)}</pre>`}
   </li>`
 }
 

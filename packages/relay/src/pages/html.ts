@@ -28,6 +28,11 @@ export function block(text: string): Html {
   )
 }
 
+/** Text of one line with every space of it, as what others wrote is shown. */
+export function exact(text: string): Html {
+  return html`<span>${text}</span>`
+}
+
 function textOf(part: Part): string {
   if (part instanceof Html) return part.text
   if (typeof part === 'number') return String(part)

@@ -6,7 +6,7 @@ const style = `
 body { margin: 0 auto; max-width: 60rem; padding: 1rem; }
 header { display: flex; gap: 1rem; justify-content: space-between; align-items: center; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; }
-h1, h2, dd, li, td { overflow-wrap: anywhere; white-space: pre-wrap; }
+body { overflow-wrap: anywhere; } span { white-space: pre-wrap; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; }
 dt { opacity: .7; } dd { margin: 0; }
 pre { border: 1px solid; border-radius: .3rem; overflow-wrap: anywhere; padding: .6rem; white-space: pre-wrap; }
@@ -18,6 +18,8 @@ form.decide { display: inline-block; margin: 1rem 2rem 0 0; vertical-align: top;
 label { display: block; margin: .5rem 0; } input, button, textarea { font: inherit; }
 `
 
+// Whole, because its hash is of every character in it.
+const styleSheet = new Html(`<style>${style}</style>`)
 const hash = createHash('sha256').update(style).digest('base64')
 
 /** Headers of every page: nothing from elsewhere, no script at all, in no frame, kept nowhere, known to nobody else. */
@@ -41,9 +43,7 @@ export function page(title: string, body: Html): string {
         <meta name="viewport" content="width=device-width" />
         <meta name="robots" content="noindex" />
         <title>${title}</title>
-        <style>
-          ${new Html(style)}
-        </style>
+        ${styleSheet}
       </head>
       <body>
         ${body}
