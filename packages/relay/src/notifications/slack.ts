@@ -1,7 +1,11 @@
 import type { Notification } from '@cmdop/protocol'
 
-/** Characters of one text of ours at most: Slack takes 3000, and escaping makes them more. */
+/** Characters of a text and of a name at most: Slack takes 3000, and escaping makes five of one. */
 const MAX_CHARACTERS = 400
+const MAX_NAME_CHARACTERS = 80
+
+/** Names in a list at most. */
+const MAX_NAMES = 5
 
 type Text = { readonly type: 'mrkdwn'; readonly text: string; readonly verbatim: true }
 
@@ -25,15 +29,15 @@ export function slackMessageOf({ approval, link, event, at }: Notification): Sla
     return { ...options, text: `CMDOP: a test, sent ${at}`, blocks: [section(mrkdwn(`CMDOP: a test, sent ${at}`))] }
   const { title, state, danger, danger_reason, reason, requester, on_behalf_of, model, machines, commands } = approval
   const headline = state === 'pending' ? 'CMDOP: somebody has to decide' : `CMDOP: ${event.replace('.', ' ')}`
-  const behalf = on_behalf_of === null ? '' : ` for ${safe(on_behalf_of.name)}`
-  const by = model === null ? requester.kind : `${requester.kind}, ${safe(model)}`
-  const more = approval.machine_count > 5 ? ` and ${approval.machine_count - 5} more` : ''
+  const behalf = on_behalf_of === null ? '' : ` for ${name(on_behalf_of.name)}`
+  const by = model === null ? requester.kind : `${requester.kind}, ${name(model)}`
+  const more = approval.machine_count > MAX_NAMES ? ` and ${approval.machine_count - MAX_NAMES} more` : ''
   const fields = [
-    `*Who asks:* ${safe(requester.name)} (${by})${behalf}`,
-    `*Where:* ${machines.slice(0, 5).map(safe).join(', ')}${more}`,
+    `*Who asks:* ${name(requester.name)} (${by})${behalf}`,
+    `*Where:* ${names(machines)}${more}`,
     `*Danger:* ${danger}: ${safe(danger_reason)}`,
     ...(reason === '' ? [] : [`*Why:* ${safe(reason)}`]),
-    ...(approval.decided_by.length === 0 ? [] : [`*Answered by:* ${approval.decided_by.map(safe).join(', ')}`]),
+    ...(approval.decided_by.length === 0 ? [] : [`*Answered by:* ${names(approval.decided_by)}`]),
     `*Until:* ${approval.expires_at}`,
   ]
   return {
@@ -60,6 +64,14 @@ export function safe(text: string): string {
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')
     .replaceAll(/@|:(?=\/\/)|\](?=\()|www(?=\.)/giu, (found) => `${found}\u{200b}`)
+}
+
+function name(text: string): string {
+  return safe(text.slice(0, MAX_NAME_CHARACTERS))
+}
+
+function names(texts: readonly string[]): string {
+  return texts.slice(0, MAX_NAMES).map(name).join(', ')
 }
 
 function mrkdwn(text: string): Text {
