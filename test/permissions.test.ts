@@ -123,7 +123,7 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
   'machine.manage': [],
   'member.list': [],
   'member.manage': [],
-  'fleet.configure': [],
+  'fleet.configure': [(client) => client.webhooks.list()],
   'policy.read': [],
   'policy.write': [],
   'approval.request': [],
