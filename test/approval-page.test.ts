@@ -27,7 +27,7 @@ class Browser {
   /** Sends a form as a page of the relay does. */
   post(path: string, form: Form, headers: Record<string, string> = {}) {
     const body = new URLSearchParams(form)
-    return this.#send(path, { method: 'POST', body, headers: { origin: this.#url, ...headers } })
+    return this.#send(path, { method: 'POST', body }, { origin: this.#url, ...headers })
   }
 
   /** Signs in with a key, the way a person does. */
@@ -36,9 +36,9 @@ class Browser {
     return await this.post(`${path}/sign-in`, { csrf: fieldOf(text, 'csrf'), key })
   }
 
-  async #send(path: string, init: RequestInit & { headers?: Record<string, string> }) {
+  async #send(path: string, init: RequestInit, given: Record<string, string> = {}) {
     const cookie = Array.from(this.cookies, ([name, value]) => `${name}=${value}`).join('; ')
-    const headers = { ...init.headers, ...(cookie === '' ? {} : { cookie }) }
+    const headers = { ...given, ...(cookie === '' ? {} : { cookie }) }
     const answer = await fetch(`${this.#url}${path}`, { ...init, headers, redirect: 'manual' })
     for (const each of answer.headers.getSetCookie()) {
       const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(each) ?? []
@@ -68,6 +68,21 @@ async function signedIn(path: string, key = world.relay.firstKey): Promise<{ bro
 }
 
 describe('the page of an approval', () => {
+  test('takes many answers at once as one after the other, and a browser stays signed in over a restart', async () => {
+    const { info, path } = await ask('echo many')
+    const { browser, text } = await signedIn(path)
+    await world.relay.restart()
+    const [csrf, plan_digest] = [fieldOf(text, 'csrf'), info.plan_digest]
+    const names = ['approve', 'deny', 'approve', 'deny', 'approve', 'deny']
+    const answers = await Promise.all(names.map((name) => browser.post(`${path}/${name}`, { csrf, plan_digest })))
+    const taken = names.filter((_, index) => answers[index]?.status === 303)
+    for (const { status } of answers) expect([303, 409]).toContain(status)
+    // Whoever denies after an approval is heard, whoever approves after a denial is not.
+    expect(await world.client.approvals.get(info.id)).toMatchObject({ state: 'denied', votes: [{ vote: 'deny' }] })
+    expect(taken.filter((name) => name === 'deny')).toHaveLength(3)
+    await world.whenOnline(world.machine)
+  })
+
   test('shows nothing before a sign-in, with headers that keep others out', async () => {
     const { info, path } = await ask('echo hidden-command')
     const browser = new Browser(world.relay.url)

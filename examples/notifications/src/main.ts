@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { embedded, verifyNotification } from 'cmdop'
@@ -11,12 +11,13 @@ const { client, machine } = local
 // A receiver of yours: it believes only what the relay has signed, and decides nothing.
 const told: string[] = []
 let secret = ''
-const server = createServer(async (request, response) => {
+async function receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const body = (await buffer(request)).toString()
   const notification = await verifyNotification(body, request.headers, { secret }).catch(() => undefined)
   if (notification !== undefined) told.push(`${notification.event} ${notification.approval?.title}`)
   response.writeHead(notification === undefined ? 401 : 204).end()
-})
+}
+const server = createServer((request, response) => void receive(request, response))
 await once(server.listen(0, '127.0.0.1'), 'listening')
 const { port } = server.address() as { port: number }
 

@@ -184,6 +184,19 @@ describe('a notification', () => {
     expect(receiver.received.map(({ path }) => path).toSorted()).toEqual(['/all', '/all', '/high'])
   })
 
+  test('that waits for another try goes nowhere any more once its webhook is switched off', async () => {
+    await using receiver = await startReceiver([{ status: 503 }])
+    await using sending = await startSending()
+    const webhook = await sending.addWebhook(receiver.url)
+    await sending.ask()
+    await sending.one.idle()
+    await sending.store.notifications.enableWebhook(webhook.fleetId, webhook.id, false)
+    sending.clock.now += 1000
+    await sending.one.idle()
+    expect(receiver.received).toHaveLength(1)
+    expect(await sending.deliveries(webhook)).toMatchObject([{ state: 'failed', error: 'disabled', status: null }])
+  })
+
   test('is tried again, the same, later and later, until it is taken', async () => {
     await using receiver = await startReceiver([{ status: 500, body: 'oops' }, { status: 429 }, { status: 200 }])
     await using sending = await startSending()
@@ -264,6 +277,18 @@ describe('a notification', () => {
     for (const webhook of [refused, plain])
       expect(await sending.deliveries(webhook)).toMatchObject([{ state: 'failed', error: 'address_refused' }])
     expect(await sending.deliveries(late)).toMatchObject([{ state: 'waiting', error: 'timeout', status: null }])
+  })
+
+  test('that the end of a relay breaks off is due again at once', async () => {
+    await using silent = await startReceiver([undefined])
+    await using sending = await startSending()
+    const webhook = await sending.addWebhook(silent.url)
+    await sending.ask()
+    await sending.one.look()
+    await sending.one[Symbol.asyncDispose]()
+    expect(silent.received).toHaveLength(1)
+    const dueAt = new Date(START).toISOString()
+    expect(await sending.deliveries(webhook)).toMatchObject([{ state: 'waiting', attempts: 1, dueAt }])
   })
 
   test('that a relay took and never ended is taken up by another', async () => {

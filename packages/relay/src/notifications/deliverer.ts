@@ -183,9 +183,11 @@ export class Deliverer implements AsyncDisposable {
     const { signal } = this.#closing
     const answer =
       webhook.enabled || delivery.event === 'test' ? await poster.post(webhook, delivery, signal) : DISABLED
-    const outcome = signal.aborted
-      ? { ...delivery, dueAt: new Date(now()).toISOString() }
-      : afterTry(delivery, answer, { now: now(), firstWaitMs, random: random() })
+    // What the end of the relay broke off is due again at once.
+    const outcome =
+      signal.aborted && answer.error !== null
+        ? { ...delivery, dueAt: new Date(now()).toISOString() }
+        : afterTry(delivery, answer, { now: now(), firstWaitMs, random: random() })
     const { state, dueAt, status, error, answer: text, endedAt } = outcome
     const ended = { state, dueAt, status, error, answer: text, endedAt }
     await store.notifications.settle(delivery, ended)
@@ -208,4 +210,4 @@ export class Deliverer implements AsyncDisposable {
 }
 
 /** What becomes of what was put down for a webhook that is switched off by now. */
-const DISABLED = { status: 410, error: 'disabled', text: null, retryAfterMs: null }
+const DISABLED = { status: null, error: 'disabled', text: null, retryAfterMs: null }

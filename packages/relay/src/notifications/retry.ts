@@ -8,6 +8,9 @@ export const GIVE_UP_AFTER_MS = 6 * 3_600_000
 /** The longest wait between two tries. */
 const LONGEST_WAIT_MS = 3_600_000
 
+/** What will be the same next time. */
+const FINAL_ERRORS = new Set(['address_refused', 'redirect', 'disabled'])
+
 /** Answers of the 4xx kind after which another try can succeed: timeout, too early, too many. */
 const MAY_SUCCEED_LATER = new Set([408, 425, 429])
 
@@ -42,6 +45,6 @@ export function afterTry(
 }
 
 function maySucceed(status: number | null, error: string): boolean {
-  if (error === 'address_refused' || error === 'redirect') return false
+  if (FINAL_ERRORS.has(error)) return false
   return status === null || status >= 500 || MAY_SUCCEED_LATER.has(status)
 }
