@@ -80,6 +80,7 @@ test('the OpenAPI document is of version 3.1, and names every path with its answ
   expect(Object.keys(document.paths).sort()).toEqual([
     ...ofOperator.map((path) => `/api/admin/machines/{machine}/${path}`),
     '/api/approvals',
+    '/api/approvals/events',
     '/api/approvals/{approval}',
     '/api/approvals/{approval}/approve',
     '/api/approvals/{approval}/deny',
@@ -96,6 +97,8 @@ test('the OpenAPI document is of version 3.1, and names every path with its answ
     '/api/machines/{machine}',
     ...ofOperator.map((path) => `/api/machines/{machine}/${path}`),
     '/api/me',
+    '/api/policy',
+    '/api/policy/test',
     '/api/recordings',
     '/api/recordings/batch',
     '/api/recordings/{recording}',
@@ -104,6 +107,10 @@ test('the OpenAPI document is of version 3.1, and names every path with its answ
     '/api/runs',
     '/api/runs/{run}',
     '/api/runs/{run}/entries',
+    '/api/webhooks',
+    '/api/webhooks/{webhook}',
+    '/api/webhooks/{webhook}/deliveries',
+    '/api/webhooks/{webhook}/test',
     '/health',
     '/metrics',
   ])

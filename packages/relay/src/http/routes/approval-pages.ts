@@ -23,8 +23,11 @@ const ApproveForm = Form.extend({ plan_digest: Sha256, reason: z.string().max(40
 const DenyForm = Form.extend({ reason: z.string().max(4096).default(''), retry: z.literal('yes').optional() })
 const schema = { hide: true, security: [] }
 
+/** What the page works with. */
+type PageContext = Pick<HttpContext, 'store' | 'approvals' | 'publicUrl' | 'pageSignIn' | 'signInsPerMinute'>
+
 /** The page where a person looks at an approval and decides. Opening it decides nothing, and shows nothing before a sign-in. */
-export function approvalPageRoutes(context: HttpContext): FastifyPluginAsyncZod {
+export function approvalPageRoutes(context: PageContext): FastifyPluginAsyncZod {
   const { store, approvals, publicUrl, pageSignIn } = context
   const sessions = new PageSessions(store, () => publicUrl().startsWith('https:'))
   return async (app) => {
