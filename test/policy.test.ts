@@ -75,8 +75,7 @@ describe('the policy of a fleet', () => {
   test('does not ask where the kernel holds the call to nothing that lasts, and rules still do', async () => {
     await using world = await startWorld()
     await setPolicy(world, { mode: 'default', rules: [noRestarts] })
-    const { simulate } = world.client.policy
-    const [row] = await simulate.call(world.client.policy, ['rm -rf /srv/app'])
+    const [row] = await world.client.policy.simulate(['rm -rf /srv/app'])
     expect(row).toMatchObject({ decision: 'ask', deletes: true, danger: expect.any(String) })
     // Whoever says that a session restricts it has to be in one that does.
     const claims = (await world.client.machine(world.machine.id)).as({ under: { dryRun: true } })

@@ -24,8 +24,9 @@ export const RelayConfig = z.strictObject({
   allowedOrigins: z.array(z.string()).default([]),
   /** Where people reach this relay, for links in notifications: `https://ops.example`. Default: the address that it binds. */
   publicUrl: z
-    .url({ protocol: /^https?$/ })
-    .transform((url) => url.replace(/\/+$/, ''))
+    .url({ protocol: /^https?$/, abort: true })
+    .refine((url) => ['', '/'].includes(new URL(url).pathname), 'Expected no path behind the host.')
+    .transform((url) => new URL(url).origin)
     .optional(),
   /** How often one address may try to sign in in a minute. */
   signInsPerMinute: z.number().int().min(1).max(100_000).default(20),

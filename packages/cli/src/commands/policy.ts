@@ -107,7 +107,7 @@ function parseJson(text: string, file: string): unknown {
 function render(item: PolicyTestAnswer['items'][number]): string {
   const { call, decision, reason, rule, danger, danger_reason, deletes, permitted_by } = item
   return [
-    `${call}`,
+    call,
     `  ${decision}: ${reason}`,
     `  rule: ${rule}`,
     `  class: ${item.class}`,

@@ -279,6 +279,20 @@ describe('a notification', () => {
     expect(await sending.deliveries(late)).toMatchObject([{ state: 'waiting', error: 'timeout', status: null }])
   })
 
+  test('is not held up by a receiver that never answers', async () => {
+    await using silent = await startReceiver([undefined])
+    await using receiver = await startReceiver()
+    await using sending = await startSending({ timeoutMs: 300 })
+    await sending.addWebhook(silent.url)
+    const webhook = await sending.addWebhook(receiver.url)
+    for (let count = 0; count < 20; count += 1) await sending.ask()
+    await sending.one.idle()
+    expect(receiver.received).toHaveLength(20)
+    const [last] = (await sending.deliveries(webhook)).toReversed()
+    expect(last).toMatchObject({ state: 'delivered', attempts: 1 })
+    expect(silent.received).toHaveLength(20)
+  })
+
   test('that the end of a relay breaks off is due again at once', async () => {
     await using silent = await startReceiver([undefined])
     await using sending = await startSending()
