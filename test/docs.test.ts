@@ -31,6 +31,7 @@ test.each([
   'recordings',
   'restrictions',
   'policy',
+  'notifications',
   'operator',
   'operator-types',
   'resident',

@@ -139,7 +139,7 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
     async (client) => client.members.remove((await anyMember()).user_id),
     async (client) => client.members.revokeInvitation((await world.client.members.invite(newMember())).id),
   ],
-  'fleet.configure': [(client) => client.members.configure({ four_eyes: null })],
+  'fleet.configure': [(client) => client.members.configure({ four_eyes: null }), (client) => client.webhooks.list()],
   'policy.read': [(client) => client.policy.get(), (client) => client.policy.simulate(['uptime'])],
   'policy.write': [
     async (client) =>

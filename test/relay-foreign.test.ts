@@ -16,6 +16,7 @@ const bodies: Record<string, unknown> = {
   'patch /api/fleets/{fleet}/settings': { mfa_required: 'none' },
   'post /api/approvals/{approval}/approve': { plan_digest: 'a'.repeat(64) },
   'post /api/approvals/{approval}/deny': {},
+  'patch /api/webhooks/{webhook}': { enabled: false },
   'post /api/runs/{run}/entries': { index: 1, entries: [{ v: 1, type: 'looked' }] },
   'post ask': { prompt: 'Look' },
   'post confirm': { token: 'cfm_0123456789abcdef', accept: true },
@@ -59,6 +60,7 @@ async function someIds(): Promise<Record<string, string>> {
   const asked = await client.approvals.request({ title: 'true', actions })
   const { id: approval, plan_digest } = await client.approvals.request({ title: 'true', actions })
   await (await invitePerson(world, 'voter')).client.approvals.approve(asked.id, { plan_digest, grant_seconds: 60 })
+  const { id: webhook } = await client.webhooks.create({ url: 'https://ops.example/cmdop' })
   const [granted] = await client.approvals.grants.list()
   return {
     fleet,
@@ -71,6 +73,7 @@ async function someIds(): Promise<Record<string, string>> {
     run,
     call,
     approval,
+    webhook,
     grant: granted?.id ?? '',
   }
 }

@@ -80,6 +80,7 @@ test('the OpenAPI document is of version 3.1, and names every path with its answ
   const paths = [
     ...ofOperator.map((path) => `/api/admin/machines/{machine}/${path}`),
     '/api/approvals',
+    '/api/approvals/events',
     '/api/approvals/{approval}',
     '/api/approvals/{approval}/approve',
     '/api/approvals/{approval}/deny',
@@ -131,6 +132,10 @@ test('the OpenAPI document is of version 3.1, and names every path with its answ
     '/api/totp',
     '/api/totp/confirm',
     '/api/totp/remove',
+    '/api/webhooks',
+    '/api/webhooks/{webhook}',
+    '/api/webhooks/{webhook}/deliveries',
+    '/api/webhooks/{webhook}/test',
     '/health',
     '/metrics',
   ]

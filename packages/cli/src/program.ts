@@ -22,6 +22,7 @@ import { withRestrictionOptions } from './restriction-options.ts'
 import { reportError, say } from './terminal.ts'
 import { CLI_VERSION } from './version.ts'
 import { addAuditCommands } from './audit/audit-program.ts'
+import { addWebhookCommands } from './webhook-commands.ts'
 
 const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace']
 
@@ -54,6 +55,7 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
   addPolicyCommands(program, done, signal)
   addAuditCommands(program, done, signal)
   addIdentityCommands(program, done, signal)
+  addWebhookCommands(program, done, signal)
   try {
     await program.parseAsync(argv, { from: 'user' })
     return exitCode
@@ -346,6 +348,8 @@ function withRelayOptions(command: Command): Command {
     .option('--trust-proxy <range...>', 'addresses of proxies whose X-Forwarded-For is believed')
     .option('--smtp <url>', 'mail server for sign-in codes: smtps://user:password@mail.example (or CMDOP_SMTP_URL)')
     .option('--mail-from <email>', 'sender of these mails')
+    .option('--public-url <url>', 'where people reach it, for links in notifications (default: the address it binds)')
+    .option('--allow-insecure-webhooks', 'send notifications over http to other hosts too')
     .option('--new-owner-key', 'make another owner key, if every key is lost')
     .addOption(new Option('--log-level <level>', 'log on stderr').choices(logLevels))
     .option('--json', 'print one JSON document')

@@ -1,6 +1,7 @@
 import {
   type ApprovalApprove,
   type ApprovalDeny,
+  ApprovalEvent,
   ApprovalInfo,
   ApprovalList,
   type ApprovalListQuery,
@@ -12,6 +13,7 @@ import {
   GrantList,
   isCmdopError,
 } from '@cmdop/protocol'
+import { readServerEvents } from './ask/server-events.ts'
 import { createBackoff, isTransient } from './reconnect.ts'
 import type { RestClient } from './rest-client.ts'
 import { wait } from './wait.ts'
@@ -112,6 +114,35 @@ export class ApprovalsNamespace implements MachineApprovals {
     }
   }
 
+  /**
+   * What becomes of approvals, as it happens: each (approval, state) once and in order. First what is pending now, or, with
+   * `lastEventId`, what came after that event. A lost connection is taken up where it broke off; it ends when `signal` aborts, with
+   * `cancelled`. Throws what the first connection fails with, and what another try does not help against.
+   */
+  async *watch({ lastEventId, signal }: Cancellable & { lastEventId?: string } = {}): AsyncGenerator<
+    ApprovalEvent & { id: string }
+  > {
+    let seen = lastEventId
+    let backoff = createBackoff()
+    for (let isFirst = true; ;) {
+      try {
+        const path = '/api/approvals/events'
+        const body = await this.#rest.stream({ method: 'GET', path, lastEventId: seen, signal })
+        isFirst = false
+        for await (const { id, data } of readServerEvents(body)) {
+          seen = id
+          backoff = createBackoff()
+          const event = ApprovalEvent.safeParse(parseJson(data))
+          // A state that a newer relay knows is not one that somebody here waits for.
+          if (event.success) yield { id, ...event.data }
+        }
+      } catch (error) {
+        if (isFirst || !isTransient(error)) throw error
+      }
+      await wait(backoff(), signal)
+    }
+  }
+
   /** One approval, with exactly what would run. Throws `not_found`. */
   get(approvalId: string, { signal }: Cancellable = {}): Promise<ApprovalInfo> {
     return this.#rest.call({ method: 'GET', path: pathOf(approvalId), answer: ApprovalInfo, signal })
@@ -198,6 +229,14 @@ export function deniedError(info: ApprovalInfo): CmdopError {
   const why = vote.reason === '' ? '' : ` Reason: ${vote.reason}`
   const again = info.do_not_retry ? ' Do not ask for it again.' : ''
   return new CmdopError('approval_denied', `${vote.person_name} rejected it; nothing ran.${why}${again}`, { details })
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 function pathOf(approvalId: string): string {

@@ -17,6 +17,7 @@ import { SessionsNamespace } from './sessions-namespace.ts'
 import { RemoteSessions } from './sessions/remote-sessions.ts'
 import { type ClientOptions, type ClientSettings, resolveSettings } from './settings.ts'
 import { TerminalNamespace } from './terminal.ts'
+import { WebhooksNamespace } from './webhooks.ts'
 
 /** Makes the platform's handle of a machine. */
 export type CreateMachine<Handle extends RemoteMachine> = (channels: Channels, summary: MachineSummary) => Handle
@@ -35,6 +36,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
   readonly approvals: ApprovalsNamespace
   readonly policy: PolicyNamespace
   readonly audit: AuditNamespace
+  readonly webhooks: WebhooksNamespace
   readonly #settings: ClientSettings
   readonly #rest: RestClient
   readonly #channels: Channels
@@ -48,6 +50,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
     this.runs = new RunsNamespace(rest)
     this.approvals = new ApprovalsNamespace(rest)
     this.policy = new PolicyNamespace(rest)
+    this.webhooks = new WebhooksNamespace(rest)
     this.#channels = new Channels(this.#settings, platform, rest, { approvals: this.approvals, runs: this.runs })
     this.machines = new MachinesNamespace(rest)
     const fleetId = async () => this.fleetId ?? (await this.me()).fleet_id

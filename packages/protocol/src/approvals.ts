@@ -199,6 +199,11 @@ export const GrantList = z.object({ items: z.array(GrantInfo) })
 export const ApprovalRequired = z.object({ approvalId: z.string(), expiresAt: instant, summary: z.string() })
 export type ApprovalRequired = z.infer<typeof ApprovalRequired>
 
-/** A line of `GET /api/approvals/events`. */
-export const ApprovalEvent = z.object({ approval: ApprovalSummary })
+/** Data of an event of `GET /api/approvals/events`: an approval got into a state. */
+export const ApprovalEvent = z.object({
+  state: ApprovalState,
+  at: instant,
+  /** As it is when this is sent: it may be in a later state already. */
+  approval: ApprovalSummary,
+})
 export type ApprovalEvent = z.infer<typeof ApprovalEvent>

@@ -33,6 +33,12 @@ describe('the settings of a relay', () => {
     expect(parseRelayConfig({ ...base, host, insecurePublic: true })).toMatchObject({ host })
   })
 
+  test('take the address that people use, without a path', () => {
+    expect(parseRelayConfig({ ...base, publicUrl: 'https://ops.example/' }).publicUrl).toBe('https://ops.example')
+    for (const publicUrl of ['https://ops.example/cmdop', 'ftp://ops.example', 'ops.example'])
+      expect(() => parseRelayConfig({ ...base, publicUrl })).toThrow(expect.objectContaining({ code: 'config' }))
+  })
+
   test('that are wrong are one `config` error that names each', () => {
     const wrong = { dataDir: '', port: 70_000, drainMs: -1, more: true }
     expect(() => parseRelayConfig(wrong)).toThrow(expect.objectContaining({ code: 'config' }))

@@ -33,6 +33,22 @@ export const RelayConfig = z.strictObject({
   smtp: z.strictObject({ url: z.url({ protocol: /^smtps?$/ }), from: z.email() }).optional(),
   /** How often one address may try to sign in, or to accept an invitation, in a minute. */
   signInsPerMinute: z.number().int().min(1).max(100_000).default(20),
+  /** Where people reach this relay, for links in notifications: `https://ops.example`. Default: the address that it binds. */
+  publicUrl: z
+    .url({ protocol: /^https?$/, abort: true })
+    .refine((url) => ['', '/'].includes(new URL(url).pathname), 'Expected no path behind the host.')
+    .transform((url) => new URL(url).origin)
+    .optional(),
+  webhooks: z
+    .strictObject({
+      /** Sends notifications over `http` to other hosts too, where anybody on the way can read them. */
+      allowInsecure: z.boolean().default(false),
+      /** Milliseconds for one try. */
+      timeoutMs: z.number().int().min(10).max(60_000).default(10_000),
+      /** Milliseconds before the second try; each later wait is twice as long. */
+      firstWaitMs: z.number().int().min(10).max(3_600_000).default(5000),
+    })
+    .prefault({}),
   /** Milliseconds between the signs of life of a stream of events. */
   heartbeatMs: z.number().int().min(10).max(60_000).default(15_000),
   /** Where checkpoints of the audit log are sent: `file:/path`, `https://…`, `syslog:tcp://host:port`. */

@@ -21,6 +21,9 @@ import type { HttpContext } from './http/context.ts'
 import { createMetrics, type Metrics } from './http/metrics.ts'
 import { createLogger } from './log.ts'
 import { createCodeMailer } from './login/mail.ts'
+import { signIn } from './login/sign-in.ts'
+import { createNotifications } from './notifications/create-notifications.ts'
+import { createPageSignIn } from './pages/sign-in.ts'
 import { PermitSigner } from './permits.ts'
 import { PolicyDesk } from './policy/policy-desk.ts'
 import type { Blobs } from './recordings/blobs.ts'
@@ -69,7 +72,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   const key = await store.relayKey(proposeRelayKey)
   const firstKey = await bootstrapFleet(store)
   const relayInstance = newId('run_')
-  const state = { draining: false, closed: false }
+  const state = { draining: false, closed: false, url: '' }
   const isDraining = () => state.draining
   const signer = new PermitSigner(key)
   const policies = new PolicyDesk({ store, bus })
@@ -95,6 +98,8 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   const metrics: Metrics = createMetrics(channels.counts)
   const runs = new RunJournals(store, (fleetId, runId) => approvals.desk.voidRun(fleetId, runId))
   const asks = new AskService({ ...channels, journals: runs, waits: approvals.waits })
+  const publicUrl = () => config.publicUrl ?? state.url
+  const notifications = opened.use(createNotifications({ store, bus, log, publicUrl, settings: config.webhooks }))
   const blobs = ports.blobs ?? new FileBlobs(join(config.dataDir, 'recordings'))
   const context: HttpContext = {
     store,
@@ -107,6 +112,12 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     approvals,
     policies,
     mailer: config.smtp === undefined ? undefined : opened.use(createCodeMailer(config.smtp)),
+    notifications,
+    pageSignIn: {
+      ...createPageSignIn(store),
+      withCode: async (shown, place) => ({ keyId: (await signIn({ store, audit }, shown, place)).session_id }),
+    },
+    publicUrl,
     signInsPerMinute: config.signInsPerMinute,
     heartbeatMs: config.heartbeatMs,
     relayId: key.relayId,
@@ -136,6 +147,8 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     isClosed: () => state.closed,
   })
   await listen(() => app.listen({ host: config.host, port: config.port }), config)
+  state.url = addressOf(app.server.address() as AddressInfo, config)
+  notifications.deliverer.start()
   const running = opened.move()
   const close = once(async () => {
     state.draining = true
@@ -144,7 +157,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   })
   log.info({ relayId: key.relayId, relayInstance }, 'relay is up')
   return {
-    url: addressOf(app.server.address() as AddressInfo, config),
+    url: state.url,
     relayId: key.relayId,
     relayInstance,
     firstKey,

@@ -4,13 +4,10 @@ import { ApprovalState, CmdopError, type ApprovalInfo, type ApprovalSummary } fr
 import { renderApproval } from '../approvals/render-approval.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { parseCount, parseDuration } from '../numbers.ts'
-import { formatTable, hasColours, say, writeJson, writeStderr, writeStdout } from '../terminal.ts'
+import { formatTable, hasColours, printable, say, writeJson, writeStderr, writeStdout } from '../terminal.ts'
 
 /** Approvals that are listed unless it says how many. */
 const LISTED = 50
-
-/** Milliseconds between two looks at what is open. */
-const WATCH_EVERY_MS = 1000
 
 interface ApprovalFlags {
   json?: boolean
@@ -87,19 +84,15 @@ export async function denyCommand(
 /** `cmdop approvals watch`: a line for each question as it comes, and for its end. */
 export async function watchApprovalsCommand({ json, signal }: ApprovalFlags): Promise<number> {
   await using client = new Client()
-  const told = new Map<string, string>()
   if (json !== true) await say('cmdop: watching; ^C ends')
-  for (let isFirst = true; ; isFirst = false) {
-    const { items } = await client.approvals.list({ limit: 100, signal })
-    for (const item of items.toReversed()) {
-      if (told.get(item.id) === item.state) continue
-      told.set(item.id, item.state)
-      // What was over before is history.
-      if (isFirst && item.state !== 'pending') continue
-      await writeStdout(json === true ? `${JSON.stringify(item)}\n` : `${row(item).join('  ')}\n`)
-    }
-    await later(WATCH_EVERY_MS, signal)
+  for await (const event of client.approvals.watch({ signal })) {
+    const { approval, state, at } = event
+    const line = row({ ...approval, state, created_at: at })
+      .map(printable)
+      .join('  ')
+    await writeStdout(json === true ? `${JSON.stringify(event)}\n` : `${line}\n`)
   }
+  return exitCodes.ok
 }
 
 /** `cmdop grants list`: what may be done again without asking. */
@@ -184,16 +177,4 @@ function parseState(text: string | undefined): ApprovalState | undefined {
   const state = ApprovalState.safeParse(text)
   if (state.success) return state.data
   throw new CmdopError('config', `Expected --state to be one of ${ApprovalState.options.join(', ')}, got "${text}".`)
-}
-
-function later(ms: number, signal: AbortSignal): Promise<void> {
-  const late = Promise.withResolvers<void>()
-  const stop = () => late.reject(signal.reason)
-  const timer = setTimeout(late.resolve, ms)
-  signal.addEventListener('abort', stop, { once: true })
-  if (signal.aborted) stop()
-  return late.promise.finally(() => {
-    clearTimeout(timer)
-    signal.removeEventListener('abort', stop)
-  })
 }

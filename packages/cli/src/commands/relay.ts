@@ -22,6 +22,8 @@ export interface RelayFlags {
   trustProxy?: string[]
   smtp?: string
   mailFrom?: string
+  publicUrl?: string
+  allowInsecureWebhooks?: boolean
   newOwnerKey?: boolean
   logLevel?: 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace'
   json?: boolean
@@ -42,6 +44,7 @@ export async function relayCommand(flags: RelayFlags, signal: AbortSignal): Prom
 /** The relay's settings as flags say them. */
 export async function relayConfig(flags: RelayFlags): Promise<Omit<Parameters<typeof startRelay>[0], 'dataDir'>> {
   const { host, insecurePublic, allowOrigin, trustProxy, logLevel, relayName, auditSink, auditRetention } = flags
+  const { publicUrl, allowInsecureWebhooks } = flags
   const tls = await readTls(flags)
   const smtp = readSmtp(flags)
   return {
@@ -51,6 +54,8 @@ export async function relayConfig(flags: RelayFlags): Promise<Omit<Parameters<ty
     ...(allowOrigin === undefined ? {} : { allowedOrigins: allowOrigin }),
     ...(trustProxy === undefined ? {} : { trustedProxies: trustProxy }),
     ...(smtp === undefined ? {} : { smtp }),
+    ...(publicUrl === undefined ? {} : { publicUrl }),
+    ...(allowInsecureWebhooks === undefined ? {} : { webhooks: { allowInsecure: allowInsecureWebhooks } }),
     ...(logLevel === undefined ? {} : { logLevel }),
     ...(relayName === undefined ? {} : { name: relayName }),
     ...(auditSink === undefined ? {} : { auditSinks: auditSink }),

@@ -39,6 +39,11 @@ export async function authenticate(store: Store, bearer: string | undefined, app
   return callerOf(store, owner, approach)
 }
 
+/** The caller behind a key that was checked before, as it is now: of who has signed in to a page. Throws `auth`. */
+export async function authenticateKey(store: Store, keyId: string, approach: Approach): Promise<Caller> {
+  return callerOf(store, await ownerIn(store)(keyId), approach)
+}
+
 /** The caller behind a one-use ticket, which it uses up. */
 export async function authenticateTicket(store: Store, ticket: string, approach: Approach = {}): Promise<Caller> {
   const row = await store.tickets.take(hashSecret(ticket), new Date().toISOString())

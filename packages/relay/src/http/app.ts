@@ -12,6 +12,8 @@ import { isAddressIn } from '../auth/addresses.ts'
 import { RELAY_VERSION } from '../version.ts'
 import type { HttpContext } from './context.ts'
 import { apiKeyRoutes } from './routes/api-keys.ts'
+import { approvalEventRoutes } from './routes/approval-events.ts'
+import { approvalPageRoutes } from './routes/approval-pages.ts'
 import { approvalRoutes } from './routes/approvals.ts'
 import { askRoutes } from './routes/ask.ts'
 import { auditRoutes } from './routes/audit.ts'
@@ -25,6 +27,7 @@ import { recordingUploadRoutes } from './routes/recording-uploads.ts'
 import { recordingRoutes } from './routes/recordings.ts'
 import { runRoutes } from './routes/runs.ts'
 import { systemRoutes } from './routes/system.ts'
+import { webhookRoutes } from './routes/webhooks.ts'
 
 /** Bytes of a request body at most. */
 const BODY_LIMIT_BYTES = 1024 * 1024
@@ -80,9 +83,12 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
   await app.register(askRoutes(context))
   await app.register(apiKeyRoutes(context))
   await app.register(approvalRoutes(context))
+  await app.register(approvalEventRoutes(context))
+  await app.register(approvalPageRoutes(context))
   await app.register(policyRoutes(context))
   await app.register(memberRoutes(context))
   await app.register(loginRoutes(context))
+  await app.register(webhookRoutes(context))
   await app.register(recordingRoutes(context))
   await app.register(auditRoutes(context))
   // Scripts write all the time.

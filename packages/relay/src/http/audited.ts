@@ -36,22 +36,26 @@ export async function audited<Result>(
   work: (caller: Caller, note: Note) => Promise<Result>,
 ): Promise<Result> {
   const caller = await callerOf(store, request)
+  return await auditedAs({ store, audit }, { ...act, caller, requestId: request.id }, (note) => work(caller, note))
+}
+
+/** {@link audited} for a caller who is known by other means than a bearer key. */
+export async function auditedAs<Result>(
+  { store, audit }: { readonly store: Store; readonly audit: AuditTrail },
+  { caller, ...act }: AuditedAct & { readonly caller: Caller; readonly requestId: string },
+  work: (note: Note) => Promise<Result>,
+): Promise<Result> {
   const { fleetId = caller.fleetId, machineId, anyMachine, ...what } = act
   const target = machineId === undefined ? fleetTarget(fleetId, anyMachine) : await machineTarget(store, machineId)
   const decision = authorise(caller, act.action, target)
   // What is of another fleet, or of none, is not named.
   const known = target?.fleetId === caller.fleetId ? machineId : undefined
-  const entry = {
-    ...actorOf(caller),
-    ...what,
-    ...(known === undefined ? {} : { machineId: known }),
-    requestId: request.id,
-  }
+  const entry = { ...actorOf(caller), ...what, ...(known === undefined ? {} : { machineId: known }) }
   if (!decision.allowed) {
     await audit.deny({ ...entry, code: decision.code })
     throw new CmdopError(decision.code, decision.reason)
   }
-  return audit.around(entry, (note) => work(caller, note))
+  return audit.around(entry, work)
 }
 
 /** A machine as the one that is acted on; undefined when there is none. */

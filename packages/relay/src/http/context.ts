@@ -3,10 +3,12 @@ import type { AskService } from '../ask/ask-service.ts'
 import type { AuditLog } from '../audit/audit-log.ts'
 import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Bus } from '../bus/bus.ts'
+import type { Notifications } from '../notifications/create-notifications.ts'
 import type { PolicyDesk } from '../policy/policy-desk.ts'
 import type { CodeMailer } from '../login/mail.ts'
 import type { Blobs } from '../recordings/blobs.ts'
 import type { RunJournals } from '../runs/run-journals.ts'
+import type { PageSignIn } from '../pages/sign-in.ts'
 import type { Metrics } from './metrics.ts'
 import type { Store } from '../store/store.ts'
 
@@ -26,6 +28,11 @@ export interface HttpContext {
   readonly policies: PolicyDesk
   /** Absent where no mail server is set. */
   readonly mailer: CodeMailer | undefined
+  readonly notifications: Notifications
+  /** How people sign in to the pages. */
+  readonly pageSignIn: PageSignIn
+  /** Where people reach this relay, without a slash at its end. */
+  readonly publicUrl: () => string
   /** How often one address may try to sign in. */
   readonly signInsPerMinute: number
   /** Milliseconds between the signs of life of a stream of events. */

@@ -139,6 +139,31 @@ export interface ApprovalStore {
   /** The people of a fleet who may decide. */
   people(fleetId: string): Promise<Person[]>
   readonly grants: GrantStore
+  readonly events: ApprovalEventStore
+}
+
+/** That an approval got into a state. */
+export interface ApprovalEventRow {
+  /** Counts up over all fleets, in the order in which they came to be. */
+  readonly position: number
+  readonly fleetId: string
+  readonly approvalId: string
+  readonly state: ApprovalState
+  readonly at: string
+}
+
+/** What became of approvals: written together with each change of a state, so that none is ever missing or there twice. */
+export interface ApprovalEventStore {
+  /** Of one fleet after a position, in order. */
+  list(fleetId: string, page: { after: number; limit: number }): Promise<ApprovalEventRow[]>
+  /** Of one fleet: that those were asked that are pending still, in order; at most `limit`, the newest. */
+  pending(fleetId: string, limit: number): Promise<ApprovalEventRow[]>
+  /** The position of the last one of a fleet; 0 before the first. */
+  last(fleetId: string): Promise<number>
+  /** Those that are not yet marked as told, in order. */
+  untold(limit: number): Promise<ApprovalEventRow[]>
+  /** Marks them as told, which they stay. */
+  told(positions: readonly number[]): Promise<void>
 }
 
 /** The grants of all fleets. */

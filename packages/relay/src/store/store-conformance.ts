@@ -1,4 +1,5 @@
 import { describe } from 'vitest'
+import { describeApprovalEvents } from './conformance/approval-events.ts'
 import { describeAudit } from './conformance/audit.ts'
 import { describeEnrollment } from './conformance/enrollment.ts'
 import { describeFleets } from './conformance/fleets.ts'
@@ -6,6 +7,7 @@ import { describeKeys } from './conformance/keys.ts'
 import { describeLifecycle } from './conformance/lifecycle.ts'
 import { describeMachines } from './conformance/machines.ts'
 import { describeMembers } from './conformance/members.ts'
+import { describeNotifications } from './conformance/notifications.ts'
 import { describeRecordings } from './conformance/recordings.ts'
 import { describeRuns } from './conformance/runs.ts'
 import { describeSignIn } from './conformance/sign-in.ts'
@@ -22,6 +24,8 @@ export function describeStore(name: string, open: OpenStore): void {
     describeMachines(open)
     describeRecordings(open)
     describeRuns(open)
+    describeApprovalEvents(open)
+    describeNotifications(open)
     describeAudit(open)
     describeLifecycle(open)
   })

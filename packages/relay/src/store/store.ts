@@ -1,3 +1,4 @@
+import type { NotificationStore, PageSessionStore } from './notification-store.ts'
 import type { PolicyStore } from './policy-store.ts'
 import type { ApprovalStore } from './approval-store.ts'
 import type { RecordingManifest, RecordingSubject, RecordingSummary, RunSummary } from '@cmdop/protocol'
@@ -31,6 +32,8 @@ export interface Store extends AsyncDisposable {
   readonly runs: RunStore
   readonly approvals: ApprovalStore
   readonly policies: PolicyStore
+  readonly notifications: NotificationStore
+  readonly pageSessions: PageSessionStore
   readonly audit: AuditStore
   readonly auditCheckpoints: AuditCheckpointStore
   /** The relay's own signing key, made once by whoever comes first; every relay on this store gets the same one. */

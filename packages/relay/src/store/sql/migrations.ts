@@ -7,6 +7,7 @@ import { createRuns } from './migration-0003.ts'
 import { createApprovals } from './migration-0006.ts'
 import { chainAudit } from './migration-0004.ts'
 import { createIdentity } from './migration-0005.ts'
+import { createNotifications } from './migration-0007.ts'
 import type { SqlEngine } from './tables.ts'
 
 /** Every migration there is, in order of name. Released ones are never changed. */
@@ -18,6 +19,7 @@ function migrations(engine: SqlEngine): Record<string, Migration> {
     '0004-audit-chain': { up: (db) => chainAudit(db, engine) },
     '0005-identity': { up: createIdentity },
     '0006-approvals': { up: createApprovals },
+    '0007-notifications': { up: (db) => createNotifications(db, engine) },
   }
 }
 

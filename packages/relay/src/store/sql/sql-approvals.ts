@@ -10,6 +10,7 @@ import type {
   WholeApproval,
 } from '../approval-store.ts'
 import { roles } from '../store.ts'
+import { addApprovalEvent, createApprovalEventStore } from './sql-approval-events.ts'
 import { createGrantStore } from './sql-grants.ts'
 import type { Database, Tables } from './tables.ts'
 
@@ -25,6 +26,7 @@ export function createApprovalStore(db: Database): ApprovalStore {
       await db.transaction().execute(async (transaction) => {
         await transaction.insertInto('approvals').values(toTable(row)).execute()
         await insertActions(transaction, actions)
+        await addApprovalEvent(transaction, row, row.createdAt)
       })
     },
     get: async (approvalId) => await readWhole(db, approvalId),
@@ -47,11 +49,9 @@ export function createApprovalStore(db: Database): ApprovalStore {
         const change = whole === undefined ? undefined : decide(whole)
         if (whole === undefined || change === undefined) return whole
         await applyChange(transaction, approvalId, change)
-        return {
-          row: { ...whole.row, ...change.row },
-          actions: change.actions ?? whole.actions,
-          votes: change.votes ?? whole.votes,
-        }
+        const row = { ...whole.row, ...change.row }
+        if (row.state !== whole.row.state) await addApprovalEvent(transaction, row, new Date().toISOString())
+        return { row, actions: change.actions ?? whole.actions, votes: change.votes ?? whole.votes }
       }),
     open: async (select) => {
       const found = db.selectFrom('approvals').select('id')
@@ -88,6 +88,7 @@ export function createApprovalStore(db: Database): ApprovalStore {
       }))
     },
     grants: createGrantStore(db),
+    events: createApprovalEventStore(db),
   }
 }
 

@@ -7,6 +7,8 @@ import { createFleetStore } from './sql-fleets.ts'
 import { createInvitationStore, createSignInCodeStore, createTotpStore } from './sql-sign-in.ts'
 import { createEnrollmentTokenStore, createKeyStore, createTicketStore } from './sql-keys.ts'
 import { createMachineStore } from './sql-machines.ts'
+import { createNotificationStore } from './sql-notifications.ts'
+import { createPageSessionStore } from './sql-page-sessions.ts'
 import { createPolicyStore } from './sql-policies.ts'
 import { createPrincipalStore } from './sql-principals.ts'
 import { createRecordingStore } from './sql-recordings.ts'
@@ -41,6 +43,8 @@ export class SqlStore implements Store {
   readonly runs
   readonly approvals
   readonly policies
+  readonly notifications
+  readonly pageSessions
   readonly audit
   readonly auditCheckpoints
   readonly #db: Database
@@ -62,6 +66,8 @@ export class SqlStore implements Store {
     this.runs = createRunStore(db)
     this.approvals = createApprovalStore(db)
     this.policies = createPolicyStore(db)
+    this.notifications = createNotificationStore(db)
+    this.pageSessions = createPageSessionStore(db)
     this.audit = createAuditStore(db, { engine, run })
     this.auditCheckpoints = createAuditCheckpointStore(db)
   }

@@ -1,4 +1,5 @@
-import type { ApprovalActionRow, ApprovalRow, ApprovalVoteRow, GrantRow } from '../approval-store.ts'
+import type { ApprovalActionRow, ApprovalEventRow, ApprovalRow, ApprovalVoteRow, GrantRow } from '../approval-store.ts'
+import type { DeliveryRow, PageSessionRow, WebhookRow } from '../notification-store.ts'
 import type { PolicyRow } from '../policy-store.ts'
 import type {
   ColumnDefinitionBuilder,
@@ -65,6 +66,16 @@ export interface Tables {
     signed: string | null
   }
   approvalVotes: ApprovalVoteRow
+  /** `told`: 0 or 1. */
+  approvalEvents: Omit<ApprovalEventRow, 'position'> & { position: Generated<number>; told: number }
+  /** Its events are JSON, its flags are 0 or 1. */
+  webhooks: Omit<WebhookRow, 'events' | 'includeCommand' | 'enabled'> & {
+    events: string
+    includeCommand: number
+    enabled: number
+  }
+  deliveries: DeliveryRow
+  pageSessions: PageSessionRow
   /** A machine of '' is the fleet itself. */
   policies: Omit<PolicyRow, 'machineId'> & { machineId: string }
   /** Its words are JSON. */

@@ -1,0 +1,141 @@
+import type { Client } from '@cmdop/core'
+import { verifyNotification } from '@cmdop/core'
+import type { ApprovalInfo, WebhookCreated } from '@cmdop/protocol'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { runCli } from './processes/cli.ts'
+import { type Received, startReceiver } from './receiver.ts'
+import { waitFor } from './wait-for.ts'
+import { startWorld, type World } from './world.ts'
+
+let world: World
+beforeAll(async () => {
+  world = await startWorld({ relay: { webhooks: { firstWaitMs: 20 } } })
+})
+afterAll(() => world[Symbol.asyncDispose]())
+
+/** Asks people about a command. */
+function ask(client: Client, machineId: string, command = 'echo secret-command'): Promise<ApprovalInfo> {
+  const actions = [{ machine_id: machineId, method: 'exec', params: { command } }]
+  return client.approvals.request({ title: 'Say it', reason: 'because', actions })
+}
+
+describe('a webhook', () => {
+  test('gets signed notifications of a question and of its end, which are never the decision', async () => {
+    await using receiver = await startReceiver()
+    const { id, secret } = await world.client.webhooks.create({ url: receiver.url })
+    const asked = await ask(world.client, world.machine.id)
+    await waitFor('the question is told', () => receiver.received.length === 1)
+    expect((await world.client.approvals.get(asked.id)).state).toBe('pending')
+    await world.client.approvals.deny(asked.id, { reason: 'no' })
+    await waitFor('its end is told', () => receiver.received.length === 2)
+    const [first, second] = receiver.received as [Received, Received]
+    const told = await verifyNotification(first.body, first.headers, { secret })
+    expect(told).toMatchObject({
+      event: 'approval.pending',
+      link: `${world.relay.url}/approvals/${asked.id}`,
+      approval: { title: 'Say it', requester: { name: 'owner' }, plan_digest: asked.plan_digest },
+    })
+    expect(first.body).not.toContain('secret-command')
+    expect(await verifyNotification(second.body, second.headers, { secret })).toMatchObject({
+      event: 'approval.denied',
+      approval: { decided_by: ['owner'] },
+    })
+    await waitFor('both are noted', async () => {
+      const { items } = await world.client.webhooks.deliveries(id)
+      return items.length === 2 && items.every(({ state }) => state === 'delivered')
+    })
+    await world.client.webhooks.remove(id)
+    await expect(world.client.webhooks.deliveries(id)).rejects.toMatchObject({ code: 'not_found' })
+  })
+
+  test('tells a body that was changed, another secret and an old one from its own', async () => {
+    await using receiver = await startReceiver()
+    const { id, secret } = await world.client.webhooks.create({ url: receiver.url })
+    expect(await world.client.webhooks.test(id)).toMatchObject({ state: 'delivered', status: 204, approval_id: null })
+    const [{ body, headers }] = receiver.received as [Received]
+    expect(await verifyNotification(body, headers, { secret })).toMatchObject({ event: 'test', approval: null })
+    const refused = { code: 'auth' }
+    await expect(verifyNotification(`${body} `, headers, { secret })).rejects.toMatchObject(refused)
+    await expect(verifyNotification(body, headers, { secret: `${secret}x` })).rejects.toMatchObject(refused)
+    await expect(verifyNotification(body, {}, { secret })).rejects.toMatchObject(refused)
+    const later = { secret, now: Date.now() + 301_000 }
+    await expect(verifyNotification(body, headers, later)).rejects.toMatchObject(refused)
+    const moved = { ...headers, 'cmdop-timestamp': String(Number(headers['cmdop-timestamp']) + 1) }
+    await expect(verifyNotification(body, moved, { secret })).rejects.toMatchObject(refused)
+    await world.client.webhooks.remove(id)
+  })
+
+  test('shows neither its secret nor its path again, in no answer and no audit row', async () => {
+    const url = 'https://hooks.example/services/very-secret?token=very-secret'
+    const { id, secret, ...shown } = await world.client.webhooks.create({ url, kind: 'slack', min_danger: 'high' })
+    expect(shown).toMatchObject({ url: 'https://hooks.example/...', kind: 'slack', min_danger: 'high', enabled: true })
+    const listed = await world.client.webhooks.list()
+    const changed = await world.client.webhooks.update(id, { enabled: false })
+    expect(changed).toEqual({ id, ...shown, enabled: false })
+    const store = await world.openStore()
+    const audit = await store.audit.list((await world.client.me()).fleet_id, { limit: 500 })
+    expect(JSON.stringify([listed, changed, audit])).not.toMatch(new RegExp(`very-secret|${secret}`))
+    expect(audit.filter(({ row }) => row.action === 'fleet.configure').length).toBeGreaterThan(3)
+    await world.client.webhooks.remove(id)
+  })
+
+  test('is refused where what is sent could be read, or reach what gives away credentials', async () => {
+    for (const url of ['http://hooks.example/x', 'https://169.254.169.254/', 'https://[fd00:ec2::254]/', 'ftp://x/'])
+      await expect(world.client.webhooks.create({ url })).rejects.toMatchObject({ code: 'validation' })
+  })
+
+  test('is of owners and admins, and of their own fleet', async () => {
+    for (const issue of [{ role: 'member' }, { role: 'viewer' }, { role: 'admin', kind: 'ai' }] as const) {
+      const { raw_token: token } = await world.client.keys.issue({ name: 'other', ...issue })
+      const other = world.connect({ token })
+      await expect(other.webhooks.list()).rejects.toMatchObject({ code: 'permission' })
+      const created = other.webhooks.create({ url: 'https://hooks.example' })
+      await expect(created).rejects.toMatchObject({ code: 'permission' })
+    }
+    await expect(world.client.webhooks.test('whk_of_nobody')).rejects.toMatchObject({ code: 'not_found' })
+  })
+})
+
+test('cmdop webhooks adds, tests, lists, shows deliveries and removes', async () => {
+  await using receiver = await startReceiver()
+  const env = { CMDOP_BASE_URL: world.relay.url, CMDOP_TOKEN: world.relay.firstKey }
+  const run = async (...words: string[]) => {
+    const { code, stdout } = await runCli(['webhooks', ...words, '--json'], env)
+    return { code, answer: JSON.parse(stdout) }
+  }
+  const { answer } = await run('add', receiver.url, '--event', 'pending', '--min-danger', 'low')
+  const { id, secret } = answer as WebhookCreated
+  expect(secret).toMatch(/^cmdop_webhook_/)
+  expect(await run('test', id)).toMatchObject({ code: 0, answer: { state: 'delivered' } })
+  receiver.status = 500
+  expect(await run('test', id)).toMatchObject({ code: 1, answer: { state: 'failed', status: 500 } })
+  expect((await run('deliveries', id)).answer.items).toHaveLength(2)
+  expect(await run('disable', id)).toMatchObject({ answer: { enabled: false } })
+  expect((await run('list')).answer.items).toMatchObject([{ id, events: ['pending'], enabled: false }])
+  expect(await run('remove', id)).toMatchObject({ code: 0 })
+  expect((await run('add', receiver.url, '--kind', 'other')).code).toBe(2)
+})
+
+test('A relay that is killed before a notification was taken sends it once it is there again, once', async () => {
+  await using receiver = await startReceiver(503)
+  const relay = { webhooks: { firstWaitMs: 50, timeoutMs: 500 } }
+  await using killed = await startWorld({ separateProcesses: true, relay })
+  const { id } = await killed.client.webhooks.create({ url: receiver.url })
+  const asked = await ask(killed.client, killed.machine.id)
+  await waitFor('it was tried', () => receiver.received.length > 0)
+  await killed.relay.kill()
+  const before = receiver.received.length
+  receiver.status = 204
+  await killed.relay.restart()
+  await killed.whenOnline(killed.machine)
+  const delivery = await waitFor('it is taken', async () => {
+    const { items } = await killed.client.webhooks.deliveries(id)
+    return items.find(({ state }) => state === 'delivered')
+  })
+  await killed.client.approvals.deny(asked.id)
+  await waitFor('the end is told', () => receiver.received.some(({ body }) => body.includes('approval.denied')))
+  const after = receiver.received.slice(before).map(({ headers }) => headers['cmdop-event'])
+  expect(after).toEqual(['approval.pending', 'approval.denied'])
+  const ids = receiver.received.slice(0, before + 1).map(({ headers }) => headers['cmdop-delivery'])
+  expect(new Set(ids)).toEqual(new Set([delivery.id]))
+})
