@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { execExitCodes, exitCodes } from '../packages/cli/src/exit-codes.ts'
 import { expect, test } from 'vitest'
+import { ownEnvironment } from './processes/environment.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const read = (path: string) => readFileSync(`${root}${path}`, 'utf8')
@@ -36,7 +37,7 @@ test.each([
   'operator-types',
   'resident',
 ])('the example %s runs and ends with exit code 0', async (name) => {
-  const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], XDG_CONFIG_HOME: '/nonexistent' }
+  const env = ownEnvironment()
   const { stderr } = await promisify(execFile)(
     process.execPath,
     ['--conditions=@cmdop/source', `${root}examples/${name}/src/main.ts`],

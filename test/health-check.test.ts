@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { newMark, whenGone, withMark } from './marked.ts'
+import { ownEnvironment } from './processes/environment.ts'
 
 const example = fileURLToPath(new URL('../examples/health-check/src/main.ts', import.meta.url))
 
@@ -22,7 +23,7 @@ interface HealthDocument {
 
 test('the health check of npm start gives the figures of this machine as one JSON document, and leaves nothing running', async () => {
   const mark = newMark()
-  const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], XDG_CONFIG_HOME: '/nonexistent', MARK: mark }
+  const env = { ...ownEnvironment(), MARK: mark }
   const { stdout, stderr } = await promisify(execFile)(
     process.execPath,
     ['--conditions=@cmdop/source', example, '--json'],
@@ -44,7 +45,7 @@ test('the health check of npm start gives the figures of this machine as one JSO
 
 test('^C while the health check starts ends everything that it had started, with exit code 130', async () => {
   const mark = newMark()
-  const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], XDG_CONFIG_HOME: '/nonexistent', MARK: mark }
+  const env = { ...ownEnvironment(), MARK: mark }
   const child = spawn(process.execPath, ['--conditions=@cmdop/source', example, '--json'], { env })
   let stdout = ''
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))

@@ -7,6 +7,7 @@ import { type CallToolResult, CallToolResultSchema } from '@modelcontextprotocol
 import type { WireError } from '@cmdop/protocol'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
+import { ownEnvironment } from './processes/environment.ts'
 
 const main = fileURLToPath(new URL('../packages/cli/src/main.ts', import.meta.url))
 
@@ -30,7 +31,7 @@ export function mcpCommand(...flags: string[]): [string, ...string[]] {
 
 /** Its environment: that of `startCli`. */
 export function mcpEnv(env: Record<string, string>): Record<string, string> {
-  return { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/', XDG_CONFIG_HOME: '/nonexistent', ...env }
+  return { ...ownEnvironment(), ...env }
 }
 
 /** A client of a new `cmdop mcp` on standard streams. */

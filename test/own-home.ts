@@ -6,5 +6,7 @@ import { join } from 'node:path'
 export default function ownHome(): () => void {
   const home = mkdtempSync(join(tmpdir(), 'cmdop-home-'))
   process.env['HOME'] = home
+  // The processes that tests start load the same sources over and over: each is compiled once.
+  process.env['NODE_COMPILE_CACHE'] = join(home, 'compile-cache')
   return () => rmSync(home, { recursive: true, force: true })
 }

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { ownEnvironment } from './environment.ts'
 
 /** A part of the world as a process of its own, which can be killed like any other. */
 export interface Child<Ready> {
@@ -31,7 +32,7 @@ export async function startChild<Ready>(
   const file = fileURLToPath(new URL(entry, import.meta.url))
   const child = spawn(process.execPath, ['--conditions=@cmdop/source', file, JSON.stringify(settings)], {
     stdio: 'pipe',
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...environment },
+    env: { ...ownEnvironment(), ...environment },
     ...(user && { ...user, cwd: '/' }),
   })
   let stderr = ''

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { ownEnvironment } from './environment.ts'
 
 const main = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
 
@@ -23,7 +24,7 @@ export interface RunningCli {
 /** Starts `cmdop` with only these variables beside PATH and HOME, and with standard input if it is given. */
 export function startCli(argv: readonly string[], env: Record<string, string> = {}, input?: string): RunningCli {
   const child = spawn(process.execPath, ['--conditions=@cmdop/source', main, ...argv], {
-    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/', XDG_CONFIG_HOME: '/nonexistent', ...env },
+    env: { ...ownEnvironment(), ...env },
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   })
   child.stdin?.end(input)

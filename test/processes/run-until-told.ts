@@ -1,3 +1,5 @@
+import { flushCompileCache } from 'node:module'
+
 /** What the starter of this process gave it. */
 export function settings(): unknown {
   return JSON.parse(process.argv[2] ?? '{}')
@@ -11,7 +13,8 @@ export function runUntilTold(ready: object, close: () => Promise<void>): void {
   say(ready)
 }
 
-/** One line of JSON on stdout. */
+/** One line of JSON on stdout. What this process has compiled is kept for the next, also when it is killed. */
 export function say(value: unknown): void {
+  flushCompileCache()
   process.stdout.write(`${JSON.stringify(value)}\n`)
 }
