@@ -103,12 +103,14 @@ function addMachineCommands(program: Command, done: Done, signal: AbortSignal): 
     .option('--token <token>', 'one-time token, from: cmdop machine token (or CMDOP_ENROLL_TOKEN)')
     .option('--insecure', 'send the token over http to another host, where anybody on the way can take it')
     .option('--name <name>', 'name in the fleet (default: the hostname)')
+    .option('--label <key=value...>', 'what selectors see of it, such as role=web')
     .option('--data <folder>', 'folder for key and state')
     .option('--json', 'print one JSON document')
     .action(done(async (flags: EnrollFlags) => (await import('./commands/machine.ts')).enrollCommand(flags)))
   machine
     .command('run')
     .description('run the daemon of this machine')
+    .option('--label <key=value...>', 'what selectors see of it, such as role=web (default: CMDOP_LABELS)')
     .option('--data <folder>', 'folder for key and state')
     .addOption(new Option('--log-level <level>', 'log on stderr').choices(logLevels))
     .option('--json', 'print one JSON document')
@@ -120,6 +122,7 @@ function addMachineCommands(program: Command, done: Done, signal: AbortSignal): 
     .description('issue a token with which machines enrol')
     .option('--uses <count>', 'how many machines may enrol with it (default: 1)')
     .option('--expires <duration>', 'how long it is good for (default: 1h)')
+    .option('--label <key=value...>', 'what selectors see of them, such as role=web, whatever they say')
     .option('--json', 'print one JSON document')
     .action(done(async (flags: TokenFlags) => (await import('./commands/machine.ts')).tokenCommand(flags)))
   machine
@@ -150,6 +153,16 @@ function addMachineCommands(program: Command, done: Done, signal: AbortSignal): 
     .argument('<machine>', 'id, hostname, name or unique prefix')
     .action(
       done(async (reference: string) => (await import('./commands/machines.ts')).releaseCommand(reference, signal)),
+    )
+  machines
+    .command('label')
+    .description('change the labels of a machine, by which selectors find it')
+    .argument('<machine>', 'id, hostname, name or unique prefix')
+    .argument('<change...>', 'role=web sets, role- removes')
+    .action(
+      done(async (reference: string, changes: string[]) =>
+        (await import('./commands/machines.ts')).labelCommand(reference, changes, signal),
+      ),
     )
   machines
     .description('list the machines of the fleet')

@@ -9,6 +9,7 @@ import {
   EnrollmentTokenIssued,
   ActiveSession,
   ClearMessagesResponse,
+  type LabelChanges,
   MachineList,
   type MachineListQuery,
   MachineSpend,
@@ -57,6 +58,12 @@ export class MachinesNamespace {
       answer: MachineSummary,
       signal,
     })
+  }
+
+  /** Changes labels: what is not named stays, and null removes. Throws `not_found`, `validation`. */
+  label(machineId: string, labels: LabelChanges, { signal }: Cancellable = {}): Promise<MachineSummary> {
+    const body = { labels }
+    return this.#rest.call({ method: 'PATCH', path: pathOf(machineId), body, answer: MachineSummary, signal })
   }
 
   /** Lets a machine run again whose key two daemons used at once. */

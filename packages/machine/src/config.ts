@@ -1,11 +1,12 @@
 import { homedir } from 'node:os'
-import { CmdopError } from '@cmdop/protocol'
+import { CmdopError, type Labels, parseLabels } from '@cmdop/protocol'
 import { commandEnvironment } from './environment.ts'
 import type { ResidentSettings } from './resident/resident.ts'
 
 export interface ProcessSettings {
   readonly environment: Record<string, string>
   readonly home: string
+  readonly labels: Labels
   readonly operatorSettings: ResidentSettings
 }
 
@@ -15,6 +16,7 @@ export function readProcessSettings(): ProcessSettings {
   return {
     environment: commandEnvironment(env),
     home: homedir(),
+    labels: parseLabels([env['CMDOP_LABELS'] ?? '']),
     operatorSettings: { env, confirm: confirmMode(env['CMDOP_OPERATOR_CONFIRM']) },
   }
 }

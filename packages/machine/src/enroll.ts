@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { hostname } from 'node:os'
-import { CmdopError, EnrollResponse, ErrorBody, fromWireError } from '@cmdop/protocol'
+import { CmdopError, EnrollResponse, ErrorBody, fromWireError, type Labels } from '@cmdop/protocol'
 import { type MachineState, readMachineState, writeMachineState } from './machine-state.ts'
 import { MACHINE_VERSION } from './version.ts'
 
@@ -16,6 +16,8 @@ export interface EnrollOptions {
   dataDir: string
   /** Unique in the fleet. Default: the hostname. */
   name?: string
+  /** Of this machine, where the token says nothing of them. */
+  labels?: Labels
   /** Send the token over plain http to another host, where anybody on the way can take it. Default: refused. */
   allowInsecure?: boolean
 }
@@ -42,6 +44,7 @@ export async function enrollMachine(options: EnrollOptions): Promise<MachineStat
     os: process.platform,
     architecture: process.arch,
     agent_version: MACHINE_VERSION,
+    ...(options.labels === undefined ? {} : { labels: options.labels }),
   })
   const state: MachineState = {
     version: 1,

@@ -9,6 +9,7 @@ import {
   createEmitterTransport,
   type Hello,
   isUnseen,
+  type Labels,
   MAX_FRAME_BYTES,
   machineProofText,
   toCmdopError,
@@ -37,6 +38,8 @@ export interface RelayConnectionOptions {
   readonly key: Pick<MachineKey, 'current'>
   /** Of this start of the daemon. */
   readonly instanceId: string
+  /** Of this daemon's configuration. */
+  readonly labels: Labels
   readonly log: Logger
   readonly serve: (channel: Channel) => void
   /** The relay's clock. */
@@ -91,7 +94,7 @@ function answerChallenge(options: RelayConnectionOptions, peer: Hello | undefine
       `Expected the relay ${relayId} that this machine enrolled at, got ${peer?.relayId ?? 'none'}.`,
     )
   }
-  const { instanceId } = options
+  const { instanceId, labels } = options
   const text = machineProofText({ relayId, machineId, instanceId, challenge: peer.challenge })
   return {
     machine: {
@@ -102,6 +105,7 @@ function answerChallenge(options: RelayConnectionOptions, peer: Hello | undefine
       os: process.platform,
       architecture: process.arch,
       agentVersion: MACHINE_VERSION,
+      labels,
     },
   }
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { CmdopError, type Permit, type Restrictions } from '@cmdop/protocol'
+import { CmdopError, type Labels, type Permit, type Restrictions } from '@cmdop/protocol'
 import { type Logger, pino } from 'pino'
 import { answer } from './answer.ts'
 import { ApprovalChecker } from './approvals/approval-checker.ts'
@@ -34,6 +34,8 @@ export interface MachineOptions {
   operator?: ResidentSettings
   /** Folders that nothing restricted sees, beside `dataDir`: such as those of a relay on the same machine. */
   hidden?: readonly string[]
+  /** What selectors see of this machine, where the relay has no label of the name. Default: of `CMDOP_LABELS`. */
+  labels?: Labels
   /** Default `info`. */
   logLevel?: 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace'
 }
@@ -67,7 +69,7 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
   const recorder = new Recorder({ dataDir: options.dataDir, requests, log })
   opened.defer(() => recorder.close().finally(() => requests.close()))
   const folder = join(options.dataDir, 'calls')
-  const { operatorSettings, ...settings } = readProcessSettings()
+  const { operatorSettings, labels, ...settings } = readProcessSettings()
   const shared = { machineId: state.machineId, recorder, log, ...settings }
   const restricted = opened.use(new Restricted({ dataDir: options.dataDir, hidden: options.hidden, log }))
   const sessionsFolder = join(options.dataDir, 'sessions')
@@ -101,6 +103,7 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
       state,
       key,
       instanceId: randomUUID(),
+      labels: options.labels ?? labels,
       log,
       serve: createChannelServer(served, {
         ...resident.handlers,

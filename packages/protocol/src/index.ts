@@ -46,6 +46,10 @@ export {
   toWireError,
 } from './errors.ts'
 export { Facts } from './facts.ts'
+export { LabelChanges, Labels, MAX_LABELS, parseLabelChanges, parseLabels } from './targets/labels.ts'
+export { fitsPattern } from './targets/name-pattern.ts'
+export { parseSelector } from './targets/parse-selector.ts'
+export { type SelectableMachine, Selector, isPattern, selects } from './targets/selector.ts'
 export { errnoOf, fileError } from './file-error.ts'
 export * from './messages/approval.ts'
 export { canonicalJson } from './messages/canonical-json.ts'

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { IpRange, KeyScope, OffsetQuery, Role } from './rest-identity.ts'
+import { LabelChanges, Labels } from './targets/labels.ts'
 
 const instant = z.iso.datetime()
 
@@ -34,6 +35,8 @@ export const MachineSummary = z.object({
   fleet_id: z.string(),
   /** Two daemons used its key at once, and nothing runs there until it is released. */
   quarantined_at: instant.nullable(),
+  /** What selectors see: those of the relay, and those of the daemon's own configuration where the relay has none of the name. */
+  labels: Labels,
 })
 export type MachineSummary = z.infer<typeof MachineSummary>
 
@@ -119,10 +122,19 @@ export type ApiKeyIssued = z.infer<typeof ApiKeyIssued>
 export const ApiKeyRotate = z.strictObject({ overlap_seconds: z.number().int().min(0).max(604_800).default(0) })
 export type ApiKeyRotate = z.input<typeof ApiKeyRotate>
 
+/** Body of `PATCH /api/machines/:machine`. */
+export const MachineUpdate = z.strictObject({
+  /** What is not named stays; null removes, of what the relay has. */
+  labels: LabelChanges,
+})
+export type MachineUpdate = z.input<typeof MachineUpdate>
+
 export const EnrollmentTokenIssue = z.strictObject({
   /** How many machines may enrol with it. */
   max_uses: z.number().int().min(1).max(10_000).default(1),
   expires_in_seconds: z.number().int().min(1).max(2_592_000).default(3600),
+  /** Of each machine that enrols with it, whatever it says itself. */
+  labels: Labels.default({}),
 })
 export type EnrollmentTokenIssue = z.input<typeof EnrollmentTokenIssue>
 
@@ -146,6 +158,8 @@ export const EnrollRequest = z.strictObject({
   os: z.string().max(64),
   architecture: z.string().max(32),
   agent_version: z.string().max(32),
+  /** Where the token says nothing of them. */
+  labels: Labels.default({}),
 })
 export type EnrollRequest = z.infer<typeof EnrollRequest>
 

@@ -57,6 +57,8 @@ async function watchMachine(isDeaf: () => boolean = () => false): Promise<Watch>
       disabledAt: null,
       nextPublicKey: null,
       quarantinedAt: null,
+      labels: '{}',
+      reportedLabels: '{}',
     },
     peer,
   )

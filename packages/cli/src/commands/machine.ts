@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { Client } from '@cmdop/core'
 import { enrollMachine, rotateMachineKey, startMachine } from '@cmdop/machine'
+import { type Labels, parseLabels } from '@cmdop/protocol'
 import { defaultDataDir, enrollmentToken } from '../config.ts'
 import { parseCount, parseDuration } from '../numbers.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -16,18 +17,23 @@ export interface EnrollFlags extends DataFlags {
   relay: string
   token?: string
   name?: string
+  label?: string[]
   insecure?: boolean
 }
 
 export interface MachineRunFlags extends DataFlags {
+  label?: string[]
   logLevel?: 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace'
 }
 
 export interface TokenFlags {
   uses?: string
   expires?: string
+  label?: string[]
   json?: boolean
 }
+
+const labelsOf = ({ label }: { label?: string[] }) => (label === undefined ? {} : { labels: parseLabels(label) })
 
 const folderOf = (flags: DataFlags) => flags.data ?? join(defaultDataDir(), 'machine')
 
@@ -41,6 +47,7 @@ export async function enrollCommand(flags: EnrollFlags): Promise<number> {
     dataDir: folderOf(flags),
     allowInsecure,
     ...(name === undefined ? {} : { name }),
+    ...labelsOf(flags),
   })
   const { machineId, fleetId } = state
   if (flags.json === true)
@@ -57,6 +64,7 @@ export async function machineRunCommand(flags: MachineRunFlags, signal: AbortSig
   await using machine = await startMachine({
     dataDir: folderOf(flags),
     ...(flags.logLevel === undefined ? {} : { logLevel: flags.logLevel }),
+    ...labelsOf(flags),
   })
   const { machineId, name, relayUrl } = machine.state
   if (flags.json === true) await writeJson({ machine_id: machineId, name, relay: relayUrl })
@@ -70,6 +78,7 @@ export async function tokenCommand(flags: TokenFlags): Promise<number> {
   const token = await client.enrollmentTokens.issue({
     ...(flags.uses === undefined ? {} : { max_uses: parseCount('--uses', flags.uses) }),
     ...(flags.expires === undefined ? {} : { expires_in_seconds: Math.ceil(parseDuration(flags.expires) / 1000) }),
+    ...labelsOf(flags),
   })
   if (flags.json === true) await writeJson(token)
   else await writeStdout(`cmdop machine enroll --relay ${client.baseUrl} --token ${token.raw_token}\n`)

@@ -1,4 +1,5 @@
 import { Client } from '@cmdop/core'
+import { type Labels, parseLabelChanges } from '@cmdop/protocol'
 import { exitCodes } from '../exit-codes.ts'
 import { formatTable, say, writeJson, writeStdout } from '../terminal.ts'
 
@@ -13,17 +14,38 @@ export async function machinesCommand(flags: MachinesFlags): Promise<number> {
   const machines = await Array.fromAsync(client.machines.iter({ presence: flags.presence ?? 'any' }))
   if (flags.json === true) await writeJson({ items: machines })
   else {
-    const rows = machines.map(({ name, presence, quarantined_at, hostname, os, architecture, last_seen_at, id }) => [
-      name,
-      quarantined_at === null ? presence : 'quarantined',
-      hostname,
-      `${os}/${architecture}`,
-      last_seen_at ?? 'never',
-      id,
-    ])
-    await writeStdout(formatTable(['NAME', 'PRESENCE', 'HOSTNAME', 'SYSTEM', 'LAST SEEN', 'ID'], rows))
+    const rows = machines.map(
+      ({ name, presence, quarantined_at, hostname, os, architecture, last_seen_at, labels, id }) => [
+        name,
+        quarantined_at === null ? presence : 'quarantined',
+        hostname,
+        `${os}/${architecture}`,
+        last_seen_at ?? 'never',
+        shownLabels(labels),
+        id,
+      ],
+    )
+    await writeStdout(formatTable(['NAME', 'PRESENCE', 'HOSTNAME', 'SYSTEM', 'LAST SEEN', 'LABELS', 'ID'], rows))
   }
   return exitCodes.ok
+}
+
+/** `cmdop machines label`: `role=web` sets, `role-` removes. */
+export async function labelCommand(
+  reference: string,
+  changes: readonly string[],
+  signal: AbortSignal,
+): Promise<number> {
+  await using client = new Client()
+  const { id } = await client.machines.resolve(reference, { signal })
+  const { name, labels } = await client.machines.label(id, parseLabelChanges(changes), { signal })
+  await say(`${name}: ${shownLabels(labels)}`)
+  return exitCodes.ok
+}
+
+function shownLabels(labels: Labels): string {
+  const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`)
+  return pairs.length === 0 ? '-' : pairs.toSorted().join(',')
 }
 
 /** `cmdop machines release`: after the copy of the machine was stopped. */

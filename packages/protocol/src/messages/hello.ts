@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Labels } from '../targets/labels.ts'
 import { CONNECTION_WINDOW, MAX_CHANNELS, MAX_FRAME_BYTES } from '../channel/limits.ts'
 
 /** Version of the channel protocol; a peer of another one is refused with `unsupported`. */
@@ -15,6 +16,8 @@ export const MachineProof = z.strictObject({
   os: z.string().max(64),
   architecture: z.string().max(32),
   agentVersion: z.string().max(32),
+  /** Of the daemon's configuration; the relay's own of the same name win. */
+  labels: Labels.optional(),
 })
 export type MachineProof = z.infer<typeof MachineProof>
 

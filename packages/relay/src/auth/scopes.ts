@@ -1,4 +1,4 @@
-import type { KeyScope, MachineSelector } from '@cmdop/protocol'
+import { fitsPattern, type KeyScope, type MachineSelector } from '@cmdop/protocol'
 
 /** A machine, as selectors see it. */
 export interface MachineTarget {
@@ -45,27 +45,7 @@ function fitsMachine(selector: MachineSelector, machine: MachineTarget | 'any' |
   if (selector === '*' || machine === 'any') return true
   if (machine === undefined) return false
   const { ids = [], names = [] } = selector
-  return ids.includes(machine.id) || names.some((pattern) => fitsName(pattern, machine.name))
-}
-
-/** `*` stands for any characters, `?` for one. Goes back to the last `*` only, so that no pattern takes long. */
-function fitsName(pattern: string, name: string): boolean {
-  let [at, star, from] = [0, -1, 0]
-  for (let index = 0; index < name.length;) {
-    if (pattern[at] === '*') {
-      star = at
-      from = index
-      at += 1
-    } else if (at < pattern.length && (pattern[at] === '?' || pattern[at] === name[index])) {
-      at += 1
-      index += 1
-    } else if (star !== -1) {
-      from += 1
-      index = from
-      at = star + 1
-    } else return false
-  }
-  return /^\**$/.test(pattern.slice(at))
+  return ids.includes(machine.id) || names.some((pattern) => fitsPattern(pattern, machine.name))
 }
 
 function isSelectorWithin(inner: MachineSelector, outer: MachineSelector): boolean {
@@ -75,7 +55,7 @@ function isSelectorWithin(inner: MachineSelector, outer: MachineSelector): boole
   return (
     ids.every((id) => outer.ids?.includes(id) === true) &&
     names.every((name) =>
-      outer.names?.some((pattern) => pattern === name || (isPlain(name) && fitsName(pattern, name))),
+      outer.names?.some((pattern) => pattern === name || (isPlain(name) && fitsPattern(pattern, name))),
     )
   )
 }

@@ -172,6 +172,6 @@ async function isAlive({ link }: Peer): Promise<boolean> {
 }
 
 function described(proof: MachineProof): Parameters<Store['machines']['update']>[1] {
-  const { hostname, os, architecture, agentVersion } = proof
-  return { hostname, os, architecture, agentVersion }
+  const { hostname, os, architecture, agentVersion, labels = {} } = proof
+  return { hostname, os, architecture, agentVersion, reportedLabels: JSON.stringify(labels) }
 }

@@ -82,11 +82,16 @@ export interface EnrollmentTokenRow {
   readonly expiresAt: string
   readonly maxUses: number
   readonly uses: number
+  /** `Labels` as JSON, of each machine that enrols with it. */
+  readonly labels: string
 }
+
+/** An enrolment token as it is made. */
+export type NewEnrollmentToken = WithDefaults<EnrollmentTokenRow, 'labels'>
 
 /** The enrolment tokens; {@link MachineStore.enroll} uses them. */
 export interface EnrollmentTokenStore {
-  create(token: EnrollmentTokenRow): Promise<void>
+  create(token: NewEnrollmentToken): Promise<void>
   get(tokenId: string): Promise<EnrollmentTokenRow | undefined>
 }
 
@@ -123,10 +128,14 @@ export interface MachineRow {
   readonly nextPublicKey: string | null
   /** Two daemons used its key at once, and nothing runs there. */
   readonly quarantinedAt: string | null
+  /** `Labels` as JSON: what the relay says of it. */
+  readonly labels: string
+  /** `Labels` as JSON: what its daemon says of itself. */
+  readonly reportedLabels: string
 }
 
 /** A machine as it is made. */
-export type NewMachine = WithDefaults<MachineRow, 'nextPublicKey' | 'quarantinedAt'>
+export type NewMachine = WithDefaults<MachineRow, 'nextPublicKey' | 'quarantinedAt' | 'labels' | 'reportedLabels'>
 
 /** The position after the last row of a page of machines, in order of name, then id. */
 export interface MachineCursor {
@@ -152,8 +161,10 @@ export interface MachineStore {
   /** What the daemon says of itself when it connects. */
   update(
     machineId: string,
-    change: { hostname: string; os: string; architecture: string; agentVersion: string },
+    change: Pick<MachineRow, 'hostname' | 'os' | 'architecture' | 'agentVersion' | 'reportedLabels'>,
   ): Promise<void>
+  /** Sets the relay's labels; false when they are others than `before` by now. */
+  label(machineId: string, before: string, labels: string): Promise<boolean>
   /** Keeps the key that is to come. False when the machine has another public key by now. */
   proposeKey(machineId: string, publicKey: string, nextPublicKey: string): Promise<boolean>
   /** The key that was to come is the key, and the one before is good no more. False when it was not to come. */

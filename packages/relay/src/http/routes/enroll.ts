@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { normalKey } from '../../auth/machine-key.ts'
 import { matchesHash, newId, newSecret, parseSecret } from '../../auth/secrets.ts'
 import type { EnrollmentTokenRow, Store } from '../../store/store.ts'
+import { labelsIn } from '../../machines/labels.ts'
 import type { HttpContext } from '../context.ts'
 import { audited } from '../audited.ts'
 
@@ -22,7 +23,7 @@ export function enrollRoutes(context: HttpContext): FastifyPluginAsyncZod {
       async (request, reply) => {
         const secret = newSecret('enroll')
         const now = Date.now()
-        const { max_uses, expires_in_seconds } = request.body
+        const { max_uses, expires_in_seconds, labels } = request.body
         const expires_at = new Date(now + expires_in_seconds * 1000).toISOString()
         const act = { action: 'machine.enroll', subject: `token:${secret.id}` } as const
         await audited(context, request, act, (caller) =>
@@ -35,6 +36,7 @@ export function enrollRoutes(context: HttpContext): FastifyPluginAsyncZod {
             expiresAt: expires_at,
             maxUses: max_uses,
             uses: 0,
+            labels: JSON.stringify(labels),
           }),
         )
         return reply.status(201).send({ id: secret.id, raw_token: secret.raw, expires_at, max_uses })
@@ -45,7 +47,7 @@ export function enrollRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/enroll',
       { schema: { summary: 'Enrol a machine', security: [], body: EnrollRequest, response: { 201: EnrollResponse } } },
       async (request, reply) => {
-        const { token, public_key, hostname, name = hostname, os, architecture, agent_version } = request.body
+        const { token, public_key, hostname, name = hostname, os, architecture, agent_version, labels } = request.body
         const row = await findToken(store, token)
         const key = normalKey(public_key)
         const machine_id = newId('mch_')
@@ -70,6 +72,7 @@ export function enrollRoutes(context: HttpContext): FastifyPluginAsyncZod {
               createdAt: new Date().toISOString(),
               lastSeenAt: null,
               disabledAt: null,
+              labels: JSON.stringify({ ...labels, ...labelsIn(row.labels) }),
             },
             row.id,
           ),

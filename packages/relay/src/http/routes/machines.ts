@@ -4,6 +4,7 @@ import {
   MachineListQuery,
   MachineResolveQuery,
   MachineSummary,
+  MachineUpdate,
   presenceOf,
 } from '@cmdop/protocol'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
@@ -12,6 +13,7 @@ import type { Caller } from '../../auth/authenticate.ts'
 import { authorise } from '../../auth/authorise.ts'
 import type { Bus, Owner } from '../../bus/bus.ts'
 import type { MachineCursor, MachineRow } from '../../store/store.ts'
+import { changeLabels, labelsOf } from '../../machines/labels.ts'
 import type { HttpContext } from '../context.ts'
 import { audited } from '../audited.ts'
 import { guard, permitted } from '../guard.ts'
@@ -23,6 +25,11 @@ const Cursor = z.tuple([z.string(), z.string()])
 /** Machines of the caller's fleet. */
 export function machineRoutes(context: HttpContext): FastifyPluginAsyncZod {
   const { store, bus } = context
+  const one = async (row: MachineRow | undefined): Promise<MachineSummary> => {
+    const [machine] = await summaries(bus, row === undefined ? [] : [row])
+    if (machine === undefined) throw new CmdopError('not_found', 'There is no such machine in your fleet.')
+    return machine
+  }
   return async (app) => {
     app.get(
       '/api/machines',
@@ -65,11 +72,28 @@ export function machineRoutes(context: HttpContext): FastifyPluginAsyncZod {
       async (request) => {
         const caller = await guard(store, request, 'machine.list')
         const row = await store.machines.get(request.params.machine)
-        const own = row === undefined || row.fleetId !== caller.fleetId || row.disabledAt !== null ? [] : [row]
-        const [machine] = await summaries(bus, own)
-        if (machine === undefined) throw new CmdopError('not_found', 'There is no such machine in your fleet.')
+        const machine = await one(row?.fleetId === caller.fleetId && row.disabledAt === null ? row : undefined)
         permitted(caller, 'machine.list', { machine })
         return machine
+      },
+    )
+
+    app.patch(
+      '/api/machines/:machine',
+      {
+        schema: {
+          summary: 'Change the labels of a machine',
+          params: MachineParams,
+          body: MachineUpdate,
+          response: { 200: MachineSummary },
+        },
+      },
+      async (request) => {
+        const { machine: machineId } = request.params
+        return audited(context, request, { action: 'machine.manage', machineId }, async () => {
+          await changeLabels(store, machineId, request.body.labels)
+          return one(await store.machines.get(machineId))
+        })
       },
     )
 
@@ -86,10 +110,7 @@ export function machineRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const { machine: machineId } = request.params
         return audited(context, request, { action: 'machine.manage', machineId }, async () => {
           await store.machines.quarantine(machineId, null)
-          const row = await store.machines.get(machineId)
-          const [machine] = await summaries(bus, row === undefined ? [] : [row])
-          if (machine === undefined) throw new CmdopError('not_found', 'There is no such machine in your fleet.')
-          return machine
+          return one(await store.machines.get(machineId))
         })
       },
     )
@@ -150,6 +171,7 @@ function summary(row: MachineRow, owner: Owner | undefined, now: number): Machin
     created_at: row.createdAt,
     fleet_id: row.fleetId,
     quarantined_at: row.quarantinedAt,
+    labels: labelsOf(row),
   }
 }
 

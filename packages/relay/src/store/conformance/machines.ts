@@ -77,9 +77,26 @@ export function describeMachines(open: OpenStore): void {
       await using world = await open()
       const { owner } = await addFleet(world.store)
       const [machine] = await addMachines(world.store, owner, [{}])
-      const change = { hostname: 'renamed', os: 'darwin', architecture: 'arm64', agentVersion: '0.2.0' }
+      const change = {
+        hostname: 'renamed',
+        os: 'darwin',
+        architecture: 'arm64',
+        agentVersion: '0.2.0',
+        reportedLabels: '{"role":"web"}',
+      }
       await world.store.machines.update(machine?.id ?? '', change)
       expect(await world.store.machines.get(machine?.id ?? '')).toEqual({ ...machine, ...change })
+    })
+
+    it('changes labels only from what they were', async () => {
+      await using world = await open()
+      const { owner } = await addFleet(world.store)
+      const [machine] = await addMachines(world.store, owner, [{}])
+      const id = machine?.id ?? ''
+      const change = (before: string, labels: string) => world.store.machines.label(id, before, labels)
+      expect(await Promise.all([change('{}', '{"a":"1"}'), change('{}', '{"b":"2"}')])).toEqual([true, false])
+      expect(await change('{"a":"1"}', '{"c":"3"}')).toBe(true)
+      expect((await world.store.machines.get(id))?.labels).toBe('{"c":"3"}')
     })
 
     it('notes when machines were seen, more than a statement has parameters, and never moves a time back', async () => {

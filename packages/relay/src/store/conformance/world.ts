@@ -103,6 +103,7 @@ export function tokenRow(owner: PrincipalRow, change: Partial<EnrollmentTokenRow
     expiresAt: at(3600),
     maxUses: 1,
     uses: 0,
+    labels: '{}',
     ...change,
   }
 }
@@ -124,6 +125,8 @@ export function machineRow(fleetId: string, change: Partial<MachineRow> = {}): M
     disabledAt: null,
     nextPublicKey: null,
     quarantinedAt: null,
+    labels: '{}',
+    reportedLabels: '{}',
     ...change,
   }
 }

@@ -8,6 +8,7 @@ import { createApprovals } from './migration-0006.ts'
 import { chainAudit } from './migration-0004.ts'
 import { createIdentity } from './migration-0005.ts'
 import { createNotifications } from './migration-0007.ts'
+import { createLabels } from './migration-0008.ts'
 import type { SqlEngine } from './tables.ts'
 
 /** Every migration there is, in order of name. Released ones are never changed. */
@@ -20,6 +21,7 @@ function migrations(engine: SqlEngine): Record<string, Migration> {
     '0005-identity': { up: createIdentity },
     '0006-approvals': { up: createApprovals },
     '0007-notifications': { up: (db) => createNotifications(db, engine) },
+    '0008-labels': { up: createLabels },
   }
 }
 

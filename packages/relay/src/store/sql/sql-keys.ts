@@ -99,7 +99,10 @@ function fromTable({ scopes, ipRanges, ...row }: TableRow): KeyRow {
 export function createEnrollmentTokenStore(db: Database): EnrollmentTokenStore {
   return {
     create: async (token) => {
-      await db.insertInto('enrollmentTokens').values(token).execute()
+      await db
+        .insertInto('enrollmentTokens')
+        .values({ labels: '{}', ...token })
+        .execute()
     },
     get: async (tokenId) =>
       await db.selectFrom('enrollmentTokens').selectAll().where('id', '=', tokenId).executeTakeFirst(),

@@ -22,6 +22,15 @@ export function createMachineStore(
     update: async (machineId, change) => {
       await db.updateTable('machines').set(change).where('id', '=', machineId).execute()
     },
+    label: async (machineId, before, labels) => {
+      const { numUpdatedRows } = await db
+        .updateTable('machines')
+        .set({ labels })
+        .where('id', '=', machineId)
+        .where('labels', '=', before)
+        .executeTakeFirst()
+      return numUpdatedRows === 1n
+    },
     proposeKey: async (machineId, publicKey, nextPublicKey) => {
       const { numUpdatedRows } = await db
         .updateTable('machines')
@@ -78,7 +87,7 @@ async function enroll(db: Database, machine: NewMachine, tokenId: string): Promi
     }
     await transaction
       .insertInto('machines')
-      .values({ nextPublicKey: null, quarantinedAt: null, ...machine })
+      .values({ nextPublicKey: null, quarantinedAt: null, labels: '{}', reportedLabels: '{}', ...machine })
       .execute()
   })
 }
