@@ -123,7 +123,10 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
   'key.revoke': [
     async (client) => client.keys.revoke((await world.client.keys.issue({ name: 'short', role: 'viewer' })).id),
   ],
-  'machine.manage': [(client) => client.machines.release(world.machine.id)],
+  'machine.manage': [
+    (client) => client.machines.release(world.machine.id),
+    (client) => client.machines.label(world.machine.id, { walked: 'yes' }),
+  ],
   'member.list': [
     (client) => client.members.list(),
     (client) => client.members.invitations(),

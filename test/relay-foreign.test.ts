@@ -14,6 +14,7 @@ const bodies: Record<string, unknown> = {
   'patch /api/fleets/{fleet}/members/{user}': { role: 'viewer' },
   'post /api/fleets/{fleet}/invitations': { email: 'spy@example.com' },
   'patch /api/fleets/{fleet}/settings': { mfa_required: 'none' },
+  'patch /api/machines/{machine}': { labels: { role: 'spied' } },
   'post /api/approvals/{approval}/approve': { plan_digest: 'a'.repeat(64) },
   'post /api/approvals/{approval}/deny': {},
   'patch /api/webhooks/{webhook}': { enabled: false },
