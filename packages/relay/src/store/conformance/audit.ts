@@ -159,7 +159,7 @@ export function describeAudit(open: OpenStore): void {
       await auditCheckpoints.addAnchor({ ...signed, number: 1, heads })
       expect(await auditCheckpoints.anchor(fleetId)).toEqual({ body: 'body', signature: 'signed' })
       const removed = []
-      for (let count = -1; count !== 0; removed.push(count)) count = await auditCheckpoints.prune(fleetId, 2)
+      for (let count = -1; count !== 0; removed.push(count)) count = Number(await auditCheckpoints.prune(fleetId, 2))
       expect(removed.reduce((sum, count) => sum + count)).toBe(5)
       expect(await sequences(world.store, fleetId, 'main')).toEqual([4])
       expect(await sequences(world.store, fleetId, 'other')).toEqual([2, 3, 4])

@@ -36,6 +36,7 @@ export async function chainAudit(db: Kysely<unknown>, engine: SqlEngine): Promis
   await createAnchors(db, engine)
   await createRows(db, engine)
   await createCheckpoints(db, engine)
+  await createHolds(db)
   await carryOver(db)
   await db.schema.dropTable('audit_before_chains').execute()
   await engine.makeAppendOnly(
@@ -97,6 +98,16 @@ async function createCheckpoints(db: Kysely<unknown>, engine: SqlEngine): Promis
     'audit_checkpoints',
     sql`exists (select 1 from audit_anchors as gone where gone.fleet_id = old.fleet_id and gone.number >= old.number)`,
   )
+}
+
+/** Exports that run, and until when nothing of their fleets is pruned. */
+async function createHolds(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable('audit_holds')
+    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('fleet_id', 'text', (column) => column.notNull())
+    .addColumn('until', 'text', (column) => column.notNull())
+    .execute()
 }
 
 async function createAnchors(db: Kysely<unknown>, engine: SqlEngine): Promise<void> {
