@@ -143,11 +143,16 @@ describe('a call that is refused before anything is decided about it is a row', 
       await machine.writeRun({ type: 'create', number: 1, run: run(own.machine.id) })
       await machine.writeRun({ type: 'create', number: 2, run: more })
     })
-    await Array.fromAsync(own.client.machines.ask(own.machine.id, 'Do as you like.')).catch(() => {})
+    const left = new AbortController()
+    const { signal } = left
+    const asking = Array.fromAsync(own.client.machines.ask(own.machine.id, 'Do as you like.', { signal }))
+    const asked = asking.then(undefined, (error: unknown) => error)
     const rows = await waitFor('both are refused', async () => {
       const { items } = await own.client.audit.getLogs({ decision: 'deny', order: 'oldest' })
       return items.length >= 2 && items
     })
+    left.abort()
+    expect(await asked).toMatchObject({ code: 'cancelled' })
     expect(rows).toMatchObject([
       { action: 'ask', code: 'permission', callId: permit, principalKind: 'ai', machineId: own.machine.id },
       { action: 'run.write', code: 'permission', runId: more.runId, principalKind: 'ai' },

@@ -22,13 +22,16 @@ const indexed = [
   'run_id',
   'call_id',
   'agent_type',
+  'model',
   'subject',
+  'digest',
   'decision',
   'rule',
   'approval_id',
   'code',
+  'request_id',
 ]
-const found = ['kind', 'model', 'digest', 'request_id']
+const found = ['kind']
 
 /** The audit log in chains, its checkpoints and anchors. The rows that were there become the chain `imported`. */
 export async function chainAudit(db: Kysely<unknown>, engine: SqlEngine): Promise<void> {
@@ -69,7 +72,7 @@ async function createRows(db: Kysely<unknown>, engine: SqlEngine): Promise<void>
   await [...indexed, ...found].reduce((table, name) => table.addColumn(name, 'text'), index).execute()
   await db.schema.createIndex('audit_newest').on('audit_index').columns(['fleet_id', 'position']).execute()
   await db.schema.createIndex('audit_at').on('audit_index').columns(['fleet_id', 'at']).execute()
-  for (const name of indexed) {
+  for (const name of [...indexed, 'exit_code']) {
     await db.schema
       .createIndex(`audit_by_${name}`)
       .on('audit_index')
