@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { AuditLog } from '@cmdop/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { addFleet, addSilentMachine } from './fleets.ts'
-import { startImpostor } from './impostor.ts'
+import { type ImpostorAsk, startImpostor } from './impostor.ts'
 import { rawChannels } from './unresolved.ts'
 import { waitFor } from './wait-for.ts'
 import { startWorld, type World } from './world.ts'
@@ -138,11 +138,13 @@ describe('a call that is refused before anything is decided about it is a row', 
   test('where the operator of a machine wants a permit, or a run, that it never gets', async () => {
     await using own = await startWorld()
     const [permit, more] = ['call_in_ask_1', run(own.machine.id)]
-    await using _impostor = await startImpostor(own, async (machine) => {
+    await using opened = new AsyncDisposableStack()
+    const act = async (machine: ImpostorAsk) => {
       await machine.askPermit({ type: 'request', callId: permit, method: 'ask', params: {} })
       await machine.writeRun({ type: 'create', number: 1, run: run(own.machine.id) })
       await machine.writeRun({ type: 'create', number: 2, run: more })
-    })
+    }
+    opened.use(await startImpostor(own, act))
     const left = new AbortController()
     const { signal } = left
     const asking = Array.fromAsync(own.client.machines.ask(own.machine.id, 'Do as you like.', { signal }))
