@@ -146,7 +146,15 @@ async function decideCalls(
   const policies = new PolicyDesk({ store, bus })
   const judge = policies.judge.bind(policies)
   const log = createLogger('silent')
-  using approvals = createApprovals({ store, bus, signer, log, judge, asks: () => failed(new Error('no machine')) })
+  using approvals = createApprovals({
+    store,
+    audit: trail,
+    bus,
+    signer,
+    log,
+    judge,
+    asks: () => failed(new Error('no machine')),
+  })
   const admission = new Admission({ judge, approvals: approvals.desk })
   const hooks = { decided: () => {}, outcomeFailed: failed, approvalFailed: failed }
   const gate = new Gate({ store, audit: trail, router, signer, admission, ...hooks })

@@ -78,10 +78,10 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   const policies = new PolicyDesk({ store, bus })
   opened.defer(() => policies.close())
   const judge = policies.judge.bind(policies)
-  const approvals = opened.use(createApprovals({ store, bus, signer, log, judge, asks: () => asks }))
   const auditLog = await startAuditLog({ store, key, config, relayInstance, log })
   opened.defer(() => auditLog.close())
   const { trail: audit } = auditLog
+  const approvals = opened.use(createApprovals({ store, audit, bus, signer, log, judge, asks: () => asks }))
   const channels = createSwitch({
     store,
     audit,
@@ -96,7 +96,8 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   })
   opened.defer(() => channels.close())
   const metrics: Metrics = createMetrics(channels.counts)
-  const runs = new RunJournals(store, (fleetId, runId) => approvals.desk.voidRun(fleetId, runId))
+  const ended = (fleetId: string, runId: string) => approvals.desk.voidRun(fleetId, runId)
+  const runs = new RunJournals({ store, audit, ended })
   const asks = new AskService({ ...channels, journals: runs, waits: approvals.waits })
   const publicUrl = () => config.publicUrl ?? state.url
   const notifications = opened.use(createNotifications({ store, bus, log, publicUrl, settings: config.webhooks }))
@@ -114,7 +115,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     mailer: config.smtp === undefined ? undefined : opened.use(createCodeMailer(config.smtp)),
     notifications,
     pageSignIn: {
-      ...createPageSignIn(store),
+      ...createPageSignIn({ store, audit }),
       withCode: async (shown, place) => ({ keyId: (await signIn({ store, audit }, shown, place)).session_id }),
     },
     publicUrl,

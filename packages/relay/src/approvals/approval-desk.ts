@@ -1,4 +1,5 @@
 import { type ApprovableAction, type Approval, CmdopError, type Open, type SignedApproval } from '@cmdop/protocol'
+import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Caller } from '../auth/authenticate.ts'
 import { newId } from '../auth/secrets.ts'
 import type { Bus } from '../bus/bus.ts'
@@ -14,11 +15,13 @@ import type {
 import type { MachineRow, Store } from '../store/store.ts'
 import { textOf } from './approval-view.ts'
 import { digestOf, planDigest } from './digests.ts'
+import { grantEntry, OwnActs } from './own-acts.ts'
 import { ANYBODY, type Questions } from './questions.ts'
 import * as transitions from './transitions.ts'
 
 export interface ApprovalDeskOptions {
   readonly store: Store
+  readonly audit: AuditTrail
   readonly bus: Bus
   /** Signs with the relay's key. */
   readonly sign: (approval: Omit<Approval, 'relayId'>) => SignedApproval
@@ -36,9 +39,11 @@ export interface Admitted {
 /** Asks people, takes their answers, and hands a call the approval that the machine checks. */
 export class ApprovalDesk {
   readonly #options: ApprovalDeskOptions
+  readonly #ownActs: OwnActs
 
   constructor(options: ApprovalDeskOptions) {
     this.#options = options
+    this.#ownActs = new OwnActs({ ...options, changed: (row) => this.#tell(row) })
   }
 
   /**
@@ -119,15 +124,16 @@ export class ApprovalDesk {
   async voidRun(fleetId: string, runId: string): Promise<void> {
     const at = new Date().toISOString()
     for (const id of await this.#options.store.approvals.open({ fleetId, runId }))
-      await this.#changeById(id, (whole) => transitions.withdrawn(whole, at))
+      await this.#ownActs.change(id, (whole) => transitions.withdrawn(whole, at))
   }
 
-  /** Ends what nobody decided, or used, in time. */
+  /** Ends what nobody decided, or used, in time, and the grants whose time is over. */
   async expire(at: string = new Date().toISOString()): Promise<void> {
     const ids = await this.#options.store.approvals.open({ expiredAt: at })
-    const ended = await Promise.allSettled(
-      ids.map((id) => this.#changeById(id, (whole) => transitions.expired(whole, at))),
-    )
+    const ended = await Promise.allSettled([
+      ...ids.map((id) => this.#ownActs.change(id, (whole) => transitions.expired(whole, at))),
+      this.#ownActs.endGrants(at),
+    ])
     // One that cannot be read keeps none of the others open.
     for (const each of ended) if (each.status === 'rejected') throw each.reason
   }
@@ -168,7 +174,7 @@ export class ApprovalDesk {
     if (signed === null) throw unusable('was not signed by this relay')
     const ended = async (how: transitions.HowEnded) => {
       const at = new Date().toISOString()
-      await this.#changeById(row.id, (whole) => transitions.ended(whole, { position, callId, how, at }))
+      await this.#ownActs.change(row.id, (whole) => transitions.ended(whole, { position, callId, how, at }))
     }
     return { approvalId: row.id, signed, ended }
   }
@@ -261,9 +267,12 @@ export class ApprovalDesk {
       createdAt: new Date(now).toISOString(),
       expiresAt: new Date(now + seconds * 1000).toISOString(),
       revokedAt: null,
+      endedAt: null,
       uses: 0,
     }
-    await this.#options.store.approvals.grants.create(grant)
+    await this.#options.audit.around(grantEntry('grant.create', grant), () =>
+      this.#options.store.approvals.grants.create(grant),
+    )
   }
 
   async #denial(row: ApprovalRow): Promise<CmdopError> {
@@ -276,11 +285,6 @@ export class ApprovalDesk {
     const why = vote.reason === '' ? '' : ` Reason: ${vote.reason}`
     const again = doNotRetry ? ' Do not ask for it again.' : ''
     return new CmdopError('approval_denied', `${vote.personName} rejected it; nothing ran.${why}${again}`, { details })
-  }
-
-  async #changeById(id: string, decide: (whole: WholeApproval) => ApprovalChange | undefined): Promise<void> {
-    const after = await this.#options.store.approvals.change(id, decide)
-    if (after !== undefined) await this.#tell(after.row)
   }
 
   async #change(

@@ -23,6 +23,8 @@ export interface PermitDeskOptions {
   readonly channel: Channel
   /** Authorises and signs, for the caller of the ask. */
   readonly decide: (open: Open) => Promise<Decided>
+  /** Writes down that it was refused, and throws that. */
+  readonly refuse: (open: Open, refusal: CmdopError) => Promise<never>
   /** How an approval stands, once it is decided or after a while. */
   readonly approval: (approvalId: string) => Promise<ApprovalInfo>
 }
@@ -64,7 +66,7 @@ export class PermitDesk implements Disposable {
     const { target } = this.#options.channel.open
     const open: Open = { ...call, target, window: MIN_WINDOW }
     await this.#within(callId, async () => {
-      if (isRestMethod(method) || this.#running.has(callId)) throw refused(method)
+      if (isRestMethod(method) || this.#running.has(callId)) await this.#options.refuse(open, refused(method))
       const { permit, approval = null, settled } = await this.#options.decide(open)
       if (this.#closed) settled(unseen())
       else this.#running.set(callId, settled)

@@ -110,8 +110,7 @@ export class Gate {
     const refusal = refuse(caller, open, machine)
     if (refusal !== undefined || machine === undefined) {
       const error = refusal ?? new CmdopError('not_found', 'There is no such machine in your fleet.')
-      await this.#options.audit.deny({ ...entry, code: error.code })
-      this.#options.decided(isMethodName(open.method) ? open.method : 'unknown', error.code)
+      await this.#deny(entry, open, error)
       throw error
     }
     const { judgement, admitted } = await this.#admit(caller, open, { machine, entry })
@@ -133,6 +132,18 @@ export class Gate {
     return { machine, permit, approval: admitted?.signed, meter, settled, unused }
   }
 
+  /** Refuses a call before anything is decided about it: what may not be called in this way. Throws the refusal, which is a row too. */
+  async refuse(caller: Caller, open: Open, error: CmdopError, requestId: string | null = null): Promise<never> {
+    const machine = this.#options.router.row(open.target) ?? (await this.#options.store.machines.get(open.target))
+    await this.#deny({ ...entryOf(caller, open, machine), requestId }, open, error)
+    throw error
+  }
+
+  async #deny(entry: AuditEntry, { method }: Open, { code }: CmdopError): Promise<void> {
+    await this.#options.audit.deny({ ...entry, code })
+    this.#options.decided(isMethodName(method) ? method : 'unknown', code)
+  }
+
   /** What the policy and people say. A refusal is a row too. */
   async #admit(
     caller: Caller,
@@ -146,8 +157,7 @@ export class Gate {
       const { rule, approvalId } = Refusal.parse(error.details)
       const asks = error.code === 'approval_required'
       const row = { ...entry, rule: rule ?? null, approvalId: approvalId ?? null, code: error.code }
-      await this.#options.audit.deny(asks ? { ...row, decision: 'ask' } : row)
-      this.#options.decided(open.method, error.code)
+      await this.#deny(asks ? { ...row, decision: 'ask' } : row, open, error)
       throw error
     }
   }

@@ -39,7 +39,7 @@ export function apiKeyRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        const caller = await guard(store, request, 'key.list', request.params.fleet)
+        const caller = await guard(context, request, 'key.list', request.params.fleet)
         const { offset, per_page, credential } = request.query
         const { items, total } = await store.keys.list(caller.fleetId, { offset, limit: per_page, credential })
         return { items: await Promise.all(items.map((key) => summary(store, key))), offset, per_page, total }
@@ -107,7 +107,7 @@ export function apiKeyRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/channel-tickets',
       { schema: { summary: 'A one-use pass for a WebSocket of a browser', response: { 201: ChannelTicket } } },
       async (request, reply) => {
-        const caller = await guard(store, request, 'machine.list')
+        const caller = await guard(context, request, 'machine.list')
         const ticket = newSecret('ticket').raw
         const expires_at = new Date(Date.now() + TICKET_TTL_MS).toISOString()
         await store.tickets.create({ secretHash: hashSecret(ticket), keyId: caller.key.id, expiresAt: expires_at })

@@ -65,7 +65,7 @@ export function approvalRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        const caller = await guard(store, request, 'approval.read')
+        const caller = await guard(context, request, 'approval.read')
         const { limit, cursor, state, run_id: runId, machine_id: machineId } = request.query
         const found = await store.approvals.list(caller.fleetId, {
           limit: limit + 1,
@@ -90,7 +90,7 @@ export function approvalRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        const caller = await guard(store, request, 'approval.read')
+        const caller = await guard(context, request, 'approval.read')
         return waits.ofFleet(caller.fleetId, request.params.approval, request.query.wait_seconds * 1000)
       },
     )
@@ -164,7 +164,7 @@ export function approvalRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/grants',
       { schema: { summary: 'What may be done again without asking', response: { 200: GrantList } } },
       async (request) => {
-        const caller = await guard(store, request, 'approval.read')
+        const caller = await guard(context, request, 'approval.read')
         return { items: (await store.approvals.grants.list(caller.fleetId)).map(grantView) }
       },
     )

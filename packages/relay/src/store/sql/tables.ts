@@ -11,7 +11,14 @@ import type {
   RawBuilder,
   SqlBool,
 } from 'kysely'
-import type { AuditAnchorRow, AuditCheckpointRow, AuditField, AuditRow, SealedAuditRow } from '../audit-store.ts'
+import type {
+  AuditAnchorRow,
+  AuditCheckpointRow,
+  AuditHold,
+  AuditField,
+  AuditRow,
+  SealedAuditRow,
+} from '../audit-store.ts'
 import type { FleetSettingsRow, InvitationRow, SignInCodeRow, TotpRow } from '../identity.ts'
 import type {
   EnrollmentTokenRow,
@@ -89,6 +96,7 @@ export interface Tables {
   auditChains: { fleetId: string; chain: string }
   auditCheckpoints: AuditCheckpointRow
   auditAnchors: Omit<AuditAnchorRow, 'heads'>
+  auditHolds: AuditHold
   auditAnchorHeads: { fleetId: string; chain: string; sequence: number }
   /** At most one row; its `id` is 1. */
   relayKey: RelayKeyRow & { id: number }
