@@ -58,6 +58,8 @@ export interface Decided {
   /** Where people had to approve it. */
   readonly approval: SignedApproval | undefined
   readonly settled: (outcome: Uint8Array | CmdopError) => void
+  /** Uses the approval; the last thing before the call is sent. Throws `approval_denied`, `approval_void`. */
+  readonly begin: () => Promise<void>
   /** Nothing of it has reached the machine; before `settled`. */
   readonly unused: () => void
   /** Counts what the caller sends, where the method takes input. */
@@ -81,9 +83,10 @@ export class Gate {
   /** Decides about a call of a client. Throws what the client is told. */
   async open(caller: Caller, open: Open, end: RouteEnd): Promise<void> {
     const acting = open.operator === undefined ? caller : operatorOf(caller)
-    const { machine, permit, approval, settled, unused, meter } = await this.decide(acting, open)
+    const { machine, permit, approval, settled, begin, unused, meter } = await this.decide(acting, open)
     try {
       const peer = await this.#options.router.open(machine)
+      await begin()
       // The caller may have given up, or lost its right, while the machine was looked for.
       assertUsable(caller.key)
       if (end.closed)
@@ -130,7 +133,8 @@ export class Gate {
     const meter = takesInput(open) ? new InputMeter((input) => this.#progress(intent, input)) : undefined
     const settled = this.#outcome(intent, { meter, admitted })
     const unused = () => this.#endApproval(admitted, 'unused')
-    return { machine, permit, approval: admitted?.signed, meter, settled, unused }
+    const begin = async () => await admitted?.begin()
+    return { machine, permit, approval: admitted?.signed, meter, settled, begin, unused }
   }
 
   /** What the policy and people say. A refusal is a row too. */
