@@ -142,10 +142,7 @@ export interface Use {
 }
 
 /** A call uses one action of it; again only the same call, which the machine runs once. Throws `approval_void`. */
-export function used(
-  whole: WholeApproval,
-  { position, callId, requester, at }: Use,
-): ApprovalChange {
+export function used(whole: WholeApproval, { position, callId, requester, at }: Use): ApprovalChange {
   const { row, actions } = whole
   // What a person was given, an operator that acts for the person was not.
   if (row.requesterId !== requester.id || row.requesterKind !== requester.kind)

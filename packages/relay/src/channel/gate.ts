@@ -27,6 +27,7 @@ import { InputMeter } from './input-meter.ts'
 import { quarantined } from './quarantine.ts'
 import type { RouteEnd } from './route.ts'
 import type { Router } from './router.ts'
+import type { RunReach } from './run-reach.ts'
 
 export interface GateOptions {
   readonly store: Store
@@ -34,6 +35,7 @@ export interface GateOptions {
   readonly router: Router
   readonly signer: PermitSigner
   readonly admission: Admission
+  readonly reach: RunReach
   /** A call was allowed (`ok`) or not; for the metrics. */
   readonly decided: (method: string, code: string) => void
   /** A row that follows an intent could not be written; the intent stays, and the log says so. */
@@ -137,14 +139,22 @@ export class Gate {
     return { machine, permit, approval: admitted?.signed, meter, settled, begin, unused }
   }
 
-  /** What the policy and people say. A refusal is a row too. */
+  /** Whose run it is, how many machines that may reach, and what the policy and people say. A refusal is a row too. */
   async #admit(
     caller: Caller,
     open: Open,
     { machine, entry }: { machine: MachineRow; entry: AuditEntry },
   ): ReturnType<Admission['admit']> {
+    const { reach, admission } = this.#options
     try {
-      return await this.#options.admission.admit(caller, open, machine)
+      // The relay itself asks what a call would do; that call counts.
+      if (open.method === 'action.describe') return await admission.admit(caller, open, machine)
+      const run = open.operator === undefined ? null : await reach.runOf(caller, open.operator.runId)
+      reach.assertRoom(caller, run, machine.id)
+      const admitted = await admission.admit(caller, open, machine)
+      // Others may have come meanwhile.
+      reach.count(caller, run, machine.id)
+      return admitted
     } catch (cause) {
       const error = toCmdopError(cause, 'server', 'The relay could not decide about the call; nothing ran.')
       const { rule, approvalId } = Refusal.parse(error.details)
