@@ -13,6 +13,7 @@ import { type Bus, waitForOwner } from './bus/bus.ts'
 import { createMemoryBus } from './bus/memory-bus.ts'
 import { Admission } from './channel/admission.ts'
 import { type DialRelay } from './channel/router.ts'
+import { RunReach } from './channel/run-reach.ts'
 import { createSwitch, type Switch } from './channel/switch.ts'
 import { acceptChannels } from './channel/upgrade.ts'
 import { parseRelayConfig, type RelayConfig } from './config.ts'
@@ -82,6 +83,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   opened.defer(() => auditLog.close())
   const { trail: audit } = auditLog
   const approvals = opened.use(createApprovals({ store, audit, bus, signer, log, judge, asks: () => asks }))
+  const reach = new RunReach({ runs: store.runs })
   const channels = createSwitch({
     store,
     audit,
@@ -89,6 +91,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     relayInstance,
     signer,
     admission: new Admission({ judge, approvals: approvals.desk }),
+    reach,
     log,
     isDraining,
     decided: (method, code) => metrics.calls.inc({ method, code }),
@@ -109,6 +112,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     blobs,
     bus,
     runs,
+    reach,
     asks,
     approvals,
     policies,

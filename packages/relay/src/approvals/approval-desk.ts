@@ -32,6 +32,11 @@ export interface ApprovalDeskOptions {
 export interface Admitted {
   readonly approvalId: string
   readonly signed: SignedApproval
+  /**
+   * Uses it: the last thing before the call is sent to its machine, so that what people say until then counts. Throws
+   * `approval_denied`, `approval_void`.
+   */
+  readonly begin: () => Promise<void>
   /** How it ended. */
   readonly ended: (how: transitions.HowEnded) => Promise<void>
 }
@@ -144,12 +149,10 @@ export class ApprovalDesk {
     if (row.state === 'pending' && row.expiresAt > at) throw required({ row, actions, votes: [] })
     if (row.state === 'denied' || (row.state === 'expired' && row.decidedAt === null)) throw await this.#denial(row)
     const action = await this.#actionOf(caller, open, actions)
-    const { callId } = open
-    const { position } = action
-    const after = await this.#change(row, (whole) =>
-      transitions.used(whole, { position, callId, requester: requesterOf(caller), at }),
-    )
-    return this.#admitted(after, action, callId)
+    const use = { position: action.position, callId: open.callId, requester: requesterOf(caller) }
+    // What cannot be used now is refused before anything is written down of it.
+    transitions.used({ row, actions, votes: [] }, { ...use, at })
+    return this.#admitted(row, action, use)
   }
 
   /** Which action of a plan a call is: the machine says what it would do, where there are several for it. */
@@ -170,13 +173,22 @@ export class ApprovalDesk {
     throw unusable('is for something else than this')
   }
 
-  #admitted({ row }: WholeApproval, { position, signed }: ApprovalActionRow, callId: string): Admitted {
+  #admitted(row: ApprovalRow, { signed }: ApprovalActionRow, use: Omit<transitions.Use, 'at'>): Admitted {
     if (signed === null) throw unusable('was not signed by this relay')
+    const { position, callId } = use
+    const begin = async () => {
+      try {
+        await this.#change(row, (whole) => transitions.used(whole, { ...use, at: new Date().toISOString() }))
+      } catch (error) {
+        const { row: now } = await this.find(row, row.id)
+        throw now.state === 'denied' ? await this.#denial(now) : error
+      }
+    }
     const ended = async (how: transitions.HowEnded) => {
       const at = new Date().toISOString()
       await this.#ownActs.change(row.id, (whole) => transitions.ended(whole, { position, callId, how, at }))
     }
-    return { approvalId: row.id, signed, ended }
+    return { approvalId: row.id, signed, begin, ended }
   }
 
   /** What is approved is signed at once, as it is now: nobody who changes the row later changes what may run. */
@@ -225,12 +237,7 @@ export class ApprovalDesk {
     const inForce = await grants.inForce(caller.principalId, action.machineId, now)
     const kind = caller.principal.kind
     const grant = inForce.find((each) => each.digest === digest && each.grantedToKind === kind)
-    if (
-      grant === undefined ||
-      !(await this.#mayDecide(caller.fleetId, grant.grantedById)) ||
-      !(await grants.use(grant.id, now))
-    )
-      return undefined
+    if (grant === undefined || !(await this.#mayDecide(caller.fleetId, grant.grantedById))) return undefined
     const signed = this.#options.sign({
       version: 1,
       approvalId: grant.approvalId,
@@ -246,7 +253,10 @@ export class ApprovalDesk {
       approvedBy: [grant.grantedById],
       expiresAt: Date.parse(grant.expiresAt),
     })
-    return { approvalId: grant.approvalId, signed, ended: async () => {} }
+    const begin = async () => {
+      if (!(await grants.use(grant.id, new Date().toISOString()))) throw unusable('was a grant that has ended')
+    }
+    return { approvalId: grant.approvalId, signed, begin, ended: async () => {} }
   }
 
   async #grant({ row, actions }: WholeApproval, personId: string, seconds: number): Promise<void> {

@@ -67,9 +67,18 @@ export class PermitDesk implements Disposable {
     const open: Open = { ...call, target, window: MIN_WINDOW }
     await this.#within(callId, async () => {
       if (isRestMethod(method) || this.#running.has(callId)) await this.#options.refuse(open, refused(method))
-      const { permit, approval = null, settled } = await this.#options.decide(open)
-      if (this.#closed) settled(unseen())
-      else this.#running.set(callId, settled)
+      const { permit, approval = null, settled, begin, unused } = await this.#options.decide(open)
+      try {
+        await begin()
+      } catch (cause) {
+        const error = toCmdopError(cause, 'server', 'The relay could not use the approval; nothing ran.')
+        settled(error)
+        throw error
+      }
+      if (this.#closed) {
+        unused()
+        settled(unseen())
+      } else this.#running.set(callId, settled)
       return { permit, approval }
     })
   }

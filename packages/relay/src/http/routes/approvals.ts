@@ -44,6 +44,7 @@ export function approvalRoutes(context: HttpContext): FastifyPluginAsyncZod {
           { action: 'approval.request', anyMachine: true },
           async (caller, note) => {
             const acting = request.body.run_id === undefined ? caller : operatorOf(caller)
+            await context.reach.runOf(acting, request.body.run_id)
             const made = await questions.ofPlan(acting, request.body, (machineId, method) =>
               permitted(acting, machineId, method),
             )

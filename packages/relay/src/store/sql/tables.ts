@@ -49,6 +49,7 @@ export interface Tables {
   /** Groups are JSON. */
   invitations: Omit<InvitationRow, 'groups'> & { groups: string }
   signInCodes: SignInCodeRow
+  /** Its secret is sealed. */
   totp: TotpRow
   enrollmentTokens: EnrollmentTokenRow
   tickets: TicketRow
@@ -75,7 +76,7 @@ export interface Tables {
   approvalVotes: ApprovalVoteRow
   /** `told`: 0 or 1. */
   approvalEvents: Omit<ApprovalEventRow, 'position'> & { position: Generated<number>; told: number }
-  /** Its events are JSON, its flags are 0 or 1. */
+  /** Its url and secret are sealed, its events are JSON, its flags are 0 or 1. */
   webhooks: Omit<WebhookRow, 'events' | 'includeCommand' | 'enabled'> & {
     events: string
     includeCommand: number
