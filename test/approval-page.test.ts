@@ -221,6 +221,32 @@ describe('the page of an approval', () => {
     expect((await two.browser.get(path)).text).not.toContain('echo done')
   })
 
+  test('is signed in to, looked at and left with a row each', async () => {
+    const { path } = await ask()
+    const scopes = [{ actions: ['machine.list'], machines: { ids: [], names: ['*'] } }]
+    const limited = await world.client.keys.issue({ name: 'limited', kind: 'human', scopes })
+    const robot = await world.client.keys.issue({ name: 'robot', kind: 'service' })
+    const browser = new Browser(world.relay.url)
+    expect(await browser.signIn(path, robot.raw_token)).toMatchObject({ status: 403 })
+    expect(await browser.signIn(path, `${limited.raw_token.slice(0, -2)}--`)).toMatchObject({ status: 401 })
+    expect(await browser.signIn(path, limited.raw_token)).toMatchObject({ status: 303 })
+    expect((await browser.get(path)).status).toBe(403)
+    const signedOut = await signedIn(path)
+    await signedOut.browser.post(`${path}/sign-out`, { csrf: fieldOf(signedOut.text, 'csrf') })
+    const rowsOf = async (keyId: string) =>
+      (await world.client.audit.getLogs({ keyId, order: 'oldest' })).items.map(
+        ({ kind, action, decision, subject, code }) => [kind, action, decision, subject, code],
+      )
+    expect(await rowsOf(robot.id)).toEqual([['intent', 'login', 'deny', 'page', 'permission']])
+    expect(await rowsOf(limited.id)).toEqual([
+      ['intent', 'login', 'allow', 'page', null],
+      ['outcome', 'login', 'allow', 'page', null],
+      ['intent', 'approval.read', 'deny', null, 'permission'],
+    ])
+    const left = await world.client.audit.getLogs({ action: 'login.revoke', subject: 'page' })
+    expect(left.items[0]).toMatchObject({ kind: 'outcome', code: null })
+  })
+
   test('shows that nobody decided in time', async () => {
     const actions = [{ machine_id: world.machine.id, method: 'exec', params: { command: 'echo late' } }]
     const info = await world.client.approvals.request({ title: 'Late', actions, expires_in_seconds: 1 })

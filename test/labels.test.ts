@@ -24,8 +24,9 @@ test('a machine has the labels of its daemon where the relay has none: those of 
   expect(changed).toEqual({ role: 'front', env: 'prod', rack: '7' })
   // What the relay has no longer is the daemon's word again.
   expect((await client.machines.label(machineId, { role: null })).labels['role']).toBe('cache')
+  await using opened = new AsyncDisposableStack()
   await machine.close()
-  await using _again = await startMachine({ dataDir, logLevel: 'silent' })
+  opened.use(await startMachine({ dataDir, logLevel: 'silent' }))
   await expect.poll(labels).toEqual({ env: 'prod' })
   const selector = parseSelector('env=prod,rack!=7')
   const found = (await Array.fromAsync(client.machines.iter())).filter((each) => selects(selector, each))

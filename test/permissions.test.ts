@@ -118,9 +118,12 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
   'key.list': [(client) => client.keys.list()],
   'key.issue': [
     (client) => client.keys.issue({ name: 'viewer', role: 'viewer' }),
-    async (client) => client.keys.rotate((await world.client.keys.issue({ name: 'old', role: 'viewer' })).id),
+    async (client) => client.keys.rotate(await othersKey()),
   ],
-  'key.revoke': [
+  'key.revoke': [async (client) => client.keys.revoke(await othersKey())],
+  'key.own': [
+    (client) => client.keys.list({ of: 'me' }),
+    async (client) => client.keys.rotate((await world.client.keys.issue({ name: 'old', role: 'viewer' })).id),
     async (client) => client.keys.revoke((await world.client.keys.issue({ name: 'short', role: 'viewer' })).id),
   ],
   'machine.manage': [
@@ -173,6 +176,12 @@ function newMember() {
 /** A member that is there for nothing else. */
 function anyMember() {
   return world.client.members.add(newMember())
+}
+
+/** A key of somebody else. */
+async function othersKey(): Promise<string> {
+  const { user_id: member } = await anyMember()
+  return (await world.client.keys.issue({ name: 'of another', kind: 'human', role: 'viewer', member })).id
 }
 
 function askFor(client: Client): Promise<{ id: string }> {

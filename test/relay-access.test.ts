@@ -227,7 +227,7 @@ describe('a fleet', () => {
     }
     const rows = await store.audit.list(other.fleetId, { limit: 10, decision: 'deny' })
     expect(rows.map(({ row }) => [row.decision, row.code, row.machineId])).toEqual(
-      Array.from({ length: 3 }, () => ['deny', 'not_found', null]),
+      Array.from({ length: 4 }, () => ['deny', 'not_found', null]),
     )
   })
 

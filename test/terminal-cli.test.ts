@@ -15,12 +15,12 @@ interface Desk extends AsyncDisposable {
   readonly seen: Watch
 }
 
-async function startDesk(world: World, argv: string): Promise<Desk> {
+async function startDesk(world: World, argv: string, env: Record<string, string> = {}): Promise<Desk> {
   const session = await world.handle.sessions.open({
     shell: 'sh',
     name: 'desk',
     size: { columns: 100, rows: 30 },
-    env: { ...envOf(world), XDG_CONFIG_HOME: '/nonexistent', PS1: '', TERM: 'xterm-256color' },
+    env: { ...envOf(world), XDG_CONFIG_HOME: '/nonexistent', PS1: '', TERM: 'xterm-256color', ...env },
   })
   const attachment = await session.attach({ size: { columns: 100, rows: 30 } })
   const command = `${process.execPath} --conditions=@cmdop/source ${main} ${argv}`
@@ -35,6 +35,17 @@ function sessionNamed(world: World, name: string): Promise<Session> {
     return found === undefined ? undefined : world.handle.sessions.get(found.sessionId)
   })
 }
+
+test('cmdop login --key does not show the key that is typed', async () => {
+  await using world = await startWorld()
+  const home = { XDG_CONFIG_HOME: await world.folder() }
+  await using desk = await startDesk(world, `login --url ${world.relay.url} --key`, home)
+  await desk.seen.until('key: ')
+  await desk.attachment.write(`${world.relay.firstKey}\r`)
+  await desk.seen.until('code=0\r\n')
+  await desk.seen.until(' icanon')
+  expect(desk.seen.text).not.toContain(world.relay.firstKey.slice(-20))
+})
 
 describe('cmdop ssh', () => {
   test('gives a shell, passes its exit code on and restores the terminal', async () => {

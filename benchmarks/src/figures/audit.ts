@@ -18,6 +18,7 @@ import { Admission } from '../../../packages/relay/src/channel/admission.ts'
 import { Gate } from '../../../packages/relay/src/channel/gate.ts'
 import { Peer } from '../../../packages/relay/src/channel/peer.ts'
 import { Router } from '../../../packages/relay/src/channel/router.ts'
+import { RunReach } from '../../../packages/relay/src/channel/run-reach.ts'
 import { createLogger } from '../../../packages/relay/src/log.ts'
 import { PermitSigner } from '../../../packages/relay/src/permits.ts'
 import { PolicyDesk } from '../../../packages/relay/src/policy/policy-desk.ts'
@@ -146,10 +147,19 @@ async function decideCalls(
   const policies = new PolicyDesk({ store, bus })
   const judge = policies.judge.bind(policies)
   const log = createLogger('silent')
-  using approvals = createApprovals({ store, bus, signer, log, judge, asks: () => failed(new Error('no machine')) })
+  using approvals = createApprovals({
+    store,
+    audit: trail,
+    bus,
+    signer,
+    log,
+    judge,
+    asks: () => failed(new Error('no machine')),
+  })
   const admission = new Admission({ judge, approvals: approvals.desk })
+  const reach = new RunReach({ runs: store.runs })
   const hooks = { decided: () => {}, outcomeFailed: failed, approvalFailed: failed }
-  const gate = new Gate({ store, audit: trail, router, signer, admission, ...hooks })
+  const gate = new Gate({ store, audit: trail, router, signer, admission, reach, ...hooks })
   const target = await enrolMachine(store, caller)
   // As where a command goes: the machine is connected to this relay.
   const machine = await store.machines.get(target)

@@ -137,9 +137,12 @@ function addKeyCommands(program: Command, done: Done, signal: AbortSignal): void
     .command('list')
     .description('list keys, the newest first')
     .option('--sessions', 'where people are signed in instead')
+    .option('--mine', 'only yours, and those of operators that act for you')
     .option('--json', 'print one JSON document')
     .action(
-      done(async (flags: { sessions?: boolean; json?: boolean }) => (await load()).listKeysCommand(flags, signal)),
+      done(async (flags: { sessions?: boolean; mine?: boolean; json?: boolean }) =>
+        (await load()).listKeysCommand(flags, signal),
+      ),
     )
   keys
     .command('issue')
@@ -151,7 +154,7 @@ function addKeyCommands(program: Command, done: Done, signal: AbortSignal): void
     .option('--action <action...>', 'only these: machine.exec, file.*')
     .option('--machine <machine...>', 'only these: ids, names, or names with * and ?')
     .option('--from <range...>', 'only from these addresses: 192.0.2.0/24')
-    .option('--max-targets <count>', 'machines that one fleet run of it may reach')
+    .option('--max-targets <count>', 'machines that one run of it may reach')
     .option('--days <count>', 'how long it is good for (default: for ever)')
     .option('--json', 'print one JSON document')
     .action(done(async (name: string, flags: IssueFlags) => (await load()).issueKeyCommand(name, flags, signal)))

@@ -150,7 +150,9 @@ export class KeysNamespace {
   }
 
   /** Every key, page by page as they are needed. */
-  async *iter(query: Pick<Partial<ApiKeyListQuery>, 'credential'> & Cancellable = {}): AsyncGenerator<ApiKeySummary> {
+  async *iter(
+    query: Pick<Partial<ApiKeyListQuery>, 'credential' | 'of'> & Cancellable = {},
+  ): AsyncGenerator<ApiKeySummary> {
     for (let offset = 0; ;) {
       const page = await this.list({ ...query, offset })
       yield* page.items

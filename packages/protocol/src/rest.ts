@@ -84,7 +84,11 @@ export const ApiKeySummary = z.object({
 })
 export type ApiKeySummary = z.infer<typeof ApiKeySummary>
 
-export const ApiKeyListQuery = OffsetQuery.extend({ credential: z.enum(['key', 'session']).default('key') })
+export const ApiKeyListQuery = OffsetQuery.extend({
+  credential: z.enum(['key', 'session']).default('key'),
+  /** `me`: one's own, and those of operators and services that act for one. */
+  of: z.enum(['fleet', 'me']).default('fleet'),
+})
 export type ApiKeyListQuery = z.infer<typeof ApiKeyListQuery>
 
 export const ApiKeyList = z.object({

@@ -13,6 +13,7 @@ import { type Bus, waitForOwner } from './bus/bus.ts'
 import { createMemoryBus } from './bus/memory-bus.ts'
 import { Admission } from './channel/admission.ts'
 import { type DialRelay } from './channel/router.ts'
+import { RunReach } from './channel/run-reach.ts'
 import { createSwitch, type Switch } from './channel/switch.ts'
 import { acceptChannels } from './channel/upgrade.ts'
 import { parseRelayConfig, type RelayConfig } from './config.ts'
@@ -78,10 +79,11 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   const policies = new PolicyDesk({ store, bus })
   opened.defer(() => policies.close())
   const judge = policies.judge.bind(policies)
-  const approvals = opened.use(createApprovals({ store, bus, signer, log, judge, asks: () => asks }))
   const auditLog = await startAuditLog({ store, key, config, relayInstance, log })
   opened.defer(() => auditLog.close())
   const { trail: audit } = auditLog
+  const approvals = opened.use(createApprovals({ store, audit, bus, signer, log, judge, asks: () => asks }))
+  const reach = new RunReach({ runs: store.runs })
   const channels = createSwitch({
     store,
     audit,
@@ -89,6 +91,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     relayInstance,
     signer,
     admission: new Admission({ judge, approvals: approvals.desk }),
+    reach,
     log,
     isDraining,
     decided: (method, code) => metrics.calls.inc({ method, code }),
@@ -96,7 +99,8 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   })
   opened.defer(() => channels.close())
   const metrics: Metrics = createMetrics(channels.counts)
-  const runs = new RunJournals(store, (fleetId, runId) => approvals.desk.voidRun(fleetId, runId))
+  const ended = (fleetId: string, runId: string) => approvals.desk.voidRun(fleetId, runId)
+  const runs = new RunJournals({ store, audit, ended })
   const asks = new AskService({ ...channels, journals: runs, waits: approvals.waits })
   const publicUrl = () => config.publicUrl ?? state.url
   const notifications = opened.use(createNotifications({ store, bus, log, publicUrl, settings: config.webhooks }))
@@ -108,13 +112,14 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     blobs,
     bus,
     runs,
+    reach,
     asks,
     approvals,
     policies,
     mailer: config.smtp === undefined ? undefined : opened.use(createCodeMailer(config.smtp)),
     notifications,
     pageSignIn: {
-      ...createPageSignIn(store),
+      ...createPageSignIn({ store, audit }),
       withCode: async (shown, place) => ({ keyId: (await signIn({ store, audit }, shown, place)).session_id }),
     },
     publicUrl,

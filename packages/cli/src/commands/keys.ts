@@ -16,11 +16,15 @@ export interface IssueFlags {
   json?: boolean
 }
 
-/** `cmdop keys list`: API keys, or with `--sessions` where people are signed in. */
-export async function listKeysCommand(flags: { sessions?: boolean; json?: boolean }, signal: AbortSignal) {
+/** `cmdop keys list`: API keys, or with `--sessions` where people are signed in; with `--mine` only one's own. */
+export async function listKeysCommand(
+  flags: { sessions?: boolean; mine?: boolean; json?: boolean },
+  signal: AbortSignal,
+): Promise<number> {
   await using client = new Client()
   const credential = flags.sessions === true ? 'session' : 'key'
-  const items = await Array.fromAsync(client.keys.iter({ credential, signal }))
+  const of = flags.mine === true ? 'me' : 'fleet'
+  const items = await Array.fromAsync(client.keys.iter({ credential, of, signal }))
   if (flags.json === true) await writeJson({ items })
   else {
     const rows = items.map((key) => [

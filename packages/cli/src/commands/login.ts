@@ -2,7 +2,7 @@ import { Client } from '@cmdop/core'
 import { CmdopError, isCmdopError, type SignedIn } from '@cmdop/protocol'
 import { configFile, forgetToken, readConfigFile, writeConfigFile } from '../config.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { askFor } from '../prompt.ts'
+import { askFor, askForSecret } from '../prompt.ts'
 import { formatTable, say, writeJson, writeStdout } from '../terminal.ts'
 
 export interface LoginFlags {
@@ -18,7 +18,7 @@ export interface LoginFlags {
 export async function loginCommand(flags: LoginFlags, signal: AbortSignal): Promise<number> {
   await using client = clientFor(flags.url)
   if (flags.key === true) {
-    const token = await askFor('key: ', signal)
+    const token = await askForSecret('key: ', signal)
     await using known = new Client({ baseUrl: client.baseUrl, token })
     const { name, role } = await known.me({ signal })
     await keep(client.baseUrl, token)

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { Client } from '@cmdop/core'
 import { enrollMachine, rotateMachineKey, startMachine } from '@cmdop/machine'
-import { type Labels, parseLabels } from '@cmdop/protocol'
+import { parseLabels } from '@cmdop/protocol'
 import { defaultDataDir, enrollmentToken } from '../config.ts'
 import { parseCount, parseDuration } from '../numbers.ts'
 import { exitCodes } from '../exit-codes.ts'

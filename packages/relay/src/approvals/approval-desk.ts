@@ -1,4 +1,5 @@
 import { type ApprovableAction, type Approval, CmdopError, type Open, type SignedApproval } from '@cmdop/protocol'
+import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Caller } from '../auth/authenticate.ts'
 import { newId } from '../auth/secrets.ts'
 import type { Bus } from '../bus/bus.ts'
@@ -14,11 +15,13 @@ import type {
 import type { MachineRow, Store } from '../store/store.ts'
 import { textOf } from './approval-view.ts'
 import { digestOf, planDigest } from './digests.ts'
+import { grantEntry, OwnActs } from './own-acts.ts'
 import { ANYBODY, type Questions } from './questions.ts'
 import * as transitions from './transitions.ts'
 
 export interface ApprovalDeskOptions {
   readonly store: Store
+  readonly audit: AuditTrail
   readonly bus: Bus
   /** Signs with the relay's key. */
   readonly sign: (approval: Omit<Approval, 'relayId'>) => SignedApproval
@@ -29,6 +32,11 @@ export interface ApprovalDeskOptions {
 export interface Admitted {
   readonly approvalId: string
   readonly signed: SignedApproval
+  /**
+   * Uses it: the last thing before the call is sent to its machine, so that what people say until then counts. Throws
+   * `approval_denied`, `approval_void`.
+   */
+  readonly begin: () => Promise<void>
   /** How it ended. */
   readonly ended: (how: transitions.HowEnded) => Promise<void>
 }
@@ -36,9 +44,11 @@ export interface Admitted {
 /** Asks people, takes their answers, and hands a call the approval that the machine checks. */
 export class ApprovalDesk {
   readonly #options: ApprovalDeskOptions
+  readonly #ownActs: OwnActs
 
   constructor(options: ApprovalDeskOptions) {
     this.#options = options
+    this.#ownActs = new OwnActs({ ...options, changed: (row) => this.#tell(row) })
   }
 
   /**
@@ -119,15 +129,16 @@ export class ApprovalDesk {
   async voidRun(fleetId: string, runId: string): Promise<void> {
     const at = new Date().toISOString()
     for (const id of await this.#options.store.approvals.open({ fleetId, runId }))
-      await this.#changeById(id, (whole) => transitions.withdrawn(whole, at))
+      await this.#ownActs.change(id, (whole) => transitions.withdrawn(whole, at))
   }
 
-  /** Ends what nobody decided, or used, in time. */
+  /** Ends what nobody decided, or used, in time, and the grants whose time is over. */
   async expire(at: string = new Date().toISOString()): Promise<void> {
     const ids = await this.#options.store.approvals.open({ expiredAt: at })
-    const ended = await Promise.allSettled(
-      ids.map((id) => this.#changeById(id, (whole) => transitions.expired(whole, at))),
-    )
+    const ended = await Promise.allSettled([
+      ...ids.map((id) => this.#ownActs.change(id, (whole) => transitions.expired(whole, at))),
+      this.#ownActs.endGrants(at),
+    ])
     // One that cannot be read keeps none of the others open.
     for (const each of ended) if (each.status === 'rejected') throw each.reason
   }
@@ -138,12 +149,10 @@ export class ApprovalDesk {
     if (row.state === 'pending' && row.expiresAt > at) throw required({ row, actions, votes: [] })
     if (row.state === 'denied' || (row.state === 'expired' && row.decidedAt === null)) throw await this.#denial(row)
     const action = await this.#actionOf(caller, open, actions)
-    const { callId } = open
-    const { position } = action
-    const after = await this.#change(row, (whole) =>
-      transitions.used(whole, { position, callId, requester: requesterOf(caller), at }),
-    )
-    return this.#admitted(after, action, callId)
+    const use = { position: action.position, callId: open.callId, requester: requesterOf(caller) }
+    // What cannot be used now is refused before anything is written down of it.
+    transitions.used({ row, actions, votes: [] }, { ...use, at })
+    return this.#admitted(row, action, use)
   }
 
   /** Which action of a plan a call is: the machine says what it would do, where there are several for it. */
@@ -164,13 +173,22 @@ export class ApprovalDesk {
     throw unusable('is for something else than this')
   }
 
-  #admitted({ row }: WholeApproval, { position, signed }: ApprovalActionRow, callId: string): Admitted {
+  #admitted(row: ApprovalRow, { signed }: ApprovalActionRow, use: Omit<transitions.Use, 'at'>): Admitted {
     if (signed === null) throw unusable('was not signed by this relay')
+    const { position, callId } = use
+    const begin = async () => {
+      try {
+        await this.#change(row, (whole) => transitions.used(whole, { ...use, at: new Date().toISOString() }))
+      } catch (error) {
+        const { row: now } = await this.find(row, row.id)
+        throw now.state === 'denied' ? await this.#denial(now) : error
+      }
+    }
     const ended = async (how: transitions.HowEnded) => {
       const at = new Date().toISOString()
-      await this.#changeById(row.id, (whole) => transitions.ended(whole, { position, callId, how, at }))
+      await this.#ownActs.change(row.id, (whole) => transitions.ended(whole, { position, callId, how, at }))
     }
-    return { approvalId: row.id, signed, ended }
+    return { approvalId: row.id, signed, begin, ended }
   }
 
   /** What is approved is signed at once, as it is now: nobody who changes the row later changes what may run. */
@@ -219,12 +237,7 @@ export class ApprovalDesk {
     const inForce = await grants.inForce(caller.principalId, action.machineId, now)
     const kind = caller.principal.kind
     const grant = inForce.find((each) => each.digest === digest && each.grantedToKind === kind)
-    if (
-      grant === undefined ||
-      !(await this.#mayDecide(caller.fleetId, grant.grantedById)) ||
-      !(await grants.use(grant.id, now))
-    )
-      return undefined
+    if (grant === undefined || !(await this.#mayDecide(caller.fleetId, grant.grantedById))) return undefined
     const signed = this.#options.sign({
       version: 1,
       approvalId: grant.approvalId,
@@ -240,7 +253,10 @@ export class ApprovalDesk {
       approvedBy: [grant.grantedById],
       expiresAt: Date.parse(grant.expiresAt),
     })
-    return { approvalId: grant.approvalId, signed, ended: async () => {} }
+    const begin = async () => {
+      if (!(await grants.use(grant.id, new Date().toISOString()))) throw unusable('was a grant that has ended')
+    }
+    return { approvalId: grant.approvalId, signed, begin, ended: async () => {} }
   }
 
   async #grant({ row, actions }: WholeApproval, personId: string, seconds: number): Promise<void> {
@@ -261,9 +277,12 @@ export class ApprovalDesk {
       createdAt: new Date(now).toISOString(),
       expiresAt: new Date(now + seconds * 1000).toISOString(),
       revokedAt: null,
+      endedAt: null,
       uses: 0,
     }
-    await this.#options.store.approvals.grants.create(grant)
+    await this.#options.audit.around(grantEntry('grant.create', grant), () =>
+      this.#options.store.approvals.grants.create(grant),
+    )
   }
 
   async #denial(row: ApprovalRow): Promise<CmdopError> {
@@ -276,11 +295,6 @@ export class ApprovalDesk {
     const why = vote.reason === '' ? '' : ` Reason: ${vote.reason}`
     const again = doNotRetry ? ' Do not ask for it again.' : ''
     return new CmdopError('approval_denied', `${vote.personName} rejected it; nothing ran.${why}${again}`, { details })
-  }
-
-  async #changeById(id: string, decide: (whole: WholeApproval) => ApprovalChange | undefined): Promise<void> {
-    const after = await this.#options.store.approvals.change(id, decide)
-    if (after !== undefined) await this.#tell(after.row)
   }
 
   async #change(

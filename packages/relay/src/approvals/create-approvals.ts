@@ -1,6 +1,7 @@
 import { ApprovableAction, EffectDetails, type MethodName } from '@cmdop/protocol'
 import type { Logger } from 'pino'
 import type { AskService } from '../ask/ask-service.ts'
+import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Caller } from '../auth/authenticate.ts'
 import { newId } from '../auth/secrets.ts'
 import type { Bus } from '../bus/bus.ts'
@@ -15,6 +16,7 @@ const EXPIRE_EVERY_MS = 1000
 
 export interface ApprovalsOptions {
   readonly store: Store
+  readonly audit: AuditTrail
   readonly bus: Bus
   readonly signer: PermitSigner
   readonly log: Logger
@@ -31,7 +33,7 @@ export interface Approvals extends Disposable {
 }
 
 /** Puts the approvals of one relay together, and ends those whose time is over until it is disposed of. */
-export function createApprovals({ store, bus, signer, log, judge, asks }: ApprovalsOptions): Approvals {
+export function createApprovals({ store, audit, bus, signer, log, judge, asks }: ApprovalsOptions): Approvals {
   const ask = (caller: Caller, target: string, method: MethodName, params: object) =>
     asks().answer(caller, { method, target, callId: newId('call_'), params: { ...params } })
   const questions = new Questions({
@@ -45,7 +47,7 @@ export function createApprovals({ store, bus, signer, log, judge, asks }: Approv
       return { effectId, state: info.state, hash: info.hash, list }
     },
   })
-  const desk = new ApprovalDesk({ store, bus, sign: (approval) => signer.signApproval(approval), questions })
+  const desk = new ApprovalDesk({ store, audit, bus, sign: (approval) => signer.signApproval(approval), questions })
   const timer = setInterval(() => {
     desk.expire().catch((err: unknown) => log.warn({ err }, 'approvals could not be looked through'))
   }, EXPIRE_EVERY_MS)

@@ -133,11 +133,16 @@ export interface Requester {
   readonly kind: string
 }
 
+/** A call that uses one action. */
+export interface Use {
+  readonly position: number
+  readonly callId: string
+  readonly requester: Requester
+  readonly at: string
+}
+
 /** A call uses one action of it; again only the same call, which the machine runs once. Throws `approval_void`. */
-export function used(
-  whole: WholeApproval,
-  { position, callId, requester, at }: { position: number; callId: string; requester: Requester; at: string },
-): ApprovalChange {
+export function used(whole: WholeApproval, { position, callId, requester, at }: Use): ApprovalChange {
   const { row, actions } = whole
   // What a person was given, an operator that acts for the person was not.
   if (row.requesterId !== requester.id || row.requesterKind !== requester.kind)

@@ -62,12 +62,14 @@ export class AskService {
     await using opening = new AsyncDisposableStack()
     const { channel, peer } = await this.#open(caller, call, opening)
     // Each time as the caller is then: the role may be lowered while the operator works.
-    const decide = async (open: Open) =>
-      this.#gate.decide(operatorOf(await this.#clients.callerOf(peer)), open, call.callId)
+    const operator = async () => operatorOf(await this.#clients.callerOf(peer))
+    const decide = async (open: Open) => this.#gate.decide(await operator(), open, call.callId)
+    const refuse = async (open: Open, refusal: CmdopError) =>
+      this.#gate.refuse(await operator(), open, refusal, call.callId)
     const approval = (approvalId: string) => this.#waits.ofFleet(caller.fleetId, approvalId, APPROVAL_POLL_MS)
-    const desk = opening.use(new PermitDesk({ channel, decide, approval }))
+    const desk = opening.use(new PermitDesk({ channel, decide, refuse, approval }))
     const ask = { askId: call.callId, machineId: call.target }
-    const writer = { fleetId: caller.fleetId, principalId: caller.principalId, ask }
+    const writer = { ...operatorOf(caller), ask, requestId: call.callId }
     const journal = new JournalDesk({ channel, journals: this.#journals, writer })
     const opened = opening.move()
     return { lines: framesOf(channel, { permits: desk, journal }), [Symbol.asyncDispose]: () => opened.disposeAsync() }

@@ -19,7 +19,7 @@ const MAX_RUNS = 1
 
 export interface JournalDeskOptions {
   readonly channel: Channel
-  readonly journals: Pick<RunJournals, 'create' | 'append'>
+  readonly journals: Pick<RunJournals, 'create' | 'append' | 'refuse'>
   /** The caller of the ask, with the ask. */
   readonly writer: RunWriter
 }
@@ -46,9 +46,17 @@ export class JournalDesk {
     }
   }
 
-  #begin(runId: string): void {
-    this.#begun.add(runId)
-    if (this.#begun.size > MAX_RUNS) throw new CmdopError('permission', 'An ask is one run, and has begun already.')
+  async #begin({ run }: Extract<JournalRequest, { type: 'create' }>): Promise<void> {
+    const { journals, writer } = this.#options
+    const isMore = !this.#begun.has(run.runId) && this.#begun.size >= MAX_RUNS
+    if (isMore)
+      await journals.refuse(
+        writer,
+        run.runId,
+        new CmdopError('permission', 'An ask is one run, and has begun already.'),
+      )
+    this.#begun.add(run.runId)
+    await journals.create(writer, run)
   }
 
   async #write(request: JournalRequest): Promise<void> {
@@ -56,8 +64,7 @@ export class JournalDesk {
     const { number } = request
     let error: CmdopError | undefined
     try {
-      if (request.type === 'create') this.#begin(request.run.runId)
-      if (request.type === 'create') await journals.create(writer, request.run)
+      if (request.type === 'create') await this.#begin(request)
       else await journals.append(writer, request.runId, request.entries)
     } catch (cause) {
       error = toCmdopError(cause, 'server', 'The relay could not write the journal of the run.')

@@ -23,6 +23,8 @@ export interface PermitDeskOptions {
   readonly channel: Channel
   /** Authorises and signs, for the caller of the ask. */
   readonly decide: (open: Open) => Promise<Decided>
+  /** Writes down that it was refused, and throws that. */
+  readonly refuse: (open: Open, refusal: CmdopError) => Promise<never>
   /** How an approval stands, once it is decided or after a while. */
   readonly approval: (approvalId: string) => Promise<ApprovalInfo>
 }
@@ -64,10 +66,19 @@ export class PermitDesk implements Disposable {
     const { target } = this.#options.channel.open
     const open: Open = { ...call, target, window: MIN_WINDOW }
     await this.#within(callId, async () => {
-      if (isRestMethod(method) || this.#running.has(callId)) throw refused(method)
-      const { permit, approval = null, settled } = await this.#options.decide(open)
-      if (this.#closed) settled(unseen())
-      else this.#running.set(callId, settled)
+      if (isRestMethod(method) || this.#running.has(callId)) await this.#options.refuse(open, refused(method))
+      const { permit, approval = null, settled, begin, unused } = await this.#options.decide(open)
+      try {
+        await begin()
+      } catch (cause) {
+        const error = toCmdopError(cause, 'server', 'The relay could not use the approval; nothing ran.')
+        settled(error)
+        throw error
+      }
+      if (this.#closed) {
+        unused()
+        settled(unseen())
+      } else this.#running.set(callId, settled)
       return { permit, approval }
     })
   }

@@ -1,8 +1,9 @@
 import { createPublicKey, hash, verify } from 'node:crypto'
 import { type AuditVerification, AuditVerifier } from '@cmdop/protocol'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { proposeRelayKey } from '../bootstrap.ts'
 import type { AuditCheckpointRow } from '../store/audit-store.ts'
+import { openSqliteStore } from '../store/sqlite-store.ts'
 import { openTemporaryStore } from '../store/sqlite/temporary-store.ts'
 import type { Store } from '../store/store.ts'
 import { AuditTrail } from './audit-trail.ts'
@@ -31,13 +32,18 @@ function writeOn(store: Store, name = 'main') {
 }
 
 async function verified(log: Parameters<typeof exportLog>[0]): Promise<AuditVerification> {
+  const { verifier, lines } = verifying(log)
+  for await (const text of lines) verifier.push(Buffer.from(text))
+  return verifier.end()
+}
+
+function verifying(log: Parameters<typeof exportLog>[0]) {
   const publicKey = createPublicKey(key.publicKey)
   const verifier = new AuditVerifier({
     sha256: (bytes) => hash('sha256', bytes),
     isSigned: (text, signature) => verify(null, Buffer.from(text), publicKey, Buffer.from(signature, 'base64url')),
   })
-  for await (const text of exportLog(log, fleetId)) verifier.push(Buffer.from(text))
-  return verifier.end()
+  return { verifier, lines: exportLog(log, fleetId) }
 }
 
 describe('checkpoints', () => {
@@ -118,6 +124,44 @@ describe('pruning', () => {
     await log.checkpoints.make(fleetId)
     await pruneFleet(log, { fleetId, before: '2000-01-01' })
     expect(await verified(log)).toMatchObject({ ok: true, begins: 0, rows: 4 })
+    await log.checkpoints.close()
+  })
+
+  test('waits for an export that has begun, on whichever relay, and goes on after it', async () => {
+    await using world = await openTemporaryStore()
+    await using second = await openSqliteStore({ file: world.file })
+    const [log, other] = [writeOn(world.store), writeOn(second, 'second')]
+    await log.write(600)
+    await log.checkpoints.make(fleetId)
+    await log.write(600)
+    const { verifier, lines } = verifying(log)
+    const first = await lines.next()
+    verifier.push(Buffer.from(first.value ?? ''))
+    // Everything may go, and goes once the export is over.
+    expect(await pruneFleet(other, { fleetId, before: '9999-01-01' })).toBe(false)
+    for await (const text of lines) verifier.push(Buffer.from(text))
+    expect(verifier.end()).toMatchObject({ ok: true, begins: 0, rows: 1201 })
+    expect(await pruneFleet(other, { fleetId, before: '9999-01-01' })).toBe(true)
+    expect(await verified(log)).toMatchObject({ ok: true, begins: expect.any(Number) })
+    const place = { fleetId, chain: 'main' }
+    expect(await world.store.audit.sealed(place, { after: 0, until: 1201, limit: 9 })).toEqual([])
+    for (const { checkpoints } of [log, other]) await checkpoints.close()
+  })
+
+  test('does not wait for an export that nobody reads on', async () => {
+    await using world = await openTemporaryStore()
+    const log = writeOn(world.store)
+    await log.write(10)
+    await log.checkpoints.make(fleetId)
+    const { lines } = verifying(log)
+    await lines.next()
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 120_000 })
+    try {
+      expect(await pruneFleet(log, { fleetId, before: '9999-01-01' })).toBe(true)
+      await expect(lines.next()).rejects.toMatchObject({ code: 'unavailable' })
+    } finally {
+      vi.useRealTimers()
+    }
     await log.checkpoints.close()
   })
 })

@@ -13,7 +13,12 @@ export type AuditOutcome = Partial<
 >
 
 /** Who acts: what every row says of a caller. */
-export function actorOf({ fleetId, principalId, principal, key }: Caller) {
+export function actorOf({
+  fleetId,
+  principalId,
+  principal,
+  key,
+}: Pick<Caller, 'fleetId' | 'principalId' | 'principal' | 'key'>) {
   return {
     fleetId,
     principalId,

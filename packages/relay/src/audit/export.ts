@@ -1,4 +1,14 @@
-import { AuditAnchor, auditBody, type AuditFilter, type AuditHead, filteredLine, statementLine } from '@cmdop/protocol'
+import {
+  AuditAnchor,
+  auditBody,
+  type AuditFilter,
+  type AuditHead,
+  CmdopError,
+  filteredLine,
+  type SignedStatement,
+  statementLine,
+} from '@cmdop/protocol'
+import { newId } from '../auth/secrets.ts'
 import type { AuditCheckpointRow, AuditListing } from '../store/audit-store.ts'
 import type { Store } from '../store/store.ts'
 import { type Checkpoints, lastOf } from './checkpoints.ts'
@@ -8,19 +18,50 @@ import type { StatementSigner } from './statement-signer.ts'
 /** Rows, and checkpoints, that are read at once. */
 const PAGE = 500
 
+/** Milliseconds for which nothing is pruned after a piece of an export was read, and after which that is said again. */
+const HOLD_MS = 60_000
+const HOLD_AGAIN_MS = 15_000
+
 type Stores = Pick<Store, 'audit' | 'auditCheckpoints'>
 
 /**
  * The whole log of a fleet as it can be verified: an anchor where it was pruned, then for each checkpoint the rows since the
  * one before, chain by chain, and the checkpoint; at the end a signed last word. Rows stand there exactly as they were
- * hashed.
+ * hashed. Meanwhile nothing of the fleet is pruned. Throws `unavailable` when its reader made so long a pause that something was.
  */
-export async function* exportLog(
-  { store, signer, checkpoints }: { store: Stores; signer: StatementSigner; checkpoints: Checkpoints },
+export async function* exportLog(log: LogToExport, fleetId: string): AsyncGenerator<string> {
+  const { auditCheckpoints } = log.store
+  const id = newId('hld_')
+  const hold = () => auditCheckpoints.hold({ id, fleetId, until: new Date(Date.now() + HOLD_MS).toISOString() })
+  await hold()
+  try {
+    const anchor = await auditCheckpoints.anchor(fleetId)
+    let heldAt = Date.now()
+    for await (const text of linesOf(log, fleetId, anchor)) {
+      yield text
+      if (Date.now() - heldAt < HOLD_AGAIN_MS) continue
+      const isHeld = await hold()
+      if (!isHeld && (await auditCheckpoints.anchor(fleetId))?.body !== anchor?.body)
+        throw new CmdopError('unavailable', 'The log was pruned in a pause of this export; export again.')
+      heldAt = Date.now()
+    }
+  } finally {
+    await auditCheckpoints.release(id)
+  }
+}
+
+interface LogToExport {
+  readonly store: Stores
+  readonly signer: StatementSigner
+  readonly checkpoints: Checkpoints
+}
+
+async function* linesOf(
+  { store, signer, checkpoints }: LogToExport,
   fleetId: string,
+  anchor: SignedStatement | undefined,
 ): AsyncGenerator<string> {
   const until = await checkpoints.make(fleetId)
-  const anchor = await store.auditCheckpoints.anchor(fleetId)
   const written = new Map<string, number>()
   let number = 0
   let rows = 0

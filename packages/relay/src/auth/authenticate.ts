@@ -2,7 +2,17 @@ import { CmdopError, type KeyScope } from '@cmdop/protocol'
 import type { KeyRow, PrincipalRow, Store } from '../store/store.ts'
 import { isAddressIn } from './addresses.ts'
 import type { Actor } from './authorise.ts'
-import { assertOwner, effectiveRole, idsBehind, type Owner, type OwnerOf, ownerIn, scopesOf } from './owner.ts'
+import {
+  assertOwner,
+  effectiveRole,
+  idsBehind,
+  type Owner,
+  type OwnerOf,
+  ownerIn,
+  type Reach,
+  reachOf,
+  scopesOf,
+} from './owner.ts'
 import { hashSecret, matchesHash, parseSecret } from './secrets.ts'
 
 /** How exact `last_used_at` of a key is, in milliseconds. */
@@ -15,6 +25,8 @@ export interface Caller extends Actor {
   readonly scopes: readonly (readonly KeyScope[])[]
   /** Keys and principals whose end or change concerns this caller: its own, and those it acts for and came from. */
   readonly ids: ReadonlySet<string>
+  /** What its key, and those that one came from, limit: machines in a run, counted for each principal. */
+  readonly reach: readonly Reach[]
 }
 
 /** How a caller comes. */
@@ -85,6 +97,7 @@ function toCaller(owner: Owner): Caller {
     role: effectiveRole(owner),
     kind: principal.kind,
     scopes: scopesOf(owner),
+    reach: reachOf(owner),
     principal,
     key,
     ids: new Set(idsBehind(owner)),

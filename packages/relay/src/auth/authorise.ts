@@ -22,6 +22,7 @@ export const actions = [
   'key.list',
   'key.issue',
   'key.revoke',
+  'key.own',
   'machine.manage',
   'member.list',
   'member.manage',
@@ -56,6 +57,7 @@ export const matrix: Readonly<Record<Role, readonly Action[]>> = {
     'recording.read',
     'run.write',
     'run.read',
+    'key.own',
     'member.list',
     'policy.read',
     'approval.request',
@@ -63,13 +65,24 @@ export const matrix: Readonly<Record<Role, readonly Action[]>> = {
     'approval.decide',
     'metrics.read',
   ],
-  viewer: ['machine.list', 'machine.facts', 'session.observe', 'policy.read', 'approval.read', 'metrics.read'],
+  viewer: [
+    'machine.list',
+    'machine.facts',
+    'session.observe',
+    'key.own',
+    'policy.read',
+    'approval.read',
+    'metrics.read',
+  ],
 }
 
 const onlyPeople = 'Only a person decides about an approval: a key of kind human. Ask one.'
 
+const ownKeys = 'Only a person has keys of its own to look after. Ask the person you act for.'
+
 /** Whoever lets people in, or sets how they decide, could decide in their place. */
 const notForPrograms = {
+  'key.own': ownKeys,
   'approval.decide': onlyPeople,
   'member.manage': 'Only a person lets people in and changes what they are: a key of kind human. Ask one.',
   'fleet.configure': 'Only a person changes the settings of the fleet: a key of kind human. Ask one.',
@@ -80,6 +93,7 @@ export const never: Readonly<Partial<Record<PrincipalKind, Readonly<Partial<Reco
   ai: {
     'effect.apply':
       'An AI operator may not apply, discard or undo an effect: it would loosen its own restriction. Ask a person to look at it and decide.',
+    'key.own': ownKeys,
     'approval.decide': onlyPeople,
     'grant.revoke': 'An AI operator does not touch what people have granted. Ask a person.',
     'policy.write': 'An AI operator may not change the policy that binds it. Ask a person.',

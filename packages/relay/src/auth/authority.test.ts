@@ -28,10 +28,11 @@ interface Key {
 }
 
 const ofAdmins =
-  /^(machine\.(enroll|manage)|key\..*|member\.manage|fleet\.configure|policy\.write|grant\.revoke|audit\.read)$/
-const ofViewers = /^(machine\.(list|facts)|session\.observe|(policy|approval)\.read|metrics\.read)$/
-const neverOfServices = /^(approval\.decide|member\.manage|fleet\.configure)$/
-const neverOfAi = /^(effect\.apply|approval\.decide|grant\.revoke|policy\.write|member\.manage|fleet\.configure)$/
+  /^(machine\.(enroll|manage)|key\.(list|issue|revoke)|member\.manage|fleet\.configure|policy\.write|grant\.revoke|audit\.read)$/
+const ofViewers = /^(machine\.(list|facts)|session\.observe|(policy|approval)\.read|metrics\.read|key\.own)$/
+const neverOfServices = /^(key\.own|approval\.decide|member\.manage|fleet\.configure)$/
+const neverOfAi =
+  /^(key\.own|effect\.apply|approval\.decide|grant\.revoke|policy\.write|member\.manage|fleet\.configure)$/
 
 const isAlive = (key: Key): boolean =>
   !key.isRevoked && !key.person.isRemoved && (key.parent === undefined || isAlive(key.parent))

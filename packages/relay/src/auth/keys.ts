@@ -66,7 +66,7 @@ export async function rotateKey(
   if (caller.kind === 'ai' && !isOwn && key.parentId !== caller.key.id)
     throw new CmdopError('permission', 'An AI operator rotates only its own key and those that it issued.')
   if (principal.kind === 'human' && !isOwn) assertManages(caller)
-  const lentById = isOwn ? key.lentById : lentBy(caller, principal.id)
+  const lentById = isOwn ? (key.lentById ?? caller.key.lentById) : lentBy(caller, principal.id)
   const now = Date.now()
   const lifeMs = key.expiresAt === null ? undefined : Date.parse(key.expiresAt) - Date.parse(key.createdAt)
   const limits = limitsWithin(caller, {
@@ -96,6 +96,17 @@ export async function revokeKey(store: Store, caller: Caller, keyId: string): Pr
     throw new CmdopError('conflict', 'This is the last key of an owner; issue another one before you revoke it.')
   }
   await store.keys.revoke(caller.fleetId, keyId, new Date().toISOString())
+}
+
+/** Whether it is a key or a session of this person, or of an operator or service that acts for it. */
+export async function isOwnKey(
+  store: Store,
+  { kind, fleetId, principalId }: Pick<Caller, 'kind' | 'fleetId' | 'principalId'>,
+  keyId: string,
+): Promise<boolean> {
+  if (kind !== 'human') return false
+  const { key, principal, behind } = await ownerIn(store)(keyId)
+  return key?.fleetId === fleetId && [principal, ...behind].some((each) => each?.id === principalId)
 }
 
 /** What a bearer of the key is, for lists. */

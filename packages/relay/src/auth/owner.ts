@@ -76,6 +76,19 @@ export function scopesOf({ key, parent }: Owner): (readonly KeyScope[])[] {
   return [...(own === null ? [] : [own]), ...(parent === undefined ? [] : scopesOf(parent))]
 }
 
+/** How many machines the calls of a principal reach in one run. */
+export interface Reach {
+  readonly principalId: string
+  readonly max: number
+}
+
+/** Of the key and of those that it came from; of the principal, so that a key that takes the place of another counts on. */
+export function reachOf({ key, principal, parent }: Owner): Reach[] {
+  const max = key?.maxTargetsPerRun ?? null
+  const own = max === null || principal === undefined ? [] : [{ principalId: principal.id, max }]
+  return [...own, ...(parent === undefined ? [] : reachOf(parent))]
+}
+
 /** Ids of the keys and principals whose end or change is one of this owner. */
 export function idsBehind({ key, principal, behind, parent }: Owner): string[] {
   const own = [key?.id, principal?.id, ...behind.map(({ id }) => id)].filter((id) => id !== undefined)

@@ -63,9 +63,10 @@ export class ClientPeers {
   accept(transport: Transport, caller: Caller, { asks = false }: { asks?: boolean } = {}): Peer {
     const peer = new Peer(transport, {
       open: async (_peer, open, end) => {
-        if (!asks && isRestMethod(open.method)) throw overRest()
+        const { gate } = this.#options
+        if (!asks && isRestMethod(open.method)) await gate.refuse(await connection.caller, open, overRest())
         if (this.#options.isDraining()) throw new CmdopError('unavailable', 'The relay is shutting down; nothing ran.')
-        await this.#options.gate.open(await connection.caller, open, end)
+        await gate.open(await connection.caller, open, end)
       },
     })
     const connection: ClientConnection = { peer, caller: Promise.resolve(caller), ids: caller.ids, stop: () => {} }

@@ -27,6 +27,7 @@ import { InputMeter } from './input-meter.ts'
 import { quarantined } from './quarantine.ts'
 import type { RouteEnd } from './route.ts'
 import type { Router } from './router.ts'
+import type { RunReach } from './run-reach.ts'
 
 export interface GateOptions {
   readonly store: Store
@@ -34,6 +35,7 @@ export interface GateOptions {
   readonly router: Router
   readonly signer: PermitSigner
   readonly admission: Admission
+  readonly reach: RunReach
   /** A call was allowed (`ok`) or not; for the metrics. */
   readonly decided: (method: string, code: string) => void
   /** A row that follows an intent could not be written; the intent stays, and the log says so. */
@@ -58,6 +60,8 @@ export interface Decided {
   /** Where people had to approve it. */
   readonly approval: SignedApproval | undefined
   readonly settled: (outcome: Uint8Array | CmdopError) => void
+  /** Uses the approval; the last thing before the call is sent. Throws `approval_denied`, `approval_void`. */
+  readonly begin: () => Promise<void>
   /** Nothing of it has reached the machine; before `settled`. */
   readonly unused: () => void
   /** Counts what the caller sends, where the method takes input. */
@@ -81,9 +85,10 @@ export class Gate {
   /** Decides about a call of a client. Throws what the client is told. */
   async open(caller: Caller, open: Open, end: RouteEnd): Promise<void> {
     const acting = open.operator === undefined ? caller : operatorOf(caller)
-    const { machine, permit, approval, settled, unused, meter } = await this.decide(acting, open)
+    const { machine, permit, approval, settled, begin, unused, meter } = await this.decide(acting, open)
     try {
       const peer = await this.#options.router.open(machine)
+      await begin()
       // The caller may have given up, or lost its right, while the machine was looked for.
       assertUsable(caller.key)
       if (end.closed)
@@ -110,8 +115,7 @@ export class Gate {
     const refusal = refuse(caller, open, machine)
     if (refusal !== undefined || machine === undefined) {
       const error = refusal ?? new CmdopError('not_found', 'There is no such machine in your fleet.')
-      await this.#options.audit.deny({ ...entry, code: error.code })
-      this.#options.decided(isMethodName(open.method) ? open.method : 'unknown', error.code)
+      await this.#deny(entry, open, error)
       throw error
     }
     const { judgement, admitted } = await this.#admit(caller, open, { machine, entry })
@@ -130,24 +134,44 @@ export class Gate {
     const meter = takesInput(open) ? new InputMeter((input) => this.#progress(intent, input)) : undefined
     const settled = this.#outcome(intent, { meter, admitted })
     const unused = () => this.#endApproval(admitted, 'unused')
-    return { machine, permit, approval: admitted?.signed, meter, settled, unused }
+    const begin = async () => await admitted?.begin()
+    return { machine, permit, approval: admitted?.signed, meter, settled, begin, unused }
   }
 
-  /** What the policy and people say. A refusal is a row too. */
+  /** Refuses a call before anything is decided about it: what may not be called in this way. Throws the refusal, which is a row too. */
+  async refuse(caller: Caller, open: Open, error: CmdopError, requestId: string | null = null): Promise<never> {
+    const machine = this.#options.router.row(open.target) ?? (await this.#options.store.machines.get(open.target))
+    await this.#deny({ ...entryOf(caller, open, machine), requestId }, open, error)
+    throw error
+  }
+
+  async #deny(entry: AuditEntry, { method }: Open, { code }: CmdopError): Promise<void> {
+    await this.#options.audit.deny({ ...entry, code })
+    this.#options.decided(isMethodName(method) ? method : 'unknown', code)
+  }
+
+  /** Whose run it is, how many machines that may reach, and what the policy and people say. A refusal is a row too. */
   async #admit(
     caller: Caller,
     open: Open,
     { machine, entry }: { machine: MachineRow; entry: AuditEntry },
   ): ReturnType<Admission['admit']> {
+    const { reach, admission } = this.#options
     try {
-      return await this.#options.admission.admit(caller, open, machine)
+      // The relay itself asks what a call would do; that call counts.
+      if (open.method === 'action.describe') return await admission.admit(caller, open, machine)
+      const run = open.operator === undefined ? null : await reach.runOf(caller, open.operator.runId)
+      reach.assertRoom(caller, run, machine.id)
+      const admitted = await admission.admit(caller, open, machine)
+      // Others may have come meanwhile.
+      reach.count(caller, run, machine.id)
+      return admitted
     } catch (cause) {
       const error = toCmdopError(cause, 'server', 'The relay could not decide about the call; nothing ran.')
       const { rule, approvalId } = Refusal.parse(error.details)
       const asks = error.code === 'approval_required'
       const row = { ...entry, rule: rule ?? null, approvalId: approvalId ?? null, code: error.code }
-      await this.#options.audit.deny(asks ? { ...row, decision: 'ask' } : row)
-      this.#options.decided(open.method, error.code)
+      await this.#deny(asks ? { ...row, decision: 'ask' } : row, open, error)
       throw error
     }
   }

@@ -23,8 +23,11 @@ export interface MachinePeersOptions {
 
 export type MachineChange = 'connected' | 'disconnected' | 'replaced' | 'quarantined'
 
-/** Milliseconds in which a daemon that is alive answers when another one comes with its key. */
-const ALIVE_WITHIN_MS = 3000
+/**
+ * Milliseconds in which a daemon that is alive answers when another one comes with its key. Until then neither is in quarantine. One
+ * that is slower is let go, connects again, and is found out then.
+ */
+const ALIVE_WITHIN_MS = 1000
 
 /** Takes connections of machines: challenge, proof, ownership. */
 export class MachinePeers {

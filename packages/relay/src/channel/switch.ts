@@ -12,6 +12,7 @@ import { type MachineChange, MachinePeers } from './machines.ts'
 import type { Peer } from './peer.ts'
 import { RelayPeers } from './relay-peers.ts'
 import { type DialRelay, Router } from './router.ts'
+import type { RunReach } from './run-reach.ts'
 
 export interface SwitchOptions {
   readonly store: Store
@@ -25,6 +26,7 @@ export interface SwitchOptions {
   readonly decided: (method: string, code: string) => void
   readonly dial: DialRelay | undefined
   readonly admission: Admission
+  readonly reach: RunReach
 }
 
 /** All connections of one relay and what joins them. */
@@ -49,6 +51,7 @@ export function createSwitch(options: SwitchOptions): Switch {
     router,
     signer,
     admission: options.admission,
+    reach: options.reach,
     decided: options.decided,
     approvalFailed: (err, approvalId) => log.error({ err, approvalId }, 'the use of an approval could not be written'),
     outcomeFailed: (err, intent) => log.error({ err, intent }, 'a row that follows an intent could not be written'),

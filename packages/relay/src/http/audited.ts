@@ -1,11 +1,10 @@
-import { CmdopError } from '@cmdop/protocol'
 import type { FastifyRequest } from 'fastify'
 import type { AuditTrail, Note } from '../audit/audit-trail.ts'
 import { actorOf } from '../audit/entry.ts'
 import type { Caller } from '../auth/authenticate.ts'
-import { type Action, authorise, type Target } from '../auth/authorise.ts'
+import type { Action, Target } from '../auth/authorise.ts'
 import type { Store } from '../store/store.ts'
-import { callerOf } from './guard.ts'
+import { assertAllowed, callerOf } from './guard.ts'
 
 /** What a request does, as the audit log has it. */
 export interface AuditedAct {
@@ -47,14 +46,10 @@ export async function auditedAs<Result>(
 ): Promise<Result> {
   const { fleetId = caller.fleetId, machineId, anyMachine, ...what } = act
   const target = machineId === undefined ? fleetTarget(fleetId, anyMachine) : await machineTarget(store, machineId)
-  const decision = authorise(caller, act.action, target)
   // What is of another fleet, or of none, is not named.
   const known = target?.fleetId === caller.fleetId ? machineId : undefined
   const entry = { ...actorOf(caller), ...what, ...(known === undefined ? {} : { machineId: known }) }
-  if (!decision.allowed) {
-    await audit.deny({ ...entry, code: decision.code })
-    throw new CmdopError(decision.code, decision.reason)
-  }
+  await assertAllowed(audit, entry, { caller, target })
   return audit.around(entry, work)
 }
 

@@ -1,9 +1,12 @@
 import { CmdopError } from '@cmdop/protocol'
 import type { FastifyRequest } from 'fastify'
+import type { AuditTrail } from '../audit/audit-trail.ts'
+import { actorOf, type AuditEntry } from '../audit/entry.ts'
 import { type Approach, authenticate, type Caller } from '../auth/authenticate.ts'
 import { type Action, authorise, type Target } from '../auth/authorise.ts'
 import type { OwnerOf } from '../auth/owner.ts'
 import type { Store } from '../store/store.ts'
+import type { HttpContext } from './context.ts'
 
 const BEARER = /^Bearer ([!-~]{1,256})$/i
 
@@ -17,40 +20,63 @@ export function callerOf(store: Store, request: FastifyRequest, approach: Approa
   return authenticate(store, bearerOf(request.headers), { address: request.ip, ...approach })
 }
 
+/** Where callers are looked up, and refusals are written. */
+export type GuardContext = Pick<HttpContext, 'store' | 'audit'>
+
 /**
  * The caller of a request, who must be allowed to do this in the fleet (its own unless named), or on a machine of it.
  * Throws what is answered.
  */
 export async function guard(
-  store: Store,
+  context: GuardContext,
   request: FastifyRequest,
   action: Action,
   target: string | Partial<Target> = {},
 ): Promise<Caller> {
-  return permitted(await callerOf(store, request), action, typeof target === 'string' ? { fleetId: target } : target)
+  const caller = await callerOf(context.store, request)
+  await permitted(context, request, { caller, action, ...(typeof target === 'string' ? { fleetId: target } : target) })
+  return caller
 }
 
 /** {@link guard} for a route that scripts call all the time; `ownerOf` remembers whose key it is. */
 export async function guardOften(
-  { store, ownerOf }: { store: Store; ownerOf: OwnerOf },
+  { ownerOf, ...context }: GuardContext & { readonly ownerOf: OwnerOf },
   request: FastifyRequest,
   action: Action,
 ): Promise<Caller> {
-  return permitted(await callerOf(store, request, { ownerOf }), action, { machine: 'any' })
-}
-
-/** Gives the caller back when it is allowed to do this. Throws what is answered. */
-export function permitted(caller: Caller, action: Action, target: Partial<Target> = {}): Caller {
-  const decision = authorise(caller, action, { fleetId: caller.fleetId, ...target })
-  if (!decision.allowed) throw new CmdopError(decision.code, decision.reason)
+  const caller = await callerOf(context.store, request, { ownerOf })
+  await permitted(context, request, { caller, action, machine: 'any' })
   return caller
 }
 
+/** Throws what is answered when the caller may not do this. */
+export async function permitted(
+  { audit }: GuardContext,
+  { id: requestId }: FastifyRequest,
+  { caller, action, ...target }: { readonly caller: Caller; readonly action: Action } & Partial<Target>,
+): Promise<void> {
+  const machineId = typeof target.machine === 'object' ? { machineId: target.machine.id } : {}
+  const entry = { ...actorOf(caller), action, requestId, ...machineId }
+  await assertAllowed(audit, entry, { caller, target: { fleetId: caller.fleetId, ...target } })
+}
+
 /** {@link permitted} on a machine of the caller's fleet, whether it is in use or not. */
-export async function permittedOn(store: Store, caller: Caller, action: Action, machineId: string): Promise<void> {
-  const machine = await store.machines.get(machineId)
-  if (machine?.fleetId !== caller.fleetId) throw new CmdopError('not_found', 'There is no such machine in your fleet.')
-  permitted(caller, action, { machine })
+export async function permittedOn(
+  { store, audit }: GuardContext,
+  { id: requestId }: FastifyRequest,
+  { caller, action, machineId }: { readonly caller: Caller; readonly action: Action; readonly machineId: string },
+): Promise<void> {
+  const target = await targetOf(store, machineId)
+  const known = target?.fleetId === caller.fleetId ? { machineId } : {}
+  await assertAllowed(audit, { ...actorOf(caller), action, requestId, ...known }, { caller, target })
+}
+
+/** {@link permittedOn} in the work of what is audited: the outcome says that it was refused. */
+export async function assertInScope(store: Store, caller: Caller, action: Action, machineId: string): Promise<void> {
+  // What only a scope can forbid is not looked up for who has none.
+  if (caller.scopes.length === 0) return
+  const decision = authorise(caller, action, await targetOf(store, machineId))
+  if (!decision.allowed) throw new CmdopError(decision.code, decision.reason)
 }
 
 /**
@@ -58,13 +84,30 @@ export async function permittedOn(store: Store, caller: Caller, action: Action, 
  * enough.
  */
 export async function guardList(
-  store: Store,
+  context: GuardContext,
   request: FastifyRequest,
   action: Action,
   machineId: string | undefined,
 ): Promise<Caller> {
-  if (machineId === undefined) return guard(store, request, action)
-  const caller = await guard(store, request, action, { machine: 'any' })
-  if (caller.scopes.length > 0) await permittedOn(store, caller, action, machineId)
+  if (machineId === undefined) return guard(context, request, action)
+  const caller = await guard(context, request, action, { machine: 'any' })
+  if (caller.scopes.length > 0) await permittedOn(context, request, { caller, action, machineId })
   return caller
+}
+
+/** Throws what is answered when the caller may not do what the entry says. That is a row: nobody is refused without one. */
+export async function assertAllowed(
+  audit: AuditTrail,
+  entry: AuditEntry & { readonly action: Action },
+  { caller, target }: { readonly caller: Caller; readonly target: Target | undefined },
+): Promise<void> {
+  const decision = authorise(caller, entry.action, target)
+  if (decision.allowed) return
+  await audit.deny({ ...entry, code: decision.code })
+  throw new CmdopError(decision.code, decision.reason)
+}
+
+async function targetOf(store: Store, machineId: string): Promise<Target | undefined> {
+  const machine = await store.machines.get(machineId)
+  return machine && { fleetId: machine.fleetId, machine }
 }

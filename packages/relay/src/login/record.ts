@@ -2,7 +2,14 @@ import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { PrincipalRow } from '../store/store.ts'
 
 /** What a person does about signing in. Everybody may do it for himself, so no action of the matrix is asked for. */
-export type OwnAct = 'login' | 'login.code' | 'login.revoke' | 'invitation.accept' | 'totp.set-up' | 'totp.remove'
+export type OwnAct =
+  | 'login'
+  | 'login.code'
+  | 'login.list'
+  | 'login.revoke'
+  | 'invitation.accept'
+  | 'totp.set-up'
+  | 'totp.remove'
 
 /** Audit rows of what a person does for himself, written before it counts. `code`: why it was refused. */
 export async function record(

@@ -1,4 +1,6 @@
 import { CmdopError } from '@cmdop/protocol'
+import type { AuditTrail } from '../audit/audit-trail.ts'
+import { actorOf } from '../audit/entry.ts'
 import { authenticate } from '../auth/authenticate.ts'
 import type { Store } from '../store/store.ts'
 
@@ -23,12 +25,17 @@ export interface PageSignIn {
   readonly withCode?: (shown: ShownCode, place: SignInPlace) => Promise<{ keyId: string }>
 }
 
-/** Signs in with keys of people. */
-export function createPageSignIn(store: Store): PageSignIn {
+/** Signs in with keys of people. Each time is an audit row, written before it counts; for a key that is not good there is none. */
+export function createPageSignIn({ store, audit }: { store: Store; audit: AuditTrail }): PageSignIn {
   return {
-    withKey: async (key, { ip }) => {
+    withKey: async (key, { ip, requestId }) => {
       const caller = await authenticate(store, key, { address: ip ?? undefined })
-      if (caller.kind === 'human') return { keyId: caller.key.id }
+      const entry = { ...actorOf(caller), action: 'login', subject: 'page', requestId }
+      if (caller.kind === 'human') {
+        await audit.note(entry)
+        return { keyId: caller.key.id }
+      }
+      await audit.deny({ ...entry, code: 'permission' })
       throw new CmdopError('permission', `Only people sign in here; this is a key of kind ${caller.kind}.`)
     },
   }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { addFleet, addMachines } from '../store/conformance/world.ts'
+import { AuditTrail } from '../audit/audit-trail.ts'
+import { addFleet, addMachines, keyRow } from '../store/conformance/world.ts'
 import { openTemporaryStore } from '../store/sqlite/temporary-store.ts'
 import { RunJournals, type RunWriter } from './run-journals.ts'
 
@@ -9,8 +10,10 @@ test('the operator of a machine writes to the runs of its ask, and to no other o
   const { owner } = await addFleet(world.store)
   const [here, elsewhere] = await addMachines(world.store, owner, [{}, {}])
   if (here === undefined || elsewhere === undefined) throw new Error('Expected two machines.')
-  const journals = new RunJournals(world.store)
-  const script: RunWriter = { fleetId: owner.fleetId, principalId: owner.id }
+  const audit = new AuditTrail({ store: world.store.audit, name: 'main', relayInstance: 'run_test' })
+  const journals = new RunJournals({ store: world.store, audit, ended: async () => {} })
+  const writer = { fleetId: owner.fleetId, principalId: owner.id, principal: owner, key: keyRow(owner) }
+  const script: RunWriter = { ...writer, requestId: 'req_1' }
   const ofAsk = (askId: string): RunWriter => ({ ...script, ask: { askId, machineId: here.id } })
   const run = (machineId = here.id) => ({
     runId: randomUUID(),

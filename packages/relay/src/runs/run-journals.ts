@@ -9,6 +9,8 @@ import {
   type RunEntry,
   RunState,
 } from '@cmdop/protocol'
+import type { AuditTrail } from '../audit/audit-trail.ts'
+import { actorOf, type AuditEntry } from '../audit/entry.ts'
 import type { Caller } from '../auth/authenticate.ts'
 import type { RunEntryRow, RunRow, Store } from '../store/store.ts'
 
@@ -16,7 +18,8 @@ import type { RunEntryRow, RunRow, Store } from '../store/store.ts'
 const MAX_KNOWN = 10_000
 
 /** Who writes: a principal, or the operator of a machine on an ask of that principal, which writes to runs of that ask alone. */
-export interface RunWriter extends Pick<Caller, 'fleetId' | 'principalId'> {
+export interface RunWriter extends Pick<Caller, 'fleetId' | 'principalId' | 'principal' | 'key'> {
+  readonly requestId: string
   readonly ask?: { readonly askId: string; readonly machineId: string } | undefined
 }
 
@@ -30,31 +33,46 @@ interface Known {
   totalBytes: number
 }
 
-/** Takes the journals of runs: each entry once, in order, by one writer at a time, and durable before it is answered. */
+export interface RunJournalsOptions {
+  readonly store: Pick<Store, 'runs' | 'machines'>
+  readonly audit: AuditTrail
+  /** Called when a run is over and goes on no more. */
+  readonly ended: (fleetId: string, runId: string) => Promise<void>
+}
+
+/**
+ * Takes the journals of runs: each entry once, in order, by one writer at a time, and durable before it is answered. That a run
+ * begins, stops, goes on and ends is in the audit log; each step of it is not.
+ */
 export class RunJournals {
-  readonly #store: Pick<Store, 'runs' | 'machines'>
+  readonly #store: RunJournalsOptions['store']
+  readonly #audit: AuditTrail
+  readonly #ended: RunJournalsOptions['ended']
   readonly #known = new Map<string, Known>()
 
-  readonly #ended: (fleetId: string, runId: string) => Promise<void>
-
-  /** `ended` is called when a run is over and goes on no more. */
-  constructor(
-    store: Pick<Store, 'runs' | 'machines'>,
-    ended: (fleetId: string, runId: string) => Promise<void> = async () => {},
-  ) {
+  constructor({ store, audit, ended }: RunJournalsOptions) {
     this.#store = store
+    this.#audit = audit
     this.#ended = ended
   }
 
-  /** Begins a run. Gives how many entries it has. Throws `not_found` for a machine of another fleet, `conflict`. */
-  async create(writer: RunWriter, { entry, runId: id, ...run }: RunCreate): Promise<number> {
+  /** Begins a run. Gives how many entries it has. Throws `permission`, `not_found` for a machine of another fleet, `conflict`. */
+  async create(writer: RunWriter, run: RunCreate): Promise<number> {
+    const { runId, agentType, model, machineId } = run
+    const machine = await this.#store.machines.get(machineId)
+    const isOwn = machine?.fleetId === writer.fleetId
+    const act = { ...writing(writer, runId), subject: 'run:begin', agentType, model }
+    return this.#audit.around({ ...act, machineId: isOwn ? machineId : null }, () =>
+      this.#create(writer, run, isOwn && machine.disabledAt === null),
+    )
+  }
+
+  async #create(writer: RunWriter, { entry, runId: id, ...run }: RunCreate, isMachineThere: boolean): Promise<number> {
     const { fleetId, principalId, ask } = writer
     if (ask !== undefined && ask.machineId !== run.machineId)
       throw new CmdopError('permission', 'The operator of a machine writes only runs on that machine.')
     const askId = ask?.askId ?? null
-    const machine = await this.#store.machines.get(run.machineId)
-    if (machine?.fleetId !== fleetId || machine.disabledAt !== null)
-      throw new CmdopError('not_found', 'There is no such machine in your fleet.')
+    if (!isMachineThere) throw new CmdopError('not_found', 'There is no such machine in your fleet.')
     const at = new Date().toISOString()
     const [first] = rowsOf(id, { index: 0, entries: [entry], totalBytes: 0, at }) as [RunEntryRow]
     const row = {
@@ -98,6 +116,20 @@ export class RunJournals {
 
   /** Adds entries. Gives how many there are. Throws `not_found`, `permission`, `conflict`, `no_space`. */
   async append(writer: RunWriter, runId: string, { index, entries }: RunAppend): Promise<number> {
+    const known = await this.#find(writer, runId)
+    const said = standingIn(entries)
+    if (said === undefined) return this.#append(writer, runId, { index, entries })
+    const act = { ...writing(writer, runId), subject: `run:${said.state}`, machineId: known.machineId }
+    return this.#audit.around(act, () => this.#append(writer, runId, { index, entries }))
+  }
+
+  /** Refuses to write to a run. Throws the refusal, which is a row. */
+  async refuse(writer: RunWriter, runId: string, refusal: CmdopError): Promise<never> {
+    await this.#audit.deny({ ...writing(writer, runId), code: refusal.code })
+    throw refusal
+  }
+
+  async #append(writer: RunWriter, runId: string, { index, entries }: RunAppend): Promise<number> {
     let known = await this.#find(writer, runId)
     if (known.entries !== index) known = await this.#find(writer, runId, true)
     const at = new Date().toISOString()
@@ -129,12 +161,12 @@ export class RunJournals {
     }
   }
 
-  async #find({ fleetId, principalId, ask }: RunWriter, runId: string, again = false): Promise<Known> {
+  /** Throws `not_found` and `permission`, each of which is a row. */
+  async #find(writer: RunWriter, runId: string, again = false): Promise<Known> {
     const known = (again ? undefined : this.#known.get(runId)) ?? (await this.#read(runId))
-    if (known?.fleetId !== fleetId) throw noSuchRun()
-    const isOfAsk = ask === undefined || (known.askId === ask.askId && known.machineId === ask.machineId)
-    if (known.principalId === principalId && isOfAsk) return known
-    throw new CmdopError('permission', 'The run is of another principal, or another ask; only that one writes on.')
+    const refusal = refusalOf(writer, known)
+    if (refusal === undefined && known !== undefined) return known
+    return await this.refuse(writer, runId, refusal ?? noSuchRun())
   }
 
   async #read(runId: string): Promise<Known | undefined> {
@@ -171,10 +203,7 @@ export class RunJournals {
     runId: string,
     { entries, at: updatedAt }: { entries: readonly RunEntry[]; at: string },
   ): Promise<void> {
-    const state = entries.reduce<Pick<RunRow, 'state' | 'code'> | undefined>(
-      (before, entry) => stateIn(entry) ?? before,
-      undefined,
-    )
+    const state = standingIn(entries)
     if (state === undefined) return
     await this.#store.runs.update(runId, { ...state, updatedAt })
     // One that only stopped goes on.
@@ -185,6 +214,24 @@ export class RunJournals {
 /** The error for a run that is not there, or of another fleet. */
 export function noSuchRun(): CmdopError {
   return new CmdopError('not_found', 'There is no such run in your fleet.')
+}
+
+/** What every row of the audit log says of writing to a run. */
+function writing(writer: RunWriter, runId: string): AuditEntry {
+  const { requestId, ask } = writer
+  return { ...actorOf(writer), action: 'run.write', runId, callId: ask?.askId ?? null, requestId }
+}
+
+function refusalOf({ fleetId, principalId, ask }: RunWriter, known: Known | undefined): CmdopError | undefined {
+  if (known?.fleetId !== fleetId) return noSuchRun()
+  const isOfAsk = ask === undefined || (known.askId === ask.askId && known.machineId === ask.machineId)
+  if (known.principalId === principalId && isOfAsk) return undefined
+  return new CmdopError('permission', 'The run is of another principal, or another ask; only that one writes on.')
+}
+
+/** How a run stands after these entries; undefined: they say nothing of it. */
+function standingIn(entries: readonly RunEntry[]): Pick<RunRow, 'state' | 'code'> | undefined {
+  return entries.map(stateIn).findLast((state) => state !== undefined)
 }
 
 /** What an entry says of how its run stands; undefined: nothing. */

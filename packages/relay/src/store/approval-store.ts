@@ -109,6 +109,8 @@ export interface GrantRow {
   readonly createdAt: string
   readonly expiresAt: string
   readonly revokedAt: string | null
+  /** When the relay noted that its time was over; no use comes after `expiresAt` anyway. */
+  readonly endedAt: string | null
   readonly uses: number
 }
 
@@ -176,6 +178,10 @@ export interface GrantStore {
   inForce(principalId: string, machineId: string, now: string): Promise<GrantRow[]>
   /** Counts a use; false when it is over or revoked. */
   use(grantId: string, now: string): Promise<boolean>
+  /** Those whose time is over at `now` and that were neither revoked nor ended before. */
+  over(now: string, limit: number): Promise<GrantRow[]>
+  /** Notes that its time is over; false when that is noted already. */
+  end(grantId: string, at: string): Promise<boolean>
   /** False when it was revoked before. */
   revoke(grantId: string, at: string): Promise<boolean>
 }

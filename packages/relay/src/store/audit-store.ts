@@ -113,6 +113,17 @@ export interface AuditCheckpointStore {
   anchor(fleetId: string): Promise<SignedStatement | undefined>
   /** Writes an anchor: from now on rows and checkpoints up to it can be removed. */
   addAnchor(anchor: AuditAnchorRow): Promise<void>
-  /** Removes some of what the anchors let go, at most `limit` rows. Gives back how many; 0 when nothing is left. */
-  prune(fleetId: string, limit: number): Promise<number>
+  /** Removes some of what the anchors let go, at most `limit` rows. Gives back how many; 0 when nothing is left, `held` while somebody holds it. */
+  prune(fleetId: string, limit: number): Promise<number | 'held'>
+  /** Keeps everything of a fleet that is there, until a time; the same id again until a later one. False: it did not hold before. */
+  hold(hold: AuditHold): Promise<boolean>
+  /** Lets go of it. */
+  release(holdId: string): Promise<void>
+}
+
+/** An export, while which nothing is pruned. */
+export interface AuditHold {
+  readonly id: string
+  readonly fleetId: string
+  readonly until: string
 }

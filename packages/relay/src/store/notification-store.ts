@@ -4,10 +4,10 @@ import type { ApprovalState, Danger, DeliveryInfo, WebhookKind } from '@cmdop/pr
 export interface WebhookRow {
   readonly id: string
   readonly fleetId: string
-  /** Whole: its path may be a secret. */
+  /** Whole: its path may be a secret, so it is sealed in the database. */
   readonly url: string
   readonly kind: WebhookKind
-  /** Signs what is sent, so it is kept as it is. */
+  /** Signs what is sent, so it is kept, sealed in the database. */
   readonly secret: string
   readonly events: readonly ApprovalState[]
   readonly minDanger: Danger

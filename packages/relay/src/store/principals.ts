@@ -108,6 +108,8 @@ export type NewKey = WithDefaults<
 export interface KeyFilter {
   readonly credential?: KeyRow['credential']
   readonly principalId?: string
+  /** Of this person, and of what acts for it. */
+  readonly personId?: string
 }
 
 /** The API keys of all fleets, and the sessions of people who signed in. */

@@ -2,6 +2,7 @@ import { chmod, mkdir, open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { toCmdopError } from '@cmdop/protocol'
 import { CamelCasePlugin, type CompiledQuery, Kysely } from 'kysely'
+import { createSeal, readSealKey } from './seal.ts'
 import { migrate } from './sql/migrations.ts'
 import { SqlStore, type SqlStoreOptions } from './sql/sql-store.ts'
 import type { Tables } from './sql/tables.ts'
@@ -18,7 +19,10 @@ const transactionIdleMs = 10_000
 
 /** Where the embedded store lives. */
 export interface SqliteStoreOptions {
-  /** The database file. It is made with mode 0600, and folders that are missing with 0700. */
+  /**
+   * The database file. It is made with mode 0600, and folders that are missing with 0700. Beside it is `<file>.key`, without which nobody
+   * reads the secrets in it.
+   */
   readonly file: string
 }
 
@@ -29,19 +33,20 @@ export interface SqliteStoreOptions {
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
   const file = resolve(options.file)
   await prepareFile(file)
+  const seal = createSeal(await readSealKey(`${file}.key`))
   const worker = await SqliteWorker.start({ file, busyTimeoutMs, transactionIdleMs })
   const driver = new SqliteWorkerDriver(worker)
   const names = new CamelCasePlugin()
   const db = new Kysely<Tables>({ dialect: new SqliteWorkerDialect(driver), plugins: [names] })
   try {
-    await migrate(db, sqliteEngine)
+    await migrate(db, sqliteEngine, seal)
     const lookups = new SqliteLookups({ file, db, names })
     const close = async () => {
       lookups.close()
       await driver.destroy()
     }
     const run = (query: CompiledQuery) => driver.run(query)
-    return new SqliteStore({ db, engine: sqliteEngine, lookup: lookups.find, run, close }, worker)
+    return new SqliteStore({ db, engine: sqliteEngine, seal, lookup: lookups.find, run, close }, worker)
   } catch (error) {
     await driver.destroy()
     throw error

@@ -8,15 +8,17 @@ import {
   ChannelTicket,
   CmdopError,
 } from '@cmdop/protocol'
+import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { issueKey, kindOf, revokeKey, rotateKey } from '../../auth/keys.ts'
+import { authorise } from '../../auth/authorise.ts'
+import { isOwnKey, issueKey, kindOf, revokeKey, rotateKey } from '../../auth/keys.ts'
 import { effectiveRole, ownerIn } from '../../auth/owner.ts'
 import { hashSecret, newSecret } from '../../auth/secrets.ts'
 import type { KeyRow, Store } from '../../store/store.ts'
 import type { HttpContext } from '../context.ts'
-import { audited } from '../audited.ts'
-import { guard } from '../guard.ts'
+import { audited, auditedAs } from '../audited.ts'
+import { callerOf, guard } from '../guard.ts'
 
 /** Milliseconds a ticket for a browser's WebSocket is good for. */
 const TICKET_TTL_MS = 30_000
@@ -39,9 +41,15 @@ export function apiKeyRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        const caller = await guard(store, request, 'key.list', request.params.fleet)
-        const { offset, per_page, credential } = request.query
-        const { items, total } = await store.keys.list(caller.fleetId, { offset, limit: per_page, credential })
+        const { offset, per_page, credential, of } = request.query
+        const caller = await guard(context, request, of === 'me' ? 'key.own' : 'key.list', request.params.fleet)
+        const whose = of === 'me' ? { personId: caller.principalId } : {}
+        const { items, total } = await store.keys.list(caller.fleetId, {
+          offset,
+          limit: per_page,
+          credential,
+          ...whose,
+        })
         return { items: await Promise.all(items.map((key) => summary(store, key))), offset, per_page, total }
       },
     )
@@ -72,8 +80,9 @@ export function apiKeyRoutes(context: HttpContext): FastifyPluginAsyncZod {
       { schema: { summary: 'Revoke an API key at once', params: KeyParams, response: { 204: z.null() } } },
       async (request, reply) => {
         const { fleet, key } = request.params
-        const act = { action: 'key.revoke', fleetId: fleet, subject: `key:${key}` } as const
-        await audited(context, request, act, async (caller) => {
+        const act = await actOn(store, request, { fleetId: fleet, keyId: key, action: 'key.revoke' })
+        const { caller } = act
+        await auditedAs(context, { ...act, subject: `key:${key}` }, async () => {
           await revokeKey(store, caller, key)
           await bus.publish({ type: 'key-revoked', keyId: key })
         })
@@ -94,7 +103,9 @@ export function apiKeyRoutes(context: HttpContext): FastifyPluginAsyncZod {
       async (request, reply) => {
         const { fleet, key: keyId } = request.params
         const { overlap_seconds: overlapSeconds } = request.body
-        const issued = await audited(context, request, { action: 'key.issue', fleetId: fleet }, async (caller) => {
+        const act = await actOn(store, request, { fleetId: fleet, keyId, action: 'key.issue' })
+        const { caller } = act
+        const issued = await auditedAs(context, { ...act, subject: `key:${keyId}` }, async () => {
           const rotated = await rotateKey(store, caller, { keyId, overlapSeconds })
           await bus.publish({ type: 'key-revoked', keyId })
           return rotated
@@ -107,7 +118,7 @@ export function apiKeyRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/channel-tickets',
       { schema: { summary: 'A one-use pass for a WebSocket of a browser', response: { 201: ChannelTicket } } },
       async (request, reply) => {
-        const caller = await guard(store, request, 'machine.list')
+        const caller = await guard(context, request, 'machine.list')
         const ticket = newSecret('ticket').raw
         const expires_at = new Date(Date.now() + TICKET_TTL_MS).toISOString()
         await store.tickets.create({ secretHash: hashSecret(ticket), keyId: caller.key.id, expiresAt: expires_at })
@@ -115,6 +126,18 @@ export function apiKeyRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
     )
   }
+}
+
+/** Who does this to a key: by the right to do it to every key of the fleet, or else to one's own. */
+async function actOn(
+  store: Store,
+  request: FastifyRequest,
+  { fleetId, keyId, action }: { fleetId: string; keyId: string; action: 'key.issue' | 'key.revoke' },
+) {
+  const caller = await callerOf(store, request)
+  const mayAll = authorise(caller, action, { fleetId }).allowed
+  const isOwn = !mayAll && (await isOwnKey(store, caller, keyId))
+  return { action: isOwn ? ('key.own' as const) : action, caller, fleetId, requestId: request.id }
 }
 
 async function summary(store: Store, { id }: KeyRow): Promise<ApiKeySummary> {

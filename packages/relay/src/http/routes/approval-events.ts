@@ -6,13 +6,14 @@ import { sendEvents } from '../events.ts'
 import { guard } from '../guard.ts'
 
 /** What becomes of approvals, as it happens. */
-export function approvalEventRoutes({ store, bus, heartbeatMs }: HttpContext): FastifyPluginAsyncZod {
+export function approvalEventRoutes(context: HttpContext): FastifyPluginAsyncZod {
+  const { store, bus, heartbeatMs } = context
   return async (app) => {
     app.get(
       '/api/approvals/events',
       { schema: { summary: 'What becomes of approvals, as it happens; goes on after Last-Event-ID' } },
       async (request, reply) => {
-        const caller = await guard(store, request, 'approval.read')
+        const caller = await guard(context, request, 'approval.read')
         const after = positionOf(request.headers['last-event-id'])
         await sendEvents(reply, heartbeatMs, (signal) => followApprovals({ store, bus, caller, after, signal }))
       },

@@ -23,7 +23,8 @@ async function startPages() {
   }
   const signer = new PermitSigner(proposeRelayKey())
   const log = pino({ level: 'silent' })
-  const approvals = opened.use(createApprovals({ store, bus, signer, log, judge: unused, asks: unused }))
+  const audit = new AuditTrail({ store: store.audit, name: 'main', relayInstance: 'run_test' })
+  const approvals = opened.use(createApprovals({ store, audit, bus, signer, log, judge: unused, asks: unused }))
   const shown: unknown[] = []
   const withCode: PageSignIn['withCode'] = async (code, place) => {
     shown.push([code, place])
@@ -34,8 +35,7 @@ async function startPages() {
   opened.defer(() => app.close())
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
-  const audit = new AuditTrail({ store: store.audit, name: 'main', relayInstance: 'run_test' })
-  const pageSignIn = { ...createPageSignIn(store), withCode }
+  const pageSignIn = { ...createPageSignIn({ store, audit }), withCode }
   const publicUrl = () => 'https://relay.example'
   await app.register(approvalPageRoutes({ store, audit, approvals, pageSignIn, publicUrl, signInsPerMinute: 100 }))
   return { app, shown, [Symbol.asyncDispose]: () => opened.disposeAsync() }

@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { viewOf } from '../../approvals/approval-view.ts'
+import { actorOf } from '../../audit/entry.ts'
 import type { Caller } from '../../auth/authenticate.ts'
 import { authorise } from '../../auth/authorise.ts'
 import { approvalPage, problemPage } from '../../pages/approval-page.ts'
@@ -12,6 +13,7 @@ import { PageSessions } from '../../pages/page-sessions.ts'
 import { signInPage } from '../../pages/sign-in-page.ts'
 import { auditedAs } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
+import { permitted } from '../guard.ts'
 
 const Params = z.object({ approval: z.string().regex(/^[\w-]{1,64}$/) })
 const Form = z.object({ csrf: z.string().max(64) })
@@ -38,8 +40,7 @@ export function approvalPageRoutes(context: PageContext): FastifyPluginAsyncZod 
       const { caller, csrf, cookie } = await sessions.visitor(request)
       if (cookie !== undefined) reply.header('set-cookie', cookie)
       if (caller === undefined) return reply.send(signInPage({ approvalId, csrf, withCode: isWithCode() }))
-      const reading = authorise(caller, 'approval.read', { fleetId: caller.fleetId })
-      if (!reading.allowed) throw new CmdopError(reading.code, reading.reason)
+      await permitted(context, request, { caller, action: 'approval.read' })
       const { row, ...rest } = await approvals.desk.find(caller, approvalId)
       const behalf = row.personId === row.requesterId ? undefined : await store.principals.get(row.personId)
       const deciding = authorise(caller, 'approval.decide', { fleetId: caller.fleetId })
@@ -88,7 +89,8 @@ export function approvalPageRoutes(context: PageContext): FastifyPluginAsyncZod 
       '/approvals/:approval/sign-out',
       { schema: { ...schema, params: Params, body: Form } },
       async (request, reply) => {
-        await sender(request, request.body.csrf)
+        const caller = await sender(request, request.body.csrf)
+        await context.audit.note({ ...actorOf(caller), action: 'login.revoke', subject: 'page', requestId: request.id })
         return back(reply.header('set-cookie', await sessions.close(request)), request.params.approval)
       },
     )

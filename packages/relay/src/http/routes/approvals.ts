@@ -44,6 +44,7 @@ export function approvalRoutes(context: HttpContext): FastifyPluginAsyncZod {
           { action: 'approval.request', anyMachine: true },
           async (caller, note) => {
             const acting = request.body.run_id === undefined ? caller : operatorOf(caller)
+            await context.reach.runOf(acting, request.body.run_id)
             const made = await questions.ofPlan(acting, request.body, (machineId, method) =>
               permitted(acting, machineId, method),
             )
@@ -65,7 +66,7 @@ export function approvalRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        const caller = await guard(store, request, 'approval.read')
+        const caller = await guard(context, request, 'approval.read')
         const { limit, cursor, state, run_id: runId, machine_id: machineId } = request.query
         const found = await store.approvals.list(caller.fleetId, {
           limit: limit + 1,
@@ -90,7 +91,7 @@ export function approvalRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        const caller = await guard(store, request, 'approval.read')
+        const caller = await guard(context, request, 'approval.read')
         return waits.ofFleet(caller.fleetId, request.params.approval, request.query.wait_seconds * 1000)
       },
     )
@@ -164,7 +165,7 @@ export function approvalRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/grants',
       { schema: { summary: 'What may be done again without asking', response: { 200: GrantList } } },
       async (request) => {
-        const caller = await guard(store, request, 'approval.read')
+        const caller = await guard(context, request, 'approval.read')
         return { items: (await store.approvals.grants.list(caller.fleetId)).map(grantView) }
       },
     )

@@ -14,10 +14,11 @@ import {
 import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { actorOf } from '../../audit/entry.ts'
 import type { Caller } from '../../auth/authenticate.ts'
 import { createCode } from '../../login/codes.ts'
 import { acceptInvitation } from '../../login/invitations.ts'
-import { record } from '../../login/record.ts'
+import { type OwnAct, record } from '../../login/record.ts'
 import { openSession, signIn, type SignInPlace } from '../../login/sign-in.ts'
 import { confirmTotp, proposeTotp, takeTotp } from '../../login/totp.ts'
 import type { HttpContext } from '../context.ts'
@@ -86,9 +87,10 @@ function openRoutes(context: HttpContext): FastifyPluginAsyncZod {
 function ownRoutes(context: HttpContext): FastifyPluginAsyncZod {
   const { store, bus } = context
   // Not by a key, which may be limited in what it may do, where a person is not.
-  const signedIn = async (request: FastifyRequest, beforeTotp = true): Promise<Caller> => {
+  const signedIn = async (request: FastifyRequest, action: OwnAct, beforeTotp = true): Promise<Caller> => {
     const caller = await callerOf(store, request, { beforeTotp })
     if (caller.key.credential === 'session') return caller
+    await context.audit.deny({ ...actorOf(caller), action, requestId: request.id, code: 'permission' })
     throw new CmdopError('permission', 'Expected a session, not an API key; sign in first: cmdop login.')
   }
   return async (app) => {
@@ -99,7 +101,7 @@ function ownRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/login/own-code',
       { schema: { summary: 'A code to sign in elsewhere; it is shown once', response: { 201: SignInCode } } },
       async (request, reply) => {
-        const { principal } = await signedIn(request, false)
+        const { principal } = await signedIn(request, 'login.code', false)
         await record(context.audit, principal, { action: 'login.code', requestId: request.id })
         return reply.status(201).send(await createCode(store, principal))
       },
@@ -109,7 +111,7 @@ function ownRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/login/sessions',
       { schema: { summary: 'Where you are signed in', response: { 200: LoginSessionList } } },
       async (request) => {
-        const { principalId, fleetId, key: current } = await signedIn(request)
+        const { principalId, fleetId, key: current } = await signedIn(request, 'login.list')
         const filter = { principalId, credential: 'session' as const, offset: 0, limit: MAX_SESSIONS }
         const { items } = await store.keys.list(fleetId, filter)
         const now = new Date().toISOString()
@@ -132,7 +134,7 @@ function ownRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/login/sessions/:session',
       { schema: { summary: 'End a session of yours at once', params: SessionParams, response: { 204: z.null() } } },
       async (request, reply) => {
-        const { principal, principalId, fleetId } = await signedIn(request)
+        const { principal, principalId, fleetId } = await signedIn(request, 'login.revoke')
         const { session } = request.params
         const row = await store.keys.get(session)
         if (row?.principalId !== principalId || row.credential !== 'session')
@@ -147,14 +149,15 @@ function ownRoutes(context: HttpContext): FastifyPluginAsyncZod {
     app.post(
       '/api/totp',
       { schema: { summary: 'Set up an authenticator', response: { 201: TotpSetup } } },
-      async (request, reply) => reply.status(201).send(await proposeTotp(store, (await signedIn(request)).principal)),
+      async (request, reply) =>
+        reply.status(201).send(await proposeTotp(store, (await signedIn(request, 'totp.set-up')).principal)),
     )
 
     app.post(
       '/api/totp/confirm',
       { schema: { summary: 'Confirm it by a first code', body: TotpCode, response: { 204: z.null() } } },
       async (request, reply) => {
-        const { principal, principalId } = await signedIn(request)
+        const { principal, principalId } = await signedIn(request, 'totp.set-up')
         await confirmTotp(store, principalId, request.body.code)
         await record(context.audit, principal, { action: 'totp.set-up', requestId: request.id })
         return reply.status(204).send(null)
@@ -171,7 +174,7 @@ function ownRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request, reply) => {
-        const { principal, principalId } = await signedIn(request)
+        const { principal, principalId } = await signedIn(request, 'totp.remove')
         await takeTotp(store, principalId, request.body.code)
         await record(context.audit, principal, { action: 'totp.remove', requestId: request.id })
         await store.totp.remove(principalId)

@@ -16,7 +16,7 @@ import type { MachineCursor, MachineRow } from '../../store/store.ts'
 import { changeLabels, labelsOf } from '../../machines/labels.ts'
 import type { HttpContext } from '../context.ts'
 import { audited } from '../audited.ts'
-import { guard, permitted } from '../guard.ts'
+import { guard, permitted, permittedOn } from '../guard.ts'
 import { fingerprint } from './machine-keys.ts'
 
 const MachineParams = z.object({ machine: z.string().max(64) })
@@ -35,7 +35,7 @@ export function machineRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/machines',
       { schema: { summary: 'Machines of your fleet', querystring: MachineListQuery, response: { 200: MachineList } } },
       async (request) => {
-        const caller = await guard(store, request, 'machine.list')
+        const caller = await guard(context, request, 'machine.list')
         return listMachines(context, caller, request.query)
       },
     )
@@ -50,11 +50,13 @@ export function machineRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        const caller = await guard(store, request, 'machine.list')
+        const caller = await guard(context, request, 'machine.list')
         const found = await store.machines.resolve(caller.fleetId, request.query.ref)
         const rows = found.filter((row) => isSeen(caller, row))
         // There is one, and the key is not for it.
-        if (rows.length === 0 && found[0] !== undefined) permitted(caller, 'machine.list', { machine: found[0] })
+        const [machine] = found
+        if (rows.length === 0 && machine !== undefined)
+          await permitted(context, request, { caller, action: 'machine.list', machine })
         const [only] = await summaries(bus, rows)
         if (only === undefined)
           throw new CmdopError(
@@ -70,11 +72,11 @@ export function machineRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/machines/:machine',
       { schema: { summary: 'One machine', params: MachineParams, response: { 200: MachineSummary } } },
       async (request) => {
-        const caller = await guard(store, request, 'machine.list')
-        const row = await store.machines.get(request.params.machine)
-        const machine = await one(row?.fleetId === caller.fleetId && row.disabledAt === null ? row : undefined)
-        permitted(caller, 'machine.list', { machine })
-        return machine
+        const caller = await guard(context, request, 'machine.list')
+        const { machine: machineId } = request.params
+        await permittedOn(context, request, { caller, action: 'machine.list', machineId })
+        const row = await store.machines.get(machineId)
+        return one(row === undefined || row.disabledAt !== null ? undefined : row)
       },
     )
 

@@ -46,7 +46,7 @@ export function memberRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        const { fleetId } = await guard(store, request, 'member.list', request.params.fleet)
+        const { fleetId } = await guard(context, request, 'member.list', request.params.fleet)
         const { offset, per_page } = request.query
         const { items, total } = await store.principals.members(fleetId, { offset, limit: per_page })
         return { items: await Promise.all(items.map((member) => memberInfo(store, member))), offset, per_page, total }
@@ -194,7 +194,7 @@ function addInvitationRoutes(app: App, context: HttpContext): void {
     '/api/fleets/:fleet/invitations',
     { schema: { summary: 'Invitations that are open', params: FleetParams, response: { 200: InvitationList } } },
     async (request) => {
-      const { fleetId } = await guard(store, request, 'member.list', request.params.fleet)
+      const { fleetId } = await guard(context, request, 'member.list', request.params.fleet)
       return { items: (await store.invitations.open(fleetId, new Date().toISOString())).map(invitationSummary) }
     },
   )
@@ -221,7 +221,7 @@ function addSettingsRoutes(app: App, context: HttpContext): void {
     '/api/fleets/:fleet/settings',
     { schema: { summary: 'Settings of a fleet', params: FleetParams, response: { 200: FleetSettings } } },
     async (request) => {
-      const { fleetId } = await guard(store, request, 'member.list', request.params.fleet)
+      const { fleetId } = await guard(context, request, 'member.list', request.params.fleet)
       return settingsOf(store, fleetId)
     },
   )

@@ -21,7 +21,7 @@ export function policyRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        const caller = await guard(store, request, 'policy.read')
+        const caller = await guard(context, request, 'policy.read')
         const machineId = await scopeOf(caller, request.query.machine_id)
         const { policy, row } = await policies.read(caller.fleetId, machineId)
         return documentOf(policy, machineId, row)
@@ -62,7 +62,7 @@ export function policyRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        const caller = await guard(store, request, 'policy.read')
+        const caller = await guard(context, request, 'policy.read')
         const { machine_id, policy, who, calls } = request.body
         const machineId = await scopeOf(caller, machine_id)
         const compiled =

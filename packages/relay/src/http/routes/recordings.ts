@@ -6,8 +6,8 @@ import type { Caller } from '../../auth/authenticate.ts'
 import type { Blobs } from '../../recordings/blobs.ts'
 import type { RecordingCursor, RecordingRow } from '../../store/store.ts'
 import type { HttpContext } from '../context.ts'
-import { audited } from '../audited.ts'
-import { guard, guardList, permittedOn } from '../guard.ts'
+import { type AuditedAct, audited } from '../audited.ts'
+import { assertInScope, guardList } from '../guard.ts'
 
 /** Bytes that are read at once. */
 const READ_BYTES = 256 * 1024
@@ -25,11 +25,10 @@ export function recordingRoutes(context: HttpContext): FastifyPluginAsyncZod {
   const { store, blobs } = context
   const ownRecording = async (caller: Caller, id: string) => {
     const row = await store.recordings.get(id)
-    if (row?.fleetId === caller.fleetId) {
-      if (caller.scopes.length > 0) await permittedOn(store, caller, 'recording.read', row.machineId)
-      return row
-    }
-    throw new CmdopError('not_found', 'There is no such recording in your fleet; see: cmdop recordings.')
+    if (row?.fleetId !== caller.fleetId)
+      throw new CmdopError('not_found', 'There is no such recording in your fleet; see: cmdop recordings.')
+    await assertInScope(store, caller, 'recording.read', row.machineId)
+    return row
   }
   return async (app) => {
     app.get(
@@ -43,7 +42,7 @@ export function recordingRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
       async (request) => {
         const { limit, cursor, machineId, subjectId, kind } = request.query
-        const { fleetId } = await guardList(store, request, 'recording.read', machineId)
+        const { fleetId } = await guardList(context, request, 'recording.read', machineId)
         const rows = await store.recordings.list(fleetId, {
           limit: limit + 1,
           ...(cursor === undefined ? {} : { after: parseCursor(cursor) }),
@@ -61,8 +60,13 @@ export function recordingRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/recordings/:recording',
       { schema: { summary: 'One recording', params: RecordingParams, response: { 200: RecordingSummary } } },
       async (request) => {
-        const caller = await guard(store, request, 'recording.read', { machine: 'any' })
-        return summary(blobs, await ownRecording(caller, request.params.recording))
+        const { recording } = request.params
+        const row = await audited(context, request, readingOf(recording), async (caller, note) => {
+          const row = await ownRecording(caller, recording)
+          note({ machineId: row.machineId, callId: row.subjectId })
+          return row
+        })
+        return summary(blobs, row)
       },
     )
 
@@ -79,8 +83,7 @@ export function recordingRoutes(context: HttpContext): FastifyPluginAsyncZod {
       async (request, reply) => {
         const { recording } = request.params
         const { offset, length = Number.POSITIVE_INFINITY } = request.query
-        const act = { action: 'recording.read', subject: `recording:${recording}`, anyMachine: true } as const
-        const { row, bytes } = await audited(context, request, act, async (caller, note) => {
+        const { row, bytes } = await audited(context, request, readingOf(recording), async (caller, note) => {
           const row = await ownRecording(caller, recording)
           const bytes = Math.max(0, Math.min(length, (await storedBytes(blobs, row)) - offset))
           note({ bytes, offset, machineId: row.machineId, callId: row.subjectId })
@@ -94,6 +97,10 @@ export function recordingRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
     )
   }
+}
+
+function readingOf(recording: string): AuditedAct {
+  return { action: 'recording.read', subject: `recording:${recording}`, anyMachine: true }
 }
 
 async function* parts(blobs: Blobs, { blob, blobOffset }: RecordingRow, part: { offset: number; bytes: number }) {

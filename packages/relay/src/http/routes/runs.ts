@@ -17,12 +17,12 @@ import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Caller } from '../../auth/authenticate.ts'
-import type { Action } from '../../auth/authorise.ts'
 import { RecentOwners } from '../../auth/recent-owners.ts'
-import { noSuchRun } from '../../runs/run-journals.ts'
+import { noSuchRun, type RunWriter } from '../../runs/run-journals.ts'
 import type { RunCursor, RunRow } from '../../store/store.ts'
+import { audited } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
-import { guard, guardList, guardOften, permittedOn } from '../guard.ts'
+import { assertInScope, guard, guardList, guardOften, permittedOn } from '../guard.ts'
 
 const RunParams = z.object({ run: RunId })
 const Cursor = z.tuple([z.string(), z.string()])
@@ -32,16 +32,18 @@ const bodyLimit = MAX_RUN_APPEND_BYTES
 export function runRoutes(context: HttpContext): FastifyPluginAsyncZod {
   const { store, bus, runs: journals } = context
   const owners = new RecentOwners(store)
-  const find = async (request: FastifyRequest, id: string) => {
-    const caller = await guard(store, request, 'run.read', { machine: 'any' })
-    const row = await store.runs.get(id)
-    if (row?.fleetId !== caller.fleetId) throw noSuchRun()
-    return await onMachine(caller, 'run.read', row)
-  }
-  const onMachine = async <Run extends { machineId: string }>(caller: Caller, action: Action, run: Run) => {
+  /** One run that is read, which is a row of the audit log. */
+  const read = (request: FastifyRequest, id: string) =>
+    audited(context, request, { action: 'run.read', runId: id, anyMachine: true }, async (caller, note) => {
+      const row = await store.runs.get(id)
+      if (row?.fleetId !== caller.fleetId) throw noSuchRun()
+      await assertInScope(store, caller, 'run.read', row.machineId)
+      note({ machineId: row.machineId })
+      return row
+    })
+  const writable = async (request: FastifyRequest, caller: Caller, machineId: string) => {
     // What only a scope can forbid is not looked up for who has none.
-    if (caller.scopes.length > 0) await permittedOn(store, caller, action, run.machineId)
-    return run
+    if (caller.scopes.length > 0) await permittedOn(context, request, { caller, action: 'run.write', machineId })
   }
   return async (app) => {
     const stop = bus.subscribe((message) => {
@@ -53,8 +55,9 @@ export function runRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/runs',
       { bodyLimit, schema: { summary: 'A run begins', body: RunCreate, response: { 200: RunAppended } } },
       async (request) => {
-        const caller = await guard(store, request, 'run.write', { machine: 'any' })
-        return { entries: await journals.create(caller, await onMachine(caller, 'run.write', request.body)) }
+        const caller = await guard(context, request, 'run.write', { machine: 'any' })
+        await writable(request, caller, request.body.machineId)
+        return { entries: await journals.create(writerOf(request, caller), request.body) }
       },
     )
 
@@ -65,11 +68,11 @@ export function runRoutes(context: HttpContext): FastifyPluginAsyncZod {
         schema: { summary: 'More of a run', params: RunParams, body: RunAppend, response: { 200: RunAppended } },
       },
       async (request) => {
-        const caller = await guardOften({ store, ownerOf: owners.of }, request, 'run.write')
+        const caller = await guardOften({ ...context, ownerOf: owners.of }, request, 'run.write')
         const { run } = request.params
         const known = caller.scopes.length === 0 ? undefined : await store.runs.get(run)
-        if (known?.fleetId === caller.fleetId) await onMachine(caller, 'run.write', known)
-        return { entries: await journals.append(caller, run, request.body) }
+        if (known?.fleetId === caller.fleetId) await writable(request, caller, known.machineId)
+        return { entries: await journals.append(writerOf(request, caller), run, request.body) }
       },
     )
 
@@ -84,7 +87,7 @@ export function runRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
       async (request) => {
         const { limit, cursor, machineId, state } = request.query
-        const { fleetId } = await guardList(store, request, 'run.read', machineId)
+        const { fleetId } = await guardList(context, request, 'run.read', machineId)
         const rows = await store.runs.list(fleetId, {
           limit: limit + 1,
           ...(cursor === undefined ? {} : { after: parseCursor(cursor) }),
@@ -100,7 +103,7 @@ export function runRoutes(context: HttpContext): FastifyPluginAsyncZod {
     app.get(
       '/api/runs/:run',
       { schema: { summary: 'One run', params: RunParams, response: { 200: RunSummary } } },
-      async (request) => summary(await find(request, request.params.run)),
+      async (request) => summary(await read(request, request.params.run)),
     )
 
     app.get(
@@ -114,7 +117,7 @@ export function runRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        const { id } = await find(request, request.params.run)
+        const { id } = await read(request, request.params.run)
         const { cursor: from, limit } = request.query
         const rows = await store.runs.entries(id, { from, limit: limit + 1 })
         const [first] = rows
@@ -128,6 +131,10 @@ export function runRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
     )
   }
+}
+
+function writerOf({ id: requestId }: FastifyRequest, caller: Caller): RunWriter {
+  return { ...caller, requestId }
 }
 
 function summary({ id, ...row }: RunRow): RunSummary {

@@ -24,7 +24,7 @@ export function systemRoutes(context: HttpContext): FastifyPluginAsyncZod {
     )
 
     app.get('/api/me', { schema: { summary: 'Who your key is', response: { 200: Me } } }, async (request) => {
-      const { principal, role, fleetId, key } = await guard(context.store, request, 'machine.list')
+      const { principal, role, fleetId, key } = await guard(context, request, 'machine.list')
       const { id, kind, name, email, actsForId } = principal
       return {
         principal_id: id,
@@ -49,7 +49,7 @@ export function systemRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/metrics',
       { schema: { summary: 'Prometheus text', response: { 200: z.string() } } },
       async (request, reply) => {
-        await guard(context.store, request, 'metrics.read')
+        await guard(context, request, 'metrics.read')
         return reply.type(context.metrics.registry.contentType).send(await context.metrics.registry.metrics())
       },
     )

@@ -32,7 +32,7 @@ export function webhookRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/webhooks',
       { schema: { summary: 'Where notifications of the fleet go', response: { 200: WebhookList } } },
       async (request) => {
-        const { fleetId } = await guard(store, request, act.action)
+        const { fleetId } = await guard(context, request, act.action)
         return { items: (await store.notifications.webhooks(fleetId)).map(viewOf) }
       },
     )
@@ -111,7 +111,7 @@ export function webhookRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        const caller = await guard(store, request, act.action)
+        const caller = await guard(context, request, act.action)
         const { id: webhookId } = await find(caller, request.params.webhook)
         const { limit, cursor } = request.query
         const after = cursor === undefined ? {} : { after: parseCursor(cursor) }

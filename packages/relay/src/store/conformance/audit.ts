@@ -134,6 +134,27 @@ export function describeAudit(open: OpenStore): void {
       expect(await auditCheckpoints.list(fleetId, { after: 0, limit: 1 })).toEqual(all.slice(0, 1))
     })
 
+    it('are kept while somebody holds them', async () => {
+      await using world = await open()
+      const { audit, auditCheckpoints } = world.store
+      const [fleetId, other] = [newId('fleet'), newId('fleet')]
+      for (const each of [fleetId, other]) {
+        await audit.append(sealedRows([auditRow(each)], { chain: 'main' }))
+        const heads = [{ chain: 'main', sequence: 1 }]
+        await auditCheckpoints.addAnchor({ fleetId: each, number: 1, body: 'body', signature: 'signed', heads })
+      }
+      const until = (ms: number) => new Date(Date.now() + ms).toISOString()
+      const hold = { id: newId('hold'), fleetId }
+      expect(await auditCheckpoints.hold({ ...hold, until: until(60_000) })).toBe(false)
+      expect(await auditCheckpoints.hold({ ...hold, until: until(90_000) })).toBe(true)
+      expect(await auditCheckpoints.prune(fleetId, 9)).toBe('held')
+      expect(await auditCheckpoints.prune(other, 9)).toBe(1)
+      await auditCheckpoints.hold({ ...hold, until: until(-1) })
+      expect(await auditCheckpoints.hold({ ...hold, until: until(60_000) })).toBe(false)
+      await auditCheckpoints.release(hold.id)
+      expect(await auditCheckpoints.prune(fleetId, 9)).toBe(1)
+    })
+
     it('are pruned with the rows up to an anchor, and nothing else is', async () => {
       await using world = await open()
       const { audit, auditCheckpoints } = world.store
@@ -159,7 +180,7 @@ export function describeAudit(open: OpenStore): void {
       await auditCheckpoints.addAnchor({ ...signed, number: 1, heads })
       expect(await auditCheckpoints.anchor(fleetId)).toEqual({ body: 'body', signature: 'signed' })
       const removed = []
-      for (let count = -1; count !== 0; removed.push(count)) count = await auditCheckpoints.prune(fleetId, 2)
+      for (let count = -1; count !== 0; removed.push(count)) count = Number(await auditCheckpoints.prune(fleetId, 2))
       expect(removed.reduce((sum, count) => sum + count)).toBe(5)
       expect(await sequences(world.store, fleetId, 'main')).toEqual([4])
       expect(await sequences(world.store, fleetId, 'other')).toEqual([2, 3, 4])

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { addFleet, at, keyRow, newId, type OpenStore } from './world.ts'
+import { addFleet, at, keyRow, newId, type OpenStore, principalRow } from './world.ts'
 
 /** API keys and tickets. */
 export function describeKeys(open: OpenStore): void {
@@ -35,6 +35,20 @@ export function describeKeys(open: OpenStore): void {
       expect(await list(0, 10)).toEqual({ items: [second, first, third], total: 3 })
       expect(await list(1, 1)).toEqual({ items: [first], total: 3 })
       expect(await list(3, 5)).toEqual({ items: [], total: 3 })
+    })
+
+    it('lists those of a person with those of what acts for it', async () => {
+      await using world = await open()
+      const { fleet, owner } = await addFleet(world.store)
+      const [operator, other] = [
+        principalRow(fleet.id, { kind: 'ai', actsForId: owner.id }),
+        principalRow(fleet.id, { kind: 'human' }),
+      ]
+      for (const principal of [operator, other]) await world.store.principals.create(principal)
+      const [own, acting, foreign] = [keyRow(owner, { createdAt: at(9) }), keyRow(operator), keyRow(other)]
+      for (const key of [own, acting, foreign]) await world.store.keys.create(key)
+      const filter = { personId: owner.id, offset: 0, limit: 10 }
+      expect(await world.store.keys.list(fleet.id, filter)).toEqual({ items: [own, acting], total: 2 })
     })
 
     it('revokes a key once, and only for its own fleet', async () => {

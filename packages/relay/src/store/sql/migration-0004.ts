@@ -22,13 +22,16 @@ const indexed = [
   'run_id',
   'call_id',
   'agent_type',
+  'model',
   'subject',
+  'digest',
   'decision',
   'rule',
   'approval_id',
   'code',
+  'request_id',
 ]
-const found = ['kind', 'model', 'digest', 'request_id']
+const found = ['kind']
 
 /** The audit log in chains, its checkpoints and anchors. The rows that were there become the chain `imported`. */
 export async function chainAudit(db: Kysely<unknown>, engine: SqlEngine): Promise<void> {
@@ -36,6 +39,7 @@ export async function chainAudit(db: Kysely<unknown>, engine: SqlEngine): Promis
   await createAnchors(db, engine)
   await createRows(db, engine)
   await createCheckpoints(db, engine)
+  await createHolds(db)
   await carryOver(db)
   await db.schema.dropTable('audit_before_chains').execute()
   await engine.makeAppendOnly(
@@ -68,7 +72,7 @@ async function createRows(db: Kysely<unknown>, engine: SqlEngine): Promise<void>
   await [...indexed, ...found].reduce((table, name) => table.addColumn(name, 'text'), index).execute()
   await db.schema.createIndex('audit_newest').on('audit_index').columns(['fleet_id', 'position']).execute()
   await db.schema.createIndex('audit_at').on('audit_index').columns(['fleet_id', 'at']).execute()
-  for (const name of indexed) {
+  for (const name of [...indexed, 'exit_code']) {
     await db.schema
       .createIndex(`audit_by_${name}`)
       .on('audit_index')
@@ -97,6 +101,16 @@ async function createCheckpoints(db: Kysely<unknown>, engine: SqlEngine): Promis
     'audit_checkpoints',
     sql`exists (select 1 from audit_anchors as gone where gone.fleet_id = old.fleet_id and gone.number >= old.number)`,
   )
+}
+
+/** Exports that run, and until when nothing of their fleets is pruned. */
+async function createHolds(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable('audit_holds')
+    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('fleet_id', 'text', (column) => column.notNull())
+    .addColumn('until', 'text', (column) => column.notNull())
+    .execute()
 }
 
 async function createAnchors(db: Kysely<unknown>, engine: SqlEngine): Promise<void> {

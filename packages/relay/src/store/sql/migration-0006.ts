@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 
 const required = (table: string[], optional: string[] = []) => ({ required: table, optional })
 
@@ -86,6 +86,7 @@ async function createGrants(db: Kysely<unknown>): Promise<void> {
     .addColumn('fleet_id', 'text', (column) => column.notNull().references('fleets.id'))
     .addColumn('approval_id', 'text', (column) => column.notNull().references('approvals.id'))
     .addColumn('revoked_at', 'text')
+    .addColumn('ended_at', 'text')
     .addColumn('uses', 'integer', (column) => column.notNull())
   for (const name of [
     'machine_id',
@@ -104,6 +105,13 @@ async function createGrants(db: Kysely<unknown>): Promise<void> {
     newest: ['fleet_id', 'created_at desc', 'id'],
     holder: ['granted_to_id', 'machine_id', 'expires_at'],
   })
+  await db.schema
+    .createIndex('grants_over')
+    .on('grants')
+    .column('expires_at')
+    .where(sql.ref('ended_at'), 'is', null)
+    .where(sql.ref('revoked_at'), 'is', null)
+    .execute()
 }
 
 async function createIndexes(db: Kysely<unknown>, table: string, indexes: Record<string, string[]>): Promise<void> {

@@ -9,10 +9,12 @@ import { chainAudit } from './migration-0004.ts'
 import { createIdentity } from './migration-0005.ts'
 import { createNotifications } from './migration-0007.ts'
 import { createLabels } from './migration-0008.ts'
+import { sealSecrets } from './migration-0009.ts'
+import type { Seal } from '../seal.ts'
 import type { SqlEngine } from './tables.ts'
 
 /** Every migration there is, in order of name. Released ones are never changed. */
-function migrations(engine: SqlEngine): Record<string, Migration> {
+function migrations(engine: SqlEngine, seal: Seal): Record<string, Migration> {
   return {
     '0001-first-tables': { up: (db) => createFirstTables(db, engine) },
     '0002-recordings': { up: createRecordings },
@@ -22,6 +24,7 @@ function migrations(engine: SqlEngine): Record<string, Migration> {
     '0006-approvals': { up: createApprovals },
     '0007-notifications': { up: (db) => createNotifications(db, engine) },
     '0008-labels': { up: createLabels },
+    '0009-sealed-secrets': { up: (db) => sealSecrets(db, seal) },
   }
 }
 
@@ -29,8 +32,8 @@ function migrations(engine: SqlEngine): Record<string, Migration> {
  * Brings a database to the newest schema, all or nothing, also when several relays start on it at once.
  * `config` when a newer relay has been there: its migrations are unknown here, and an older relay would break its rows.
  */
-export async function migrate<Tables>(db: Kysely<Tables>, engine: SqlEngine): Promise<void> {
-  const known = migrations(engine)
+export async function migrate<Tables>(db: Kysely<Tables>, engine: SqlEngine, seal: Seal): Promise<void> {
+  const known = migrations(engine, seal)
   await db.transaction().execute(async (transaction) => {
     const newer = (await appliedMigrations(transaction)).filter((name) => !Object.hasOwn(known, name))
     if (newer.length > 0) {

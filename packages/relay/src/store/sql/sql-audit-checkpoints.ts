@@ -1,5 +1,6 @@
+import type { Transaction } from 'kysely'
 import type { AuditCheckpointStore } from '../audit-store.ts'
-import type { Database } from './tables.ts'
+import type { Database, Tables } from './tables.ts'
 
 const columns = ['fleetId', 'number', 'body', 'signature'] as const
 
@@ -46,12 +47,43 @@ export function createAuditCheckpointStore(db: Database): AuditCheckpointStore {
             .execute()
       })
     },
-    prune: async (fleetId, limit) => await prune(db, fleetId, limit),
+    // In pieces, each in a short transaction of its own, so that nobody waits for long.
+    prune: async (fleetId, limit) =>
+      await db
+        .transaction()
+        .execute(async (transaction) =>
+          (await isHeld(transaction, fleetId)) ? 'held' : await prune(transaction, fleetId, limit),
+        ),
+    hold: async ({ id, fleetId, until }) =>
+      await db.transaction().execute(async (transaction) => {
+        const now = new Date().toISOString()
+        const { numDeletedRows } = await transaction
+          .deleteFrom('auditHolds')
+          .where('id', '=', id)
+          .where('until', '>', now)
+          .executeTakeFirst()
+        await transaction.deleteFrom('auditHolds').where('until', '<=', now).execute()
+        await transaction.insertInto('auditHolds').values({ id, fleetId, until }).execute()
+        return numDeletedRows === 1n
+      }),
+    release: async (holdId) => {
+      await db.deleteFrom('auditHolds').where('id', '=', holdId).execute()
+    },
   }
 }
 
-/** In pieces, each in a short transaction of its own, so that nobody waits for long. */
-async function prune(db: Database, fleetId: string, limit: number): Promise<number> {
+async function isHeld(transaction: Transaction<Tables>, fleetId: string): Promise<boolean> {
+  const hold = await transaction
+    .selectFrom('auditHolds')
+    .select('id')
+    .where('fleetId', '=', fleetId)
+    .where('until', '>', new Date().toISOString())
+    .limit(1)
+    .executeTakeFirst()
+  return hold !== undefined
+}
+
+async function prune(db: Transaction<Tables>, fleetId: string, limit: number): Promise<number> {
   const { number } =
     (await db
       .selectFrom('auditAnchors')

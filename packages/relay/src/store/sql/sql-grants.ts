@@ -44,6 +44,20 @@ export function createGrantStore(db: Database): GrantStore {
         .executeTakeFirst()
       return numUpdatedRows === 1n
     },
+    over: async (now, limit) => {
+      const found = db.selectFrom('grants').selectAll().where('endedAt', 'is', null).where('revokedAt', 'is', null)
+      return (await found.where('expiresAt', '<=', now).orderBy('expiresAt').limit(limit).execute()).map(fromTable)
+    },
+    end: async (grantId, at) => {
+      const { numUpdatedRows } = await db
+        .updateTable('grants')
+        .set({ endedAt: at })
+        .where('id', '=', grantId)
+        .where('endedAt', 'is', null)
+        .where('revokedAt', 'is', null)
+        .executeTakeFirst()
+      return numUpdatedRows === 1n
+    },
     revoke: async (grantId, at) => {
       const { numUpdatedRows } = await db
         .updateTable('grants')

@@ -8,12 +8,20 @@ type TableRow = Selectable<Tables['apiKeys']>
 /** {@link KeyStore} in SQL. */
 export function createKeyStore(db: Database, lookup: Lookup): KeyStore {
   const byId = db.selectFrom('apiKeys').selectAll().where('id', '=', '').compile()
-  const fitting = (fleetId: string, { credential, principalId }: KeyFilter) =>
+  const fitting = (fleetId: string, { credential, principalId, personId }: KeyFilter) =>
     db
       .selectFrom('apiKeys')
       .where('fleetId', '=', fleetId)
       .$if(credential !== undefined, (q) => q.where('credential', '=', credential ?? 'key'))
       .$if(principalId !== undefined, (q) => q.where('principalId', '=', principalId ?? ''))
+      .$if(personId !== undefined, (q) =>
+        q.where('principalId', 'in', (eb) =>
+          eb
+            .selectFrom('principals')
+            .select('id')
+            .where((or) => or.or([or('id', '=', personId ?? ''), or('actsForId', '=', personId ?? '')])),
+        ),
+      )
   return {
     create: async (key) => {
       await db.insertInto('apiKeys').values(toTable(key)).execute()

@@ -2,29 +2,31 @@ import { ApprovalState } from '@cmdop/protocol'
 import type { Selectable } from 'kysely'
 import { z } from 'zod'
 import type { NotificationStore, WebhookRow } from '../notification-store.ts'
+import type { Seal } from '../seal.ts'
 import type { Database, Tables } from './tables.ts'
 
 const Events = z.array(ApprovalState)
 
 /** {@link NotificationStore} in SQL. */
-export function createNotificationStore(db: Database): NotificationStore {
-  return { ...webhooksIn(db), ...deliveriesIn(db) }
+export function createNotificationStore(db: Database, seal: Seal): NotificationStore {
+  return { ...webhooksIn(db, seal), ...deliveriesIn(db) }
 }
 
 function webhooksIn(
   db: Database,
+  seal: Seal,
 ): Pick<NotificationStore, 'createWebhook' | 'webhooks' | 'getWebhook' | 'enableWebhook' | 'removeWebhook'> {
   return {
     createWebhook: async (webhook) => {
-      await db.insertInto('webhooks').values(toTable(webhook)).execute()
+      await db.insertInto('webhooks').values(toTable(webhook, seal)).execute()
     },
     webhooks: async (fleetId) => {
       const rows = db.selectFrom('webhooks').selectAll().where('fleetId', '=', fleetId)
-      return (await rows.orderBy('createdAt').orderBy('id').execute()).map(fromTable)
+      return (await rows.orderBy('createdAt').orderBy('id').execute()).map((row) => fromTable(row, seal))
     },
     getWebhook: async (webhookId) => {
       const row = await db.selectFrom('webhooks').selectAll().where('id', '=', webhookId).executeTakeFirst()
-      return row === undefined ? undefined : fromTable(row)
+      return row === undefined ? undefined : fromTable(row, seal)
     },
     enableWebhook: async (fleetId, webhookId, enabled) => {
       const { numUpdatedRows } = await db
@@ -117,18 +119,22 @@ function deliveriesIn(
   }
 }
 
-function toTable({ events, includeCommand, enabled, ...row }: WebhookRow): Tables['webhooks'] {
+function toTable({ events, includeCommand, enabled, ...row }: WebhookRow, seal: Seal): Tables['webhooks'] {
   return {
     ...row,
+    url: seal.close(row.url, `webhooks.url:${row.id}`),
+    secret: seal.close(row.secret, `webhooks.secret:${row.id}`),
     events: JSON.stringify(events),
     includeCommand: Number(includeCommand),
     enabled: Number(enabled),
   }
 }
 
-function fromTable({ events, ...row }: Selectable<Tables['webhooks']>): WebhookRow {
+function fromTable({ events, ...row }: Selectable<Tables['webhooks']>, seal: Seal): WebhookRow {
   return {
     ...row,
+    url: seal.open(row.url, `webhooks.url:${row.id}`),
+    secret: seal.open(row.secret, `webhooks.secret:${row.id}`),
     events: Events.parse(JSON.parse(events)),
     includeCommand: row.includeCommand === 1,
     enabled: row.enabled === 1,

@@ -1,5 +1,6 @@
 import type { Selectable } from 'kysely'
 import type { InvitationRow, InvitationStore, SignInCodeStore, TotpStore } from '../identity.ts'
+import type { Seal } from '../seal.ts'
 import { principalToTable } from './sql-principals.ts'
 import type { Database, Tables } from './tables.ts'
 
@@ -104,11 +105,15 @@ export function createSignInCodeStore(db: Database): SignInCodeStore {
 }
 
 /** {@link TotpStore} in SQL. */
-export function createTotpStore(db: Database): TotpStore {
+export function createTotpStore(db: Database, seal: Seal): TotpStore {
+  const placeOf = (principalId: string) => `totp.secret:${principalId}`
   return {
-    get: async (principalId) =>
-      await db.selectFrom('totp').selectAll().where('principalId', '=', principalId).executeTakeFirst(),
-    propose: async (principalId, secret) => {
+    get: async (principalId) => {
+      const row = await db.selectFrom('totp').selectAll().where('principalId', '=', principalId).executeTakeFirst()
+      return row === undefined ? undefined : { ...row, secret: seal.open(row.secret, placeOf(principalId)) }
+    },
+    propose: async (principalId, plain) => {
+      const secret = seal.close(plain, placeOf(principalId))
       const { numInsertedOrUpdatedRows } = await db
         .insertInto('totp')
         .values({ principalId, secret, confirmedAt: null, lastStep: 0 })

@@ -1,4 +1,5 @@
 import { type CompiledQuery, sql } from 'kysely'
+import type { Seal } from '../seal.ts'
 import type { RelayKeyRow, Store } from '../store.ts'
 import { createApprovalStore } from './sql-approvals.ts'
 import { createAuditStore } from './sql-audit.ts'
@@ -24,6 +25,8 @@ export interface SqlStoreOptions {
   /** Runs a writing statement that an action waits for. Default: by `db`. */
   readonly run?: Run
   readonly engine: SqlEngine
+  /** Of the secrets that it keeps. */
+  readonly seal: Seal
   /** Waits for what has begun, then closes the database. Idempotent. */
   readonly close: () => Promise<void>
 }
@@ -50,7 +53,7 @@ export class SqlStore implements Store {
   readonly #db: Database
   readonly #close: () => Promise<void>
 
-  constructor({ db, engine, lookup = by(db), run = runBy(db), close }: SqlStoreOptions) {
+  constructor({ db, engine, seal, lookup = by(db), run = runBy(db), close }: SqlStoreOptions) {
     this.#db = db
     this.#close = close
     this.fleets = createFleetStore(db)
@@ -58,7 +61,7 @@ export class SqlStore implements Store {
     this.keys = createKeyStore(db, lookup)
     this.invitations = createInvitationStore(db)
     this.signInCodes = createSignInCodeStore(db)
-    this.totp = createTotpStore(db)
+    this.totp = createTotpStore(db, seal)
     this.enrollmentTokens = createEnrollmentTokenStore(db)
     this.tickets = createTicketStore(db)
     this.machines = createMachineStore(db, { engine, lookup })
@@ -66,7 +69,7 @@ export class SqlStore implements Store {
     this.runs = createRunStore(db)
     this.approvals = createApprovalStore(db)
     this.policies = createPolicyStore(db)
-    this.notifications = createNotificationStore(db)
+    this.notifications = createNotificationStore(db, seal)
     this.pageSessions = createPageSessionStore(db)
     this.audit = createAuditStore(db, { engine, run })
     this.auditCheckpoints = createAuditCheckpointStore(db)

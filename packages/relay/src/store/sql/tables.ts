@@ -11,7 +11,14 @@ import type {
   RawBuilder,
   SqlBool,
 } from 'kysely'
-import type { AuditAnchorRow, AuditCheckpointRow, AuditField, AuditRow, SealedAuditRow } from '../audit-store.ts'
+import type {
+  AuditAnchorRow,
+  AuditCheckpointRow,
+  AuditHold,
+  AuditField,
+  AuditRow,
+  SealedAuditRow,
+} from '../audit-store.ts'
 import type { FleetSettingsRow, InvitationRow, SignInCodeRow, TotpRow } from '../identity.ts'
 import type {
   EnrollmentTokenRow,
@@ -42,6 +49,7 @@ export interface Tables {
   /** Groups are JSON. */
   invitations: Omit<InvitationRow, 'groups'> & { groups: string }
   signInCodes: SignInCodeRow
+  /** Its secret is sealed. */
   totp: TotpRow
   enrollmentTokens: EnrollmentTokenRow
   tickets: TicketRow
@@ -68,7 +76,7 @@ export interface Tables {
   approvalVotes: ApprovalVoteRow
   /** `told`: 0 or 1. */
   approvalEvents: Omit<ApprovalEventRow, 'position'> & { position: Generated<number>; told: number }
-  /** Its events are JSON, its flags are 0 or 1. */
+  /** Its url and secret are sealed, its events are JSON, its flags are 0 or 1. */
   webhooks: Omit<WebhookRow, 'events' | 'includeCommand' | 'enabled'> & {
     events: string
     includeCommand: number
@@ -89,6 +97,7 @@ export interface Tables {
   auditChains: { fleetId: string; chain: string }
   auditCheckpoints: AuditCheckpointRow
   auditAnchors: Omit<AuditAnchorRow, 'heads'>
+  auditHolds: AuditHold
   auditAnchorHeads: { fleetId: string; chain: string; sequence: number }
   /** At most one row; its `id` is 1. */
   relayKey: RelayKeyRow & { id: number }

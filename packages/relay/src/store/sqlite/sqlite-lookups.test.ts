@@ -42,6 +42,6 @@ describe('a lookup', () => {
     expect(await world.store.keys.get(key.id)).toEqual(key)
     await world.store.close()
     await expect(world.store.keys.get(key.id)).rejects.toMatchObject({ code: 'unavailable' })
-    expect(await readdir(dirname(world.file))).toEqual([basename(world.file)])
+    expect((await readdir(dirname(world.file))).sort()).toEqual([basename(world.file), `${basename(world.file)}.key`])
   })
 })

@@ -19,7 +19,7 @@ describe('the file', () => {
     const folder = dirname(world.file)
     expect((await stat(folder)).mode & 0o777).toBe(0o700)
     const names = (await readdir(folder)).sort()
-    expect(names).toEqual(['relay.db', 'relay.db-shm', 'relay.db-wal'])
+    expect(names).toEqual(['relay.db', 'relay.db-shm', 'relay.db-wal', 'relay.db.key'])
     for (const name of names) expect((await stat(`${folder}/${name}`)).mode & 0o777).toBe(0o600)
   })
 

@@ -1,0 +1,125 @@
+import { randomUUID } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { DatabaseSync } from 'node:sqlite'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { waitFor } from './wait-for.ts'
+import { startWorld, type World } from './world.ts'
+
+let world: World
+beforeAll(async () => {
+  world = await startWorld()
+})
+afterAll(() => world[Symbol.asyncDispose]())
+
+/** Intent and outcome of what the relay did of itself, the oldest first. */
+const rowsOf = (query: { action: string; approvalId: string }) =>
+  waitFor(`${query.action} is written`, async () => {
+    const { items } = await world.client.audit.getLogs({ ...query, order: 'oldest' })
+    return items.length >= 2 && items
+  })
+
+const system = { principalId: 'system', principalKind: 'system', principalName: 'relay' }
+
+async function ask(more: object = {}) {
+  const actions = [{ machine_id: world.machine.id, method: 'exec', params: { command: 'echo asked' } }]
+  return await world.client.approvals.request({ title: 'Say it', actions, ...more })
+}
+
+describe('what the relay does of itself is in the audit log', () => {
+  test('that nobody decided about an approval in time', async () => {
+    const { id } = await ask({ expires_in_seconds: 1 })
+    const rows = await rowsOf({ action: 'approval.expire', approvalId: id })
+    expect(rows).toMatchObject([
+      { ...system, kind: 'intent', subject: `approval:${id}` },
+      { ...system, kind: 'outcome', code: null },
+    ])
+    expect((await world.client.approvals.get(id)).state).toBe('expired')
+  })
+
+  test('that an approval is void because its run is over', async () => {
+    const runId = randomUUID()
+    const about = { agentType: 'terminal', model: 'scripted:scripted', title: 'Look' }
+    await world.client.runs.create({
+      runId,
+      machineId: world.machine.id,
+      ...about,
+      entry: { v: 1, type: 'run_started' },
+    })
+    const { id } = await ask({ run_id: runId })
+    await world.client.runs.append(runId, 1, [{ v: 1, type: 'run_ended', status: 'failed' }])
+    expect(await rowsOf({ action: 'approval.void', approvalId: id })).toMatchObject([
+      { ...system, runId },
+      { kind: 'outcome' },
+    ])
+  })
+
+  test('that it is void because the machine found something else', async () => {
+    const folder = await world.folder()
+    await writeFile(`${folder}/deploy.sh`, 'echo good')
+    const call = { callId: 'call_changed_file', cwd: folder, approval: { ask: true } }
+    const refused = await world.handle.exec('sh deploy.sh', call).then(undefined, (error: unknown) => error)
+    const { approvalId } = (refused as { details: { approvalId: string } }).details
+    const { plan_digest } = await world.client.approvals.get(approvalId)
+    await world.client.approvals.approve(approvalId, { plan_digest })
+    await writeFile(`${folder}/deploy.sh`, 'echo bad')
+    await expect(world.handle.exec('sh deploy.sh', call)).rejects.toMatchObject({ code: 'approval_void' })
+    expect(await rowsOf({ action: 'approval.void', approvalId })).toMatchObject([system, { ...system, code: null }])
+  })
+
+  test('that a grant is made by a decision, and that it is over', async () => {
+    const { id, plan_digest } = await ask()
+    const { principal_id: onBehalfOf } = await world.client.me()
+    await world.client.approvals.approve(id, { plan_digest, grant_seconds: 60 })
+    const [grant] = await world.client.approvals.grants.list()
+    const subject = `grant:${grant?.id}`
+    const about = { ...system, subject, onBehalfOf, machineId: world.machine.id }
+    expect(await rowsOf({ action: 'grant.create', approvalId: id })).toMatchObject([about, { ...about, code: null }])
+    using database = new DatabaseSync(join(world.relay.dataDir, 'relay.sqlite'))
+    database.exec(`update grants set expires_at = '2020-01-01T00:00:00.000Z'`)
+    expect(await rowsOf({ action: 'grant.expire', approvalId: id })).toMatchObject([about, { ...about, code: null }])
+    // Once, although it is looked every second.
+    const next = await ask({ expires_in_seconds: 1 })
+    await rowsOf({ action: 'approval.expire', approvalId: next.id })
+    expect(await rowsOf({ action: 'grant.expire', approvalId: id })).toHaveLength(2)
+  })
+})
+
+test('a run is in the audit log with its beginning, its stops and its end, and each reading of it; not with its steps', async () => {
+  const runId = randomUUID()
+  const { runs, audit } = world.client
+  const about = { agentType: 'terminal', model: 'scripted:scripted', title: 'Look' }
+  await runs.create({ runId, machineId: world.machine.id, ...about, entry: { v: 1, type: 'run_started' } })
+  await runs.append(runId, 1, [{ v: 1, type: 'step_started' }])
+  await runs.append(runId, 2, [{ v: 1, type: 'run_stopped', status: 'needs_approval', code: 'permission' }])
+  await runs.append(runId, 3, [{ v: 1, type: 'run_resumed' }])
+  await runs.append(runId, 4, [{ v: 1, type: 'step_started' }])
+  await runs.append(runId, 5, [{ v: 1, type: 'run_ended', status: 'completed' }])
+  await Array.fromAsync(runs.entries(runId))
+  await expect(runs.append(randomUUID(), 1, [{ v: 1, type: 'x' }])).rejects.toMatchObject({ code: 'not_found' })
+  const { items } = await audit.getLogs({ runId, kind: 'outcome', order: 'oldest' })
+  expect(items.map(({ action, subject, code }) => [action, subject, code])).toEqual([
+    ['run.write', 'run:begin', null],
+    ['run.write', 'run:needs_approval', null],
+    ['run.write', 'run:running', null],
+    ['run.write', 'run:completed', null],
+    ['run.read', null, null],
+  ])
+  expect(items[0]).toMatchObject({ machineId: world.machine.id, agentType: 'terminal', model: 'scripted:scripted' })
+})
+
+test('a run whose row cannot be written does not begin and does not end', async () => {
+  const about = { agentType: 'terminal', model: 'scripted:scripted', title: 'Look', machineId: world.machine.id }
+  const [one, other] = [randomUUID(), randomUUID()]
+  const entry = { v: 1, type: 'run_started' } as const
+  await world.client.runs.create({ ...about, runId: one, entry })
+  using database = new DatabaseSync(join(world.relay.dataDir, 'relay.sqlite'))
+  database.exec(`create trigger full before insert on audit begin select raise(abort, 'disk is full'); end`)
+  const refused = { code: 'unavailable' }
+  await expect(world.client.runs.create({ ...about, runId: other, entry })).rejects.toMatchObject(refused)
+  const ended = world.client.runs.append(one, 1, [{ v: 1, type: 'run_ended', status: 'completed' }])
+  await expect(ended).rejects.toMatchObject(refused)
+  database.exec('drop trigger full')
+  expect(await world.client.runs.get(one)).toMatchObject({ state: 'running' })
+  await expect(world.client.runs.get(other)).rejects.toMatchObject({ code: 'not_found' })
+})
