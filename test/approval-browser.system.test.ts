@@ -3,8 +3,7 @@ import type { Client } from '@cmdop/core'
 import { verifyNotification } from '@cmdop/core'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { hasProgram } from '../packages/machine/src/testing/has-program.ts'
-import { openTab, startChromium, type Tab } from './chromium.ts'
+import { hasChromium, openTab, startChromium, type Tab } from './chromium.ts'
 import { invitePerson, type Person } from './people.ts'
 import { type Receiver, startReceiver } from './receiver.ts'
 import { waitFor } from './wait-for.ts'
@@ -70,7 +69,7 @@ function assertOwnPagesOnly({ requests }: Tab): void {
     expect({ origin: new URL(url).origin, kind }).toEqual({ origin: world.relay.url, kind: 'document' })
 }
 
-describe.runIf(hasProgram('chromium'))('the page of an approval in Chromium', () => {
+describe.runIf(hasChromium)('the page of an approval in Chromium', () => {
   beforeAll(async () => {
     world = await startWorld({ relay: { signInsPerMinute: 1000 } })
     receiver = await startReceiver()

@@ -1,14 +1,18 @@
+import { existsSync } from 'node:fs'
 import { type Browser, chromium, type Page } from 'playwright-core'
 
 /** Where Debian's package `chromium` puts it. */
 const program = '/usr/bin/chromium'
 
-/** Starts Chromium, which reaches this host only, and as root runs without its own sandbox. */
+/** Tests that need it are counted as not run without it. */
+export const hasChromium = existsSync(program)
+
+/** Starts Chromium, which reaches this host only. Its own sandbox works neither as root nor in every container. */
 export function startChromium(): Promise<Browser> {
   return chromium.launch({
     executablePath: program,
     args: ['--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'],
-    chromiumSandbox: process.getuid?.() !== 0,
+    chromiumSandbox: false,
   })
 }
 
