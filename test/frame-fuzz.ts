@@ -34,7 +34,8 @@ export function frameBatch(call: fc.Arbitrary<object>): fc.Arbitrary<Uint8Array[
     })
     .map(({ call: given, window, more }) => (channels) => {
       channels.opened += 1
-      const payload = typeof given === 'object' && given !== null ? { window, ...given, ...more } : given
+      const isCall = typeof given === 'object' && given !== null && !Array.isArray(given)
+      const payload = isCall ? { window, ...given, ...more } : given
       return encodeJson(frameTypes.open, 2 * channels.opened - 1, payload)
     })
   const onLast = (frame: (channel: number) => Uint8Array, back = 0): Step => {
