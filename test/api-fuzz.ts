@@ -3,6 +3,7 @@ import * as fc from 'fast-check'
 import { expect } from 'vitest'
 import { z } from 'zod'
 import { addFleet, addSilentMachine } from './fleets.ts'
+import { signerOf, type ToSign } from './signed-requests.ts'
 import { startWorld, type World } from './world.ts'
 
 /** In the other fleet's rows; nothing of it may ever be in an answer. */
@@ -38,18 +39,22 @@ interface Attempt {
   readonly query: readonly [string, string][]
   readonly headers: Readonly<Record<string, string>>
   readonly body: Buffer | undefined
+  /** With the key of the machine, as it is when it is sent. */
+  readonly signed: boolean
 }
 
 /** Sends `count` requests of wrong types, sizes, encodings and paths over the OpenAPI document of a relay. */
 export async function fuzzApi(count: number): Promise<void> {
-  await using world = await startWorld()
+  // Who guesses codes is slowed down before anything else is looked at.
+  await using world = await startWorld({ relay: { signInsPerMinute: 100_000 } })
   const known = await knownIds(world)
+  const relay = { url: world.relay.url, sign: await signerOf(world.machine) }
   const ways = await readWays(world)
   expect(ways.length).toBeGreaterThan(20)
   const attempts = fc.asyncProperty(
     fc.array(attemptOf(ways, known), { minLength: 10, maxLength: 10 }),
     async (batch) => {
-      const answers = await Promise.all(batch.map((attempt) => send(world, attempt)))
+      const answers = await Promise.all(batch.map((attempt) => send(relay, attempt)))
       for (const [index, answer] of answers.entries()) assertSound(answer, batch[index] as Attempt)
     },
   )
@@ -145,12 +150,14 @@ function attemptOf(ways: readonly Way[], { ids, keys }: KnownIds): fc.Arbitrary<
         ),
         lastEventId: fc.option(text, { freq: 8 }),
         body: bodyOf(way),
+        signed: isOfMachines(way) ? fc.constantFrom(true, true, false) : fc.constantFrom(...signedNowAndThen),
       })
-      .map(({ places, query, auth: authorization, type, lastEventId, body }) => ({
+      .map(({ places, query, auth: authorization, type, lastEventId, body, signed }) => ({
         way,
         places,
         query,
         body,
+        signed,
         headers: printableHeaders({
           authorization,
           ...(body === undefined ? {} : { 'content-type': type }),
@@ -158,6 +165,13 @@ function attemptOf(ways: readonly Way[], { ids, keys }: KnownIds): fc.Arbitrary<
         }),
       })),
   )
+}
+
+const signedNowAndThen = [true, ...Array.from({ length: 15 }, () => false)]
+
+/** What machines send, each request signed with its key. */
+function isOfMachines({ method, path }: Way): boolean {
+  return method !== 'GET' && /recordings|\/key/.test(path)
 }
 
 /** Near to what is asked for, or far from it. */
@@ -233,37 +247,44 @@ function printableHeaders(headers: Record<string, string>): Record<string, strin
   )
 }
 
+interface FuzzedRelay {
+  readonly url: string
+  readonly sign: (request: ToSign) => string
+}
+
 interface Answer {
   readonly status: number
   readonly text: string
 }
 
 /** By Node's own client, which takes paths as they are. Undefined: the relay hung up on what is no HTTP. */
-function send(world: World, { way, places, query, headers, body }: Attempt): Promise<Answer | undefined> {
+function send(relay: FuzzedRelay, attempt: Attempt): Promise<Answer | undefined> {
+  const { way, places, query, body } = attempt
   let place = 0
   const path = way.path.replaceAll(/\{\w+\}/g, () => encoded(places[place++ % places.length] ?? ''))
   const search = query.map(([name, value]) => `${encoded(name)}=${encoded(value)}`).join('&')
-  const { hostname, port } = new URL(world.relay.url)
+  const { hostname, port } = new URL(relay.url)
+  const whole = `${path}${search === '' ? '' : `?${search}`}`
+  const { method } = way
+  const authorization = () => relay.sign({ method, path: whole, body: body ?? Buffer.alloc(0) })
+  const headers = attempt.signed ? { ...attempt.headers, authorization: authorization() } : attempt.headers
   const answered = Promise.withResolvers<Answer | undefined>()
-  const sent = request(
-    { hostname, port, method: way.method, path: `${path}${search === '' ? '' : `?${search}`}`, headers, agent: false },
-    (response) => {
-      let text = ''
-      const status = response.statusCode ?? 0
-      const end = () => answered.resolve({ status, text })
-      const timer = setTimeout(() => sent.destroy(), LEAVE_AFTER_MS)
-      response.setEncoding('latin1')
-      response.on('data', (data: string) => {
-        if (text.length < LOOKED_AT) text += data
-      })
-      response.on('end', end)
-      response.on('error', end)
-      response.on('close', () => {
-        clearTimeout(timer)
-        end()
-      })
-    },
-  )
+  const sent = request({ hostname, port, method, path: whole, headers, agent: false }, (response) => {
+    let text = ''
+    const status = response.statusCode ?? 0
+    const end = () => answered.resolve({ status, text })
+    const timer = setTimeout(() => sent.destroy(), LEAVE_AFTER_MS)
+    response.setEncoding('latin1')
+    response.on('data', (data: string) => {
+      if (text.length < LOOKED_AT) text += data
+    })
+    response.on('end', end)
+    response.on('error', end)
+    response.on('close', () => {
+      clearTimeout(timer)
+      end()
+    })
+  })
   sent.on('error', () => answered.resolve(undefined))
   sent.end(body)
   return answered.promise

@@ -62,6 +62,20 @@ async function expectRow(row: Partial<Record<'code' | 'callId' | 'action', strin
   })
 }
 
+/** Writes past the relay, once that has no transaction open: to wait for the lock in this thread would keep it from ending one. */
+async function inDatabase(write: (database: DatabaseSync) => void): Promise<void> {
+  using database = new DatabaseSync(join(world.relay.dataDir, 'relay.sqlite'))
+  await waitFor('the database is not locked', () => {
+    try {
+      write(database)
+      return true
+    } catch (error) {
+      if (error instanceof Error && error.message === 'database is locked') return false
+      throw error
+    }
+  })
+}
+
 async function allRows(fleetId: string): Promise<unknown[]> {
   const rows: unknown[] = []
   for (let after = 0; ;) {
@@ -78,13 +92,13 @@ describe('does not run:', () => {
     const call = { callId: newCallId() }
     const approval = await ask(`echo approved`, call)
     await approve(bob, approval)
-    const database = new DatabaseSync(join(world.relay.dataDir, 'relay.sqlite'))
-    const { action } = database
-      .prepare('select action from approval_actions where approval_id = ?')
-      .get(approval.id) as { action: string }
-    const edited = action.replace('echo approved', `touch ${marker}`)
-    database.prepare('update approval_actions set action = ? where approval_id = ?').run(edited, approval.id)
-    database.close()
+    await inDatabase((database) => {
+      const { action } = database
+        .prepare('select action from approval_actions where approval_id = ?')
+        .get(approval.id) as { action: string }
+      const edited = action.replace('echo approved', `touch ${marker}`)
+      database.prepare('update approval_actions set action = ? where approval_id = ?').run(edited, approval.id)
+    })
     expect(await refusal(`touch ${marker}`, call)).toBe('approval_void')
     await expectRow({ callId: call.callId, code: 'approval_void' })
   })
@@ -155,9 +169,9 @@ describe('does not run:', () => {
     const { id, fleet_id } = await ask(`touch ${marker}`, { callId: newCallId() })
     const approval = await world.client.approvals.get(id)
     await approve(bob, approval)
-    const database = new DatabaseSync(join(world.relay.dataDir, 'relay.sqlite'))
-    database.prepare('update approvals set expires_at = ? where id = ?').run(new Date().toISOString(), id)
-    database.close()
+    await inDatabase((database) => {
+      database.prepare('update approvals set expires_at = ? where id = ?').run(new Date().toISOString(), id)
+    })
     const call = { callId: newCallId(), approval: { approvalId: id } }
     expect(await refusal(`touch ${marker}`, call)).toBe('approval_void')
     const rows = (await store.audit.list(fleet_id, { limit: 9, callId: call.callId })).map(({ row }) => row.code)

@@ -1,9 +1,9 @@
-import { cp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readdirSync } from 'node:fs'
 import { startMachine } from '@cmdop/machine'
 import { describe, expect, test } from 'vitest'
-import { startTwoRelays } from './two-relays.ts'
+import { startTwoRelays, type TwoRelays } from './two-relays.ts'
 import { waitFor } from './wait-for.ts'
 import { startWorld, type World, type WorldMachine } from './world.ts'
 
@@ -66,19 +66,56 @@ describe('two daemons with the key of one machine', () => {
     await copy.close()
   })
 
-  test('are found out when they are connected to two relays', async () => {
+  test('are found out and reported within a second when they are connected to two relays of a set', async () => {
     await using world = await startTwoRelays()
-    const { one, two, store, machineId } = world
-    const copied = join(world.folder, 'copy')
-    await cp(join(world.folder, 'machine'), copied, { recursive: true, filter: (path) => !path.endsWith('lock') })
-    await using copy = await startMachine({ dataDir: copied, relayUrl: two.url, logLevel: 'silent' })
+    const { two, store, machineId } = world
+    await using copy = await startCopyAt(two.url, world)
+    const connectedAt = performance.now()
     expect(copy.state.machineId).toBe(machineId)
     await waitFor('it is in quarantine', async () => (await store.machines.get(machineId))?.quarantinedAt !== null)
-    for (const relay of [one, two]) {
-      const client = world.connect(relay, one.firstKey)
-      await waitFor('no relay has it', async () => (await client.machines.get(machineId)).presence !== 'online')
-      const machine = await client.machine(machineId)
-      await expect(machine.exec('true')).rejects.toMatchObject({ code: 'quarantined' })
+    await waitFor('it is reported', async () => (await reports(world)) > 0)
+    expect(performance.now() - connectedAt).toBeLessThan(1000)
+    await assertNeitherRuns(world)
+    expect(await reports(world)).toBe(1)
+  })
+
+  test('are found out and reported once, also when they come to two relays at the same moment', async () => {
+    await using world = await startTwoRelays()
+    const { one, two, store, machineId } = world
+    await world.stop()
+    for (let count = 1; count <= 5; count += 1) {
+      const daemons = await Promise.all([one, two].map(({ url }) => startCopyAt(url, world)))
+      await waitFor('it is in quarantine', async () => (await store.machines.get(machineId))?.quarantinedAt !== null)
+      await waitFor('it is reported', async () => (await reports(world)) >= count)
+      await assertNeitherRuns(world)
+      expect(await reports(world)).toBe(count)
+      await Promise.all(daemons.map((daemon) => daemon.close()))
+      await world.connect(one).machines.release(machineId)
     }
   })
 })
+
+/** Another daemon with the key of the machine, at one of the relays. */
+async function startCopyAt(relayUrl: string, { folder }: TwoRelays) {
+  const dataDir = await mkdtemp(join(folder, 'copy-'))
+  await cp(join(folder, 'machine'), dataDir, { recursive: true, filter: (path) => !path.endsWith('lock') })
+  return startMachine({ dataDir, relayUrl, logLevel: 'silent' })
+}
+
+async function assertNeitherRuns(world: TwoRelays): Promise<void> {
+  const { one, two, machineId } = world
+  for (const relay of [one, two]) {
+    const client = world.connect(relay)
+    await waitFor('no relay has it', async () => (await client.machines.get(machineId)).presence !== 'online')
+    const machine = await client.machine(machineId)
+    await expect(machine.exec('true')).rejects.toMatchObject({ code: 'quarantined' })
+  }
+}
+
+/** How often the audit log says that there are two. */
+async function reports(world: TwoRelays): Promise<number> {
+  const { store, one, machineId } = world
+  const { fleet_id: fleetId } = await world.connect(one).me()
+  const rows = await store.audit.list(fleetId, { limit: 500, machineId })
+  return rows.filter(({ row }) => row.action === 'machine.quarantine' && row.code === 'quarantined').length
+}

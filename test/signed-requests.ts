@@ -21,16 +21,34 @@ export interface SignedRequest {
   readonly change?: { readonly path?: string; readonly body?: Uint8Array; readonly machineId?: string }
 }
 
-/** Sends requests with the key of this machine. Bytes go as they are, everything else as JSON. */
-export async function signedBy(world: World, machine: WorldMachine) {
+/** What a request carries that is signed with a machine's key. */
+export interface ToSign {
+  readonly method: string
+  readonly path: string
+  readonly body: Uint8Array
+  readonly timestamp?: number
+  /** Said to be of this machine. Default: the one whose key it is. */
+  readonly as?: string | undefined
+}
+
+/** Signs requests with the key of this machine: gives their `authorization`. */
+export async function signerOf(machine: WorldMachine): Promise<(request: ToSign) => string> {
   const state = JSON.parse(await readFile(join(machine.dataDir, 'machine.json'), 'utf8')) as Record<string, string>
   const { relayId = '', machineId = '', privateKey = '' } = state
-  return async ({ method, path, body, timestamp = Date.now(), change = {} }: SignedRequest) => {
-    const bytes = body instanceof Uint8Array ? body : Buffer.from(JSON.stringify(body ?? {}))
-    const bodySha256 = createHash('sha256').update(bytes).digest('hex')
+  return ({ method, path, body, timestamp = Date.now(), as = machineId }) => {
+    const bodySha256 = createHash('sha256').update(body).digest('hex')
     const text = machineRequestText({ relayId, machineId, timestamp, method, path, bodySha256 })
     const signature = sign(null, Buffer.from(text), privateKey).toString('base64url')
-    const authorization = formatMachineRequest({ machineId: change.machineId ?? machineId, timestamp, signature })
+    return formatMachineRequest({ machineId: as, timestamp, signature })
+  }
+}
+
+/** Sends requests with the key of this machine. Bytes go as they are, everything else as JSON. */
+export async function signedBy(world: World, machine: WorldMachine) {
+  const signed = await signerOf(machine)
+  return async ({ method, path, body, timestamp = Date.now(), change = {} }: SignedRequest) => {
+    const bytes = body instanceof Uint8Array ? body : Buffer.from(JSON.stringify(body ?? {}))
+    const authorization = signed({ method, path, body: bytes, timestamp, as: change.machineId })
     const type = body instanceof Uint8Array ? 'application/octet-stream' : 'application/json'
     const answer = await fetch(`${world.relay.url}${change.path ?? path}`, {
       method,

@@ -27,6 +27,8 @@ export interface TwoRelays extends AsyncDisposable {
   connect(relay: Relay, token?: string): Client
   /** Lets the machine connect to another relay of the set. */
   move(to: Relay): Promise<void>
+  /** Ends the machine's daemon. */
+  stop(): Promise<void>
 }
 
 /** Starts the set. */
@@ -79,6 +81,7 @@ export async function startTwoRelays(): Promise<TwoRelays> {
       machine = await startMachine({ dataDir, logLevel: 'silent' })
       await whenOnline()
     },
+    stop: () => machine.close(),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
   opened = opening.move()

@@ -1,3 +1,3 @@
-import { testResumption } from './resumption-suite.ts'
+import { testResumption } from '../testing/resumption-suite.ts'
 
 testResumption(8)

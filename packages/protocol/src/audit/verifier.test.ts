@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { canonicalJson } from '../messages/canonical-json.ts'
-import { bytesOf, type MadeLine, madeRow, makeExport, sha256, signedLine, verifyBytes } from './export-suite.ts'
+import { bytesOf, type MadeLine, madeRow, makeExport, sha256, signedLine, verifyBytes } from './testing/export-suite.ts'
 import { auditBody, NO_AUDIT_HASH, parseAuditBody } from './row.ts'
 
 const chain = fc.constantFrom('main', 'main~1', 'other')

@@ -97,7 +97,7 @@ export class ApprovalDesk {
     return after
   }
 
-  /** A person's vote against it. */
+  /** A person's vote against it. Throws `conflict` where it comes too late, or may: then it is put down all the same. */
   async deny(
     caller: Caller,
     approvalId: string,
@@ -106,7 +106,9 @@ export class ApprovalDesk {
     const before = await this.find(caller, approvalId)
     const person = personOf(caller, await this.#options.store.approvals.people(caller.fleetId))
     const at = new Date().toISOString()
-    return await this.#change(before.row, (whole) => transitions.denied(whole, { ...answer, person, at }))
+    const after = await this.#change(before.row, (whole) => transitions.denied(whole, { ...answer, person, at }))
+    if (after.row.state !== 'denied') throw transitions.tooLate()
+    return after
   }
 
   /** The requester does not want it any more. Throws `permission` for anybody else's. */
@@ -144,14 +146,14 @@ export class ApprovalDesk {
   }
 
   async #take(caller: Caller, open: Open, approvalId: string): Promise<Admitted> {
-    const { row, actions } = await this.find(caller, approvalId)
+    const { row, actions, votes } = await this.find(caller, approvalId)
     const at = new Date().toISOString()
     if (row.state === 'pending' && row.expiresAt > at) throw required({ row, actions, votes: [] })
     if (row.state === 'denied' || (row.state === 'expired' && row.decidedAt === null)) throw await this.#denial(row)
     const action = await this.#actionOf(caller, open, actions)
     const use = { position: action.position, callId: open.callId, requester: requesterOf(caller) }
     // What cannot be used now is refused before anything is written down of it.
-    transitions.used({ row, actions, votes: [] }, { ...use, at })
+    transitions.used({ row, actions, votes }, { ...use, at })
     return this.#admitted(row, action, use)
   }
 
@@ -176,15 +178,27 @@ export class ApprovalDesk {
   #admitted(row: ApprovalRow, { signed }: ApprovalActionRow, use: Omit<transitions.Use, 'at'>): Admitted {
     if (signed === null) throw unusable('was not signed by this relay')
     const { position, callId } = use
+    // Another call of this id may have used it, and be with its machine.
+    let held: 'no' | 'by-this' | 'by-another' = 'no'
     const begin = async () => {
       try {
-        await this.#change(row, (whole) => transitions.used(whole, { ...use, at: new Date().toISOString() }))
+        await this.#change(row, (whole) => {
+          held = whole.actions[position]?.state === 'waiting' ? 'by-this' : 'by-another'
+          return transitions.used(whole, { ...use, at: new Date().toISOString() })
+        })
       } catch (error) {
         const { row: now } = await this.find(row, row.id)
         throw now.state === 'denied' ? await this.#denial(now) : error
       }
+      // Nothing is sent yet: what was said while that was written and told counts too.
+      const { row: now, votes } = await this.find(row, row.id)
+      if (transitions.isDenied(votes)) throw await this.#denial({ ...now, state: 'denied' })
     }
     const ended = async (how: transitions.HowEnded) => {
+      const was = held
+      if (how === 'unused') held = 'no'
+      // What was not taken of this says nothing about the other.
+      if (was === 'no' || (was === 'by-another' && (how === 'unused' || how === 'refused'))) return
       const at = new Date().toISOString()
       await this.#ownActs.change(row.id, (whole) => transitions.ended(whole, { position, callId, how, at }))
     }

@@ -31,6 +31,15 @@ type Act =
   | { kind: 'use'; machine: number; call: string; requester: string; time: number }
   | { kind: 'end'; machine: number; call: string; how: transitions.HowEnded; time: number }
 
+const approval = [1, 2].map((each) => ({ kind: 'approve' as const, who: each, plan: first, time: 1 }))
+const uses = [0, 1].map((each) => ({
+  kind: 'use' as const,
+  machine: each,
+  call: 'call_one',
+  requester: 'prn_asker',
+  time: 2,
+}))
+
 const who = fc.nat({ max: 2 })
 const time = fc.constantFrom(1, 2, 99, 100, 101)
 const machine = fc.nat({ max: 1 })
@@ -74,16 +83,16 @@ test('However answers, uses, aborts and expiry meet, what runs was approved as i
   const { fleet } = await addFleet(world.store)
   let made = 0
   let used = 0
-  // Half of the plays begin where people have approved: few would come so far by chance.
-  const approval = [1, 2].map((each) => ({ kind: 'approve' as const, who: each, plan: first, time: 1 }))
+  // Most plays begin where people have approved, or where all of it is used: few would come so far by chance.
   const play = fc.asyncProperty(
-    fc.boolean(),
+    fc.constantFrom<Act[][]>([], [approval], [approval, uses]),
     fc.array(fc.array(act, { minLength: 1, maxLength: 3 }), { maxLength: 12 }),
-    async (isApproved, acts) => {
-      const rounds: Act[][] = isApproved ? [approval, ...acts] : acts
+    async (beginning, acts) => {
+      const rounds: Act[][] = [...beginning, ...acts]
       made += 1
       const id = `apr_${made}`
       await world.store.approvals.create(approvalRow(id, fleet.id), [actionRow(id, 0), actionRow(id, 1)])
+      let isDenied = false
       const runs: { position: number; call: string; plan: string }[] = []
       let before = (await world.store.approvals.get(id)) as WholeApproval
       for (const round of rounds) {
@@ -91,9 +100,11 @@ test('However answers, uses, aborts and expiry meet, what runs was approved as i
         const outcomes = await Promise.all(round.map((each) => apply(world.store, id, each)))
         const after = (await world.store.approvals.get(id)) as WholeApproval
         for (const [index, each] of round.entries()) {
-          if (each.kind === 'use' && outcomes[index] === 'ok')
-            runs.push({ position: each.machine, call: each.call, plan: after.row.planDigest })
+          if (each.kind !== 'use' || outcomes[index] !== 'ok') continue
+          expect(isDenied).toBe(false)
+          runs.push({ position: each.machine, call: each.call, plan: after.row.planDigest })
         }
+        isDenied ||= round.some(({ kind }) => kind === 'deny')
         assertPath(before.row.state, after.row.state)
         assertSound(after, round)
         before = after
@@ -105,6 +116,34 @@ test('However answers, uses, aborts and expiry meet, what runs was approved as i
   await fc.assert(play, { numRuns: 150 })
   expect(used).toBeGreaterThan(0)
 })
+
+/** What becomes of a call, and what the same caller does after it. */
+const calls: readonly Act[] = [
+  { kind: 'use', machine: 0, call: 'call_one', requester: 'prn_asker', time: 3 },
+  { kind: 'end', machine: 0, call: 'call_one', how: 'unused', time: 3 },
+  { kind: 'use', machine: 0, call: 'call_two', requester: 'prn_asker', time: 3 },
+  { kind: 'use', machine: 0, call: 'call_two', requester: 'prn_asker', time: 3 },
+]
+
+test.each([0, 1, 2, 3])(
+  'After a denial nothing is sent any more, also where it came after %i acts of a call',
+  async (count) => {
+    await using world = await openTemporaryStore()
+    const { fleet } = await addFleet(world.store)
+    await world.store.approvals.create(approvalRow('apr_1', fleet.id), [actionRow('apr_1', 0)])
+    for (const each of approval) expect(await apply(world.store, 'apr_1', each)).toBe('ok')
+    for (const each of calls.slice(0, count)) expect(await apply(world.store, 'apr_1', each)).toBe('ok')
+    await apply(world.store, 'apr_1', { kind: 'deny', who: 2, time: 3 })
+    const outcomes: string[] = []
+    for (const each of calls.slice(count))
+      if ((await apply(world.store, 'apr_1', each)) === 'ok') outcomes.push(each.kind)
+    expect(outcomes).not.toContain('use')
+    const { row, votes } = (await world.store.approvals.get('apr_1')) as WholeApproval
+    expect(votes).toContainEqual(expect.objectContaining({ personId: 'bob', vote: 'deny' }))
+    // What is with its machine ends by itself.
+    expect(row).toMatchObject({ state: count === 3 ? 'executing' : 'denied', doNotRetry: true })
+  },
+)
 
 async function apply(store: Store, id: string, given: Act): Promise<string> {
   try {
@@ -145,10 +184,12 @@ function assertPath(from: ApprovalState, to: ApprovalState): void {
 function assertSound({ row, votes, actions }: WholeApproval, round: readonly Act[]): void {
   expect(new Set(votes.map(({ personId }) => personId)).size).toBe(votes.length)
   if (row.state === 'approved' || row.state === 'executing' || row.state === 'done') {
-    const voters = votes.filter(({ vote }) => vote === 'approve').map(({ personId }) => personId)
+    // A denial that comes too late is put down all the same, in place of the person's vote.
+    const isTooLate = row.state !== 'approved' && actions.every(({ state }) => state !== 'waiting')
+    const voters = votes.filter(({ vote }) => vote === 'approve' || isTooLate).map(({ personId }) => personId)
     // The one of ops beside who asks, and the one of security.
     expect(voters).toEqual(expect.arrayContaining(['ada', 'bob']))
-    expect(votes.filter(({ vote }) => vote === 'deny')).toEqual([])
+    if (!isTooLate) expect(votes.filter(({ vote }) => vote === 'deny')).toEqual([])
   }
   expect(votes.filter(({ personId, vote }) => personId === 'asker' && vote === 'approve')).toEqual([])
   // Deny wins over whatever came with it, unless all was over before.

@@ -90,7 +90,10 @@ export function approved(whole: WholeApproval, answer: Answer): ApprovalChange |
   }
 }
 
-/** A vote against it: one is enough, also after it was approved. Throws `conflict` once it is over. The same again changes nothing. */
+/**
+ * A vote against it: one is enough, also after it was approved. Where all of it is with its machines it changes no state, and counts for
+ * what comes back unused. Throws `conflict` once it is over. The same again changes nothing.
+ */
 export function denied(
   whole: WholeApproval,
   { person, reason, at, doNotRetry }: Pick<Answer, 'person' | 'reason' | 'at'> & { doNotRetry: boolean },
@@ -98,9 +101,7 @@ export function denied(
   const { row, votes, actions } = whole
   if (row.state === 'denied' && votes.some(({ personId, vote }) => personId === person.id && vote === 'deny'))
     return undefined
-  // What runs already is stopped by who runs it; a denial ends what has not begun.
-  const hasBegun = row.state === 'executing' && actions.every(({ state }) => state !== 'waiting')
-  if (!isOpen(row.state) || hasBegun) throw over(row.state)
+  if (!isOpen(row.state)) throw over(row.state)
   const vote: ApprovalVoteRow = {
     approvalId: row.id,
     personId: person.id,
@@ -109,8 +110,10 @@ export function denied(
     reason,
     at,
   }
+  // What runs already is stopped by who runs it; a denial ends what has not begun.
+  const hasBegun = row.state === 'executing' && actions.every(({ state }) => state !== 'waiting')
   return {
-    row: { state: 'denied', decidedAt: at, doNotRetry },
+    row: { doNotRetry, ...(hasBegun ? {} : { state: 'denied', decidedAt: at }) },
     votes: [...votes.filter(({ personId }) => personId !== person.id), vote],
   }
 }
@@ -143,12 +146,13 @@ export interface Use {
 
 /** A call uses one action of it; again only the same call, which the machine runs once. Throws `approval_void`. */
 export function used(whole: WholeApproval, { position, callId, requester, at }: Use): ApprovalChange {
-  const { row, actions } = whole
+  const { row, actions, votes } = whole
   // What a person was given, an operator that acts for the person was not.
   if (row.requesterId !== requester.id || row.requesterKind !== requester.kind)
     throw unusable('belongs to another requester')
   if (row.state !== 'approved' && row.state !== 'executing') throw unusable(`is ${row.state}`)
   if (row.expiresAt <= at) throw unusable('has expired')
+  if (isDenied(votes)) throw unusable('was denied')
   const action = actions[position]
   if (action === undefined) throw unusable('is for something else')
   const isAgain = action.state === 'executing' && action.callId === callId
@@ -161,16 +165,25 @@ export type HowEnded = 'done' | 'failed' | 'refused' | 'unused'
 
 /** How the call ended that used it. `refused`: the machine found that it is for something else; `unused`: nothing reached it. */
 export function ended(
-  { row, actions }: WholeApproval,
+  { row, actions, votes }: WholeApproval,
   { position, callId, how, at }: { position: number; callId: string; how: HowEnded; at: string },
 ): ApprovalChange | undefined {
   const action = actions[position]
   if (action?.callId !== callId || action.state !== 'executing') return undefined
-  if (how === 'unused') return { actions: replaced(actions, { ...action, state: 'waiting', callId: null }) }
+  if (how === 'unused') {
+    const after = replaced(actions, { ...action, state: 'waiting', callId: null })
+    const isOver = row.state === 'executing' && isDenied(votes)
+    return { actions: after, ...(isOver ? { row: { state: 'denied' as const, decidedAt: at } } : {}) }
+  }
   const after = replaced(actions, { ...action, state: how === 'done' ? 'done' : 'failed' })
   if (how === 'refused' && isOpen(row.state)) return { row: { state: 'void', decidedAt: at }, actions: after }
   const isDone = row.state === 'executing' && after.every(({ state }) => state === 'done' || state === 'failed')
   return { actions: after, ...(isDone ? { row: { state: 'done' as const } } : {}) }
+}
+
+/** Whether anybody said no, in time or not. */
+export function isDenied(votes: readonly ApprovalVoteRow[]): boolean {
+  return votes.some(({ vote }) => vote === 'deny')
 }
 
 function replaced(actions: readonly ApprovalActionRow[], action: ApprovalActionRow): ApprovalActionRow[] {
@@ -182,6 +195,15 @@ function assertPending({ row }: WholeApproval, { planDigest, at }: Pick<Answer, 
   if (row.expiresAt <= at) throw over('expired')
   if (row.planDigest !== planDigest)
     throw new CmdopError('conflict', 'This is not what you have looked at: it was changed. Look at it again.')
+}
+
+/** What a denial is told that has changed no state. */
+export function tooLate(): CmdopError {
+  return new CmdopError(
+    'conflict',
+    'It is with its machine already, and stopped by who runs it. Your denial is put down: should nothing have begun, nothing will.',
+    { details: { state: 'executing' satisfies ApprovalState } },
+  )
 }
 
 function over(state: ApprovalState): CmdopError {

@@ -72,6 +72,7 @@ export class PermitDesk implements Disposable {
         await begin()
       } catch (cause) {
         const error = toCmdopError(cause, 'server', 'The relay could not use the approval; nothing ran.')
+        unused()
         settled(error)
         throw error
       }

@@ -4,8 +4,8 @@ import { createEmitterTransport, createMemoryTransports, type Transport } from '
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
-import { type SessionWorld, startSessionWorld } from '../testing/session-world.ts'
-import type { TestParticipant } from '../testing/test-participant.ts'
+import { type SessionWorld, startSessionWorld } from './session-world.ts'
+import type { TestParticipant } from './test-participant.ts'
 
 const LINES = 60_000
 const WHOLE = Array.from({ length: LINES }, (_, index) => `${index + 1}\r\n`).join('')

@@ -1,9 +1,9 @@
 import { generateKeyPairSync, hash, sign, verify } from 'node:crypto'
-import { canonicalJson } from '../messages/canonical-json.ts'
-import { type AuditRow, auditBody, NO_AUDIT_HASH } from './row.ts'
-import { type AuditStatement, statementLine, statementText } from './statements.ts'
-import type { AuditVerification } from './verification.ts'
-import { AuditVerifier, type AuditVerifierOptions } from './verifier.ts'
+import { canonicalJson } from '../../messages/canonical-json.ts'
+import { type AuditRow, auditBody, NO_AUDIT_HASH } from '../row.ts'
+import { type AuditStatement, statementLine, statementText } from '../statements.ts'
+import type { AuditVerification } from '../verification.ts'
+import { AuditVerifier, type AuditVerifierOptions } from '../verifier.ts'
 
 const keys = generateKeyPairSync('ed25519')
 const said = { version: 1, relayId: 'rly_one', fleetId: 'flt_one', at: '2030-01-01T00:00:00.000Z' } as const
