@@ -20,7 +20,10 @@ import { TerminalNamespace } from './terminal.ts'
 import { WebhooksNamespace } from './webhooks.ts'
 
 /** Makes the platform's handle of a machine. */
-export type CreateMachine<Handle extends RemoteMachine> = (channels: Channels, summary: MachineSummary) => Handle
+export type CreateMachine<Handle extends RemoteMachine> = (
+  channels: Channels,
+  summary: Pick<MachineSummary, 'id' | 'name' | 'hostname'>,
+) => Handle
 
 /** A client of a relay, without the platform it runs on: `Client` of `@cmdop/core` and of `@cmdop/core/browser`. */
 export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements AsyncDisposable {
@@ -93,6 +96,11 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
    */
   async machine(reference: string, options: { signal?: AbortSignal } = {}): Promise<Handle> {
     return this.#createMachine(this.#channels, await this.machines.resolve(reference, options))
+  }
+
+  /** A handle of a machine that is known already, such as one of a list: asks the relay nothing. */
+  handle(machine: Pick<MachineSummary, 'id' | 'name' | 'hostname'>): Handle {
+    return this.#createMachine(this.#channels, machine)
   }
 
   /** Ends every command of this client that still runs, and the connection. Idempotent. */

@@ -22,7 +22,7 @@ const outcomeOfCode: Partial<Record<ErrorCode, OutcomeName>> = {
   unsupported: 'unsupported',
   restriction_unenforceable: 'unsupported',
   deadline: 'timeout',
-  timeout: 'unknown',
+  timeout: 'timeout',
   cancelled: 'cancelled',
   lost: 'lost',
   connection: 'unknown',

@@ -1,0 +1,43 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { type CmdopError, toCmdopError } from '@cmdop/protocol'
+
+/** Milliseconds before the first retry at most, and before any. Full jitter: each is a random part of that. */
+const FIRST_PAUSE_MS = 500
+const LONGEST_PAUSE_MS = 15_000
+
+export interface RetryOptions {
+  /** Tries after the first one, of what is `retryable`. */
+  readonly retries: number
+  readonly signal: AbortSignal
+  /** A try has failed, and there will be another one. */
+  readonly retrying: (error: CmdopError, attempt: number) => void
+}
+
+/** What the work gave or the last error, and how often it was tried. */
+export type Tried<Result> =
+  | { readonly result: Result; readonly attempts: number }
+  | { readonly error: CmdopError; readonly attempts: number }
+
+/** Tries the work again while its error is `retryable` and there are tries left. Never throws. */
+export async function withRetries<Result>(
+  work: (attempt: number) => Promise<Result>,
+  { retries, signal, retrying }: RetryOptions,
+): Promise<Tried<Result>> {
+  for (let attempts = 1; ; attempts += 1) {
+    try {
+      return { result: await work(attempts), attempts }
+    } catch (cause) {
+      const error = toCmdopError(cause, 'server', 'The script met a fault of its own.')
+      if (!error.retryable || attempts > retries || signal.aborted) return { error, attempts }
+      retrying(error, attempts)
+      await wait(pauseOf(error, attempts), undefined, { signal }).catch(() => {})
+    }
+  }
+}
+
+/** As long as the relay says, or a random part of a time that doubles. */
+function pauseOf(error: CmdopError, attempts: number): number {
+  const { retryAfterMs } = error.details
+  if (typeof retryAfterMs === 'number') return Math.min(retryAfterMs, LONGEST_PAUSE_MS)
+  return Math.random() * Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempts - 1))
+}
