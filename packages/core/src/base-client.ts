@@ -2,6 +2,7 @@ import { Me, type MachineSummary } from '@cmdop/protocol'
 import { ApprovalsNamespace } from './approvals.ts'
 import { AuditNamespace } from './audit.ts'
 import { Channels } from './channels.ts'
+import { FleetRunsNamespace } from './fleet-runs.ts'
 import { FileCalls } from './files/file-calls.ts'
 import { RemoteFiles } from './files/remote-files.ts'
 import { LoginNamespace } from './login.ts'
@@ -36,6 +37,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
   readonly terminal: TerminalNamespace
   readonly recordings: RecordingsNamespace
   readonly runs: RunsNamespace
+  readonly fleetRuns: FleetRunsNamespace
   readonly approvals: ApprovalsNamespace
   readonly policy: PolicyNamespace
   readonly audit: AuditNamespace
@@ -51,6 +53,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
     const rest = new RestClient(this.#settings, platform)
     this.#rest = rest
     this.runs = new RunsNamespace(rest)
+    this.fleetRuns = new FleetRunsNamespace(rest)
     this.approvals = new ApprovalsNamespace(rest)
     this.policy = new PolicyNamespace(rest)
     this.webhooks = new WebhooksNamespace(rest)

@@ -1,26 +1,15 @@
-import { randomUUID } from 'node:crypto'
-import type { ExecOptions, Machine } from '@cmdop/core'
-import type { MachineSummary } from '@cmdop/protocol'
-import { callIdOf } from './call-id.ts'
-import { type CommandResult, execJob } from './jobs/exec-job.ts'
-import { type FleetReport, reportOf } from './report/fleet-report.ts'
-import { conduct, type FleetEvent, type Job } from './run/conduct.ts'
-import { FleetExecution } from './run/fleet-execution.ts'
-import { type FleetOptions, type FleetPlan, planOf } from './run/fleet-options.ts'
-import type { FleetMachine } from './run/fleet-row.ts'
-import { findTargets, type MachineSource, type Targets } from './targets/find-targets.ts'
-
-/** What a fleet needs of a client; `Client` of `@cmdop/core` is one. */
-export interface FleetClient {
-  readonly machines: MachineSource
-  handle(machine: FleetMachine): Machine
-}
-
-/** A command over a fleet. */
-export interface FleetExecOptions
-  extends
-    FleetOptions<CommandResult>,
-    Pick<ExecOptions, 'cwd' | 'env' | 'maxOutputBytes' | 'restrictions' | 'approval'> {}
+import type { MachineSummary, OutcomeName } from '@cmdop/protocol'
+import type { FleetClient } from './fleet-client.ts'
+import {
+  beginExec,
+  type FleetCommand,
+  type FleetExecOptions,
+  type FleetResumeOptions,
+  resumeExec,
+} from './jobs/exec-run.ts'
+import type { CommandResult } from './jobs/exec-job.ts'
+import type { FleetExecution } from './run/fleet-execution.ts'
+import { findTargets, type Targets } from './targets/find-targets.ts'
 
 /** A set of machines of one fleet, to work on at once. */
 export interface Fleet {
@@ -31,10 +20,17 @@ export interface Fleet {
    * the relay says; what goes wrong on a machine is in its row.
    */
   exec(command: FleetCommand, options?: FleetExecOptions): FleetExecution<CommandResult>
+  /**
+   * Goes on with a run whose script is gone, or that stopped, with the machines that are not done. What ran, or may have, is not run
+   * again. Throws `not_found`, `permission` for somebody else's, `validation` unless what no ledger keeps is given again.
+   */
+  resume(runId: string, options?: FleetResumeOptions): FleetExecution<CommandResult>
+  /** Does it again on the machines with these outcomes, and on no other. Throws as `resume`. */
+  retry(
+    runId: string,
+    options: FleetResumeOptions & { readonly outcomes: readonly OutcomeName[] },
+  ): FleetExecution<CommandResult>
 }
-
-/** The same command for all, or one made for each machine. */
-export type FleetCommand = string | readonly string[] | ((machine: FleetMachine) => string | readonly string[])
 
 /** The machines of a client's fleet that are meant: a selector such as `role=web,env!=dev`, names, or several of these. */
 export function createFleet(client: FleetClient, targets: Targets): Fleet {
@@ -42,47 +38,9 @@ export function createFleet(client: FleetClient, targets: Targets): Fleet {
     findTargets(targets, { ...options, machines: client.machines })
   return {
     preview: (options = {}) => find(options),
-    exec: (command, options = {}) => {
-      const { cwd, env, maxOutputBytes, restrictions, approval, runId = randomUUID() } = options
-      const given = { cwd, env, maxOutputBytes, restrictions, approval }
-      return new FleetExecution(
-        runId,
-        async (emit, signal) => {
-          const machines = await find({ allowEmpty: options.allowEmpty, signal })
-          const plan = planOf(machines, options as FleetOptions<never>)
-          const job = execJob({
-            machineOf: (machine) => client.handle(machine),
-            command,
-            options: defined(given),
-            deadlineMs: plan.timeoutMs,
-            callIdOf: ({ id }) => callIdOf({ runId, step: 'exec', machineId: id, generation: 0 }),
-            resumedFrom: undefined,
-          })
-          return carryOut({ runId, job, plan, emit, signal, check: options.check })
-        },
-        options.signal,
-      )
-    },
+    exec: (command, options = {}) =>
+      beginExec(client, command, { ...options, find: (signal) => find({ allowEmpty: options.allowEmpty, signal }) }),
+    resume: (runId, options = {}) => resumeExec(client, runId, { ...options, retry: undefined }),
+    retry: (runId, { outcomes, ...options }) => resumeExec(client, runId, { ...options, retry: outcomes }),
   }
-}
-
-async function carryOut<Result>(run: {
-  readonly runId: string
-  readonly job: Job<Result>
-  readonly plan: FleetPlan
-  readonly check: FleetOptions<Result>['check']
-  readonly emit: (event: FleetEvent<Result>) => void
-  readonly signal: AbortSignal
-}): Promise<FleetReport<Result>> {
-  const { runId, plan } = run
-  const startedAt = new Date().toISOString()
-  const began = performance.now()
-  const conclusion = await conduct({ ...plan, ...run, check: run.check, done: new Map() })
-  const durationMs = Math.round(performance.now() - began)
-  return reportOf({ runId, ...conclusion, maxFailures: plan.limit.max, startedAt, durationMs })
-}
-
-/** Without what is undefined, which options are not. */
-function defined<Given extends object>(given: Given): { [Key in keyof Given]?: Exclude<Given[Key], undefined> } {
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as never
 }

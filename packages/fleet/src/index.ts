@@ -1,4 +1,6 @@
-export { createFleet, type Fleet, type FleetClient, type FleetCommand, type FleetExecOptions } from './create-fleet.ts'
+export { createFleet, type Fleet } from './create-fleet.ts'
+export type { FleetClient } from './fleet-client.ts'
+export type { FleetCommand, FleetExecOptions, FleetResumeOptions } from './jobs/exec-run.ts'
 export type { CommandResult } from './jobs/exec-job.ts'
 export type { Durations, FleetReport } from './report/fleet-report.ts'
 export type { FleetEvent, FleetStop, WaveSoFar, WaveVerdict } from './run/conduct.ts'

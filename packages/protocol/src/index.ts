@@ -46,6 +46,7 @@ export {
   toWireError,
 } from './errors.ts'
 export { Facts } from './facts.ts'
+export * from './fleet/fleet-runs.ts'
 export { OutcomeName, isFailure, outcomes } from './fleet/outcomes.ts'
 export { LabelChanges, Labels, MAX_LABELS, parseLabelChanges, parseLabels } from './targets/labels.ts'
 export { fitsPattern } from './targets/name-pattern.ts'

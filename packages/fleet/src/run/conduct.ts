@@ -2,15 +2,25 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { type CmdopError, type OutcomeName, toCmdopError } from '@cmdop/protocol'
 import { outcomeOfError } from '../outcomes/classify.ts'
 import type { FailureLimit } from '../waves/failure-limit.ts'
-import { type FleetMachine, type FleetRow, rowError } from './fleet-row.ts'
+import { type FleetMachine, type FleetRow, rowError, skipped } from './fleet-row.ts'
 import { withRetries } from './retry.ts'
 import type { Window } from './window.ts'
 
 /** Why a run stopped before all machines were tried. */
 export interface FleetStop {
-  readonly reason: 'failures' | 'check' | 'cancelled' | 'denied'
+  readonly reason: 'failures' | 'check' | 'cancelled' | 'denied' | 'ledger'
   /** A sentence for people. */
   readonly message: string
+}
+
+/** The reason with which the signal of a run is aborted where it is not that somebody cancelled it. */
+export class StopRequest extends Error {
+  readonly stop: FleetStop
+
+  constructor(stop: FleetStop) {
+    super(stop.message)
+    this.stop = stop
+  }
 }
 
 /** What a check between waves says. `stop` may say why. */
@@ -92,7 +102,7 @@ class Conductor<Result> {
 
   async conduct(): Promise<Conclusion<Result>> {
     const { waves, signal } = this.#run
-    const cancelled = () => this.#halt({ reason: 'cancelled', message: 'The run was cancelled.' })
+    const cancelled = () => this.#halt(stopOf(signal.reason))
     if (signal.aborted) cancelled()
     signal.addEventListener('abort', cancelled, { once: true })
     try {
@@ -194,17 +204,8 @@ class Conductor<Result> {
   }
 }
 
-function skipped<Result>(machine: FleetMachine, wave: number): FleetRow<Result> {
-  return {
-    machine,
-    wave,
-    outcome: 'skipped',
-    result: null,
-    error: null,
-    attempts: 0,
-    startedAt: null,
-    durationMs: null,
-  }
+function stopOf(reason: unknown): FleetStop {
+  return reason instanceof StopRequest ? reason.stop : { reason: 'cancelled', message: 'The run was cancelled.' }
 }
 
 function saidBy(verdict: Exclude<WaveVerdict, 'go'>, wave: number): string {

@@ -50,17 +50,22 @@ export interface FleetPlan {
 /** Throws `validation` for options that are wrong, before any machine is asked. */
 export function planOf(machines: readonly FleetMachine[], options: FleetOptions<never>): FleetPlan {
   const ordered = inOrder(machines, options.order)
-  const { waves: sizes, maxFailures = sizes === undefined ? undefined : 0 } = options
+  const { waves: sizes } = options
   const waves: FleetMachine[][] = []
   let next = 0
   for (const size of sizes === undefined ? [ordered.length] : waveSizes(ordered.length, sizes)) {
     waves.push(ordered.slice(next, next + size))
     next += size
   }
+  return { ...settingsOf(ordered.length, options), waves }
+}
+
+/** The same for machines whose waves are known. */
+export function settingsOf(total: number, options: FleetOptions<never>): Omit<FleetPlan, 'waves'> {
+  const { maxFailures = options.waves === undefined ? undefined : 0 } = options
   return {
-    waves,
     window: createWindow(options.concurrency),
-    limit: createFailureLimit(ordered.length, maxFailures),
+    limit: createFailureLimit(total, maxFailures),
     retries: whole(options.retries ?? 0, { name: 'retries', from: 0, to: 20 }),
     bakeMs: whole(options.bakeMs ?? 0, { name: 'bakeMs', from: 0, to: 2 ** 31 - 1 }),
     timeoutMs: whole(options.timeoutMs ?? DEFAULT_TIMEOUT_MS, { name: 'timeoutMs', from: 1, to: 2 ** 31 - 10_001 }),

@@ -32,3 +32,17 @@ export interface FleetRow<Result> {
 export function rowError({ code, message, details }: CmdopError): FleetRowError {
   return { code, message, details }
 }
+
+/** The row of a machine that was not tried. */
+export function skipped<Result>(machine: FleetMachine, wave: number): FleetRow<Result> {
+  return {
+    machine,
+    wave,
+    outcome: 'skipped',
+    result: null,
+    error: null,
+    attempts: 0,
+    startedAt: null,
+    durationMs: null,
+  }
+}

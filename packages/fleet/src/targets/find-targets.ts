@@ -16,7 +16,7 @@ export type Targets = string | readonly string[] | Selector
 
 /** What lists the machines of a fleet: `client.machines`. */
 export interface MachineSource {
-  iter(query: { limit: number; signal?: AbortSignal | undefined }): AsyncIterable<MachineSummary>
+  iter(query: { limit: number; signal?: AbortSignal }): AsyncIterable<MachineSummary>
 }
 
 export interface FindTargets {
@@ -38,7 +38,10 @@ export async function findTargets(targets: Targets, options: FindTargets): Promi
   const names = namesIn(selector)
   const named = new Map(names.map((name): [string, MachineSummary[]] => [name, []]))
   const found: MachineSummary[] = []
-  for await (const machine of options.machines.iter({ limit: PAGE, signal: options.signal })) {
+  for await (const machine of options.machines.iter({
+    limit: PAGE,
+    ...(options.signal && { signal: options.signal }),
+  })) {
     for (const name of new Set([machine.id, machine.name, machine.hostname])) named.get(name)?.push(machine)
     if (selects(selector, machine)) found.push(machine)
   }

@@ -25,6 +25,7 @@ import { policyRoutes } from './routes/policies.ts'
 import { memberRoutes } from './routes/members.ts'
 import { recordingUploadRoutes } from './routes/recording-uploads.ts'
 import { recordingRoutes } from './routes/recordings.ts'
+import { fleetRunRoutes } from './routes/fleet-runs.ts'
 import { runRoutes } from './routes/runs.ts'
 import { systemRoutes } from './routes/system.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
@@ -93,6 +94,7 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
   await app.register(auditRoutes(context))
   // Scripts write all the time.
   await app.register(runRoutes(context), { logLevel: 'warn' })
+  await app.register(fleetRunRoutes(context), { logLevel: 'warn' })
   // Machines send all the time.
   await app.register(recordingUploadRoutes(context), { logLevel: 'warn' })
   await app.ready()

@@ -1,4 +1,5 @@
 import type { NotificationStore, PageSessionStore } from './notification-store.ts'
+import type { FleetRunStore } from './fleet-run-store.ts'
 import type { PolicyStore } from './policy-store.ts'
 import type { ApprovalStore } from './approval-store.ts'
 import type { RecordingManifest, RecordingSubject, RecordingSummary, RunSummary } from '@cmdop/protocol'
@@ -30,6 +31,7 @@ export interface Store extends AsyncDisposable {
   readonly machines: MachineStore
   readonly recordings: RecordingStore
   readonly runs: RunStore
+  readonly fleetRuns: FleetRunStore
   readonly approvals: ApprovalStore
   readonly policies: PolicyStore
   readonly notifications: NotificationStore

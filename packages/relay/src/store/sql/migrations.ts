@@ -8,7 +8,7 @@ import { createApprovals } from './migration-0006.ts'
 import { chainAudit } from './migration-0004.ts'
 import { createIdentity } from './migration-0005.ts'
 import { createNotifications } from './migration-0007.ts'
-import { createLabels } from './migration-0008.ts'
+import { createFleetWork } from './migration-0008.ts'
 import { sealSecrets } from './migration-0009.ts'
 import type { Seal } from '../seal.ts'
 import type { SqlEngine } from './tables.ts'
@@ -23,7 +23,7 @@ function migrations(engine: SqlEngine, seal: Seal): Record<string, Migration> {
     '0005-identity': { up: createIdentity },
     '0006-approvals': { up: createApprovals },
     '0007-notifications': { up: (db) => createNotifications(db, engine) },
-    '0008-labels': { up: createLabels },
+    '0008-fleet-work': { up: (db) => createFleetWork(db, engine) },
     '0009-sealed-secrets': { up: (db) => sealSecrets(db, seal) },
   }
 }

@@ -13,6 +13,7 @@ import { createPageSessionStore } from './sql-page-sessions.ts'
 import { createPolicyStore } from './sql-policies.ts'
 import { createPrincipalStore } from './sql-principals.ts'
 import { createRecordingStore } from './sql-recordings.ts'
+import { createFleetRunStore } from './sql-fleet-runs.ts'
 import { createRunStore } from './sql-runs.ts'
 import type { Database, Lookup, Run, SqlEngine } from './tables.ts'
 
@@ -44,6 +45,7 @@ export class SqlStore implements Store {
   readonly machines
   readonly recordings
   readonly runs
+  readonly fleetRuns
   readonly approvals
   readonly policies
   readonly notifications
@@ -67,6 +69,7 @@ export class SqlStore implements Store {
     this.machines = createMachineStore(db, { engine, lookup })
     this.recordings = createRecordingStore(db)
     this.runs = createRunStore(db)
+    this.fleetRuns = createFleetRunStore(db)
     this.approvals = createApprovalStore(db)
     this.policies = createPolicyStore(db)
     this.notifications = createNotificationStore(db, seal)

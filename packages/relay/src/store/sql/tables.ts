@@ -1,5 +1,6 @@
 import type { ApprovalActionRow, ApprovalEventRow, ApprovalRow, ApprovalVoteRow, GrantRow } from '../approval-store.ts'
 import type { DeliveryRow, PageSessionRow, WebhookRow } from '../notification-store.ts'
+import type { FleetRunOutcomeRow, FleetRunRow, FleetRunTargetRow } from '../fleet-run-store.ts'
 import type { PolicyRow } from '../policy-store.ts'
 import type {
   ColumnDefinitionBuilder,
@@ -57,6 +58,10 @@ export interface Tables {
   /** Subject and manifest are JSON. */
   recordings: Omit<RecordingRow, 'subject' | 'manifest'> & { subject: string; manifest: string | null }
   runs: RunRow
+  /** Why it stopped is JSON. */
+  fleetRuns: Omit<FleetRunRow, 'stop'> & { stop: string | null }
+  fleetRunTargets: Omit<FleetRunTargetRow, 'outcome' | 'row'>
+  fleetRunOutcomes: FleetRunOutcomeRow
   /** `previous` is the position before, which must be there; null for the first. */
   runEntries: RunEntryRow & { previous: number | null }
   /** Its requirement is JSON, its flags are 0 or 1. */
