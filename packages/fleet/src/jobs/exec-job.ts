@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import { type ExecOptions, type ExecResult, ExecError, type Machine } from '@cmdop/core'
 import { CmdopError, type CmdopErrorOptions, isCmdopError, type OutcomeName } from '@cmdop/protocol'
 import { outcomeOfError } from '../outcomes/classify.ts'
@@ -23,6 +24,10 @@ export interface CommandResult {
 /** Milliseconds after the deadline in which the machine says that it has ended the command: SIGTERM, 2 s, SIGKILL, and the way. */
 const SAY_SO_MS = 5000
 
+/** Milliseconds before a call is asked for again that another script waits for. */
+const FIRST_PAUSE_MS = 100
+const LONGEST_PAUSE_MS = 5000
+
 export interface ExecJobOptions {
   readonly machineOf: (machine: FleetMachine) => Machine
   readonly command: string | readonly string[] | ((machine: FleetMachine) => string | readonly string[])
@@ -37,8 +42,8 @@ export interface ExecJobOptions {
 /** A command on each machine, once, whoever asks again. */
 export function execJob(job: ExecJobOptions): Job<CommandResult> {
   return {
-    run: async (machine, { signal, attempt }) => {
-      const deadline = watchdog(job.deadlineMs + SAY_SO_MS, signal)
+    run: async (machine, { signal, leave, attempt }) => {
+      const deadline = watchdog(job.deadlineMs + SAY_SO_MS, { signal, leave })
       try {
         return await deadline.race(runOnce(job, machine, { signal: deadline.signal, again: attempt > 1 }))
       } finally {
@@ -81,13 +86,26 @@ async function earlier(
   { callId, since, signal }: { callId: string; since: number | undefined; signal: AbortSignal },
 ): Promise<ExecResult | undefined> {
   try {
-    return await handle.execResult?.(callId, { signal })
+    return await resultOfCall(handle, callId, signal)
   } catch (error) {
     if (!isCmdopError(error) || error.code !== 'not_found') throw error
     const { rememberedSince } = error.details
     const remembers = typeof rememberedSince === 'string' ? Date.parse(rememberedSince) : Number.POSITIVE_INFINITY
     if (since === undefined || remembers <= since) return undefined
     throw notKnown({ cause: error, details: { rememberedSince } })
+  }
+}
+
+/** Waits for a call that still runs. Another script may wait for it, too, and whoever asks last has it: this one asks again later. */
+async function resultOfCall(handle: Machine, callId: string, signal: AbortSignal): Promise<ExecResult | undefined> {
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(LONGEST_PAUSE_MS, pause * 2)) {
+    try {
+      return await handle.execResult?.(callId, { signal })
+    } catch (error) {
+      if (!isCmdopError(error) || error.code !== 'conflict') throw error
+      await wait(pause * (0.5 + Math.random()), undefined, { signal }).catch(() => {})
+      if (signal.aborted) throw new CmdopError('cancelled', 'It was cancelled.', { details: { confirmed: false } })
+    }
   }
 }
 
@@ -111,7 +129,7 @@ function resultOf(result: ExecResult): CommandResult {
 }
 
 /** What is not over in time is given up on: the machine keeps the deadline too, and whoever waits for it waits no longer. */
-function watchdog(ms: number, signal: AbortSignal) {
+function watchdog(ms: number, { signal, leave }: { signal: AbortSignal; leave: AbortSignal }) {
   const giveUp = new AbortController()
   const late = Promise.withResolvers<never>()
   late.promise.catch(() => {})
@@ -119,9 +137,15 @@ function watchdog(ms: number, signal: AbortSignal) {
     late.reject(new CmdopError('timeout', `The machine did not say within ${ms} ms how it ended.`))
     giveUp.abort()
   }, ms)
+  const left = () => late.reject(new CmdopError('unknown', 'Another script waits for it now.'))
+  if (leave.aborted) left()
+  leave.addEventListener('abort', left, { once: true })
   return {
     signal: AbortSignal.any([signal, giveUp.signal]),
     race: <Result>(work: Promise<Result>) => Promise.race([work, late.promise]),
-    end: () => clearTimeout(timer),
+    end: () => {
+      clearTimeout(timer)
+      leave.removeEventListener('abort', left)
+    },
   }
 }

@@ -1,6 +1,6 @@
 import { type CmdopError, type FleetRunClaimed, type FleetRunState } from '@cmdop/protocol'
 import { type FleetReport, reportOf } from '../report/fleet-report.ts'
-import { conduct, type FleetEvent, type FleetStop, type Job, StopRequest } from '../run/conduct.ts'
+import { conduct, type FleetEvent, type FleetStop, type Job } from '../run/conduct.ts'
 import type { FleetOptions, FleetPlan } from '../run/fleet-options.ts'
 import type { FleetRow } from '../run/fleet-row.ts'
 import type { FleetClient } from '../fleet-client.ts'
@@ -23,24 +23,28 @@ export async function carryOut<Result>(run: LedgeredRun<Result>): Promise<FleetR
   const { epoch, run: about } = run.claimed
   const startedAt = new Date().toISOString()
   const began = performance.now()
-  const stopping = new AbortController()
-  const cannotWrite = ({ message }: CmdopError) => {
-    const stop = { reason: 'ledger', message: `The run stopped, as its ledger takes no more: ${message}` } as const
-    stopping.abort(new StopRequest(stop))
-  }
+  const [cancelling, leaving] = [new AbortController(), new AbortController()]
+  const cannotWrite = ({ message }: CmdopError) => leaving.abort(`The ledger of the run takes no more: ${message}`)
   const writer = new LedgerWriter({
     record: (progress) => client.fleetRuns.record(about.runId, progress),
     epoch,
-    cancelRequested: () => stopping.abort(),
+    cancelRequested: () => cancelling.abort(),
     failed: cannotWrite,
   })
   const emit = (event: FleetEvent<Result>) => {
     if (event.type === 'machine-end') writer.add(event.row)
     run.emit(event)
   }
-  const signal = AbortSignal.any([run.signal, stopping.signal])
-  const { rows, stop } = await conduct({ ...plan, job: run.job, check: run.check, done: run.done, emit, signal })
-  await writer.end(stateOf(stop), stop)
+  const signal = AbortSignal.any([run.signal, cancelling.signal])
+  const { job, check, done } = run
+  const leave = leaving.signal
+  const conclusion = await conduct({ ...plan, job, check, done, emit, signal, leave })
+  await writer.end(stateOf(conclusion.stop), conclusion.stop)
+  // The last rows may be what it did not take.
+  const unwritten: FleetStop | undefined = leave.aborted
+    ? { reason: 'ledger', message: String(leave.reason) }
+    : undefined
+  const { rows, stop = unwritten } = conclusion
   const durationMs = Math.round(performance.now() - began)
   return reportOf({ runId: about.runId, rows, stop, maxFailures: plan.limit.max, startedAt, durationMs })
 }

@@ -13,16 +13,6 @@ export interface FleetStop {
   readonly message: string
 }
 
-/** The reason with which the signal of a run is aborted where it is not that somebody cancelled it. */
-export class StopRequest extends Error {
-  readonly stop: FleetStop
-
-  constructor(stop: FleetStop) {
-    super(stop.message)
-    this.stop = stop
-  }
-}
-
 /** What a check between waves says. `stop` may say why. */
 export type WaveVerdict = 'go' | 'stop' | { readonly stop: string }
 
@@ -57,10 +47,19 @@ export interface Done<Result> {
   readonly error?: CmdopError
 }
 
+export interface JobContext {
+  /** Cancels: what runs on the machine is ended. */
+  readonly signal: AbortSignal
+  /** It is waited for no longer, and goes on: another script waits for it. */
+  readonly leave: AbortSignal
+  /** From 1. */
+  readonly attempt: number
+}
+
 /** What is done on one machine. */
 export interface Job<Result> {
   /** Throws a `CmdopError` where it gives nothing; one that is `retryable` is tried again. */
-  run(machine: FleetMachine, context: { readonly signal: AbortSignal; readonly attempt: number }): Promise<Done<Result>>
+  run(machine: FleetMachine, context: JobContext): Promise<Done<Result>>
 }
 
 export interface Conducted<Result> {
@@ -74,6 +73,8 @@ export interface Conducted<Result> {
   readonly bakeMs: number
   readonly check: ((soFar: WaveSoFar<Result>) => WaveVerdict | Promise<WaveVerdict>) | undefined
   readonly signal: AbortSignal
+  /** Stops the run, and leaves what runs to whoever goes on with it. Its reason is a sentence. */
+  readonly leave: AbortSignal
   /** How it ended on machines that were done before, by their ids: they count, and are not done again. */
   readonly done: ReadonlyMap<string, FleetRow<Result>>
   readonly emit: (event: FleetEvent<Result>) => void
@@ -101,10 +102,13 @@ class Conductor<Result> {
   }
 
   async conduct(): Promise<Conclusion<Result>> {
-    const { waves, signal } = this.#run
-    const cancelled = () => this.#halt(stopOf(signal.reason))
+    const { waves, signal, leave } = this.#run
+    const cancelled = () => this.#halt({ reason: 'cancelled', message: 'The run was cancelled.' })
+    const left = () => this.#halt({ reason: 'ledger', message: String(leave.reason) })
     if (signal.aborted) cancelled()
+    if (leave.aborted) left()
     signal.addEventListener('abort', cancelled, { once: true })
+    leave.addEventListener('abort', left, { once: true })
     try {
       for (const [index, machines] of waves.entries()) {
         await this.#wave(machines, index + 1)
@@ -112,6 +116,7 @@ class Conductor<Result> {
       }
     } finally {
       signal.removeEventListener('abort', cancelled)
+      leave.removeEventListener('abort', left)
     }
     return { rows: this.#rows, stop: this.#stop }
   }
@@ -140,7 +145,8 @@ class Conductor<Result> {
 
   /** Before the next wave: time for what was changed to show its faults, then the check. */
   async #between(wave: number): Promise<void> {
-    const { bakeMs, check, signal, waves } = this.#run
+    const { bakeMs, check, waves } = this.#run
+    const signal = AbortSignal.any([this.#run.signal, this.#run.leave])
     if (this.#stop !== undefined) return
     if (bakeMs > 0) await wait(bakeMs, undefined, { signal }).catch(() => {})
     // The bake may have been cut short.
@@ -156,11 +162,11 @@ class Conductor<Result> {
   }
 
   async #machine(machine: FleetMachine, wave: number): Promise<FleetRow<Result>> {
-    const { job, retries, signal, emit } = this.#run
+    const { job, retries, signal, leave, emit } = this.#run
     emit({ type: 'machine-start', wave, machine })
     const began = performance.now()
     const startedAt = new Date().toISOString()
-    const tried = await withRetries((attempt) => job.run(machine, { signal, attempt }), {
+    const tried = await withRetries((attempt) => job.run(machine, { signal, leave, attempt }), {
       retries,
       signal,
       retrying: (error, attempt) => emit({ type: 'machine-retry', machine, attempt, error }),
@@ -202,10 +208,6 @@ class Conductor<Result> {
     this.#stop = stop
     this.#run.emit({ type: 'run-stop', stop })
   }
-}
-
-function stopOf(reason: unknown): FleetStop {
-  return reason instanceof StopRequest ? reason.stop : { reason: 'cancelled', message: 'The run was cancelled.' }
 }
 
 function saidBy(verdict: Exclude<WaveVerdict, 'go'>, wave: number): string {
