@@ -12,7 +12,15 @@ const mayKnow: Readonly<Record<string, readonly string[]>> = {
   '@cmdop/policy': ['@cmdop/protocol'],
   '@cmdop/machine': ['@cmdop/protocol', '@cmdop/core', '@cmdop/agent', '@cmdop/sandbox'],
   '@cmdop/relay': ['@cmdop/protocol', '@cmdop/policy'],
-  cmdop: ['@cmdop/protocol', '@cmdop/core', '@cmdop/agent', '@cmdop/machine', '@cmdop/policy', '@cmdop/relay'],
+  cmdop: [
+    '@cmdop/protocol',
+    '@cmdop/core',
+    '@cmdop/agent',
+    '@cmdop/fleet',
+    '@cmdop/machine',
+    '@cmdop/policy',
+    '@cmdop/relay',
+  ],
 }
 
 /** What the test runner of the workspace brings. */
