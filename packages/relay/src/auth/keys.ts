@@ -46,7 +46,8 @@ export async function issueKey(
   const { row, raw } = newKey(kind, { principal, name, createdAt })
   // Of people the key alone is limited; what an operator issues ends with the key it used.
   const parentId = caller.kind === 'human' ? null : caller.key.id
-  const lentById = kind === 'human' ? lentBy(caller, principal.id) : null
+  // What an operator is issued with by a key that somebody else has, he has too.
+  const lentById = kind === 'human' ? lentBy(caller, principal) : caller.key.lentById
   await store.keys.create({ ...row, ...limits, role, parentId, lentById })
   return issued({ ...row, ...limits }, raw)
 }
@@ -66,7 +67,7 @@ export async function rotateKey(
   if (caller.kind === 'ai' && !isOwn && key.parentId !== caller.key.id)
     throw new CmdopError('permission', 'An AI operator rotates only its own key and those that it issued.')
   if (principal.kind === 'human' && !isOwn) assertManages(caller)
-  const lentById = isOwn ? (key.lentById ?? caller.key.lentById) : lentBy(caller, principal.id)
+  const lentById = personBehind(principal) === personBehind(caller.principal) ? key.lentById : null
   const now = Date.now()
   const lifeMs = key.expiresAt === null ? undefined : Date.parse(key.expiresAt) - Date.parse(key.createdAt)
   const limits = limitsWithin(caller, {
@@ -77,7 +78,14 @@ export async function rotateKey(
   })
   const kind = kindOf(principal)
   const { row, raw } = newKey(kind, { principal, name: key.name, createdAt: new Date(now).toISOString() })
-  const rotated = { ...row, ...limits, role: key.role, parentId: key.parentId, rotatedFrom: key.id, lentById }
+  const rotated = {
+    ...row,
+    ...limits,
+    role: key.role,
+    parentId: key.parentId,
+    rotatedFrom: key.id,
+    lentById: lentById ?? lentBy(caller, principal),
+  }
   if (!(await store.keys.rotate(rotated, new Date(now + overlapSeconds * 1000).toISOString())))
     throw new CmdopError('conflict', 'The key has ended, or was rotated before; issue a new one.')
   return issued(rotated, raw)
@@ -136,8 +144,13 @@ async function personFor(store: Store, caller: Caller, member: string | undefine
 }
 
 /** Who has a key that is made for somebody else; what one makes for oneself is as good as what one made it with. */
-function lentBy({ principalId, key }: Caller, personId: string): string | null {
-  return personId === principalId ? key.lentById : principalId
+function lentBy({ principal, key }: Caller, owner: Pick<PrincipalRow, 'id' | 'actsForId'>): string | null {
+  const lender = personBehind(principal)
+  return lender === personBehind(owner) ? key.lentById : lender
+}
+
+function personBehind({ id, actsForId }: Pick<PrincipalRow, 'id' | 'actsForId'>): string {
+  return actsForId ?? id
 }
 
 /** Whose key one has, as him one acts. */
@@ -151,7 +164,7 @@ async function createOperator(
   store: Store,
   caller: Caller,
   given: Pick<PrincipalRow, 'kind' | 'role' | 'name' | 'createdAt'>,
-): Promise<Pick<PrincipalRow, 'id' | 'fleetId'>> {
+): Promise<Pick<PrincipalRow, 'id' | 'fleetId' | 'actsForId'>> {
   const { principal, fleetId } = caller
   const operator = { ...given, id: newId('prn_'), fleetId, actsForId: principal.actsForId ?? principal.id }
   await store.principals.create({ ...operator, role: leastRole([given.role, caller.role]) })

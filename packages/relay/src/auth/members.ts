@@ -44,14 +44,14 @@ export async function addMember(
 }
 
 /**
- * Changes a member. Neither he nor what he becomes may be above the caller. Throws `permission`, `not_found`, and
- * `conflict` for the last owner, or an email that is taken.
+ * Changes a member, and gives the keys that end by that. Neither he nor what he becomes may be above the caller. Throws
+ * `permission`, `not_found`, and `conflict` for the last owner, or an email that is taken.
  */
 export async function changeMember(
   store: Store,
   caller: Caller,
   { reference, change }: { reference: string; change: z.output<typeof MemberChange> },
-): Promise<PrincipalRow> {
+): Promise<{ member: PrincipalRow; ended: readonly string[] }> {
   const member = await ranked(store, caller, reference)
   const { role, groups, email, display_name: name } = change
   if (role !== undefined) assertRank(caller, role, `give somebody the role ${role}`)
@@ -62,8 +62,8 @@ export async function changeMember(
     ...(email === undefined ? {} : { email }),
     ...(name === undefined ? {} : { name }),
   }
-  await store.principals.changeMember(member, wanted)
-  return { ...member, ...wanted }
+  const ended = await store.principals.changeMember(member, wanted)
+  return { member: { ...member, ...wanted }, ended }
 }
 
 /** The member of this id or email, who is not above the caller. Throws `not_found`, `permission`. */

@@ -101,9 +101,9 @@ function ownRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/login/own-code',
       { schema: { summary: 'A code to sign in elsewhere; it is shown once', response: { 201: SignInCode } } },
       async (request, reply) => {
-        const { principal } = await signedIn(request, 'login.code', false)
+        const { principal, key } = await signedIn(request, 'login.code', false)
         await record(context.audit, principal, { action: 'login.code', requestId: request.id })
-        return reply.status(201).send(await createCode(store, principal))
+        return reply.status(201).send(await createCode(store, principal, key.lentById))
       },
     )
 
