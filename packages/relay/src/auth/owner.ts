@@ -97,6 +97,12 @@ export function reachOf({ key, principal, parent }: Owner): Reach[] {
   return [...own, ...(parent === undefined ? [] : reachOf(parent))]
 }
 
+/** Who made the key, or one that it came from, for somebody else: they may have it, too. */
+export function lendersOf({ key, parent }: Owner): string[] {
+  const own = key?.lentById == null ? [] : [key.lentById]
+  return [...own, ...(parent === undefined ? [] : lendersOf(parent))]
+}
+
 /** Ids of the keys and principals whose end or change is one of this owner. */
 export function idsBehind({ key, principal, behind, lender, parent }: Owner): string[] {
   const own = [key?.id, principal?.id, lender?.id, ...behind.map(({ id }) => id)].filter((id) => id !== undefined)
