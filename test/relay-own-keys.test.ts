@@ -66,6 +66,15 @@ describe('a member', () => {
   })
 })
 
+test('A session is not rotated to a key, which no authenticator is asked for', async () => {
+  const fay = await invitePerson(world, 'fay')
+  const refused = { code: 'conflict', message: expect.stringContaining('sign in again') }
+  await expect(fay.client.keys.rotate(fay.sessionId)).rejects.toMatchObject(refused)
+  await expect(world.client.keys.rotate(fay.sessionId)).rejects.toMatchObject(refused)
+  expect(await idsOf(fay.client)).toEqual([])
+  expect(await codeOf(() => fay.client.me())).toBe('ok')
+})
+
 test('A key that is rotated by a code of somebody else is lent, too', async () => {
   const eve = await invitePerson(world, 'eve', 'admin')
   const key = await eve.client.keys.issue({ name: 'own', kind: 'human', role: 'member' })

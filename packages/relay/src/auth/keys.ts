@@ -54,7 +54,8 @@ export async function issueKey(
 
 /**
  * A key in the place of another one, with its role and limits, and as long a life; the old one goes on for
- * `overlapSeconds`. Throws `not_found`, `permission`, and `conflict` when it has ended or was rotated before.
+ * `overlapSeconds`. Throws `not_found`, `permission`, and `conflict` for a session, and when it has ended or was rotated
+ * before.
  */
 export async function rotateKey(
   store: Store,
@@ -68,6 +69,8 @@ export async function rotateKey(
     throw new CmdopError('permission', 'An AI operator rotates only its own key and those that it issued.')
   if (principal.kind === 'human' && !isOwn) assertManages(caller)
   const lentById = personBehind(principal) === personBehind(caller.principal) ? key.lentById : null
+  if (key.credential !== 'key')
+    throw new CmdopError('conflict', 'A session is not rotated; sign in again (cmdop login), or issue a key.')
   const now = Date.now()
   const lifeMs = key.expiresAt === null ? undefined : Date.parse(key.expiresAt) - Date.parse(key.createdAt)
   const limits = limitsWithin(caller, {

@@ -128,7 +128,7 @@ export interface KeyStore {
     fleetId: string,
     page: KeyFilter & { offset: number; limit: number },
   ): Promise<{ items: KeyRow[]; total: number }>
-  /** Adds the key that takes the place of another, which ends at `until`; what that one issued hangs on the new one. False: it had ended. */
+  /** Adds the key that takes the place of another, which ends at `until`; what that one issued hangs on the new one. False: it had ended, or is a session. */
   rotate(key: NewKey & { readonly rotatedFrom: string }, until: string): Promise<boolean>
   /** True when this call revoked it, false when it was revoked before or is not of this fleet. */
   revoke(fleetId: string, keyId: string, at: string): Promise<boolean>

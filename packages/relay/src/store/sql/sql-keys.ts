@@ -73,6 +73,7 @@ async function rotate(db: Database, key: NewKey & { readonly rotatedFrom: string
       .set(isNow ? { revokedAt: createdAt } : { expiresAt: until })
       .where('id', '=', rotatedFrom)
       .where('fleetId', '=', key.fleetId)
+      .where('credential', '=', 'key')
       .where('revokedAt', 'is', null)
       .where((eb) => eb.or([eb('expiresAt', 'is', null), eb('expiresAt', '>', createdAt)]))
       .where((eb) =>
