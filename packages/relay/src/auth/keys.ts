@@ -64,10 +64,7 @@ export async function rotateKey(
 ): Promise<ApiKeyIssued> {
   const { key, principal, owner } = await findKey(store, caller, keyId)
   assertRank(caller, effectiveRole(owner), 'rotate a key of a higher role')
-  const isOwn = principal.id === caller.principalId
-  if (caller.kind === 'ai' && !isOwn && key.parentId !== caller.key.id)
-    throw new CmdopError('permission', 'An AI operator rotates only its own key and those that it issued.')
-  if (principal.kind === 'human' && !isOwn) assertManages(caller)
+  assertMayRotate(caller, { key, principal })
   const lentById = personBehind(principal) === personBehind(caller.principal) ? key.lentById : null
   if (key.credential !== 'key')
     throw new CmdopError('conflict', 'A session is not rotated; sign in again (cmdop login), or issue a key.')
@@ -154,6 +151,21 @@ function lentBy({ principal, key }: Caller, owner: Pick<PrincipalRow, 'id' | 'ac
 
 function personBehind({ id, actsForId }: Pick<PrincipalRow, 'id' | 'actsForId'>): string {
   return actsForId ?? id
+}
+
+/**
+ * Who has the new key acts by it: a program rotates its own and what it issued, a person his own and those of what acts
+ * for him, and of other people who may manage them.
+ */
+function assertMayRotate(caller: Caller, { key, principal }: { key: KeyRow; principal: PrincipalRow }): void {
+  if (principal.id === caller.principalId) return
+  if (caller.kind !== 'human') {
+    if (key.parentId === caller.key.id) return
+    throw new CmdopError('permission', `A key of kind ${caller.kind} rotates only itself and those that it issued.`)
+  }
+  if (principal.kind === 'human') return assertManages(caller)
+  if (principal.actsForId !== caller.principalId)
+    throw new CmdopError('permission', `${principal.name} acts for somebody else, who can rotate its key; revoke it.`)
 }
 
 /** Whose key one has, as him one acts. */
