@@ -112,6 +112,31 @@ describe('a sign-in code', () => {
   })
 })
 
+describe('the email of a member', () => {
+  test('to which codes are mailed is changed by nobody else once the member has been there, and by himself', async () => {
+    const [ida, jon] = [await invitePerson(world, 'ida', 'admin'), await invitePerson(world, 'jon', 'admin')]
+    const mine = { email: 'ida-too@example.com' }
+    expect(await codeOf(() => ida.client.members.update(jon.id, mine))).toBe('permission')
+    expect(await codeOf(() => world.client.members.update(jon.id, mine))).toBe('permission')
+    const { code } = await ida.client.members.code(jon.id)
+    const asJon = world.connect({ token: (await signIn(jon.email, code)).token })
+    expect(await codeOf(() => asJon.members.update(jon.id, mine))).toBe('permission')
+    expect((await ida.client.members.update(jon.id, { email: jon.email, groups: ['ops'] })).groups).toEqual(['ops'])
+    await jon.client.members.update(jon.id, { email: 'john@example.com' })
+    expect((await jon.client.me()).email).toBe('john@example.com')
+  })
+
+  test('is corrected by an admin before the member has been there', async () => {
+    const { user_id: id } = await world.client.members.add({ email: 'kat@exmaple.com' })
+    expect(await world.client.members.update(id, { email: 'kat@example.com' })).toMatchObject({
+      email: 'kat@example.com',
+    })
+    const { code } = await world.client.members.code(id)
+    await signIn('kat@example.com', code)
+    expect(await codeOf(() => world.client.members.update(id, { email: 'other@example.com' }))).toBe('permission')
+  })
+})
+
 describe('an authenticator', () => {
   const codeAt = (secret: string, offsetS = 0) =>
     new TOTP({ secret }).generate({ timestamp: Date.now() + offsetS * 1000 })

@@ -56,6 +56,7 @@ export async function changeMember(
   const { role, groups, email, display_name: name } = change
   if (role !== undefined) assertRank(caller, role, `give somebody the role ${role}`)
   if (role !== undefined || email !== undefined) assertMayGiveAll(caller)
+  if (email !== undefined && email !== member.email) await assertMayChangeEmail(store, caller, member)
   const wanted = {
     ...(role === undefined ? {} : { role }),
     ...(groups === undefined ? {} : { groups }),
@@ -64,6 +65,20 @@ export async function changeMember(
   }
   const ended = await store.principals.changeMember(member, wanted)
   return { member: { ...member, ...wanted }, ended }
+}
+
+/**
+ * Who reads the mails of a member signs in as him. So the email of somebody who has ever signed in, or has a key, is changed
+ * by nobody else, nor with a key or code of his that somebody else made.
+ */
+async function assertMayChangeEmail(store: Store, caller: Caller, { id, fleetId }: PrincipalRow): Promise<void> {
+  if (id === caller.principalId && caller.key.lentById === null) return
+  const { total } = await store.keys.list(fleetId, { principalId: id, offset: 0, limit: 1 })
+  if (total === 0) return
+  throw new CmdopError(
+    'permission',
+    'Only the person changes the email of a member who has signed in or has a key; or remove the member, and invite the new email.',
+  )
 }
 
 /** The member of this id or email, who is not above the caller. Throws `not_found`, `permission`. */
