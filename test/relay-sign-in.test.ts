@@ -176,6 +176,28 @@ describe('an authenticator', () => {
     expect(await codeOf(() => signIn(email, code))).toBe('ok')
   })
 
+  test('is locked after five wrong codes, wherever they are tried, and each of them is a row', async () => {
+    const { email, secret, client } = await withTotp('liz')
+    const locked = { code: 'rate_limit', details: { retryAfter: expect.any(Number) } }
+    const wrong = await Promise.all(Array.from({ length: 4 }, () => codeOf(() => client.login.removeTotp('000000'))))
+    expect(wrong).toEqual(['auth', 'auth', 'auth', 'auth'])
+    const { code } = await world.client.members.code(email)
+    await expect(world.client.login.signIn({ email, code, totp: '000000' })).rejects.toMatchObject({ code: 'auth' })
+    await expect(client.login.removeTotp(codeAt(secret))).rejects.toMatchObject(locked)
+    await expect(world.client.login.signIn({ email, code, totp: codeAt(secret) })).rejects.toMatchObject(locked)
+    const { principal_id: principalId } = await client.me()
+    const codesOf = async (action: string) =>
+      (await world.client.audit.getLogs({ principalId, action })).items.map((row) => row.code)
+    expect(await codesOf('totp.remove')).toEqual(['rate_limit', 'auth', 'auth', 'auth', 'auth'])
+    expect(await codesOf('login')).toEqual(['rate_limit', 'auth'])
+    expect(await codesOf('totp.set-up')).toContain('auth')
+    const store = await world.openStore()
+    const until = Date.parse((await store.totp.get(principalId))?.lockedUntil ?? '') - Date.now()
+    expect(until).toBeGreaterThan(600_000)
+    await world.client.members.resetTotp(email)
+    expect(await codeOf(() => signIn(email, code))).toBe('ok')
+  })
+
   test('comes before everything else where the fleet asks everybody for one, and for keys it is not asked', async () => {
     const { client, email } = await invitePerson(world, 'grace')
     await world.client.members.configure({ mfa_required: 'required' })
