@@ -5,13 +5,10 @@ import type { Caller } from './authenticate.ts'
 import { authorise } from './authorise.ts'
 import { assertMayGiveAll, assertRank, limitsWithin } from './grants.ts'
 import { memberOf } from './members.ts'
-import { assertOwner, effectiveRole, leastRole, type Owner, ownerIn } from './owner.ts'
+import { effectiveRole, leastRole, type Owner, ownerIn } from './owner.ts'
 import { newId, newSecret } from './secrets.ts'
 
 const DAY_MS = 86_400_000
-
-/** Keys read at once when the owners of a fleet are counted. */
-const PAGE = 500
 
 /**
  * A new key. It can do no more than its issuer, see {@link limitsWithin}. One of kind human is the issuer's own, or of the
@@ -96,13 +93,9 @@ export async function rotateKey(
  * `conflict` for the last key of an owner, without which nobody could issue another.
  */
 export async function revokeKey(store: Store, caller: Caller, keyId: string): Promise<void> {
-  const { key, principal, owner } = await findKey(store, caller, keyId)
+  const { owner } = await findKey(store, caller, keyId)
   const role = effectiveRole(owner)
   assertRank(caller, role, `revoke a key of the role ${role}`)
-  const isOwnerKey = role === 'owner' && principal.kind === 'human' && key.credential === 'key'
-  if (isOwnerKey && !(await hasOtherOwner(store, caller.fleetId, keyId))) {
-    throw new CmdopError('conflict', 'This is the last key of an owner; issue another one before you revoke it.')
-  }
   await store.keys.revoke(caller.fleetId, keyId, new Date().toISOString())
 }
 
@@ -198,25 +191,4 @@ function newKey(
 
 function issued({ id, fleetId, name, expiresAt }: NewKey, raw: string): ApiKeyIssued {
   return { id, fleet_id: fleetId, name, raw_token: raw, expires_at: expiresAt }
-}
-
-async function hasOtherOwner(store: Store, fleetId: string, keyId: string): Promise<boolean> {
-  for (let offset = 0; ; offset += PAGE) {
-    const { items } = await store.keys.list(fleetId, { offset, limit: PAGE, credential: 'key' })
-    for (const { id } of items) {
-      const owner = await ownerIn(store)(id)
-      const isOwner = id !== keyId && owner.principal?.kind === 'human' && effectiveRole(owner) === 'owner'
-      if (isOwner && isUsable(owner)) return true
-    }
-    if (items.length < PAGE) return false
-  }
-}
-
-function isUsable(owner: Owner): boolean {
-  try {
-    assertOwner(owner)
-    return true
-  } catch {
-    return false
-  }
 }

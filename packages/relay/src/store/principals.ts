@@ -130,7 +130,10 @@ export interface KeyStore {
   ): Promise<{ items: KeyRow[]; total: number }>
   /** Adds the key that takes the place of another, which ends at `until`; what that one issued hangs on the new one. False: it had ended, or is a session. */
   rotate(key: NewKey & { readonly rotatedFrom: string }, until: string): Promise<boolean>
-  /** True when this call revoked it, false when it was revoked before or is not of this fleet. */
+  /**
+   * True when this call revoked it, false when it was revoked before or is not of this fleet. `conflict` when that would end
+   * the last key of an owner, also when the last ones are revoked at once.
+   */
   revoke(fleetId: string, keyId: string, at: string): Promise<boolean>
   /** Notes the last use; never moves it back. */
   touch(keyId: string, at: string): Promise<void>

@@ -1,6 +1,7 @@
-import type { KeyScope } from '@cmdop/protocol'
-import type { Selectable } from 'kysely'
+import { CmdopError, type KeyScope } from '@cmdop/protocol'
+import type { Selectable, Transaction } from 'kysely'
 import type { EnrollmentTokenStore, KeyFilter, KeyRow, KeyStore, NewKey, TicketStore } from '../store.ts'
+import { lockFleet } from './fleet-lock.ts'
 import type { Database, Lookup, Tables } from './tables.ts'
 
 type TableRow = Selectable<Tables['apiKeys']>
@@ -42,16 +43,7 @@ export function createKeyStore(db: Database, lookup: Lookup): KeyStore {
       return { items: rows.map(fromTable), total: Number(total) }
     },
     rotate: async (key, until) => await rotate(db, key, until),
-    revoke: async (fleetId, keyId, at) => {
-      const { numUpdatedRows } = await db
-        .updateTable('apiKeys')
-        .set({ revokedAt: at })
-        .where('id', '=', keyId)
-        .where('fleetId', '=', fleetId)
-        .where('revokedAt', 'is', null)
-        .executeTakeFirst()
-      return numUpdatedRows === 1n
-    },
+    revoke: async (fleetId, keyId, at) => await revoke(db, { fleetId, keyId, at }),
     touch: async (keyId, at) => {
       await db
         .updateTable('apiKeys')
@@ -87,6 +79,47 @@ async function rotate(db: Database, key: NewKey & { readonly rotatedFrom: string
     await transaction.updateTable('apiKeys').set({ parentId: key.id }).where('parentId', '=', rotatedFrom).execute()
     return true
   })
+}
+
+/** The row of the fleet is written first: who comes second waits there, and sees what the first did. */
+async function revoke(
+  db: Database,
+  { fleetId, keyId, at }: { fleetId: string; keyId: string; at: string },
+): Promise<boolean> {
+  return await db.transaction().execute(async (transaction) => {
+    await lockFleet(transaction, fleetId)
+    const hadOwner = await hasOwnerKey(transaction, fleetId, at)
+    const { numUpdatedRows } = await transaction
+      .updateTable('apiKeys')
+      .set({ revokedAt: at })
+      .where('id', '=', keyId)
+      .where('fleetId', '=', fleetId)
+      .where('revokedAt', 'is', null)
+      .executeTakeFirst()
+    if (hadOwner && !(await hasOwnerKey(transaction, fleetId, at)))
+      throw new CmdopError('conflict', 'This is the last key of an owner; issue another one before you revoke it.')
+    return numUpdatedRows === 1n
+  })
+}
+
+/** Whether there is an API key that is good at that time and with which an owner can do all that owners may. */
+async function hasOwnerKey(transaction: Transaction<Tables>, fleetId: string, at: string): Promise<boolean> {
+  const key = await transaction
+    .selectFrom('apiKeys')
+    .innerJoin('principals', 'principals.id', 'apiKeys.principalId')
+    .select('apiKeys.id')
+    .where('apiKeys.fleetId', '=', fleetId)
+    .where('apiKeys.credential', '=', 'key')
+    .where('apiKeys.revokedAt', 'is', null)
+    .where((eb) => eb.or([eb('apiKeys.expiresAt', 'is', null), eb('apiKeys.expiresAt', '>', at)]))
+    .where((eb) => eb.or([eb('apiKeys.role', 'is', null), eb('apiKeys.role', '=', 'owner')]))
+    .where('apiKeys.scopes', 'is', null)
+    .where('principals.kind', '=', 'human')
+    .where('principals.role', '=', 'owner')
+    .where('principals.removedAt', 'is', null)
+    .limit(1)
+    .executeTakeFirst()
+  return key !== undefined
 }
 
 function toTable(key: NewKey): TableRow {

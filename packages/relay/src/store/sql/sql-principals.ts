@@ -1,6 +1,7 @@
 import { CmdopError } from '@cmdop/protocol'
 import type { Selectable, Transaction } from 'kysely'
 import { type NewPrincipal, type PrincipalRow, type PrincipalStore, roles, type Role } from '../store.ts'
+import { lockFleet } from './fleet-lock.ts'
 import { endLent } from './sql-lent.ts'
 import type { Database, Lookup, Tables } from './tables.ts'
 
@@ -94,11 +95,7 @@ async function keepingAnOwner<Result>(
   change: (transaction: Transaction<Tables>) => Promise<Result>,
 ): Promise<Result> {
   return await db.transaction().execute(async (transaction) => {
-    await transaction
-      .updateTable('fleets')
-      .set((eb) => ({ name: eb.ref('name') }))
-      .where('id', '=', fleetId)
-      .execute()
+    await lockFleet(transaction, fleetId)
     const result = await change(transaction)
     const owner = await transaction
       .selectFrom('principals')
