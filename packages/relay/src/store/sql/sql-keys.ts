@@ -25,7 +25,7 @@ export function createKeyStore(db: Database, lookup: Lookup): KeyStore {
       )
   return {
     create: async (key) => {
-      await db.insertInto('apiKeys').values(toTable(key)).execute()
+      await db.insertInto('apiKeys').values(keyToTable(key)).execute()
     },
     // Every request waits for this: the statement is compiled once, and only its parameter changes.
     get: async (keyId) => {
@@ -75,7 +75,7 @@ async function rotate(db: Database, key: NewKey & { readonly rotatedFrom: string
       )
       .executeTakeFirst()
     if (numUpdatedRows !== 1n) return false
-    await transaction.insertInto('apiKeys').values(toTable(key)).execute()
+    await transaction.insertInto('apiKeys').values(keyToTable(key)).execute()
     await transaction.updateTable('apiKeys').set({ parentId: key.id }).where('parentId', '=', rotatedFrom).execute()
     return true
   })
@@ -122,7 +122,8 @@ async function hasOwnerKey(transaction: Transaction<Tables>, fleetId: string, at
   return key !== undefined
 }
 
-function toTable(key: NewKey): TableRow {
+/** A row of the table. */
+export function keyToTable(key: NewKey): TableRow {
   const { credential = 'key', role = null, scopes = null, ipRanges = null, maxTargetsPerRun = null, ...rest } = key
   const { rotatedFrom = null, parentId = null, lentById = null, ip = null, userAgent = null, ...row } = rest
   const json = { scopes: scopes && JSON.stringify(scopes), ipRanges: ipRanges && JSON.stringify(ipRanges) }
