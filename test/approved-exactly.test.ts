@@ -211,6 +211,14 @@ describe('does not run:', () => {
       await expectNotApproved(asker)
   })
 
+  test('10. what would be asked by another person’s operator, with its key rotated by the approver', async () => {
+    const eli = await invitePerson(world, 'eli', 'admin')
+    const { id } = await eli.client.keys.issue({ name: 'robot', kind: 'ai', role: 'member' })
+    const message = expect.stringContaining('acts for somebody else')
+    await expect(world.client.keys.rotate(id)).rejects.toMatchObject({ code: 'permission', message })
+    await expectRow({ action: 'key.issue', code: 'permission' })
+  })
+
   async function expectNotApproved(asker: Client): Promise<void> {
     const command = `touch ${marker}`
     const actions = [{ machine_id: world.machine.id, method: 'exec', params: { command } }]
