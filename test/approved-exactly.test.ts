@@ -212,6 +212,39 @@ describe('does not run:', () => {
     expect(await refusal(`touch ${marker}`, call)).toBe('approval_required')
   })
 
+  test('10. what was asked as another person, with a code that the approver had made for him', async () => {
+    const dan = await invitePerson(world, 'dan', 'admin')
+    const { code } = await world.client.members.code(dan.id)
+    const asDan = world.connect({ token: (await world.client.login.signIn({ email: dan.email, code })).token })
+    // What is made with it is in the same hands, and what that makes.
+    const { raw_token: robot } = await asDan.keys.issue({ name: 'robot', kind: 'ai', role: 'admin' })
+    const { raw_token: sub } = await world.connect({ token: robot }).keys.issue({ name: 'sub', kind: 'ai' })
+    const { code: again } = await asDan.login.ownCode()
+    const second = await world.client.login.signIn({ email: dan.email, code: again })
+    for (const asker of [asDan, ...[robot, sub, second.token].map((token) => world.connect({ token }))])
+      await expectNotApproved(asker)
+  })
+
+  test('10. what would be asked by another person’s operator, with its key rotated by the approver', async () => {
+    const eli = await invitePerson(world, 'eli', 'admin')
+    const { id } = await eli.client.keys.issue({ name: 'robot', kind: 'ai', role: 'member' })
+    const message = expect.stringContaining('acts for somebody else')
+    await expect(world.client.keys.rotate(id)).rejects.toMatchObject({ code: 'permission', message })
+    await expectRow({ action: 'key.issue', code: 'permission' })
+  })
+
+  async function expectNotApproved(asker: Client): Promise<void> {
+    const command = `touch ${marker}`
+    const actions = [{ machine_id: world.machine.id, method: 'exec', params: { command } }]
+    const approval = await asker.approvals.request({ title: 'touch', actions })
+    const message = expect.stringContaining('a key or code that you made')
+    await expect(approve(world.client, approval)).rejects.toMatchObject({ code: 'permission', message })
+    const handle = await asker.machine(world.machine.id)
+    const call = { callId: newCallId(), approval: { approvalId: approval.id } }
+    expect(await refusal(command, call, handle)).toBe('approval_required')
+    expect(await approve(bob, approval)).toMatchObject({ state: 'approved' })
+  }
+
   test('11. what an AI, or a service, approved', async () => {
     const call = { callId: newCallId() }
     const approval = await ask(`touch ${marker}`, call)

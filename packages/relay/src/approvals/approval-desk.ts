@@ -338,8 +338,9 @@ function personOf({ principal, principalId }: Caller, people: readonly Person[])
 }
 
 /** Who asks may have the key or the code that he made for another person: that is not another person's vote. */
-function assertOwnSignIn({ key }: Caller, { fourEyes, personId }: ApprovalRow): void {
-  if (!fourEyes || key.lentById !== personId) return
+function assertOwnSignIn({ lenders }: Caller, row: ApprovalRow): void {
+  const askers = transitions.askersOf(row)
+  if (!row.fourEyes || !lenders.some((lender) => askers.includes(lender))) return
   throw new CmdopError(
     'permission',
     'Who asks has made the key or the sign-in code that you use. Sign in with your authenticator, or a code that you asked for.',

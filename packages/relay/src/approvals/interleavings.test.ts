@@ -223,6 +223,7 @@ function approvalRow(id: string, fleetId: string): ApprovalRow {
     requesterName: 'operator',
     requesterKind: 'ai',
     personId: 'asker',
+    lentByIds: [],
     runId: null,
     agentType: null,
     model: null,

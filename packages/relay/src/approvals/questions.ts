@@ -19,7 +19,7 @@ import type { MachineRow, Store } from '../store/store.ts'
 import { textOf } from './approval-view.ts'
 import { digestOf, planDigest, toolAction } from './digests.ts'
 import { isMet } from './quorum.ts'
-import type { Edit } from './transitions.ts'
+import { askersOf, type Edit } from './transitions.ts'
 import { wordsOf } from './words.ts'
 
 /** Seconds until a call that waits for a person is denied. */
@@ -160,10 +160,12 @@ export class Questions {
       )
     const people = await store.approvals.people(caller.fleetId)
     const personId = caller.principal.actsForId ?? caller.principalId
+    const lentByIds = [...new Set(caller.lenders)]
+    const askers = askersOf({ personId, lentByIds })
     const fourEyes = (await store.fleets.settings(caller.fleetId))?.fourEyes ?? people.length >= 2
     assertPossible(
       draft.requirement,
-      people.filter(({ id }) => !fourEyes || id !== personId),
+      people.filter(({ id }) => !fourEyes || !askers.includes(id)),
     )
     const worst = draft.judgements.reduce((one, other) => (rank(other) > rank(one) ? other : one))
     const now = Date.now()
@@ -181,6 +183,7 @@ export class Questions {
       requesterName: caller.principal.name,
       requesterKind: caller.principal.kind,
       personId,
+      lentByIds,
       ...draft.run,
       callId: draft.callId,
       planDigest: planDigest(draft.actions.map(({ digest }) => digest)),

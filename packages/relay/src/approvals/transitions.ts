@@ -2,6 +2,7 @@ import { type ApprovalState, CmdopError } from '@cmdop/protocol'
 import type {
   ApprovalActionRow,
   ApprovalChange,
+  ApprovalRow,
   ApprovalVoteRow,
   Person,
   WholeApproval,
@@ -22,6 +23,11 @@ export const transitions: Readonly<Record<ApprovalState, readonly ApprovalState[
 /** Whether it can still change. */
 export function isOpen(state: ApprovalState): boolean {
   return transitions[state].length > 0
+}
+
+/** The people who may have asked: on whose behalf it is, and who may have the key with which it was asked. */
+export function askersOf({ personId, lentByIds }: Pick<ApprovalRow, 'personId' | 'lentByIds'>): string[] {
+  return [personId, ...lentByIds]
 }
 
 /** A person's answer. */
@@ -58,10 +64,10 @@ export function approved(whole: WholeApproval, answer: Answer): ApprovalChange |
   )
     return undefined
   assertPending(whole, answer)
-  if (row.fourEyes && person.id === row.personId)
+  if (row.fourEyes && askersOf(row).includes(person.id))
     throw new CmdopError(
       'permission',
-      'You asked for this, or it is asked on your behalf: somebody else has to approve it.',
+      'You asked for this, or it is asked on your behalf or with a key or code that you made: somebody else has to approve it.',
     )
   const vote: ApprovalVoteRow = {
     approvalId: row.id,

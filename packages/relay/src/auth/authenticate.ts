@@ -6,6 +6,7 @@ import {
   assertOwner,
   effectiveRole,
   idsBehind,
+  lendersOf,
   type Owner,
   type OwnerOf,
   ownerIn,
@@ -25,6 +26,8 @@ export interface Caller extends Actor {
   readonly scopes: readonly (readonly KeyScope[])[]
   /** Keys and principals whose end or change concerns this caller: its own, and those it acts for and came from. */
   readonly ids: ReadonlySet<string>
+  /** Who else may have its key, see {@link lendersOf}. */
+  readonly lenders: readonly string[]
   /** What its key, and those that one came from, limit: machines in a run, counted for each principal. */
   readonly reach: readonly Reach[]
 }
@@ -101,6 +104,7 @@ function toCaller(owner: Owner): Caller {
     principal,
     key,
     ids: new Set(idsBehind(owner)),
+    lenders: lendersOf(owner),
   }
 }
 

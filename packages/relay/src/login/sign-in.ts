@@ -1,5 +1,5 @@
 import type { AuditTrail } from '../audit/audit-trail.ts'
-import { CmdopError, type SignedIn } from '@cmdop/protocol'
+import { CmdopError, isCmdopError, type SignedIn } from '@cmdop/protocol'
 import { newSecret } from '../auth/secrets.ts'
 import type { PrincipalRow, Store } from '../store/store.ts'
 import { findCode } from './codes.ts'
@@ -25,7 +25,8 @@ export interface ShownCodes {
 
 /**
  * A session for the member of this email and code. Throws `auth`: the same for an email that nobody has, and with
- * `details.totp` when the code is right and the authenticator's is missing. Of a member, every try is an audit row.
+ * `details.totp` when the code is right and the authenticator's is missing; `rate_limit` after too many wrong ones of it. Of a
+ * member, every try is an audit row.
  */
 export async function signIn(
   { store, audit }: { readonly store: Store; readonly audit: AuditTrail },
@@ -39,7 +40,8 @@ export async function signIn(
   try {
     lentById = await checkCodes(store, member, shown)
   } catch (error) {
-    await record(audit, member, { action: 'login', requestId: place.requestId, code: 'auth' })
+    const code = isCmdopError(error) ? error.code : 'server'
+    await record(audit, member, { action: 'login', requestId: place.requestId, code })
     throw error
   }
   await record(audit, member, { action: 'login', requestId: place.requestId })

@@ -16,6 +16,8 @@ export interface ApprovalRow {
   readonly requesterKind: string
   /** The person behind the request: the requester, or whom it acts for. */
   readonly personId: string
+  /** Who made the key with which it was asked, or one that it came from, for somebody else: he may have asked. */
+  readonly lentByIds: readonly string[]
   readonly runId: string | null
   readonly agentType: string | null
   readonly model: string | null

@@ -6,7 +6,7 @@ import type { AuditCheckpointStore, AuditStore } from './audit-store.ts'
 
 export type { AuditRow } from './audit-store.ts'
 import type { FleetSettingsRow, InvitationStore, SignInCodeStore, TotpStore } from './identity.ts'
-import type { KeyStore, NewPrincipal, PrincipalStore, WithDefaults } from './principals.ts'
+import type { KeyStore, NewKey, NewPrincipal, PrincipalStore, WithDefaults } from './principals.ts'
 
 export * from './principals.ts'
 
@@ -62,8 +62,8 @@ export interface FleetRow {
 
 /** The fleets. */
 export interface FleetStore {
-  /** Makes the fleet with its first principal, both or none. `conflict` when the slug is taken. */
-  create(fleet: FleetRow, owner: NewPrincipal): Promise<void>
+  /** Makes the fleet with its first principal and a key of it, all or nothing. `conflict` when the slug is taken. */
+  create(fleet: FleetRow, owner: NewPrincipal, key?: NewKey): Promise<void>
   get(fleetId: string): Promise<FleetRow | undefined>
   /** Undefined for a fleet that is not there. */
   settings(fleetId: string): Promise<FleetSettingsRow | undefined>

@@ -16,7 +16,8 @@ import { z } from 'zod'
 import { exportLog, exportRows } from '../../audit/export.ts'
 import { followRows } from '../../audit/follow.ts'
 import { listingOf } from '../../audit/listing.ts'
-import type { Caller } from '../../auth/authenticate.ts'
+import { type Caller, refreshCaller } from '../../auth/authenticate.ts'
+import { authorise } from '../../auth/authorise.ts'
 import { assertUsable } from '../../auth/owner.ts'
 import type { StoredAuditRow } from '../../store/audit-store.ts'
 import { audited } from '../audited.ts'
@@ -142,20 +143,27 @@ async function* eventsOf(rows: AsyncIterable<StoredAuditRow>): AsyncGenerator<Se
   for await (const row of rows) yield { id: String(row.position), data: JSON.stringify(logOf(row)) }
 }
 
-/** Goes on until the key of its reader is revoked. Throws then. */
+/** Goes on while its reader may read: what becomes of him is looked at before the next row. Throws then. */
 async function* whileUsable<Item>(
-  { bus }: HttpContext,
-  { key }: Caller,
+  { bus, store }: HttpContext,
+  caller: Caller,
   items: AsyncIterable<Item>,
 ): AsyncGenerator<Item> {
-  let isRevoked = false
+  // Also before the first row: he may have changed before anybody listened for that.
+  let isChanged = true
   const stop = bus.subscribe((message) => {
-    if (message.type === 'key-revoked' && message.keyId === key.id) isRevoked = true
+    if (message.type === 'key-revoked' && caller.ids.has(message.keyId)) isChanged = true
+    if (message.type === 'principal-changed' && caller.ids.has(message.principalId)) isChanged = true
   })
   try {
     for await (const item of items) {
-      if (isRevoked) throw new CmdopError('auth', 'The API key was revoked; ask for a new one.')
-      assertUsable(key)
+      if (isChanged) {
+        isChanged = false
+        const now = await refreshCaller(store, caller)
+        const decision = authorise(now, 'audit.read', now)
+        if (!decision.allowed) throw new CmdopError(decision.code, decision.reason)
+      }
+      assertUsable(caller.key)
       yield item
     }
   } finally {

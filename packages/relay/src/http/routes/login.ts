@@ -2,6 +2,7 @@ import rateLimit from '@fastify/rate-limit'
 import {
   CmdopError,
   InvitationAccept,
+  isCmdopError,
   LoginCodeRequest,
   LoginCodeRequested,
   LoginRequest,
@@ -93,6 +94,20 @@ function ownRoutes(context: HttpContext): FastifyPluginAsyncZod {
     await context.audit.deny({ ...actorOf(caller), action, requestId: request.id, code: 'permission' })
     throw new CmdopError('permission', 'Expected a session, not an API key; sign in first: cmdop login.')
   }
+  /** A wrong code of an authenticator is a row. */
+  const orRefused = async (
+    { id: requestId }: FastifyRequest,
+    { principal, action }: { principal: Caller['principal']; action: OwnAct },
+    take: () => Promise<void>,
+  ): Promise<void> => {
+    try {
+      await take()
+    } catch (error) {
+      const code = isCmdopError(error) ? error.code : 'server'
+      await record(context.audit, principal, { action, requestId, code })
+      throw error
+    }
+  }
   return async (app) => {
     // Who has taken over a session does not find out the code of an authenticator.
     await app.register(rateLimit, triesOf(context))
@@ -101,9 +116,9 @@ function ownRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/login/own-code',
       { schema: { summary: 'A code to sign in elsewhere; it is shown once', response: { 201: SignInCode } } },
       async (request, reply) => {
-        const { principal } = await signedIn(request, 'login.code', false)
+        const { principal, key } = await signedIn(request, 'login.code', false)
         await record(context.audit, principal, { action: 'login.code', requestId: request.id })
-        return reply.status(201).send(await createCode(store, principal))
+        return reply.status(201).send(await createCode(store, principal, key.lentById))
       },
     )
 
@@ -158,7 +173,9 @@ function ownRoutes(context: HttpContext): FastifyPluginAsyncZod {
       { schema: { summary: 'Confirm it by a first code', body: TotpCode, response: { 204: z.null() } } },
       async (request, reply) => {
         const { principal, principalId } = await signedIn(request, 'totp.set-up')
-        await confirmTotp(store, principalId, request.body.code)
+        await orRefused(request, { principal, action: 'totp.set-up' }, () =>
+          confirmTotp(store, principalId, request.body.code),
+        )
         await record(context.audit, principal, { action: 'totp.set-up', requestId: request.id })
         return reply.status(204).send(null)
       },
@@ -175,7 +192,9 @@ function ownRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
       async (request, reply) => {
         const { principal, principalId } = await signedIn(request, 'totp.remove')
-        await takeTotp(store, principalId, request.body.code)
+        await orRefused(request, { principal, action: 'totp.remove' }, () =>
+          takeTotp(store, principalId, request.body.code),
+        )
         await record(context.audit, principal, { action: 'totp.remove', requestId: request.id })
         await store.totp.remove(principalId)
         await bus.publish({ type: 'principal-changed', principalId })

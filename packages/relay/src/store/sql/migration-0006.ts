@@ -14,6 +14,7 @@ const approvals = required(
     'requester_name',
     'requester_kind',
     'person_id',
+    'lent_by_ids',
     'plan_digest',
     'requirement',
     'created_at',

@@ -9,6 +9,7 @@ import { chainAudit } from './migration-0004.ts'
 import { createIdentity } from './migration-0005.ts'
 import { createNotifications } from './migration-0007.ts'
 import { sealSecrets } from './migration-0008.ts'
+import { lockTotp } from './migration-0009.ts'
 import type { Seal } from '../seal.ts'
 import type { SqlEngine } from './tables.ts'
 
@@ -23,6 +24,7 @@ function migrations(engine: SqlEngine, seal: Seal): Record<string, Migration> {
     '0006-approvals': { up: createApprovals },
     '0007-notifications': { up: (db) => createNotifications(db, engine) },
     '0008-sealed-secrets': { up: (db) => sealSecrets(db, seal) },
+    '0009-totp-lock': { up: lockTotp },
   }
 }
 
