@@ -68,12 +68,6 @@ export class AuditTrail {
     return result
   }
 
-  /** Something that is done once its row is written. */
-  async note(entry: AuditEntry): Promise<void> {
-    const intent = this.intent(entry)
-    await Promise.all([intent.written, this.outcome(intent)])
-  }
-
   /** Something was refused, or asked about. Resolves when that is durable. */
   async deny(entry: AuditEntry & { readonly code: string }): Promise<void> {
     await this.#append(intentRow({ decision: 'deny', ...entry }))

@@ -11,6 +11,7 @@ import {
 import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { actorOf } from '../../audit/entry.ts'
 import { authorise } from '../../auth/authorise.ts'
 import { isOwnKey, issueKey, kindOf, revokeKey, rotateKey } from '../../auth/keys.ts'
 import { effectiveRole, ownerIn } from '../../auth/owner.ts'
@@ -121,7 +122,10 @@ export function apiKeyRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const caller = await guard(context, request, 'machine.list')
         const ticket = newSecret('ticket').raw
         const expires_at = new Date(Date.now() + TICKET_TTL_MS).toISOString()
-        await store.tickets.create({ secretHash: hashSecret(ticket), keyId: caller.key.id, expiresAt: expires_at })
+        const entry = { ...actorOf(caller), action: 'channel.ticket', requestId: request.id }
+        await context.audit.around(entry, () =>
+          store.tickets.create({ secretHash: hashSecret(ticket), keyId: caller.key.id, expiresAt: expires_at }),
+        )
         return reply.status(201).send({ ticket, expires_at })
       },
     )
