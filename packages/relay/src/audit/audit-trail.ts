@@ -2,11 +2,11 @@ import { type AuditRow, toCmdopError } from '@cmdop/protocol'
 import type { AuditStore } from '../store/audit-store.ts'
 import { type AuditEntry, type AuditOutcome, followingRow, intentRow } from './entry.ts'
 import { FleetChain } from './fleet-chain.ts'
+import { type ChainNames, isOwnChain } from './recovery.ts'
 
-export interface AuditTrailOptions {
+/** Every relay of a set has another name. */
+export interface AuditTrailOptions extends ChainNames {
   readonly store: AuditStore
-  /** Of this relay's chains; every relay of a set has another one. */
-  readonly name: string
   /** Of this process. */
   readonly relayInstance: string
 }
@@ -37,8 +37,7 @@ export class AuditTrail {
 
   /** Settles what an earlier process of this relay left open, in every fleet in which it wrote. */
   async start(): Promise<void> {
-    const { store, name } = this.#options
-    const own = (await store.chains()).filter(({ chain }) => chain === name || chain.startsWith(`${name}~`))
+    const own = (await this.#options.store.chains()).filter(({ chain }) => isOwnChain(chain, this.#options))
     for (const fleetId of new Set(own.map((each) => each.fleetId))) await this.#chainOf(fleetId).open()
   }
 
