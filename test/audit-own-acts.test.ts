@@ -1,7 +1,8 @@
-import { randomUUID } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { DatabaseSync } from 'node:sqlite'
 import { join } from 'node:path'
+import { canonicalJson } from '@cmdop/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { codeOf } from './code-of.ts'
 import { waitFor } from './wait-for.ts'
@@ -145,6 +146,30 @@ test('what a person does about signing in has a row before and after it, with wh
     { kind: 'intent', ...end },
     { kind: 'outcome', code: null, ...end },
   ])
+})
+
+test('a row says what was changed, and of a policy and of settings by which digest, never of what is secret', async () => {
+  const { client } = world
+  const sha256 = (given: unknown) => hash('sha256', canonicalJson(given))
+  const outcome = async (query: object) =>
+    (await client.audit.getLogs({ ...query, kind: 'outcome', limit: 1 })).items[0]
+  await client.members.configure({ four_eyes: false })
+  expect(await outcome({ action: 'fleet.configure' })).toMatchObject({
+    subject: 'settings:four_eyes',
+    digest: sha256({ four_eyes: false }),
+  })
+  const policy = { mode: 'default' }
+  await client.policy.set({ policy, version: 0 })
+  expect(await outcome({ digest: sha256(policy) })).toMatchObject({ action: 'policy.write', subject: 'policy:0' })
+  const deep = `{"version":1,"policy":{"mode":${'['.repeat(200_000)}${']'.repeat(200_000)}}}`
+  const headers = { authorization: `Bearer ${world.relay.firstKey}`, 'content-type': 'application/json' }
+  const refused = await fetch(`${world.relay.url}/api/policy`, { method: 'PUT', headers, body: deep })
+  expect(await refused.json()).toMatchObject({ error: { code: 'validation' } })
+  const { id } = await client.webhooks.create({ url: 'https://hooks.example/secret' })
+  await client.webhooks.update(id, { enabled: false })
+  await client.webhooks.remove(id)
+  for (const what of ['create', 'disable', 'remove'])
+    expect(await outcome({ subject: `webhook:${id} ${what}` })).toMatchObject({ code: null, digest: null })
 })
 
 test('a run is in the audit log with its beginning, its stops and its end, and each reading of it; not with its steps', async () => {

@@ -1,3 +1,5 @@
+import { hash } from 'node:crypto'
+import { canonicalJson, CmdopError } from '@cmdop/protocol'
 import type { FastifyRequest } from 'fastify'
 import type { AuditTrail, Note } from '../audit/audit-trail.ts'
 import { actorOf } from '../audit/entry.ts'
@@ -22,6 +24,15 @@ export interface AuditedAct {
   readonly subject?: string
   /** SHA-256 of what is done, hex. */
   readonly digest?: string
+}
+
+/** The digest of what was given, for a row: SHA-256 of its canonical JSON, hex. Never of what holds a secret, a PIN or a code. */
+export function digestOf(given: unknown): string {
+  try {
+    return hash('sha256', canonicalJson(given))
+  } catch (cause) {
+    throw new CmdopError('validation', 'The request is not valid: it is nested too deeply.', { cause })
+  }
 }
 
 /**
