@@ -144,6 +144,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   })
   acceptChannels(app.server, {
     store,
+    audit,
     clients: channels.clients,
     machines: channels.machines,
     allowedOrigins: config.allowedOrigins,

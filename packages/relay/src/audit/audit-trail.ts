@@ -3,6 +3,7 @@ import type { AuditStore } from '../store/audit-store.ts'
 import { type AuditEntry, type AuditOutcome, followingRow, intentRow } from './entry.ts'
 import { FleetChain } from './fleet-chain.ts'
 import { type ChainNames, isOwnChain } from './recovery.ts'
+import { Seldom } from './seldom.ts'
 
 /** Every relay of a set has another name. */
 export interface AuditTrailOptions extends ChainNames {
@@ -30,6 +31,7 @@ export class AuditTrail {
   readonly #options: AuditTrailOptions
   readonly #chains = new Map<string, FleetChain>()
   readonly #listeners = new Set<Committed>()
+  readonly #seldom = new Seldom()
 
   constructor(options: AuditTrailOptions) {
     this.#options = options
@@ -70,6 +72,17 @@ export class AuditTrail {
   /** Something was refused, or asked about. Resolves when that is durable. */
   async deny(entry: AuditEntry & { readonly code: string }): Promise<void> {
     await this.#append(intentRow({ decision: 'deny', ...entry }))
+  }
+
+  /** {@link deny} of what somebody tries again and again: one row a minute for each `what`. */
+  async denySeldom(what: string, entry: AuditEntry & { readonly code: string }): Promise<void> {
+    if (!this.#seldom.isDue(what)) return
+    try {
+      await this.deny(entry)
+    } catch (error) {
+      this.#seldom.forget(what)
+      throw error
+    }
   }
 
   /** Some input of an action that goes on. */

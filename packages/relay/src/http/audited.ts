@@ -45,7 +45,7 @@ export async function audited<Result>(
   act: AuditedAct,
   work: (caller: Caller, note: Note) => Promise<Result>,
 ): Promise<Result> {
-  const caller = await callerOf(store, request)
+  const caller = await callerOf({ store, audit }, request)
   return await auditedAs({ store, audit }, { ...act, caller, requestId: request.id }, (note) => work(caller, note))
 }
 

@@ -32,7 +32,7 @@ export interface PageSignIn {
 export function createPageSignIn({ store, audit }: { store: Store; audit: AuditTrail }): PageSignIn {
   return {
     withKey: async (key, { ip, requestId }, open) => {
-      const caller = await authenticate(store, key, { address: ip ?? undefined })
+      const caller = await authenticate(store, key, { address: ip ?? undefined, audit, requestId })
       const entry = { ...actorOf(caller), action: 'login', subject: 'page', requestId }
       if (caller.kind === 'human') return audit.around(entry, () => open(caller.key.id))
       await audit.deny({ ...entry, code: 'permission' })

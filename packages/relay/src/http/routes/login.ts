@@ -92,7 +92,7 @@ function ownRoutes(context: HttpContext): FastifyPluginAsyncZod {
   const { store, bus, audit } = context
   // Not by a key, which may be limited in what it may do, where a person is not.
   const signedIn = async (request: FastifyRequest, action: OwnAct, beforeTotp = true) => {
-    const caller = await callerOf(store, request, { beforeTotp })
+    const caller = await callerOf(context, request, { beforeTotp })
     const act = { ...actorOf(caller), action, requestId: request.id }
     if (caller.key.credential === 'session') return { ...caller, act }
     await audit.deny({ ...act, code: 'permission' })
