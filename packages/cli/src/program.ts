@@ -340,6 +340,7 @@ function withRelayOptions(command: Command): Command {
       '--relay-name <name>',
       'of this relay in the audit log; another one for each relay of a set (default: main)',
     )
+    .option('--former-relay-name <name...>', 'names that it had before; what it left open under them is settled')
     .option(
       '--audit-sink <address...>',
       'send checkpoints of the audit log to file:/path, https://…, syslog:tcp://host:514',

@@ -37,14 +37,17 @@ export async function invite(
   return { row, token }
 }
 
-/**
- * Makes the member that an invitation is for, once. Throws `auth`, also when who invited may not do that any more, and
- * `conflict` when the email has become a member.
- */
-export async function acceptInvitation(
+/** An invitation, and the member whom accepting it makes. */
+export interface ShownInvitation {
+  readonly id: string
+  readonly member: PrincipalRow
+}
+
+/** What a link is for. Throws `auth` for one that nobody was sent, and when who invited may not do that any more. */
+export async function readInvitation(
   store: Store,
   { token, name }: { token: string; name: string | undefined },
-): Promise<PrincipalRow> {
+): Promise<ShownInvitation> {
   const shown = parseSecret(token)
   const row = shown?.kind === 'invite' ? await store.invitations.get(shown.id) : undefined
   if (shown === undefined || row === undefined || !matchesHash(shown.secret, row.secretHash)) throw isOver()
@@ -63,8 +66,12 @@ export async function acceptInvitation(
     invitedById,
     removedAt: null,
   }
-  if (!(await store.invitations.accept(row.id, member))) throw isOver()
-  return member
+  return { id: row.id, member }
+}
+
+/** Makes its member, once. Throws `auth`, and `conflict` when the email has become a member. */
+export async function acceptInvitation(store: Store, { id, member }: ShownInvitation): Promise<void> {
+  if (!(await store.invitations.accept(id, member))) throw isOver()
 }
 
 async function assertMayInvite(store: Store, { invitedById, role }: InvitationRow): Promise<void> {

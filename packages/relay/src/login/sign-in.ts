@@ -1,9 +1,9 @@
 import type { AuditTrail } from '../audit/audit-trail.ts'
-import { CmdopError, isCmdopError, type SignedIn } from '@cmdop/protocol'
+import { CmdopError, type SignedIn } from '@cmdop/protocol'
 import { newSecret } from '../auth/secrets.ts'
 import type { PrincipalRow, Store } from '../store/store.ts'
 import { findCode } from './codes.ts'
-import { record } from './record.ts'
+import { personActs } from './record.ts'
 import { takeTotp } from './totp.ts'
 
 /** Milliseconds a session lasts. */
@@ -36,16 +36,14 @@ export async function signIn(
   const fleet = await store.fleets.first()
   const member = fleet === undefined ? undefined : await store.principals.memberByEmail(fleet.id, shown.email)
   if (member === undefined) throw wrongCode()
-  let lentById: string | null
-  try {
-    lentById = await checkCodes(store, member, shown)
-  } catch (error) {
-    const code = isCmdopError(error) ? error.code : 'server'
-    await record(audit, member, { action: 'login', requestId: place.requestId, code })
-    throw error
-  }
-  await record(audit, member, { action: 'login', requestId: place.requestId })
-  return openSession(store, member, { ...place, lentById })
+  return audit.around(personActs(member, { action: 'login', requestId: place.requestId }), async (note) => {
+    const signedIn = await openSession(store, member, {
+      ...place,
+      lentById: await checkCodes(store, member, shown),
+    })
+    note({ subject: `session:${signedIn.session_id}` })
+    return signedIn
+  })
 }
 
 /** A session for somebody who has shown that he is the member. */

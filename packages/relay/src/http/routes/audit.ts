@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream'
 import {
   AuditCheckpoints,
   AuditCheckpointsQuery,
@@ -16,13 +15,12 @@ import { z } from 'zod'
 import { exportLog, exportRows } from '../../audit/export.ts'
 import { followRows } from '../../audit/follow.ts'
 import { listingOf } from '../../audit/listing.ts'
-import { type Caller, refreshCaller } from '../../auth/authenticate.ts'
-import { authorise } from '../../auth/authorise.ts'
-import { assertUsable } from '../../auth/owner.ts'
+import type { Caller } from '../../auth/authenticate.ts'
 import type { StoredAuditRow } from '../../store/audit-store.ts'
 import { audited } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
 import { type SentEvent, sendEvents } from '../event-stream.ts'
+import { readableWhile, watchRight } from '../standing-right.ts'
 
 /** The audit log of the caller's fleet. Each reading is itself a row of it. */
 export function auditRoutes(context: HttpContext): FastifyPluginAsyncZod {
@@ -69,8 +67,7 @@ export function auditRoutes(context: HttpContext): FastifyPluginAsyncZod {
           ? exportLog({ store, ...auditLog }, caller.fleetId)
           : exportRows(store, caller.fleetId, { format, filter, listing: listingOf(filter) })
         const type = format === 'csv' ? 'text/csv; charset=utf-8' : 'application/x-ndjson'
-        const content = Readable.from(whileUsable(context, caller, lines), { objectMode: false })
-        return reply.type(type).send(content as never)
+        return reply.type(type).send(readableWhile(watchRight(context, caller, 'audit.read'), lines) as never)
       },
     )
 
@@ -122,53 +119,18 @@ async function follow(
   const { store, audit: trail, heartbeatMs } = context
   const { fleetId } = caller
   const left = new AbortController()
+  using right = watchRight(context, caller, 'audit.read')
+  const signal = AbortSignal.any([left.signal, right.lost])
   const newest = await store.audit.list(fleetId, { limit: 1, order: 'newest' })
   const after = lastSeen(request) ?? newest[0]?.position ?? 0
-  const rows = followRows(
-    { store, trail },
-    {
-      fleetId,
-      listing: listingOf(request.query),
-      after,
-      signal: left.signal,
-      check: () => assertUsable(caller.key),
-    },
-  )
+  const rows = followRows({ store, trail }, { fleetId, listing: listingOf(request.query), after, signal })
   reply.raw.once('close', () => left.abort())
-  await sendEvents(reply, eventsOf(whileUsable(context, caller, rows)), { heartbeatMs, from: String(after) })
+  await sendEvents(reply, eventsOf(rows), { heartbeatMs, from: String(after), until: right.lost })
   left.abort()
 }
 
 async function* eventsOf(rows: AsyncIterable<StoredAuditRow>): AsyncGenerator<SentEvent> {
   for await (const row of rows) yield { id: String(row.position), data: JSON.stringify(logOf(row)) }
-}
-
-/** Goes on while its reader may read: what becomes of him is looked at before the next row. Throws then. */
-async function* whileUsable<Item>(
-  { bus, store }: HttpContext,
-  caller: Caller,
-  items: AsyncIterable<Item>,
-): AsyncGenerator<Item> {
-  // Also before the first row: he may have changed before anybody listened for that.
-  let isChanged = true
-  const stop = bus.subscribe((message) => {
-    if (message.type === 'key-revoked' && caller.ids.has(message.keyId)) isChanged = true
-    if (message.type === 'principal-changed' && caller.ids.has(message.principalId)) isChanged = true
-  })
-  try {
-    for await (const item of items) {
-      if (isChanged) {
-        isChanged = false
-        const now = await refreshCaller(store, caller)
-        const decision = authorise(now, 'audit.read', now)
-        if (!decision.allowed) throw new CmdopError(decision.code, decision.reason)
-      }
-      assertUsable(caller.key)
-      yield item
-    }
-  } finally {
-    stop()
-  }
 }
 
 function lastSeen(request: FastifyRequest): number | undefined {

@@ -19,7 +19,7 @@ import { addMember, changeMember, memberInfo, ranked } from '../../auth/members.
 import { createCode } from '../../login/codes.ts'
 import { invitationSummary, invite } from '../../login/invitations.ts'
 import type { Store } from '../../store/store.ts'
-import { audited } from '../audited.ts'
+import { audited, digestOf } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
 import { guard } from '../guard.ts'
 
@@ -240,7 +240,12 @@ function addSettingsRoutes(app: App, context: HttpContext): void {
     },
     async (request) => {
       const { mfa_required: mfaRequired, four_eyes: fourEyes } = request.body
-      const act = { action: 'fleet.configure', fleetId: request.params.fleet } as const
+      const act = {
+        action: 'fleet.configure',
+        fleetId: request.params.fleet,
+        subject: `settings:${Object.keys(request.body).toSorted().join(' ')}`,
+        digest: digestOf(request.body),
+      } as const
       return audited(context, request, act, async ({ fleetId }) => {
         await store.fleets.configure(fleetId, {
           ...(mfaRequired === undefined ? {} : { mfaRequired }),
