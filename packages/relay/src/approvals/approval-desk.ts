@@ -15,7 +15,7 @@ import type {
 import type { MachineRow, Store } from '../store/store.ts'
 import { textOf } from './approval-view.ts'
 import { digestOf, planDigest } from './digests.ts'
-import { grantEntry, OwnActs } from './own-acts.ts'
+import { grantEntry, meanwhile, OwnActs, unlessMeanwhile } from './own-acts.ts'
 import { ANYBODY, type Questions } from './questions.ts'
 import * as transitions from './transitions.ts'
 
@@ -294,9 +294,10 @@ export class ApprovalDesk {
       endedAt: null,
       uses: 0,
     }
-    await this.#options.audit.around(grantEntry('grant.create', grant), () =>
-      this.#options.store.approvals.grants.create(grant),
-    )
+    const create = async () => {
+      if (!(await this.#options.store.approvals.grants.create(grant))) throw meanwhile()
+    }
+    await this.#options.audit.around(grantEntry('grant.create', grant), create).catch(unlessMeanwhile)
   }
 
   async #denial(row: ApprovalRow): Promise<CmdopError> {

@@ -114,6 +114,7 @@ export function denied(
   const hasBegun = row.state === 'executing' && actions.every(({ state }) => state !== 'waiting')
   return {
     row: { doNotRetry, ...(hasBegun ? {} : { state: 'denied', decidedAt: at }) },
+    revokesGrantsAt: at,
     votes: [...votes.filter(({ personId }) => personId !== person.id), vote],
   }
 }

@@ -80,6 +80,8 @@ export interface WholeApproval {
 
 /** What a decision changes. `actions` and `votes` replace what is there. */
 export interface ApprovalChange {
+  /** Revokes the grants that were given with it, at this time. */
+  readonly revokesGrantsAt?: string
   readonly row?: Partial<ApprovalRow>
   readonly actions?: readonly ApprovalActionRow[]
   readonly votes?: readonly ApprovalVoteRow[]
@@ -170,7 +172,8 @@ export interface ApprovalEventStore {
 
 /** The grants of all fleets. */
 export interface GrantStore {
-  create(grant: GrantRow): Promise<void>
+  /** False where there was one of its approval, digest and person before, also one that is over, or somebody denied the approval. */
+  create(grant: GrantRow): Promise<boolean>
   get(grantId: string): Promise<GrantRow | undefined>
   /** Of one fleet, the newest first; at most 500. */
   list(fleetId: string): Promise<GrantRow[]>

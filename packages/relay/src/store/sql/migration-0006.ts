@@ -105,6 +105,8 @@ async function createGrants(db: Kysely<unknown>): Promise<void> {
     newest: ['fleet_id', 'created_at desc', 'id'],
     holder: ['granted_to_id', 'machine_id', 'expires_at'],
   })
+  const once = ['approval_id', 'digest', 'granted_by_id']
+  await db.schema.createIndex('grants_once').on('grants').columns(once).unique().execute()
   await db.schema
     .createIndex('grants_over')
     .on('grants')
