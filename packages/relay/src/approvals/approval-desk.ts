@@ -86,7 +86,7 @@ export class ApprovalDesk {
     if (answer.grantSeconds !== undefined) assertGrantable(before, answer.edited)
     const edited =
       answer.edited === undefined ? undefined : await this.#options.questions.edited(caller, before, answer.edited)
-    if (edited?.deletes === true && answer.grantSeconds !== undefined) throw notGranted()
+    if (edited?.row.deletes === true && answer.grantSeconds !== undefined) throw notGranted()
     const at = new Date().toISOString()
     const { planDigest, reason } = answer
     const after = await this.#change(before.row, (whole) =>

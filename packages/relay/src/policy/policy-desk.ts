@@ -1,4 +1,12 @@
-import { type CompiledPolicy, compilePolicy, type Decided, decide, Policy, type PolicyCall } from '@cmdop/policy'
+import {
+  type CompiledPolicy,
+  compilePolicy,
+  type Decided,
+  decide,
+  Policy,
+  type PolicyCall,
+  type PrincipalKind,
+} from '@cmdop/policy'
 import { CmdopError, mergeRestrictions, type Open, Restrictions } from '@cmdop/protocol'
 import { z } from 'zod'
 import type { Caller } from '../auth/authenticate.ts'
@@ -36,9 +44,9 @@ export class PolicyDesk {
     this.#stop()
   }
 
-  /** What the policy says of a call. Fails closed: a policy that cannot be read denies. */
-  async judge(caller: Caller, call: JudgedCall, machine: Pick<MachineRow, 'id' | 'fleetId'>): Promise<Judgement> {
-    const decided = decide(await this.of(machine.fleetId, machine.id), callOf(caller, call))
+  /** What the policy says of a call of such a principal. Fails closed: a policy that cannot be read denies. */
+  async judge(who: PrincipalKind, call: JudgedCall, machine: Pick<MachineRow, 'id' | 'fleetId'>): Promise<Judgement> {
+    const decided = decide(await this.of(machine.fleetId, machine.id), callOf(who, call))
     const { decision, reason, permittedBy, danger, dangerReason, deleting } = decided
     // What is not understood may delete, and what is catastrophic is a person's decision each time.
     const deletes = deleting || decided.class === 'unknown' || decided.layer === 'floor'
@@ -109,11 +117,11 @@ function nameOf({ layer, rule }: Decided): string {
 }
 
 /** A call as the policy looks at it. What is not of the right form is refused by the machine, which judges it whole. */
-function callOf(caller: Caller, { method: tool, params, under }: JudgedCall): PolicyCall {
+function callOf(principalKind: PrincipalKind, { method: tool, params, under }: JudgedCall): PolicyCall {
   const { command, cwd, env, overwrite } = params
   return {
     tool,
-    principalKind: caller.principal.kind,
+    principalKind,
     command: isCommand(command) ? command : undefined,
     cwd: typeof cwd === 'string' ? cwd : undefined,
     env: isEnvironment(env) ? env : undefined,

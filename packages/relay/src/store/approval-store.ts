@@ -1,4 +1,5 @@
 import type { ApprovableAction, ApprovalState, Danger, Requirement, ShownEffect, SignedApproval } from '@cmdop/protocol'
+import type { PrincipalKind } from './principals.ts'
 
 /** A question to people. */
 export interface ApprovalRow {
@@ -13,7 +14,7 @@ export interface ApprovalRow {
   readonly rule: string
   readonly requesterId: string
   readonly requesterName: string
-  readonly requesterKind: string
+  readonly requesterKind: PrincipalKind
   /** The person behind the request: the requester, or whom it acts for. */
   readonly personId: string
   readonly runId: string | null
