@@ -210,9 +210,13 @@ describe('does not run:', () => {
     'env -C FOLDER ./deploy.sh',
     'cd sub/.. && sh ./deploy.sh',
     'timeout 5 sh -c "sh ./deploy.sh"',
+    'cd sub && cd .. && sh deploy.sh',
+    'cd sub && cd deeper && sh run.sh',
+    'cd sub; cd deeper; . ./run.sh',
+    'bash ./{deploy,x}.sh',
   ])('7. a script that was changed after it was approved: %s', async (given) => {
-    const script = join(folder, 'deploy.sh')
-    await mkdir(join(folder, 'sub'), { recursive: true })
+    const script = join(folder, given.includes('deeper') ? 'sub/deeper/run.sh' : 'deploy.sh')
+    await mkdir(join(folder, 'sub/deeper'), { recursive: true })
     await writeFile(script, '#!/bin/sh\necho approved\n', { mode: 0o755 })
     const call = { callId: newCallId(), cwd: folder }
     const command = given.replace('FOLDER', folder)
