@@ -78,7 +78,11 @@ export class Questions {
     const judgements: Judgement[] = []
     const actions = await inBatches(request.actions, async ({ machine_id, method, params }, position) => {
       const machine = machines.get(machine_id) as MachineRow
-      judgements[position] = await this.#options.judge(caller.principal.kind, { method, params }, machine)
+      judgements[position] = await this.#options.judge(
+        caller.principal.kind,
+        { method, params, operator: { runId: request.run_id } },
+        machine,
+      )
       const action =
         method === 'tool' ? toolAction(machine, params) : await this.describe(caller, machine.id, { method, params })
       return await this.#row(caller, machine, action, position)
@@ -227,7 +231,11 @@ export class Questions {
     const { method } = former.action
     const edited = method === 'exec' ? commandChanges(former.action, changes) : changes
     const params = { ...paramsOf(former.action), ...edited }
-    const judgement = await this.#options.judge(row.requesterKind, { method, params }, machine)
+    const judgement = await this.#options.judge(
+      row.requesterKind,
+      { method, params, operator: { runId: row.runId } },
+      machine,
+    )
     if (judgement.decision === 'deny') throw deniedByPolicy(judgement)
     const described =
       method === 'tool' ? toolAction(machine, params) : await this.describe(caller, machine.id, { method, params })

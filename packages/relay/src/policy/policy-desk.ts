@@ -15,6 +15,7 @@ import type { PolicyRow } from '../store/policy-store.ts'
 import type { MachineRow, Store } from '../store/store.ts'
 import { claimed } from '../permits.ts'
 import type { Judgement } from './judgement.ts'
+import { RunPolicies } from './run-policies.ts'
 
 /** Compiled policies that are kept at most. */
 const MAX_KEPT = 10_000
@@ -22,18 +23,22 @@ const MAX_KEPT = 10_000
 /** A fleet without a policy: what the roles allow runs, but for the floor. */
 const NONE: Policy = { mode: 'bypass', rules: [] }
 
-/** What is judged of a call. */
-export type JudgedCall = Pick<Open, 'method' | 'params' | 'under'>
+/** What is judged of a call; that of an operator also by the policy of its run. */
+export interface JudgedCall extends Pick<Open, 'method' | 'params' | 'under'> {
+  readonly operator?: { readonly runId?: string | null | undefined } | undefined
+}
 
 /** The policies of the fleets: stored, compiled, and asked about every call. */
 export class PolicyDesk {
   readonly #store: Store
   readonly #bus: Bus
+  readonly #runs: RunPolicies
   readonly #compiled = new Map<string, Promise<CompiledPolicy>>()
   readonly #stop: () => void
 
   constructor({ store, bus }: { store: Store; bus: Bus }) {
     this.#store = store
+    this.#runs = new RunPolicies(store.runs)
     this.#bus = bus
     this.#stop = bus.subscribe((message) => {
       if (message.type === 'policy-changed') this.#forget(message.fleetId)
@@ -46,7 +51,10 @@ export class PolicyDesk {
 
   /** What the policy says of a call of such a principal. Fails closed: a policy that cannot be read denies. */
   async judge(who: PrincipalKind, call: JudgedCall, machine: Pick<MachineRow, 'id' | 'fleetId'>): Promise<Judgement> {
-    const decided = decide(await this.of(machine.fleetId, machine.id), callOf(who, call))
+    const base = await this.of(machine.fleetId, machine.id)
+    const runId = call.operator?.runId ?? undefined
+    const policy = runId === undefined ? base : await this.#runs.over(base, machine.fleetId, runId)
+    const decided = decide(policy, callOf(who, call))
     const { decision, reason, permittedBy, danger, dangerReason, deleting } = decided
     // What is not understood may delete, and what is catastrophic is a person's decision each time.
     const deletes = deleting || decided.class === 'unknown' || decided.layer === 'floor'

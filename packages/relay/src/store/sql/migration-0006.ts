@@ -67,6 +67,7 @@ export async function createApprovals(db: Kysely<unknown>): Promise<void> {
     .addPrimaryKeyConstraint('approval_votes_key', ['approval_id', 'person_id'])
     .execute()
   await createGrants(db)
+  await db.schema.alterTable('runs').addColumn('policy', 'text').execute()
   await db.schema
     .createTable('policies')
     .addColumn('fleet_id', 'text', (column) => column.notNull().references('fleets.id'))
