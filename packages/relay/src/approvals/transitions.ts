@@ -46,9 +46,11 @@ export interface Answer {
 /** Another version of the one action. */
 export interface Edit {
   readonly action: ApprovalActionRow
-  readonly planDigest: string
-  readonly from: string
-  readonly deletes: boolean
+  /** What the approval says from now on. */
+  readonly row: Pick<
+    ApprovalRow,
+    'planDigest' | 'editedBy' | 'editedFrom' | 'title' | 'reason' | 'rule' | 'danger' | 'dangerReason' | 'deletes'
+  >
 }
 
 /** A vote for it; approved once everybody is there who has to be. Throws `conflict`, `permission`. The same again changes nothing. */
@@ -87,12 +89,7 @@ export function approved(whole: WholeApproval, answer: Answer): ApprovalChange |
   return {
     votes: counted,
     ...(edited === undefined ? {} : { actions: [edited.action] }),
-    row: {
-      ...(isEnough ? { state: 'approved', decidedAt: at } : {}),
-      ...(edited === undefined
-        ? {}
-        : { planDigest: edited.planDigest, editedBy: person.id, editedFrom: edited.from, deletes: edited.deletes }),
-    },
+    row: { ...edited?.row, ...(isEnough ? { state: 'approved', decidedAt: at } : {}) },
   }
 }
 
@@ -120,6 +117,7 @@ export function denied(
   const hasBegun = row.state === 'executing' && actions.every(({ state }) => state !== 'waiting')
   return {
     row: { doNotRetry, ...(hasBegun ? {} : { state: 'denied', decidedAt: at }) },
+    revokesGrantsAt: at,
     votes: [...votes.filter(({ personId }) => personId !== person.id), vote],
   }
 }

@@ -208,8 +208,8 @@ export interface RecordingStore {
   ): Promise<RecordingRow[]>
 }
 
-/** An operator's run. What it did is in its entries. */
-export type RunRow = Readonly<Omit<RunSummary, 'runId'> & { id: string }>
+/** An operator's run. What it did is in its entries; `policy` is JSON, and never changes. */
+export type RunRow = Readonly<Omit<RunSummary, 'runId'> & { id: string; policy: string | null }>
 
 /** An entry of a run's journal. */
 export interface RunEntryRow {

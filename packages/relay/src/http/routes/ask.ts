@@ -185,6 +185,7 @@ function askOf(target: string, body: AskRequest): AskCall {
     ...(body.orphan_ms === undefined ? {} : { orphanMs: body.orphan_ms }),
     ...(options?.confirm === undefined ? {} : { confirm: options.confirm }),
     ...(options?.restrictions === undefined ? {} : { restrictions: options.restrictions }),
+    ...(options?.policy === undefined ? {} : { policy: options.policy }),
     ...(pin === undefined ? {} : { pin: true }),
   }
   return { method: 'ask', target, callId, params, pin }

@@ -167,8 +167,15 @@ async function listApprovals(
 async function applyChange(
   transaction: Transaction<Tables>,
   approvalId: string,
-  { row, actions, votes }: ApprovalChange,
+  { row, actions, votes, revokesGrantsAt }: ApprovalChange,
 ): Promise<void> {
+  if (revokesGrantsAt !== undefined)
+    await transaction
+      .updateTable('grants')
+      .set({ revokedAt: revokesGrantsAt })
+      .where('approvalId', '=', approvalId)
+      .where('revokedAt', 'is', null)
+      .execute()
   if (row !== undefined) {
     const set = changeToTable(row)
     if (Object.keys(set).length > 0)
