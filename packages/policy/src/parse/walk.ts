@@ -194,6 +194,13 @@ export class Walk {
           ? resolveWord(argument, this.#variables)
           : { ...literalWord(argument.text), values: undefined, start: `${argument.name}=` },
       )
+    if (
+      isGlued([
+        ...node.args,
+        ...node.redirects.flatMap((redirect) => (redirect.type === 'Redirect' ? (redirect.target ?? []) : [])),
+      ])
+    )
+      this.#fail('a process substitution with more in the same word is not read as a shell does')
     if (this.#functions.includes(valueOf(words[0]) ?? '')) this.#fail(CALLS_ITSELF)
     this.#commands.push({
       words,
@@ -270,6 +277,12 @@ export class Walk {
     if (node?.type !== 'Command' || node.name === undefined) return '?'
     return valueOf(resolveWord(node.name, this.#variables)) ?? '?'
   }
+}
+
+/** Whether a word begins where a process substitution ends: for a shell the two are one. */
+function isGlued(words: readonly { readonly pos: number; readonly end: number; readonly text: string }[]): boolean {
+  const ends = words.filter(({ text }) => /^[<>]\(/.test(text)).map(({ end }) => end)
+  return ends.length > 0 && words.some(({ pos }) => ends.includes(pos))
 }
 
 function within(place: Place, name: string): Place {

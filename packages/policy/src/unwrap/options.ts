@@ -82,6 +82,8 @@ function readOption(text: string, next: Word | undefined, { flags, values, attac
   if (text.startsWith('--')) {
     const [name = '', ...attached] = text.slice(2).split('=')
     const value = attached.length > 0 ? attachedWord(attached.join('=')) : undefined
+    // One letter after two dashes is a long option that is shortened.
+    if (name.length < 2) return { options: [], takesNext: false, unknown: true }
     if (flags.has(name)) return { options: [{ name, value }], takesNext: false, unknown: false }
     if (!values.has(name)) return { options: [], takesNext: false, unknown: true }
     return { options: [{ name, value: value ?? next }], takesNext: value === undefined, unknown: false }

@@ -47,7 +47,7 @@ export const dataTable: CheckTable = {
     commands: {
       ...each(
         'status cluster_status list_queues list_exchanges list_bindings list_connections list_channels list_users list_vhosts',
-        readsWith('-qps= --quiet --formatter= --vhost= --silent'),
+        readsWith('-qs -p= --quiet --formatter= --vhost= --silent'),
       ),
       ...each('delete_queue delete_user delete_vhost purge_queue reset force_reset', () =>
         deletes('removes queues or users'),

@@ -106,9 +106,7 @@ export const packageTable: CheckTable = {
     commands: {
       ...each(
         'ls list outdated view info show why explain',
-        readsWith(
-          '-gal --all --global --json --long --parseable --depth= --omit= --production --dev --prod -w= --workspace=',
-        ),
+        readsWith('-gal --all --global --json --long --parseable --depth --omit --production --dev --prod --workspace'),
       ),
       ...each('install i ci update add publish', installs),
       ...each('uninstall rm remove un prune', uninstalls),

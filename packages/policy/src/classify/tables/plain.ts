@@ -51,7 +51,7 @@ const readers: CheckTable = {
   mpstat: readsWith('-AunV -PIoN='),
   numastat: readsWith('-cmnszv -p='),
   pidstat: readsWith('-dhIlrRsuUvVwt -pCGT='),
-  sar: readsWith('-AbBdDFhHpqrRSuvwWyz -IPnfiseum='),
+  sar: readsWith('-AbBdDFhHpqrRSuvwWyzfse -IPni='),
   ...each('last lastb', readsWith('-aRdFiwx# -nfstp= --limit= --since= --until=')),
   lastlog: readsWith('-but='),
   ...each('getent', readsWith('')),
@@ -126,11 +126,11 @@ const readers: CheckTable = {
   dmesg: readsWith(
     '-HPTtdekLruwxSJp -lfs= --ctime --human --nopager --level= --facility= --follow --color --decode --kernel --userspace --since= --until= --time-format= --reltime --notime --json',
   ),
-  lsof: readsWith('-aChlnNoOPRtUvVwXbH -iFrT? -cdgpusL=', { like: /^(?:[^-+]|\+[LDd])/ }),
-  top: readsWith('-bcHiSs1E -ndpuUoweO= --batch --iterations=', { needs: 'b batch' }),
+  lsof: readsWith('-aChlnNoOPRtUvVwXbH -iFrTgsL? -cdpu=', { like: /^(?:[^-+]|\+[LDd])/ }),
+  top: readsWith('-bcHiSs1E -w? -ndpuUo= --batch --iterations=', { needs: 'b batch' }),
   date: checkDate,
   dmidecode: readsWith('-qu -stH= --quiet --string= --type='),
-  blkid: readsWith('-pik -sotLUnlO= --match-tag= --output='),
+  blkid: readsWith('-pikl -sotLUnO= --match-tag= --output='),
   history: readsWith('', { maximum: 1, like: /^\d+$/ }),
   bc: readsWith('-lqswi', { maximum: 0 }),
   hostname: readsWith('-aAdfiIsy --all-fqdns --all-ip-addresses --fqdn --long --short --ip-address --domain', {
@@ -162,7 +162,7 @@ const readers: CheckTable = {
 export const plainTable: CheckTable = { ...each(harmlessNames, reads), ...readers }
 
 const pager = readsWith(
-  '-eEFgGiIJmMnNqQrRsSuUwWXa# -jzbyx= --RAW-CONTROL-CHARS --no-init --quit-if-one-screen --chop-long-lines --LINE-NUMBERS',
+  '-eEFgGiIJmMnNqQrRsSuUwWXa# -jzbyx? --RAW-CONTROL-CHARS --no-init --quit-if-one-screen --chop-long-lines --LINE-NUMBERS',
 )
 
 /** What stands after a plus is done at the start: going to a line is, a command of its own is not. */

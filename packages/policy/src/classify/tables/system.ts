@@ -61,11 +61,11 @@ export const systemTable: CheckTable = {
     'list-sessions list-users list-seats session-status show-session user-status show-user seat-status',
     '-pno= --property= --value --lines=',
   ),
-  resolvectl: shows('status query statistics service', '-46itc= --interface= --type= --class= --legend'),
+  resolvectl: shows('status query statistics service', '-46 -itc= --interface= --type= --class= --legend'),
   networkctl: shows('list status lldp', '-s --stats -n= --lines='),
   machinectl: shows('list status show list-images', '-pno= --property= --lines='),
   busctl: shows('list status tree introspect', '--user --system --unique --acquired --activatable --list'),
-  coredumpctl: shows('list info', '-1rSU= --since= --until= --reverse'),
+  coredumpctl: shows('list info', '-1r -SU= --since= --until= --reverse'),
   'systemd-analyze': shows(
     'time blame critical-chain security calendar dot unit-paths',
     '--user --system --iterations=',
@@ -106,7 +106,7 @@ export const systemTable: CheckTable = {
   ),
   sshd: readsOnly(/^-[tT]$/, changes('starts a server')),
   haproxy: readsWith('-cvVdq -f=', { needs: 'c v', like: /^\//, otherwise: changes('starts a server') }),
-  visudo: readsWith('-csqf= --check --strict --quiet --file=', {
+  visudo: readsWith('-csq -f= --check --strict --quiet --file=', {
     needs: 'c check',
     maximum: 1,
     otherwise: changes('changes who may do what'),
