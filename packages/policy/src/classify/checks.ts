@@ -154,12 +154,14 @@ export interface Tool {
   /** Its options before the command; with any other nobody knows. */
   readonly options?: string
   readonly commands: CheckTable
-  /** What it does without a command. */
+  /** What it does without a command; several read commands then. */
   readonly alone?: Check
 }
 
+const readsCommands: Check = () => unclear('may read commands, and run them')
+
 /** Decides by the command within a program: `git log`, `docker image ls`. */
-export function tool({ options = '', commands, alone = reads }: Tool): TableCheck {
+export function tool({ options = '', commands, alone = readsCommands }: Tool): TableCheck {
   const table = optionsOf(options)
   const check: Check = (words, command) => {
     const { rest, unknown } = readLeading(words, table)

@@ -115,6 +115,11 @@ export const reviewedCommands: Readonly<Record<string, readonly string[]>> = {
     'timeout -s $SIGNAL 5 ls',
   ],
   'a second command in one': [
+    'echo makestep | chronyc',
+    'echo stop all | supervisorctl',
+    'echo genrsa -out f | openssl',
+    'echo osd rm 1 | ceph',
+    'certbot',
     'mysqladmin ping drop production -f',
     'mysqladmin status flush-hosts shutdown',
     "nft list ruleset ';' flush ruleset",

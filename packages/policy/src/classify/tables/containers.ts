@@ -4,12 +4,13 @@ import {
   alwaysDeletes,
   each,
   hasOption,
+  reads,
   readsWith,
   readsWithWords,
   tool,
   withOption,
 } from '../checks.ts'
-import { type Check, changes, deletes, unclear } from '../command-class.ts'
+import { type Check, READS, changes, deletes, unclear } from '../command-class.ts'
 import { checkAws } from '../programs/aws.ts'
 
 const removes = alwaysDeletes('removes containers, images, volumes or networks')
@@ -66,6 +67,7 @@ const compose = tool({
 })
 
 const docker = tool({
+  alone: reads,
   options: '-Dv --debug --version -l= --log-level=',
   commands: {
     ...showing,
@@ -178,6 +180,8 @@ export const containerTable: CheckTable = {
     },
   }),
   ceph: tool({
+    // With an option that shows; without any it reads commands.
+    alone: (_, { words }) => (words.length > 1 ? READS : unclear('may read commands, and run them')),
     options: '-s --status',
     commands: {
       ...each('status health df', readsOptions()),

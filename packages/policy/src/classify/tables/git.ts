@@ -5,6 +5,7 @@ import {
   alwaysDeletes,
   each,
   hasOption,
+  reads,
   readsWith,
   tool,
   withOption,
@@ -88,6 +89,7 @@ const showing: CheckTable = {
 const remoteOperands = { like: /^(?!.*::)[\w@.:/~+-]+$/ }
 
 const remote = tool({
+  alone: reads,
   options: '-v --verbose',
   commands: {
     show: readsWith('-n', remoteOperands),
@@ -145,6 +147,7 @@ const changing: CheckTable = {
 /** git, by what a command does to what is there. */
 export const gitTable: CheckTable = {
   git: tool({
+    alone: reads,
     // Others before the command, such as `-c` and `--exec-path`, can say what git runs.
     options: '-Pvh --no-pager --no-optional-locks --no-replace-objects --literal-pathspecs --version --help -C=',
     commands: {

@@ -4,6 +4,7 @@ import {
   alwaysChanges,
   alwaysDeletes,
   each,
+  reads,
   readsOnly,
   readsWith,
   tool,
@@ -41,7 +42,7 @@ const systemctl = tool({
 
 /** Commands of systemd's other tools that only show something, and the options of their own. */
 function shows(names: string, options = ''): Check {
-  return tool({ options: `${shown} ${options}`, commands: each(names, readsWith(`${shown} ${options}`)) })
+  return tool({ alone: reads, options: `${shown} ${options}`, commands: each(names, readsWith(`${shown} ${options}`)) })
 }
 
 /** Programs that show or change the state of the machine. */
