@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import type { Client } from '@cmdop/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { invitePerson } from './people.ts'
 import { waitFor } from './wait-for.ts'
 import { startWorld, type World } from './world.ts'
 
@@ -75,5 +76,30 @@ describe('a command that a person has to approve', () => {
     await writeFile(`${folder}/deploy.sh`, 'echo bad')
     await expect(machine.exec('sh deploy.sh', call)).rejects.toMatchObject({ code: 'approval_void' })
     await waitFor('it is void', async () => (await world.client.approvals.get(approvalId)).state === 'void')
+  })
+})
+
+test('An edited question shows others the version of the approver: its danger, and the rule that asks who asked about it', async () => {
+  await using world = await startWorld()
+  const { version } = await world.client.policy.get()
+  const rule = { id: 'ask-ai', decision: 'ask', who: ['ai'], reason: 'Not an operator.', class: ['delete'] }
+  const examples = { match: ['rm /srv/x'], notMatch: ['ls /srv'] }
+  await world.client.policy.set({ policy: { mode: 'bypass', rules: [{ ...rule, ...examples }] }, version })
+  const { raw_token: token } = await world.client.keys.issue({ name: 'operator', kind: 'ai', role: 'member' })
+  const [bob, eve] = [await invitePerson(world, 'bob'), await invitePerson(world, 'eve')]
+  const actions = [{ machine_id: world.machine.id, method: 'exec', params: { command: 'uptime' } }]
+  const requirement = [{ from: 'member', n: 2 }]
+  const asked = await world.connect({ token }).approvals.request({ title: 'Look around', actions, requirement })
+  expect(asked).toMatchObject({ danger: 'low', rule: 'caller' })
+  const edited = { command: 'rm -rf /srv/app' }
+  await bob.client.approvals.approve(asked.id, { plan_digest: asked.plan_digest, edited })
+  expect(await eve.client.approvals.get(asked.id)).toMatchObject({
+    state: 'pending',
+    title: `rm -rf /srv/app on ${world.machine.name}`,
+    danger: 'high',
+    danger_reason: expect.stringMatching(/./),
+    reason: 'Not an operator.',
+    rule: 'fleet:ask-ai',
+    edited: { from: 'uptime' },
   })
 })

@@ -3,12 +3,13 @@ import { DatabaseSync } from 'node:sqlite'
 import { join } from 'node:path'
 import { createAgent, createRelayJournal } from '@cmdop/agent'
 import { scriptedModel } from '@cmdop/agent/testing'
-import type { Client, ExecOptions } from '@cmdop/core'
-import { type ApprovalInfo, isCmdopError } from '@cmdop/protocol'
+import type { Client, ExecOptions, RemoteMachine } from '@cmdop/core'
+import { type ApprovalInfo, isCmdopError, type Open } from '@cmdop/protocol'
 import type { Store } from '@cmdop/relay'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { invitePerson } from './people.ts'
 import { waitFor } from './wait-for.ts'
+import { startWireProxy, type WireProxy } from './wire-proxy.ts'
 import { startWorld, type World } from './world.ts'
 
 /** Twelve ways to have something run that is not what was approved. None of them runs it, and each is a row of the audit log. */
@@ -103,6 +104,62 @@ describe('does not run:', () => {
     await expectRow({ callId: call.callId, code: 'approval_void' })
   })
 
+  test('1. what a row was edited to before people voted: they cannot', async () => {
+    const call = { callId: newCallId() }
+    const approval = await ask('echo approved', call)
+    await inDatabase((database) => {
+      const { action } = database
+        .prepare('select action from approval_actions where approval_id = ?')
+        .get(approval.id) as { action: string }
+      const edited = action.replace('echo approved', `touch ${marker}`)
+      database.prepare('update approval_actions set action = ? where approval_id = ?').run(edited, approval.id)
+    })
+    await expect(approve(bob, approval)).rejects.toMatchObject({ code: 'integrity' })
+    await expectRow({ action: 'approval.decide', code: 'integrity' })
+    expect(await world.client.approvals.get(approval.id)).toMatchObject({ state: 'pending', votes: [] })
+    expect(await refusal(`touch ${marker}`, call)).toBe('approval_required')
+  })
+
+  describe('1. what somebody made of it on the wire, between the relay and the machine:', () => {
+    const evil = (open: Open): Open => ({ ...open, params: { ...open.params, command: `touch ${marker}` } })
+    const withBody = (change: (body: string) => string) => (open: Open) =>
+      open.approval === undefined ? open : { ...open, approval: { ...open.approval, body: change(open.approval.body) } }
+    const without = (open: Open): Open => {
+      const { approval: _, ...bare } = open
+      return bare
+    }
+    let proxy: WireProxy
+    let machine: RemoteMachine
+    beforeAll(async () => {
+      proxy = await startWireProxy(world.relay.url)
+      machine = await world.client.machine((await world.addMachine('behind', proxy.url)).id)
+    })
+    afterAll(() => proxy[Symbol.asyncDispose]())
+
+    test.each<[string, (open: Open) => Open, string]>([
+      ['another command', evil, 'permit'],
+      ['a call without its approval', without, 'approval_void'],
+      ['a later end', withBody((body) => body.replace(/"expiresAt":\d/, '"expiresAt":9')), 'approval_void'],
+      ['another use', withBody((body) => body.replace('"useId":"apr_', '"useId":"use_')), 'approval_void'],
+    ])('%s', async (_, change, code) => {
+      const call = { callId: newCallId() }
+      const command = 'echo approved'
+      const asked = { ...call, approval: { ask: true } }
+      const refused = await machine.exec(command, asked).then(undefined, (error: unknown) => error)
+      const { approvalId } = (refused as { details: { approvalId: string } }).details
+      await approve(bob, await world.client.approvals.get(approvalId))
+      proxy.change = (open) => (open.method === 'exec' ? change(open) : open)
+      expect(await refusal(command, call, machine)).toBe(code)
+      await expectRow({ callId: call.callId, code })
+      proxy.change = (open) => open
+    })
+
+    test('nothing, and it runs', async () => {
+      expect(await machine.exec(`touch ${marker}`)).toMatchObject({ exitCode: 0 })
+      await rm(marker)
+    })
+  })
+
   test('2. another command under the same call', async () => {
     const call = { callId: newCallId() }
     await approve(bob, await ask('echo approved', call))
@@ -153,9 +210,13 @@ describe('does not run:', () => {
     'env -C FOLDER ./deploy.sh',
     'cd sub/.. && sh ./deploy.sh',
     'timeout 5 sh -c "sh ./deploy.sh"',
+    'cd sub && cd .. && sh deploy.sh',
+    'cd sub && cd deeper && sh run.sh',
+    'cd sub; cd deeper; . ./run.sh',
+    'bash ./{deploy,x}.sh',
   ])('7. a script that was changed after it was approved: %s', async (given) => {
-    const script = join(folder, 'deploy.sh')
-    await mkdir(join(folder, 'sub'), { recursive: true })
+    const script = join(folder, given.includes('deeper') ? 'sub/deeper/run.sh' : 'deploy.sh')
+    await mkdir(join(folder, 'sub/deeper'), { recursive: true })
     await writeFile(script, '#!/bin/sh\necho approved\n', { mode: 0o755 })
     const call = { callId: newCallId(), cwd: folder }
     const command = given.replace('FOLDER', folder)
@@ -211,6 +272,39 @@ describe('does not run:', () => {
     }
     expect(await refusal(`touch ${marker}`, call)).toBe('approval_required')
   })
+
+  test('10. what was asked as another person, with a code that the approver had made for him', async () => {
+    const dan = await invitePerson(world, 'dan', 'admin')
+    const { code } = await world.client.members.code(dan.id)
+    const asDan = world.connect({ token: (await world.client.login.signIn({ email: dan.email, code })).token })
+    // What is made with it is in the same hands, and what that makes.
+    const { raw_token: robot } = await asDan.keys.issue({ name: 'robot', kind: 'ai', role: 'admin' })
+    const { raw_token: sub } = await world.connect({ token: robot }).keys.issue({ name: 'sub', kind: 'ai' })
+    const { code: again } = await asDan.login.ownCode()
+    const second = await world.client.login.signIn({ email: dan.email, code: again })
+    for (const asker of [asDan, ...[robot, sub, second.token].map((token) => world.connect({ token }))])
+      await expectNotApproved(asker)
+  })
+
+  test('10. what would be asked by another person’s operator, with its key rotated by the approver', async () => {
+    const eli = await invitePerson(world, 'eli', 'admin')
+    const { id } = await eli.client.keys.issue({ name: 'robot', kind: 'ai', role: 'member' })
+    const message = expect.stringContaining('acts for somebody else')
+    await expect(world.client.keys.rotate(id)).rejects.toMatchObject({ code: 'permission', message })
+    await expectRow({ action: 'key.issue', code: 'permission' })
+  })
+
+  async function expectNotApproved(asker: Client): Promise<void> {
+    const command = `touch ${marker}`
+    const actions = [{ machine_id: world.machine.id, method: 'exec', params: { command } }]
+    const approval = await asker.approvals.request({ title: 'touch', actions })
+    const message = expect.stringContaining('a key or code that you made')
+    await expect(approve(world.client, approval)).rejects.toMatchObject({ code: 'permission', message })
+    const handle = await asker.machine(world.machine.id)
+    const call = { callId: newCallId(), approval: { approvalId: approval.id } }
+    expect(await refusal(command, call, handle)).toBe('approval_required')
+    expect(await approve(bob, approval)).toMatchObject({ state: 'approved' })
+  }
 
   test('11. what an AI, or a service, approved', async () => {
     const call = { callId: newCallId() }

@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { AuditLog } from '@cmdop/protocol'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runCli, startCli } from './processes/cli.ts'
 import { waitFor } from './wait-for.ts'
@@ -30,6 +32,53 @@ test('cmdop audit log lists rows, the newest first, by what they say', async () 
   const json = await runCli(['audit', 'log', '--json', '--limit', '1', '--oldest'], env)
   expect(JSON.parse(json.stdout)).toMatchObject({ items: [{ action: 'relay.start', sequence: 1 }] })
   expect((await runCli(['audit', 'log', '--since', 'yesterday'], env)).code).toBe(2)
+})
+
+test('cmdop audit log finds rows by every column', async () => {
+  const about = { agentType: 'terminal', model: 'scripted:scripted', title: 'Look', machineId: world.machine.id }
+  await world.client.runs.create({ ...about, runId: randomUUID(), entry: { v: 1, type: 'run_started' } })
+  const { items } = await world.client.audit.getLogs({ kind: 'outcome' })
+  const flagsOf = (row: AuditLog) => {
+    const values: Record<string, string | number | null> = {
+      id: row.id,
+      kind: row.kind,
+      principal: row.principalId,
+      'principal-name': row.principalName,
+      'principal-kind': row.principalKind,
+      key: row.keyId,
+      action: row.action,
+      machine: row.machineId,
+      run: row.runId,
+      call: row.callId,
+      'agent-type': row.agentType,
+      model: row.model,
+      subject: row.subject,
+      digest: row.digest,
+      decision: row.decision,
+      rule: row.rule,
+      'exit-code': row.exitCode,
+      bytes: row.bytes,
+      offset: row.offset,
+      'duration-min': row.durationMs ? `${row.durationMs}ms` : null,
+      'duration-max': row.durationMs ? `${row.durationMs}ms` : null,
+      request: row.requestId,
+      intent: row.intentId,
+      chain: row.chain,
+      sequence: row.sequence,
+    }
+    return Object.entries(values).flatMap(([name, value]) => (value === null ? [] : [`--${name}`, String(value)]))
+  }
+  for (const action of ['exec', 'run.write']) {
+    const row = items.find((each) => each.action === action) as AuditLog
+    const flags = flagsOf(row)
+    expect(JSON.parse((await runCli(['audit', 'log', '--json', ...flags], env)).stdout).items, action).toEqual([row])
+    const other = ['--principal-name', 'nobody', '--model', 'none', '--bytes', '77', '--sequence', '999999']
+    for (let at = 0; at < other.length; at += 2) {
+      const args = ['audit', 'log', '--json', '--limit', '1', ...other.slice(at, at + 2)]
+      expect(JSON.parse((await runCli(args, env)).stdout).items, other[at]).toEqual([])
+    }
+  }
+  expect((await runCli(['audit', 'log', '--exit-code', 'three'], env)).code).toBe(2)
 })
 
 test('cmdop audit export and verify prove the log with nothing but the file and the key', async () => {

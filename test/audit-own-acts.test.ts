@@ -1,8 +1,10 @@
-import { randomUUID } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { DatabaseSync } from 'node:sqlite'
 import { join } from 'node:path'
+import { canonicalJson } from '@cmdop/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { codeOf } from './code-of.ts'
 import { waitFor } from './wait-for.ts'
 import { startWorld, type World } from './world.ts'
 
@@ -83,6 +85,91 @@ describe('what the relay does of itself is in the audit log', () => {
     await rowsOf({ action: 'approval.expire', approvalId: next.id })
     expect(await rowsOf({ action: 'grant.expire', approvalId: id })).toHaveLength(2)
   })
+})
+
+test('every key of an owner that the relay makes itself is in the audit log', async () => {
+  const { principal_id: onBehalfOf } = await world.client.me()
+  const keyIds = [world.relay.firstKey, await world.relay.inProcess.issueOwnerKey('another')].map(
+    (key) => key.split('_')[2],
+  )
+  for (const id of keyIds) {
+    const { items } = await world.client.audit.getLogs({ subject: `key:${id}`, order: 'oldest' })
+    expect(items).toMatchObject([
+      { ...system, action: 'key.issue', kind: 'intent', onBehalfOf },
+      { ...system, action: 'key.issue', kind: 'outcome', onBehalfOf, code: null },
+    ])
+  }
+})
+
+test('what a person does about signing in has a row before and after it, with what it was about', async () => {
+  const { token: invitation, id } = await world.client.members.invite({ email: 'ann@example.com' })
+  const {
+    token,
+    principal_id: principalId,
+    session_id: session,
+  } = await world.client.login.accept({
+    token: invitation,
+  })
+  const ann = world.connect({ token })
+  const { code } = await ann.login.ownCode()
+  expect(await codeOf(() => ann.login.signIn({ email: 'ann@example.com', code: 'AAAA-AAAA' }))).toBe('auth')
+  const { session_id: second } = await ann.login.signIn({ email: 'ann@example.com', code })
+  await ann.login.setUpTotp()
+  expect(await codeOf(() => ann.login.confirmTotp('000000'))).toBe('auth')
+  await ann.login.revoke(second)
+  const { items } = await world.client.audit.getLogs({ principalId, order: 'oldest' })
+  const key = { keyId: session }
+  const [accept, made] = [{ action: 'invitation.accept' }, { action: 'login.code', ...key }]
+  const [wrong, right] = [
+    { action: 'login', keyId: null },
+    { action: 'login', keyId: null },
+  ]
+  const [propose, confirm] = ['propose', 'confirm'].map((each) => ({
+    action: 'totp.set-up',
+    subject: `totp:${each}`,
+    ...key,
+  }))
+  const end = { action: 'login.revoke', subject: `session:${second}`, ...key }
+  expect(items).toMatchObject([
+    { kind: 'intent', subject: `invitation:${id}`, ...accept },
+    { kind: 'outcome', subject: `invitation:${id}`, code: null, ...accept },
+    { kind: 'intent', ...made },
+    { kind: 'outcome', code: null, ...made },
+    { kind: 'intent', ...wrong },
+    { kind: 'outcome', code: 'auth', ...wrong },
+    { kind: 'intent', ...right },
+    { kind: 'outcome', code: null, subject: `session:${second}`, ...right },
+    { kind: 'intent', ...propose },
+    { kind: 'outcome', code: null, ...propose },
+    { kind: 'intent', ...confirm },
+    { kind: 'outcome', code: 'auth', ...confirm },
+    { kind: 'intent', ...end },
+    { kind: 'outcome', code: null, ...end },
+  ])
+})
+
+test('a row says what was changed, and of a policy and of settings by which digest, never of what is secret', async () => {
+  const { client } = world
+  const sha256 = (given: unknown) => hash('sha256', canonicalJson(given))
+  const outcome = async (query: object) =>
+    (await client.audit.getLogs({ ...query, kind: 'outcome', limit: 1 })).items[0]
+  await client.members.configure({ four_eyes: false })
+  expect(await outcome({ action: 'fleet.configure' })).toMatchObject({
+    subject: 'settings:four_eyes',
+    digest: sha256({ four_eyes: false }),
+  })
+  const policy = { mode: 'default' }
+  await client.policy.set({ policy, version: 0 })
+  expect(await outcome({ digest: sha256(policy) })).toMatchObject({ action: 'policy.write', subject: 'policy:0' })
+  const deep = `{"version":1,"policy":{"mode":${'['.repeat(200_000)}${']'.repeat(200_000)}}}`
+  const headers = { authorization: `Bearer ${world.relay.firstKey}`, 'content-type': 'application/json' }
+  const refused = await fetch(`${world.relay.url}/api/policy`, { method: 'PUT', headers, body: deep })
+  expect(await refused.json()).toMatchObject({ error: { code: 'validation' } })
+  const { id } = await client.webhooks.create({ url: 'https://hooks.example/secret' })
+  await client.webhooks.update(id, { enabled: false })
+  await client.webhooks.remove(id)
+  for (const what of ['create', 'disable', 'remove'])
+    expect(await outcome({ subject: `webhook:${id} ${what}` })).toMatchObject({ code: null, digest: null })
 })
 
 test('a run is in the audit log with its beginning, its stops and its end, and each reading of it; not with its steps', async () => {

@@ -1,7 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import type { AuditLog } from '@cmdop/protocol'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { type AuditLog, CHANNEL_SUBPROTOCOL } from '@cmdop/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { addFleet, addSilentMachine } from './fleets.ts'
+import { WebSocket } from 'ws'
+import { addFleet, addPrincipalKey, addSilentMachine } from './fleets.ts'
+import { invitePerson } from './people.ts'
 import { type ImpostorAsk, startImpostor } from './impostor.ts'
 import { rawChannels } from './unresolved.ts'
 import { waitFor } from './wait-for.ts'
@@ -123,6 +128,55 @@ describe('a request that is refused is a row', () => {
     expect(await denied()).toEqual(before)
   })
 })
+
+describe('a key that is known and refused is a row a minute', () => {
+  const rowsOf = async (keyId: string) => (await denied({ keyId })).filter(({ action }) => action === 'key.use')
+
+  test('where it is revoked, or its owner removed, however often it comes', async () => {
+    const person = await invitePerson(world, 'leaver', 'member')
+    const { raw_token: token, id } = await world.client.keys.issue({ name: 'lost' })
+    await world.client.keys.revoke(id)
+    await world.client.members.remove(person.id)
+    for (let times = 0; times < 3; times += 1) expect(await statusOf('/api/runs', token)).toBe(401)
+    await expect(world.connect({ token }).machine(world.machine.id)).rejects.toMatchObject({ code: 'auth' })
+    expect(await rowsOf(id)).toMatchObject([
+      { action: 'key.use', code: 'auth', principalName: 'lost', subject: `key:${id} from 127.0.0.1` },
+    ])
+    await expect(person.client.me()).rejects.toMatchObject({ code: 'auth' })
+    expect(await rowsOf(person.sessionId)).toMatchObject([{ principalId: person.id, code: 'auth', fleetId }])
+  })
+
+  test('where it comes from a wrong address, or has expired, also to a channel', async () => {
+    const { raw_token: far, id } = await world.client.keys.issue({ name: 'far', ip_ranges: ['10.0.0.0/8'] })
+    const expired = await addPrincipalKey(await world.openStore(), fleetId, { expiresInMs: -1 })
+    const before = { far: await rowsOf(id), expired: await rowsOf(expired.id) }
+    expect(before).toEqual({ far: [], expired: [] })
+    await refusedChannel(far)
+    await refusedChannel(expired.raw)
+    expect(await rowsOf(id)).toMatchObject([{ requestId: null, subject: `key:${id} from 127.0.0.1` }])
+    expect(await rowsOf(expired.id)).toMatchObject([{ code: 'auth' }])
+  })
+
+  test('and is unavailable where that cannot be written, and a row then', async () => {
+    const { raw_token: token, id } = await world.client.keys.issue({ name: 'unlucky' })
+    await world.client.keys.revoke(id)
+    using database = new DatabaseSync(join(world.relay.dataDir, 'relay.sqlite'))
+    database.exec(`create trigger full before insert on audit begin select raise(abort, 'disk is full'); end`)
+    expect(await statusOf('/api/runs', token)).toBe(503)
+    database.exec('drop trigger full')
+    expect(await statusOf('/api/runs', token)).toBe(401)
+    expect(await rowsOf(id)).toHaveLength(1)
+  })
+})
+
+/** Until a WebSocket with this key is closed by the relay. */
+async function refusedChannel(token: string): Promise<void> {
+  const socket = new WebSocket(`${world.relay.url.replace('http', 'ws')}/api/channel`, CHANNEL_SUBPROTOCOL, {
+    headers: { authorization: `Bearer ${token}` },
+  })
+  const [code, reason] = (await once(socket, 'close')) as [number, Buffer]
+  expect([code, reason.toString()]).toEqual([4000, expect.stringMatching(/^auth: /)])
+}
 
 describe('a call that is refused before anything is decided about it is a row', () => {
   test('where a client asks over the channel what is asked over HTTP', async () => {

@@ -111,12 +111,14 @@ describe('an export', () => {
   test('shows that somebody has changed, or removed, a row in the database', async () => {
     await using other = await startWorld()
     for (let count = 0; count < 3; count += 1) await other.handle.exec('true')
+    const [first] = (await other.client.audit.getLogs({ action: 'exec', order: 'oldest', limit: 1 })).items
+    const sequence = first?.sequence ?? 0
     await exportAndVerify(other.client)
     using database = new DatabaseSync(join(other.relay.dataDir, 'relay.sqlite'))
     database.exec('drop trigger audit_no_update; drop trigger audit_no_delete')
-    database.exec(`update audit set body = replace(body, '"exec"', '"facts"') where sequence = 6`)
+    database.exec(`update audit set body = replace(body, '"exec"', '"facts"') where sequence = ${sequence}`)
     const changed = await exportAndVerify(other.client)
-    expect(changed.result.firstProblem).toMatchObject({ kind: 'changed', chain: 'main', sequence: 6 })
+    expect(changed.result.firstProblem).toMatchObject({ kind: 'changed', chain: 'main', sequence })
     database.exec('delete from audit where sequence = 4')
     const removed = await exportAndVerify(other.client)
     expect(removed.result.firstProblem).toMatchObject({ kind: 'missing', chain: 'main', sequence: 4 })

@@ -39,7 +39,7 @@ test('the same run twice runs once, and both scripts know how it ended', async (
   const folder = await world.folder()
   const begin = () => createFleet(world.client, '*').exec(`mktemp ${folder}/XXXXXXXX`, { runId })
   const [one, other] = await Promise.all([begin(), begin()])
-  const made = (report: Awaited<typeof one>) => report.rows.map(({ result }) => result?.stdout).sort()
+  const made = (report: Awaited<typeof one>) => report.rows.map(({ result }) => result?.stdout ?? '').toSorted()
   expect(one).toMatchObject({ ok: true })
   expect(new Set(made(one)).size).toBe(3)
   expect(made(other)).toEqual(made(one))

@@ -10,7 +10,7 @@ const mayKnow: Readonly<Record<string, readonly string[]>> = {
   '@cmdop/fleet': ['@cmdop/protocol', '@cmdop/core'],
   '@cmdop/sandbox': ['@cmdop/protocol'],
   '@cmdop/policy': ['@cmdop/protocol'],
-  '@cmdop/machine': ['@cmdop/protocol', '@cmdop/core', '@cmdop/agent', '@cmdop/sandbox'],
+  '@cmdop/machine': ['@cmdop/protocol', '@cmdop/core', '@cmdop/agent', '@cmdop/policy', '@cmdop/sandbox'],
   '@cmdop/relay': ['@cmdop/protocol', '@cmdop/policy'],
   cmdop: [
     '@cmdop/protocol',

@@ -48,6 +48,36 @@ describe('a webhook', () => {
     await expect(world.client.webhooks.deliveries(id)).rejects.toMatchObject({ code: 'not_found' })
   })
 
+  test('holds nothing of a command, also of what the policy says of it, unless it is asked for', async () => {
+    const { version } = await world.client.policy.get()
+    await world.client.policy.set({ policy: { mode: 'default' }, version })
+    await using bare = await startReceiver()
+    await using slack = await startReceiver()
+    await using whole = await startReceiver()
+    const { webhooks } = world.client
+    const made = [
+      await webhooks.create({ url: bare.url }),
+      await webhooks.create({ url: slack.url, kind: 'slack' }),
+      await webhooks.create({ url: whole.url, include_command: true }),
+    ]
+    const receivers = [bare, slack, whole]
+    const refused = await world.handle.exec('git --s3cret status').then(undefined, (error: unknown) => error)
+    const { approvalId } = (refused as { details: { approvalId: string } }).details
+    const { reason, danger_reason: dangerReason } = await world.client.approvals.get(approvalId)
+    expect(`${reason} ${dangerReason}`).toContain('s3cret')
+    await waitFor('all are told', () => receivers.every(({ received }) => received.length === 1))
+    expect(bare.received[0]?.body).not.toContain('s3cret')
+    expect(slack.received[0]?.body).not.toContain('s3cret')
+    expect(JSON.parse(bare.received[0]?.body ?? '')).toMatchObject({
+      approval: { danger: expect.any(String), reason: '' },
+    })
+    expect(JSON.parse(whole.received[0]?.body ?? '')).toMatchObject({
+      approval: { reason, danger_reason: dangerReason },
+    })
+    for (const { id } of made) await webhooks.remove(id)
+    await world.client.policy.set({ policy: { mode: 'bypass' }, version: version + 1 })
+  })
+
   test('tells a body that was changed, another secret and an old one from its own', async () => {
     await using receiver = await startReceiver()
     const { id, secret } = await world.client.webhooks.create({ url: receiver.url })

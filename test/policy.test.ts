@@ -3,6 +3,7 @@ import { scriptedModel } from '@cmdop/agent/testing'
 import type { ExecOptions } from '@cmdop/core'
 import { isCmdopError } from '@cmdop/protocol'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { invitePerson } from './people.ts'
 import { waitFor } from './wait-for.ts'
 import { startWorld, type World } from './world.ts'
 
@@ -126,6 +127,21 @@ describe('a grant', () => {
   test('never covers what deletes', async () => {
     await expect(grant('rm -f /tmp/cmdop-granted')).rejects.toMatchObject({ code: 'permission' })
     expect(await world.client.approvals.grants.list()).toEqual([])
+  })
+
+  test('ends with the approval that somebody denies, and is made once', async () => {
+    const [{ client: bob }, { client: eve }] = [await invitePerson(world, 'bob'), await invitePerson(world, 'eve')]
+    const refused = await world.handle.exec('touch /tmp/cmdop-granted').then(undefined, (error: unknown) => error)
+    const { approvalId } = (refused as { details: { approvalId: string } }).details
+    const { plan_digest } = await bob.approvals.get(approvalId)
+    const answer = { plan_digest, grant_seconds: 60 }
+    expect(await bob.approvals.approve(approvalId, answer)).toMatchObject({ state: 'approved' })
+    await bob.approvals.approve(approvalId, answer)
+    expect(await bob.approvals.grants.list()).toMatchObject([{ granted_by: expect.any(String), revoked_at: null }])
+    expect(await outcome(world, 'touch /tmp/cmdop-granted')).toBe('ran')
+    expect(await eve.approvals.deny(approvalId, { reason: 'No.' })).toMatchObject({ state: 'denied' })
+    expect(await eve.approvals.grants.list()).toMatchObject([{ revoked_at: expect.any(String) }])
+    expect(await outcome(world, 'touch /tmp/cmdop-granted')).toBe('approval_required')
   })
 
   test('is over when its time is', async () => {

@@ -1,6 +1,7 @@
 import { createServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Store } from '@cmdop/relay'
+import { codeOf } from './code-of.ts'
 import { addFleet, addPrincipalKey, addSilentMachine } from './fleets.ts'
 import { newMark, whenGone, whenRunning } from './marked.ts'
 import { unresolvedMachine } from './unresolved.ts'
@@ -86,6 +87,20 @@ describe('a key', () => {
     await expect(world.client.keys.revoke(own)).rejects.toMatchObject({ code: 'conflict' })
     const second = await world.client.keys.issue({ name: 'second owner', kind: 'human', role: 'owner' })
     await expect(world.client.keys.revoke(second.id)).resolves.toBeUndefined()
+  })
+
+  test('of an owner is left when the last two are revoked at once', async () => {
+    await using other = await startWorld({ machines: 0 })
+    const { id: second, raw_token: token } = await other.client.keys.issue({
+      name: 'second',
+      kind: 'human',
+      role: 'owner',
+    })
+    const first = other.relay.firstKey.split('_')[2] ?? ''
+    const [one, two] = [other.client, other.connect({ token })]
+    const ended = await Promise.all([codeOf(() => one.keys.revoke(second)), codeOf(() => two.keys.revoke(first))])
+    expect(ended.filter((code) => code === 'ok')).toHaveLength(1)
+    expect((await Promise.all([one, two].map((client) => codeOf(() => client.me())))).sort()).toEqual(['auth', 'ok'])
   })
 
   test('that is revoked ends its connection and its commands within a second', async () => {

@@ -1,5 +1,6 @@
-import { randomUUID } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 import type { Client } from '@cmdop/core'
+import { type AuditLog, auditBody, NO_AUDIT_HASH } from '@cmdop/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { codeOf } from './code-of.ts'
 import { newMark, whenGone, whenRunning } from './marked.ts'
@@ -36,6 +37,42 @@ describe.each(Object.entries(changes))('%s', (name, { take, code }) => {
     expect(await codeOf(() => operator.machines.messages(world.machine.id))).toBe(code)
     expect(name).toBeTypeOf('string')
   })
+})
+
+describe.each(Object.entries(changes))('%s', (_name, { take, code }) => {
+  test('loses the events and an export of the audit log within a second, and so does who came from it', async () => {
+    await addManyRows()
+    const person = await invitePerson(world, `p-${randomUUID()}`, 'admin')
+    const { id, raw_token: token } = await person.client.keys.issue({ name: 'reader', kind: 'ai', role: 'admin' })
+    const operator = world.connect({ token })
+    const { raw_token: below } = await operator.keys.issue({ name: 'below', kind: 'ai', role: 'admin' })
+    const readers = await Promise.all(
+      [token, below].flatMap((each) =>
+        ['/api/audit/events', '/api/audit/export'].map((path) => beginReading(each, path)),
+      ),
+    )
+    await take(person, id)
+    const takenAt = performance.now()
+    await Promise.all(readers.map((whenOver) => whenOver()))
+    expect(performance.now() - takenAt).toBeLessThan(1000)
+    for (const each of [token, below])
+      expect(await codeOf(() => world.connect({ token: each }).audit.getLogs())).toBe(code)
+  })
+})
+
+test('a reader of the audit log whom nothing has happened to reads to the end', async () => {
+  await addManyRows()
+  const person = await invitePerson(world, 'patient', 'admin')
+  const other = await invitePerson(world, 'other', 'admin')
+  const events = await beginReading(person.token, '/api/audit/events')
+  let text = ''
+  for await (const piece of person.client.audit.export()) {
+    if (text === '') await world.client.members.setRole(other.id, 'viewer')
+    text = Buffer.from(piece).toString()
+  }
+  expect(text).toContain('"end"')
+  await world.client.members.remove(person.id)
+  await events()
 })
 
 test('a session that is ended loses what runs within a second', async () => {
@@ -116,6 +153,43 @@ async function losesWithinASecond(
   await whenGone(mark, 1000)
   expect(performance.now() - takenAt).toBeLessThan(1000)
   expect(await codeOf(() => handle.exec('true'))).toBe(code)
+}
+
+/** More rows than fit between a relay and a reader who does not read: in a chain of their own, once. */
+let manyRows: Promise<void> | undefined
+function addManyRows(): Promise<void> {
+  const add = async () => {
+    const store = await world.openStore()
+    const { fleet_id: fleetId } = await world.client.me()
+    const [one] = (await world.client.audit.getLogs({ limit: 1 })).items
+    const { chain: _chain, sequence: _sequence, ...row } = one as AuditLog
+    let previous = NO_AUDIT_HASH
+    const sealed = Array.from({ length: 4000 }, (_, index) => {
+      const link = { chain: 'many', sequence: index + 1, previous }
+      const body = auditBody({ ...row, id: `aud_many_${index}`, rule: 'x'.repeat(6000) }, link)
+      previous = hash('sha256', body)
+      return { fleetId, chain: link.chain, sequence: link.sequence, body }
+    })
+    await store.audit.begin(fleetId, 'many')
+    for (let from = 0; from < sealed.length; from += 200) await store.audit.append(sealed.slice(from, from + 200))
+  }
+  return (manyRows ??= add())
+}
+
+/** Begins to read, and pauses; the answer reads on, until the relay ends it. Of what is whole it fails. */
+async function beginReading(token: string, path: string): Promise<() => Promise<void>> {
+  const answer = await fetch(`${world.relay.url}${path}`, { headers: { authorization: `Bearer ${token}` } })
+  expect(answer.status).toBe(200)
+  const reader = (answer.body as ReadableStream<Uint8Array>).getReader()
+  let last = Buffer.from((await reader.read()).value ?? [])
+  return async () => {
+    try {
+      for (let next = await reader.read(); !next.done; next = await reader.read()) last = Buffer.from(next.value)
+    } catch {
+      // It was broken off.
+    }
+    expect(last.includes('{"end"')).toBe(false)
+  }
 }
 
 async function beginRun(client: Client): Promise<() => Promise<unknown>> {

@@ -66,6 +66,32 @@ describe('a member', () => {
   })
 })
 
+test('Nobody takes over what acts for somebody else by rotating its key, and an admin can still revoke it', async () => {
+  const [gus, hal] = [await invitePerson(world, 'gus', 'admin'), await invitePerson(world, 'hal', 'admin')]
+  const operator = await gus.client.keys.issue({ name: 'operator', kind: 'ai', role: 'member' })
+  const ownService = await gus.client.keys.issue({ name: 'service', kind: 'service', role: 'admin' })
+  const service = await hal.client.keys.issue({ name: 'service', kind: 'service', role: 'admin' })
+  const asService = world.connect({ token: service.raw_token })
+  for (const { keys } of [asService, hal.client, world.client, world.connect({ token: ownService.raw_token })])
+    expect(await codeOf(() => keys.rotate(operator.id))).toBe('permission')
+  const issued = await asService.keys.issue({ name: 'sub', kind: 'ai', role: 'member' })
+  expect(await codeOf(() => asService.keys.rotate(issued.id))).toBe('ok')
+  expect(await codeOf(() => asService.keys.rotate(service.id))).toBe('ok')
+  expect(await codeOf(() => gus.client.keys.rotate(ownService.id))).toBe('ok')
+  expect(await codeOf(() => world.connect({ token: operator.raw_token }).me())).toBe('ok')
+  await hal.client.keys.revoke(operator.id)
+  expect(await codeOf(() => world.connect({ token: operator.raw_token }).me())).toBe('auth')
+})
+
+test('A session is not rotated to a key, which no authenticator is asked for', async () => {
+  const fay = await invitePerson(world, 'fay')
+  const refused = { code: 'conflict', message: expect.stringContaining('sign in again') }
+  await expect(fay.client.keys.rotate(fay.sessionId)).rejects.toMatchObject(refused)
+  await expect(world.client.keys.rotate(fay.sessionId)).rejects.toMatchObject(refused)
+  expect(await idsOf(fay.client)).toEqual([])
+  expect(await codeOf(() => fay.client.me())).toBe('ok')
+})
+
 test('A key that is rotated by a code of somebody else is lent, too', async () => {
   const eve = await invitePerson(world, 'eve', 'admin')
   const key = await eve.client.keys.issue({ name: 'own', kind: 'human', role: 'member' })

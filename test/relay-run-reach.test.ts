@@ -99,6 +99,7 @@ describe('a run that a call names', () => {
       principalId,
       machineId: world.machine.id,
       askId: null,
+      policy: null,
       agentType: 'terminal',
       model: 'm',
     }

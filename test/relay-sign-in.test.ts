@@ -112,6 +112,31 @@ describe('a sign-in code', () => {
   })
 })
 
+describe('the email of a member', () => {
+  test('to which codes are mailed is changed by nobody else once the member has been there, and by himself', async () => {
+    const [ida, jon] = [await invitePerson(world, 'ida', 'admin'), await invitePerson(world, 'jon', 'admin')]
+    const mine = { email: 'ida-too@example.com' }
+    expect(await codeOf(() => ida.client.members.update(jon.id, mine))).toBe('permission')
+    expect(await codeOf(() => world.client.members.update(jon.id, mine))).toBe('permission')
+    const { code } = await ida.client.members.code(jon.id)
+    const asJon = world.connect({ token: (await signIn(jon.email, code)).token })
+    expect(await codeOf(() => asJon.members.update(jon.id, mine))).toBe('permission')
+    expect((await ida.client.members.update(jon.id, { email: jon.email, groups: ['ops'] })).groups).toEqual(['ops'])
+    await jon.client.members.update(jon.id, { email: 'john@example.com' })
+    expect((await jon.client.me()).email).toBe('john@example.com')
+  })
+
+  test('is corrected by an admin before the member has been there', async () => {
+    const { user_id: id } = await world.client.members.add({ email: 'kat@exmaple.com' })
+    expect(await world.client.members.update(id, { email: 'kat@example.com' })).toMatchObject({
+      email: 'kat@example.com',
+    })
+    const { code } = await world.client.members.code(id)
+    await signIn('kat@example.com', code)
+    expect(await codeOf(() => world.client.members.update(id, { email: 'other@example.com' }))).toBe('permission')
+  })
+})
+
 describe('an authenticator', () => {
   const codeAt = (secret: string, offsetS = 0) =>
     new TOTP({ secret }).generate({ timestamp: Date.now() + offsetS * 1000 })
@@ -148,6 +173,28 @@ describe('an authenticator', () => {
     await client.login.setUpTotp()
     await world.client.members.resetTotp(email)
     const { code } = await world.client.members.code(email)
+    expect(await codeOf(() => signIn(email, code))).toBe('ok')
+  })
+
+  test('is locked after five wrong codes, wherever they are tried, and each of them is a row', async () => {
+    const { email, secret, client } = await withTotp('liz')
+    const locked = { code: 'rate_limit', details: { retryAfter: expect.any(Number) } }
+    const wrong = await Promise.all(Array.from({ length: 4 }, () => codeOf(() => client.login.removeTotp('000000'))))
+    expect(wrong).toEqual(['auth', 'auth', 'auth', 'auth'])
+    const { code } = await world.client.members.code(email)
+    await expect(world.client.login.signIn({ email, code, totp: '000000' })).rejects.toMatchObject({ code: 'auth' })
+    await expect(client.login.removeTotp(codeAt(secret))).rejects.toMatchObject(locked)
+    await expect(world.client.login.signIn({ email, code, totp: codeAt(secret) })).rejects.toMatchObject(locked)
+    const { principal_id: principalId } = await client.me()
+    const codesOf = async (action: string) =>
+      (await world.client.audit.getLogs({ principalId, action, kind: 'outcome' })).items.map((row) => row.code)
+    expect(await codesOf('totp.remove')).toEqual(['rate_limit', 'auth', 'auth', 'auth', 'auth'])
+    expect(await codesOf('login')).toEqual(['rate_limit', 'auth'])
+    expect(await codesOf('totp.set-up')).toContain('auth')
+    const store = await world.openStore()
+    const until = Date.parse((await store.totp.get(principalId))?.lockedUntil ?? '') - Date.now()
+    expect(until).toBeGreaterThan(600_000)
+    await world.client.members.resetTotp(email)
     expect(await codeOf(() => signIn(email, code))).toBe('ok')
   })
 

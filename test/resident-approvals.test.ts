@@ -34,3 +34,18 @@ test('The operator on a machine waits for people where the policy asks, and is h
   expect(events).toContainEqual(expect.objectContaining({ event: 'approval', state: 'pending' }))
   expect(events.at(-1)).toMatchObject({ type: 'done', success: true, text: 'done' })
 })
+
+test('The operator on a machine is held to the policy of its ask, which only tightens', async () => {
+  const model = scriptedModel([
+    { calls: [{ tool: 'run_command', input: { command: 'date' } }] },
+    { text: 'done' },
+    { text: 'yes' },
+  ])
+  await using world = await startWorld({ operator: { model } })
+  const rule = { id: 'no-dates', decision: 'deny', command: { name: 'date' }, match: ['date'], notMatch: ['uptime'] }
+  const ask = async (rules: Record<string, unknown>[]) =>
+    (await Array.fromAsync(world.client.machines.ask(world.machine.id, 'When?', { policy: { rules } }))).at(-1)
+  expect(await ask([rule])).toMatchObject({ type: 'done', success: true })
+  expect(model.seen.at(-1)?.toolResults[0]?.text).toContain('run:no-dates')
+  await expect(ask([{ ...rule, decision: 'allow' }])).rejects.toMatchObject({ code: 'validation' })
+})

@@ -228,7 +228,7 @@ test('what asks cost adds up', async () => {
 
 test('what has to be confirmed runs only once it is, and a rejection ends the ask', async () => {
   const mark = `/tmp/${newMark()}`
-  const turns = [runs(`echo yes > ${mark}`), { text: 'Done.' }, runs(`rm ${mark}`), runs(`rm ${mark}`)]
+  const turns = [runs(`echo yes > ${mark}`), { text: 'Done.' }, runs(`rm -rf ${mark}`), runs(`rm ${mark}`)]
   await using asked = await startAsked(turns)
   const { machines } = asked.world.client
   const { id } = asked.world.machine
@@ -236,7 +236,7 @@ test('what has to be confirmed runs only once it is, and a rejection ends the as
   const accepted = machines.ask(id, 'Write', options)
   const frames = await framesOf(accepted, async (frame) => {
     if (frame.type !== 'confirm_required') return
-    expect(frame).toMatchObject({ tool: 'run_command', dangerLevel: 'medium', plan: expect.stringContaining(mark) })
+    expect(frame).toMatchObject({ tool: 'run_command', dangerLevel: 'high', plan: expect.stringContaining(mark) })
     expect(await exists(mark)).toBe(false)
     await accepted.confirm(frame.token, true)
     await expect(accepted.confirm(frame.token, true)).rejects.toMatchObject({ code: 'not_found' })
@@ -244,7 +244,9 @@ test('what has to be confirmed runs only once it is, and a rejection ends the as
   expect(frames.at(-1)).toMatchObject({ type: 'done', success: true })
   const rejected = machines.ask(id, 'Remove', options)
   const end = await framesOf(rejected, async (frame) => {
-    if (frame.type === 'confirm_required') await rejected.confirm(frame.token, false)
+    if (frame.type !== 'confirm_required') return
+    expect(frame).toMatchObject({ dangerLevel: 'high' })
+    await rejected.confirm(frame.token, false)
   })
   expect(end.at(-1)).toMatchObject({ type: 'done', success: false, error: expect.stringContaining('rejected') })
   await expect(machines.ask(id, 'Remove', options).collect()).rejects.toMatchObject({ code: 'permission' })

@@ -1,15 +1,15 @@
 import { Client } from '@cmdop/core'
 import { createFleet } from '@cmdop/fleet'
-import { z } from 'zod'
+import { say, settings } from './run-until-told.ts'
 
-/** A script that runs a command over all machines, and tells when it began on a machine and when each has ended. */
-const settings = z
-  .object({ baseUrl: z.string(), token: z.string(), runId: z.string(), command: z.string(), concurrency: z.number() })
-  .parse(JSON.parse(process.argv[2] ?? ''))
-
-const { baseUrl, token, runId, command, concurrency } = settings
+/** Runs a command over all machines, and says each event of that; ends by itself, or by being killed. */
+const { baseUrl, token, runId, command, concurrency } = settings() as {
+  baseUrl: string
+  token: string
+  runId: string
+  command: string
+  concurrency: number
+}
 await using client = new Client({ baseUrl, token })
-console.log('"ready"')
-const run = createFleet(client, '*').exec(command, { runId, concurrency })
-for await (const { type } of run) console.log(JSON.stringify(type))
-console.log(JSON.stringify((await run).counts))
+say('ready')
+for await (const { type } of createFleet(client, '*').exec(command, { runId, concurrency })) say(type)

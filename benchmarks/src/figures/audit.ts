@@ -50,9 +50,9 @@ export const auditFigure: Figure = {
     const file = join(folder.path, 'relay.sqlite')
     await using store = await openSqliteStore({ file })
     const key = proposeRelayKey()
-    const bearer = await bootstrapFleet(store)
-    const caller = await authenticate(store, bearer)
     const trail = new AuditTrail({ store: store.audit, name: 'main', relayInstance: 'run_bench' })
+    const bearer = await bootstrapFleet(store, trail)
+    const caller = await authenticate(store, bearer)
     const written: Record<'ours' | 'plain', number[]> = { ours: [], plain: [] }
     for (let round = 0; round < WRITE_ROUNDS; round += 1) {
       progress(`writing, round ${round + 1} of ${WRITE_ROUNDS}`)

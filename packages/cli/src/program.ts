@@ -148,6 +148,19 @@ function addMachineCommands(program: Command, done: Done, signal: AbortSignal): 
         (await import('./commands/machine.ts')).rotateKeyCommand(flags, signal),
       ),
     )
+  const pin = machine.command('pin').description('what people have to know to ask the operator of this machine')
+  pin
+    .command('set')
+    .description('set the PIN: typed without being shown, or a line of standard input')
+    .option('--data <folder>', 'folder for key and state')
+    .action(
+      done(async (flags: { data?: string }) => (await import('./commands/machine.ts')).setPinCommand(flags, signal)),
+    )
+  pin
+    .command('remove')
+    .description('let people ask without a PIN')
+    .option('--data <folder>', 'folder for key and state')
+    .action(done(async (flags: { data?: string }) => (await import('./commands/machine.ts')).removePinCommand(flags)))
   const machines = program.command('machines').enablePositionalOptions()
   machines
     .command('release')
@@ -355,6 +368,7 @@ function withRelayOptions(command: Command): Command {
       '--relay-name <name>',
       'of this relay in the audit log; another one for each relay of a set (default: main)',
     )
+    .option('--former-relay-name <name...>', 'names that it had before; what it left open under them is settled')
     .option(
       '--audit-sink <address...>',
       'send checkpoints of the audit log to file:/path, https://…, syslog:tcp://host:514',

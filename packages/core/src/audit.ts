@@ -18,8 +18,11 @@ interface Cancellable {
 
 /** Which rows; all that is given must fit. Times are a `Date` or ISO 8601. */
 export interface AuditLogFilter {
+  /** One row. */
+  readonly id?: string
   readonly kind?: AuditFilter['kind']
   readonly principalId?: string
+  readonly principalName?: string
   readonly principalKind?: string
   /** The person or schedule it was done for. */
   readonly onBehalfOf?: string
@@ -39,10 +42,17 @@ export interface AuditLogFilter {
   readonly approvalId?: string
   readonly code?: string
   readonly exitCode?: number
+  readonly bytes?: number
+  readonly offset?: number
+  /** Milliseconds that it took at least, and at most. */
+  readonly durationMin?: number
+  readonly durationMax?: number
   readonly requestId?: string
   /** The intent and what followed it. */
   readonly intentId?: string
   readonly chain?: string
+  /** The place in its chain. */
+  readonly sequence?: number
   /** From this time on. */
   readonly since?: Date | string
   /** Before this time. */
@@ -147,10 +157,11 @@ export class AuditNamespace {
 }
 
 function wireFilter(filter: AuditLogFilter): Record<string, string | number | undefined> {
-  const { kind, action, model, subject, digest, decision, rule, code, chain } = filter
+  const { id, kind, action, model, subject, digest, decision, rule, code, bytes, offset, chain, sequence } = filter
   const { principalId, principalKind, onBehalfOf, keyId, machineId, sessionId, runId, callId } = filter
   const { agentType, approvalId, exitCode, requestId, intentId, since, until } = filter
   return {
+    id,
     kind,
     action,
     model,
@@ -159,8 +170,12 @@ function wireFilter(filter: AuditLogFilter): Record<string, string | number | un
     decision,
     rule,
     code,
+    bytes,
+    offset,
     chain,
+    sequence,
     principal: principalId,
+    principal_name: filter.principalName,
     principal_kind: principalKind,
     on_behalf_of: onBehalfOf,
     key: keyId,
@@ -171,6 +186,8 @@ function wireFilter(filter: AuditLogFilter): Record<string, string | number | un
     agent_type: agentType,
     approval: approvalId,
     exit_code: exitCode,
+    duration_min: filter.durationMin,
+    duration_max: filter.durationMax,
     request: requestId,
     intent: intentId,
     since: timeOf('since', since),

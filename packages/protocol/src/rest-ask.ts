@@ -3,6 +3,7 @@ import { CallId } from './messages/call-id.ts'
 import { ConversationId, MAX_PROMPT_CHARACTERS } from './methods/ask.ts'
 import { MAX_ORPHAN_MS } from './methods/exec.ts'
 import { Restrictions } from './methods/restrictions.ts'
+import { RunPolicy } from './runs.ts'
 
 /** Body of `POST /api/machines/{id}/ask`, answered by server-sent events. */
 export const AskRequest = z.strictObject({
@@ -16,6 +17,8 @@ export const AskRequest = z.strictObject({
       confirm: z.enum(['suspicious', 'changes']).optional(),
       /** What nothing in the ask may do; the kernel of the machine holds it. */
       restrictions: Restrictions.optional(),
+      /** Rules that ask or deny, by which the relay judges its calls too. */
+      policy: RunPolicy.optional(),
     })
     .optional(),
   /** Forwarded once to the machine, which verifies it; never stored. */

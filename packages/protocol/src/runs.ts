@@ -31,6 +31,25 @@ export type RunEntry = z.infer<typeof RunEntry>
 export const RunState = z.enum(['running', 'completed', 'partial', 'needs_approval', 'budget', 'cancelled', 'failed'])
 export type RunState = z.infer<typeof RunState>
 
+/** Rules in the policy of one run, and bytes of it as JSON, at most. */
+export const MAX_RUN_RULES = 200
+const MAX_RUN_POLICY_BYTES = 65_536
+
+/**
+ * The policy of one run, beside those of its fleet and machine. Who asks for the run writes it, so it only tightens: its rules ask or
+ * deny, and are otherwise those of `docs/policy.md`.
+ */
+export const RunPolicy = z
+  .strictObject({
+    mode: z.enum(['default', 'strict']).optional(),
+    rules: z.array(z.record(z.string(), z.unknown())).max(MAX_RUN_RULES).optional(),
+  })
+  .refine(
+    (policy) => new TextEncoder().encode(JSON.stringify(policy)).length <= MAX_RUN_POLICY_BYTES,
+    `Expected a policy of at most ${MAX_RUN_POLICY_BYTES} bytes.`,
+  )
+export type RunPolicy = z.infer<typeof RunPolicy>
+
 /** Body of `POST /api/runs`: a run begins. The same again is taken as sent; another run of that id is `conflict`. */
 export const RunCreate = z.strictObject({
   runId: RunId,
@@ -40,6 +59,8 @@ export const RunCreate = z.strictObject({
   model: z.string().min(1).max(256),
   /** What it is for, for people. */
   title: z.string().max(256),
+  /** Holds from the first call to the last, also once it is resumed. */
+  policy: RunPolicy.optional(),
   entry: RunEntry,
 })
 export type RunCreate = z.infer<typeof RunCreate>

@@ -118,8 +118,10 @@ export const Notification = z.object({
       state: ApprovalState,
       /** Where it would hold a command that is not to be sent, what kind of call it is and where. */
       title: z.string(),
+      /** Empty without `include_command`, unless who asks has written it for a plan. */
       reason: z.string(),
       danger: Danger,
+      /** Empty without `include_command`. */
       danger_reason: z.string(),
       requester: Someone,
       /** The person or schedule behind a requester that is none. */

@@ -5,6 +5,10 @@ import { z } from 'zod'
 /** Port of a relay unless chosen. */
 export const DEFAULT_PORT = 7420
 
+const Name = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/, 'Expected letters, digits, ".", "_" and "-", 32 at most.')
+
 const Tls = z.strictObject({ cert: z.string(), key: z.string() })
 
 /** Settings of a relay, checked once. */
@@ -12,10 +16,9 @@ export const RelayConfig = z.strictObject({
   /** Folder of the database. */
   dataDir: z.string().min(1),
   /** Of this relay's chains in the audit log. Every relay on one store has another one. */
-  name: z
-    .string()
-    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/, 'Expected letters, digits, ".", "_" and "-", 32 at most.')
-    .default('main'),
+  name: Name.default('main'),
+  /** Names that it had before: what it left open in their chains is settled. No relay that runs may have one of them. */
+  formerNames: z.array(Name).default([]),
   /** Address to bind. Only loopback without TLS. */
   host: z.string().default('127.0.0.1'),
   /** 0 = any free one. */

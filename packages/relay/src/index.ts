@@ -1,4 +1,4 @@
-export { type Action, type Actor, type Decision, actions, authorise, matrix } from './auth/authorise.ts'
+export { type Action, type Actor, type Decision, actions, authorise, matrix, never } from './auth/authorise.ts'
 export { type Bus, type BusMessage, type Owner } from './bus/bus.ts'
 export { createMemoryBus } from './bus/memory-bus.ts'
 export type { DialRelay } from './channel/router.ts'

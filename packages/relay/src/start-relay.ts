@@ -71,7 +71,6 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   const store = ports.store ?? opened.use(await openSqliteStore({ file: join(config.dataDir, 'relay.sqlite') }))
   const bus = ports.bus ?? opened.use(createMemoryBus())
   const key = await store.relayKey(proposeRelayKey)
-  const firstKey = await bootstrapFleet(store)
   const relayInstance = newId('run_')
   const state = { draining: false, closed: false, url: '' }
   const isDraining = () => state.draining
@@ -82,6 +81,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   const auditLog = await startAuditLog({ store, key, config, relayInstance, log })
   opened.defer(() => auditLog.close())
   const { trail: audit } = auditLog
+  const firstKey = await bootstrapFleet(store, audit)
   const approvals = opened.use(createApprovals({ store, audit, bus, signer, log, judge, asks: () => asks }))
   const reach = new RunReach({ runs: store.runs })
   const channels = createSwitch({
@@ -120,7 +120,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     notifications,
     pageSignIn: {
       ...createPageSignIn({ store, audit }),
-      withCode: async (shown, place) => ({ keyId: (await signIn({ store, audit }, shown, place)).session_id }),
+      withCode: async (shown, place, open) => open((await signIn({ store, audit }, shown, place)).session_id),
     },
     publicUrl,
     signInsPerMinute: config.signInsPerMinute,
@@ -144,6 +144,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   })
   acceptChannels(app.server, {
     store,
+    audit,
     clients: channels.clients,
     machines: channels.machines,
     allowedOrigins: config.allowedOrigins,
@@ -166,7 +167,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     relayId: key.relayId,
     relayInstance,
     firstKey,
-    issueOwnerKey: (name) => issueOwnerKey(store, name),
+    issueOwnerKey: (name) => issueOwnerKey(store, audit, name),
     acceptRelay: (transport) => channels.acceptRelay(transport),
     waitForMachine: async (machineId, timeoutMs) => (await waitForOwner(bus, machineId, timeoutMs)) !== undefined,
     close,

@@ -20,8 +20,8 @@ export async function refuseUnheld(task: Task, routes: Routes, signal: AbortSign
 }
 
 async function refuseUnheldOn(task: Task, to: Exclude<Route['to'], RouteFunction>, signal: AbortSignal): Promise<void> {
-  const { ledger, gate, waitsForApproval, restrictions } = task
-  const parent = { ledger, gate, signal, waitsForApproval, restrictions, tainted: false }
+  const { ledger, gate, waitsForApproval, restrictions, policy } = task
+  const parent = { ledger, gate, signal, waitsForApproval, restrictions, policy, tainted: false }
   const child = createChildTask(task, to, { prompt: task.prompt, options: {}, parent })
   await prove(child.machine, child.restrictions, signal)
 }

@@ -31,7 +31,7 @@ export const router: AgentType = {
       throw new CmdopError('output_invalid', `There is no handler ${JSON.stringify(decision.handler)}.`)
     const { state, signal, telemetry } = context
     const within = <Result>(work: () => Result): Result => telemetry.within(work)
-    const { waitsForApproval, restrictions } = task
+    const { waitsForApproval, restrictions, policy } = task
     state.route = { ...decision, run: null }
     if (typeof route.to === 'function')
       return handled(await callHandler(route.to, decision, { task, runId: state.runId, signal, within }), task)
@@ -42,6 +42,7 @@ export const router: AgentType = {
       signal,
       waitsForApproval,
       restrictions,
+      policy,
       tainted: state.tainted,
     }
     const runId = handlerRunIdOf(task.history?.runId ?? state.runId)

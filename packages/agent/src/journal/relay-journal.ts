@@ -27,6 +27,7 @@ export function createRelayJournal(runs: RunJournals): Required<Journal> {
     return writer
   }
   return {
+    isJudging: true,
     append: async (entry, place) => {
       const { runId, type } = entry
       const isLast = type === 'run_ended' || type === 'run_stopped'
@@ -150,8 +151,9 @@ class RunWriter {
         'conflict',
         'The relay keeps the journal of a run from its beginning, and this one has none.',
       )
-    const { machineId, agentType, model, title }: RunStarted = first
-    await this.#runs.create({ runId: this.#runId, machineId, agentType, model, title, entry }, { signal })
+    const { machineId, agentType, model, title, settings }: RunStarted = first
+    const policy = settings.policy === undefined ? {} : { policy: settings.policy }
+    await this.#runs.create({ runId: this.#runId, machineId, agentType, model, title, ...policy, entry }, { signal })
   }
 }
 

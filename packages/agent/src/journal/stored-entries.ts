@@ -1,4 +1,4 @@
-import { CmdopError, Restrictions } from '@cmdop/protocol'
+import { CmdopError, Restrictions, RunPolicy } from '@cmdop/protocol'
 import * as z from 'zod/v4'
 import { type JournalEntry, journalVersion, type StoredEntry } from '../ports/journal.ts'
 
@@ -59,6 +59,7 @@ const EntryV1 = z.discriminatedUnion('type', [
       builtInTools: z.array(z.string()).optional(),
       readOnlyTools: z.array(z.string()).optional(),
       tainted: z.boolean().optional(),
+      policy: RunPolicy.optional(),
       restrictions: z.array(Restrictions).optional(),
       asks: z.enum(['always', 'changes']).optional(),
     }),

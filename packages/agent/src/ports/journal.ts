@@ -1,5 +1,5 @@
 import type { EffectSummary, Restrictions } from '@cmdop/core'
-import { CmdopError } from '@cmdop/protocol'
+import { CmdopError, type RunPolicy } from '@cmdop/protocol'
 import type { ModelMessage } from 'ai'
 import type { Denial } from '../calls/call-end.ts'
 import type { ProposedCall } from '../model/model-step.ts'
@@ -17,6 +17,8 @@ export const journalVersion = 1
  * calls is the order of the entries.
  */
 export interface Journal {
+  /** Whether whoever keeps it judges the calls of a run by the policy in its `run_started`. Absent: nobody does. */
+  readonly isJudging?: boolean
   append(entry: JournalEntry, place: JournalPlace): Promise<void>
   /** The same for what nothing waits for: it may be written a little later, with others. Absent: `append` is called. */
   note?(entry: JournalEntry, place: JournalPlace): Promise<void>
@@ -93,6 +95,8 @@ export interface KeptSettings {
   readonly readOnlyTools?: readonly string[] | undefined
   /** It began with data that looks like instructions; absent: it did not. */
   readonly tainted?: boolean | undefined
+  /** By which the relay judges its calls; absent: by those of fleet and machine alone. */
+  readonly policy?: RunPolicy | undefined
   /** All of them held; absent: there were none. */
   readonly restrictions?: readonly Restrictions[] | undefined
   /** About which calls people were asked beside the policy; absent: about none. */

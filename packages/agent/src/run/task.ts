@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { knownRestrictions, type Machine, type Restrictions, type RestrictionsInput } from '@cmdop/core'
-import { CmdopError, isRestricted } from '@cmdop/protocol'
+import { CmdopError, isRestricted, RunPolicy } from '@cmdop/protocol'
 import type { ModelMessage } from 'ai'
+import { z } from 'zod'
 import type { AgentType, AgentTypeName } from '../agent-types/agent-type.ts'
 import type { Routes } from '../agent-types/routes.ts'
 import type { History } from '../journal/history.ts'
@@ -59,6 +60,11 @@ export interface RunSettings {
    * them. Default: about no others, and it waits until the approval expires.
    */
   readonly approval?: Asks | { readonly ask?: Asks | undefined; readonly wait?: boolean | undefined } | undefined
+  /**
+   * Rules that ask or deny, and a mode, beside the policies of fleet and machine; the relay judges every call of the run by them. For a
+   * run that is written down at the relay.
+   */
+  readonly policy?: RunPolicy | undefined
   /** Where a `router` may send its task. */
   readonly routes?: Routes | undefined
   /** Cancels the run: the model call and the running command are stopped. */
@@ -83,6 +89,7 @@ const runOptions: Readonly<Record<keyof RunOptions, true>> = {
   evidence: true,
   maxRepairs: true,
   outputSchema: true,
+  policy: true,
   readOnlyTools: true,
   restrictions: true,
   routes: true,
@@ -121,6 +128,7 @@ export interface ParentRun {
   readonly signal: AbortSignal
   readonly waitsForApproval: boolean
   readonly restrictions: readonly Restrictions[]
+  readonly policy: RunPolicy | undefined
   readonly tainted: boolean
 }
 
@@ -182,6 +190,8 @@ export interface Task extends CallTask, Omit<AgentParts, 'journal'> {
   readonly tainted: boolean
   /** About which calls people are asked, also when it goes on elsewhere. */
   readonly asks: 'always' | 'changes' | undefined
+  /** By which the relay judges its calls. */
+  readonly policy: RunPolicy | undefined
   /** Default: a new one. */
   readonly runId: string | undefined
 }
@@ -207,6 +217,8 @@ export function createTask(agent: AgentParts, prompt: string, options: RunOption
     ...agent.restrictions,
     ...ownRestrictions(options),
   ])
+  const policy = history?.started.settings.policy ?? parent?.policy ?? ownPolicy(options)
+  if (policy !== undefined && history?.use !== 'recorded') assertJudged(agent, history?.use !== 'real')
   const { ask, wait } = approvalOf(options)
   const kept = keptAsks(ask) ?? history?.started.settings.asks
   const asks = ask ?? kept
@@ -246,6 +258,7 @@ export function createTask(agent: AgentParts, prompt: string, options: RunOption
     ledger,
     price,
     asks: kept,
+    policy,
     gate: approvalGate(parent === undefined ? agent.gate : bothGates(parent.gate, agent.gate), asks, agent.machine),
     journal: runJournal(history === undefined || history.use === 'resume' ? agent.journal : noJournal, history),
     waitsForApproval: parent?.waitsForApproval ?? wait,
@@ -265,6 +278,23 @@ function approvalOf({ approval = {} }: RunSettings): { ask: Asks | undefined; wa
   const isKnown = ask === undefined || ask === 'always' || ask === 'changes' || typeof ask === 'function'
   if (isKnown && typeof wait === 'boolean') return { ask, wait }
   throw new CmdopError('validation', "Expected approval to be 'always', 'changes', a function, or { ask, wait }.")
+}
+
+/** Throws `validation` for what is no policy of a run. */
+function ownPolicy({ policy }: RunSettings): RunPolicy | undefined {
+  if (policy === undefined) return undefined
+  const parsed = RunPolicy.safeParse(policy)
+  if (parsed.success) return parsed.data
+  throw new CmdopError('validation', `The policy of the run is not one: ${z.prettifyError(parsed.error)}`)
+}
+
+/** Throws `unsupported` where nobody would judge the calls of a run by its policy. */
+function assertJudged({ journal }: AgentParts, isWritten: boolean): void {
+  if (isWritten && journal.isJudging === true) return
+  throw new CmdopError(
+    'unsupported',
+    'The relay holds a run to its policy, and this run is not written down there; give the agent createRelayJournal(client.runs), or leave the policy out.',
+  )
 }
 
 /** What a run that goes on holds to. Of a function nothing can be kept but that people were asked. */

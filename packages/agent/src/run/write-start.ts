@@ -45,6 +45,7 @@ export async function writeStart(task: Task, state: RunState, opened: OpenedTool
       ...(readOnlyTools === undefined ? {} : { readOnlyTools }),
       ...(task.asks === undefined ? {} : { asks: task.asks }),
       ...(task.tainted ? { tainted: true } : {}),
+      ...(task.policy === undefined ? {} : { policy: task.policy }),
       ...(task.restrictions.length === 0 ? {} : { restrictions: task.restrictions }),
     },
   })

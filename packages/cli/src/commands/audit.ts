@@ -11,7 +11,9 @@ const LISTED = 50
 
 /** Options that choose rows, as the command line has them. */
 export interface AuditFilterFlags {
+  id?: string
   principal?: string
+  principalName?: string
   principalKind?: string
   onBehalfOf?: string
   key?: string
@@ -21,9 +23,20 @@ export interface AuditFilterFlags {
   run?: string
   call?: string
   agentType?: string
+  model?: string
+  digest?: string
   subject?: string
   decision?: 'allow' | 'deny' | 'ask'
   code?: string
+  exitCode?: string
+  bytes?: string
+  offset?: string
+  durationMin?: string
+  durationMax?: string
+  request?: string
+  intent?: string
+  chain?: string
+  sequence?: string
   rule?: string
   approval?: string
   kind?: 'intent' | 'progress' | 'outcome'
@@ -133,13 +146,18 @@ async function askKey(signal: AbortSignal): Promise<string> {
 
 async function filterOf(client: Client, flags: AuditFilterFlags, signal: AbortSignal): Promise<AuditLogFilter> {
   const { principal, key, machine, session, run, call, approval, since, until } = flags
-  const { principalKind, onBehalfOf, action, agentType, subject, decision, code, rule, kind } = flags
+  const { id, principalName, principalKind, onBehalfOf, action, agentType, model, digest } = flags
+  const { subject, decision, code, rule, kind, request, intent, chain } = flags
   const machineId = machine === undefined ? undefined : (await client.machines.resolve(machine, { signal })).id
   const filter = {
+    id,
+    principalName,
     principalKind,
     onBehalfOf,
     action,
     agentType,
+    model,
+    digest,
     subject,
     decision,
     code,
@@ -152,10 +170,26 @@ async function filterOf(client: Client, flags: AuditFilterFlags, signal: AbortSi
     runId: run,
     callId: call,
     approvalId: approval,
+    exitCode: countOf('--exit-code', flags.exitCode),
+    bytes: countOf('--bytes', flags.bytes),
+    offset: countOf('--offset', flags.offset),
+    durationMin: flags.durationMin === undefined ? undefined : parseDuration(flags.durationMin),
+    durationMax: flags.durationMax === undefined ? undefined : parseDuration(flags.durationMax),
+    requestId: request,
+    intentId: intent,
+    chain,
+    sequence: countOf('--sequence', flags.sequence),
     since: timeOf('--since', since),
     until: timeOf('--until', until),
   }
   return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined))
+}
+
+/** A whole number. Throws `config`, naming the option. */
+function countOf(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (/^-?\d{1,15}$/.test(text)) return Number(text)
+  throw new CmdopError('config', `Expected ${option} to be a whole number, got ${text}.`)
 }
 
 /** A time, or how long ago. */

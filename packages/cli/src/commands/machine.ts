@@ -1,11 +1,12 @@
 import { join } from 'node:path'
 import { Client } from '@cmdop/core'
-import { enrollMachine, rotateMachineKey, startMachine } from '@cmdop/machine'
-import { parseLabels } from '@cmdop/protocol'
+import { enrollMachine, readMachineState, rotateMachineKey, setMachinePin, startMachine } from '@cmdop/machine'
+import { CmdopError, parseLabels } from '@cmdop/protocol'
 import { defaultDataDir, enrollmentToken } from '../config.ts'
 import { parseCount, parseDuration } from '../numbers.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { interrupted } from '../interrupt.ts'
+import { askForSecret } from '../prompt.ts'
 import { say, writeJson, writeStdout } from '../terminal.ts'
 
 interface DataFlags {
@@ -91,4 +92,29 @@ export async function rotateKeyCommand(flags: DataFlags, signal: AbortSignal): P
   if (flags.json === true) await writeJson({ public_key_fingerprint: fingerprint })
   else await say(`the machine has another key: ${fingerprint}`)
   return exitCodes.ok
+}
+
+/** `cmdop machine pin set`: whoever asks the operator of this machine has to know it. Typed unseen, or a line of standard input. */
+export async function setPinCommand(flags: DataFlags, signal: AbortSignal): Promise<number> {
+  const dataDir = await enrolledFolder(flags)
+  const pin = await askForSecret('PIN: ', signal)
+  if (process.stdin.isTTY && (await askForSecret('The same again: ', signal)) !== pin)
+    throw new CmdopError('validation', 'The two are not the same; no PIN was set. Try again.')
+  await setMachinePin(dataDir, pin)
+  await say('the PIN is set; who asks the operator of this machine has to know it from now on')
+  return exitCodes.ok
+}
+
+/** `cmdop machine pin remove`: nobody has to know one any more. */
+export async function removePinCommand(flags: DataFlags): Promise<number> {
+  await setMachinePin(await enrolledFolder(flags), undefined)
+  await say('the machine has no PIN any more')
+  return exitCodes.ok
+}
+
+/** The folder of the daemon; a PIN elsewhere would guard nothing. */
+async function enrolledFolder(flags: DataFlags): Promise<string> {
+  const folder = folderOf(flags)
+  if ((await readMachineState(folder)) !== undefined) return folder
+  throw new CmdopError('config', `Expected ${folder} to be of an enrolled machine; name its folder with --data.`)
 }

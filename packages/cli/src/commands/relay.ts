@@ -17,6 +17,7 @@ export interface RelayFlags {
   insecurePublic?: boolean
   allowOrigin?: string[]
   relayName?: string
+  formerRelayName?: string[]
   auditSink?: string[]
   auditRetention?: string
   trustProxy?: string[]
@@ -43,7 +44,8 @@ export async function relayCommand(flags: RelayFlags, signal: AbortSignal): Prom
 
 /** The relay's settings as flags say them. */
 export async function relayConfig(flags: RelayFlags): Promise<Omit<Parameters<typeof startRelay>[0], 'dataDir'>> {
-  const { host, insecurePublic, allowOrigin, trustProxy, logLevel, relayName, auditSink, auditRetention } = flags
+  const { host, insecurePublic, allowOrigin, trustProxy, logLevel, auditSink, auditRetention } = flags
+  const { relayName, formerRelayName } = flags
   const { publicUrl, allowInsecureWebhooks } = flags
   const tls = await readTls(flags)
   const smtp = readSmtp(flags)
@@ -58,6 +60,7 @@ export async function relayConfig(flags: RelayFlags): Promise<Omit<Parameters<ty
     ...(allowInsecureWebhooks === undefined ? {} : { webhooks: { allowInsecure: allowInsecureWebhooks } }),
     ...(logLevel === undefined ? {} : { logLevel }),
     ...(relayName === undefined ? {} : { name: relayName }),
+    ...(formerRelayName === undefined ? {} : { formerNames: formerRelayName }),
     ...(auditSink === undefined ? {} : { auditSinks: auditSink }),
     ...(auditRetention === undefined ? {} : { auditRetentionDays: parseCount('--audit-retention', auditRetention) }),
     ...(tls === undefined ? {} : { tls }),

@@ -1,4 +1,4 @@
-import { CmdopError, DEFAULT_ORPHAN_MS, isCmdopError, type RestrictionsInput } from '@cmdop/protocol'
+import { CmdopError, DEFAULT_ORPHAN_MS, isCmdopError, type RestrictionsInput, type RunPolicy } from '@cmdop/protocol'
 import { z } from 'zod'
 import type { RestClient } from '../rest-client.ts'
 import { knownRestrictions } from '../restrictions.ts'
@@ -24,6 +24,8 @@ export interface AskOptions {
   confirm?: 'suspicious' | 'changes' | undefined
   /** What nothing in it may do; the kernel of the machine holds it. What was changed, or would be, is in `effects` of `done`. */
   restrictions?: RestrictionsInput | undefined
+  /** Rules that ask or deny, by which the relay judges its calls beside the policies of fleet and machine. */
+  policy?: RunPolicy | undefined
   /** Seconds the task may take. */
   timeoutSeconds?: number | undefined
   /** Milliseconds the machine waits for this client after a lost connection. Default 30,000. */
@@ -168,7 +170,11 @@ export class AskStream implements AsyncIterable<AskFrame>, AsyncDisposable {
       timeout_seconds: options.timeoutSeconds,
       orphan_ms: options.orphanMs,
       pin: options.pin,
-      options: { confirm: options.confirm, restrictions: knownRestrictions(options.restrictions) },
+      options: {
+        confirm: options.confirm,
+        restrictions: knownRestrictions(options.restrictions),
+        policy: options.policy,
+      },
     }
     return readServerEvents(await rest.stream({ method: 'POST', path: asked, body, signal }))
   }

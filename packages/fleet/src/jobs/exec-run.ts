@@ -41,7 +41,7 @@ export function beginExec(
     runId,
     async (emit, signal) => {
       const machines = await find(signal)
-      const plan = planOf(machines, options as FleetOptions<never>)
+      const plan = planOf(machines, options)
       const written = planOfExec(machines, command, options)
       const targets = plan.waves.flatMap((wave, index) => wave.map(({ id }) => ({ machineId: id, wave: index + 1 })))
       const planDigest = hash('sha256', canonicalJson({ plan: written, targets }))

@@ -46,8 +46,9 @@ export class LedgerWriter {
     this.#loop = this.#write()
   }
 
-  add({ machine, outcome, wave: _, ...rest }: FleetRow<unknown>): void {
-    this.#waiting.push({ machineId: machine.id, outcome, row: bounded(rest) })
+  add({ machine, outcome, result, error, attempts, startedAt, durationMs }: FleetRow<unknown>): void {
+    const row = bounded({ result, error, attempts, startedAt, durationMs })
+    this.#waiting.push({ machineId: machine.id, outcome, row })
     this.#news.resolve()
   }
 

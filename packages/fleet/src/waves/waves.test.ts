@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { outcomes, type OutcomeName } from '@cmdop/protocol'
 import { expect, test } from 'vitest'
-import { createFailureLimit, type MaxFailures } from './failure-limit.ts'
+import { createFailureLimit } from './failure-limit.ts'
 import { type WaveSize, waveSizes } from './wave-sizes.ts'
 
 test.each<[total: number, sizes: WaveSize[], waves: number[]]>([
@@ -44,7 +44,7 @@ test('a run stops when its failures are more than maxFailures, of which percenta
   const names = fc.constantFrom(...(Object.keys(outcomes) as OutcomeName[]))
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 300 }), sizes, fc.array(names, { maxLength: 300 }), (total, max, ended) => {
-      const limit = createFailureLimit(total, max as MaxFailures)
+      const limit = createFailureLimit(total, max)
       let failures = 0
       for (const outcome of ended) {
         limit.count(outcome)

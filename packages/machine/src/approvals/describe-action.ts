@@ -1,7 +1,4 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, globSync } from 'node:fs'
-import { stat } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import {
   type ActionDescribeParams,
   type ApprovableAction,
@@ -16,7 +13,6 @@ import {
   FileTransferParams,
   FileWriteParams,
   isMethodName,
-  MAX_HASHED_FILE_BYTES,
   mergeRestrictions,
   methods,
   type Permit,
@@ -24,6 +20,9 @@ import {
 } from '@cmdop/protocol'
 import { z } from 'zod'
 import { heldRestrictions } from '../restricted/held-restrictions.ts'
+import { boundFiles } from './bound-files.ts'
+import { identityOf } from './file-identity.ts'
+import { unbound } from './unbound.ts'
 
 /** What a description needs to know of this machine. */
 export interface Surroundings {
@@ -101,7 +100,7 @@ async function hashedEnvironment(machineId: string, env: unknown): Promise<Appro
   )
   const hashed = async (name: string, value: string | null) => {
     if (value === null) return null
-    const counted = name === CARRY_FILE ? ((await identityOf(value)) ?? '') : value
+    const counted = name === CARRY_FILE ? ((await identityOf(value))?.identity ?? '') : value
     return sha256(environmentText({ machineId, name, value: counted }))
   }
   return await Promise.all(variables.map(async ([name, value]) => ({ name, sha256: await hashed(name, value) })))
@@ -115,78 +114,12 @@ function isBindable(method: string): boolean {
 
 /** What is copied or moved, as it is now; of a directory nobody knows all that. */
 async function sourceOf({ from }: FileTransferParams, method: string): Promise<BoundFile[]> {
-  const identity = typeof from === 'string' ? await identityOf(from) : undefined
-  if (typeof from !== 'string' || identity === undefined)
+  const found = typeof from === 'string' ? await identityOf(from) : undefined
+  if (typeof from !== 'string' || found === undefined)
     throw unbound(`${method} can be approved for one file that is there, named by its path; use a command for more.`)
-  return [{ path: from, identity }]
-}
-
-/**
- * The files among these words, each once, in order of path: from the directory of the command, from home, and from every directory that
- * a word names, because a command may change to it first. `~` is home, and a pattern stands for the files that it fits.
- */
-async function boundFiles(
-  { directory, home }: { directory: string; home: string },
-  words: readonly string[],
-): Promise<BoundFile[]> {
-  const named = words.map((word) => (word === '~' || word.startsWith('~/') ? `${home}${word.slice(1)}` : word))
-  const paths = named.map((word) => resolve(directory, word))
-  const isThere = await Promise.all(paths.map(isDirectory))
-  const bases = [...new Set([directory, home, ...paths.filter((_, index) => isThere[index])])]
-  const candidates = new Set(bases.flatMap((base) => named.flatMap((word) => fitting(base, word))))
-  if (candidates.size > MAX_CANDIDATES) throw unbound('The command names too many files to be approved.')
-  const files: BoundFile[] = []
-  let bytes = 0
-  for (const path of [...candidates].toSorted()) {
-    const identity = await identityOf(path)
-    if (identity === undefined) continue
-    files.push({ path, identity })
-    bytes += (await stat(path)).size
-    if (bytes > MAX_BOUND_BYTES) throw unbound('The files that the command names are too large to be approved.')
-  }
-  return files
-}
-
-/** Paths that are looked at for one command, and bytes of the files there. */
-const MAX_CANDIDATES = 20_000
-const MAX_BOUND_BYTES = 1024 * 1024 * 1024
-
-function fitting(base: string, word: string): string[] {
-  if (!/[*?[]/.test(word)) return [resolve(base, word)]
-  try {
-    return globSync(word, { cwd: base })
-      .slice(0, MAX_CANDIDATES)
-      .map((found) => resolve(base, found))
-  } catch {
-    // It is no pattern, then.
-    return []
-  }
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isDirectory() === true
-}
-
-/** Undefined for what is no regular file, or not there. */
-async function identityOf(path: string): Promise<string | undefined> {
-  const found = await stat(path, { bigint: true }).catch(() => undefined)
-  if (found?.isFile() !== true) return undefined
-  if (found.size > MAX_HASHED_FILE_BYTES) return `${found.dev}:${found.ino}:${found.size}:${found.ctimeNs}`
-  const hash = createHash('sha256')
-  try {
-    for await (const data of createReadStream(path, { end: MAX_HASHED_FILE_BYTES })) hash.update(data)
-  } catch (cause) {
-    throw unbound(
-      `The file ${path}, which the command names, cannot be read: ${cause instanceof Error ? cause.message : ''}`,
-    )
-  }
-  return hash.digest('hex')
+  return [{ path: from, identity: found.identity }]
 }
 
 function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex')
-}
-
-function unbound(message: string): CmdopError {
-  return new CmdopError('unsupported', message)
 }

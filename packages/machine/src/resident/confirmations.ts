@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Gate, GateContext, GateDecision, GateRequest } from '@cmdop/agent'
 import { type AskWireFrame, CmdopError, CONFIRM_WITHIN_MS } from '@cmdop/protocol'
+import { dangerOf } from './danger.ts'
 
 /** Characters of a plan at most. */
 const MAX_PLAN_CHARACTERS = 4096
@@ -68,18 +69,15 @@ export class Confirmations implements Gate {
   }
 }
 
-function confirmFrame(
-  { tool, input, digest, tainted, machine }: GateRequest,
-  token: string,
-  expiresAt: string,
-): AskWireFrame {
+function confirmFrame(request: GateRequest, token: string, expiresAt: string): AskWireFrame {
+  const { tool, input, digest, machine } = request
   const text = `${tool} ${JSON.stringify(input)}`
   return {
     type: 'confirm_required',
     token,
     plan: text.slice(0, MAX_PLAN_CHARACTERS),
     steps: [{ machine_id: machine.id, machine_name: machine.name, tool, input, text }],
-    danger_level: tainted ? 'high' : 'medium',
+    danger_level: dangerOf(request),
     tool,
     input,
     digest,

@@ -90,6 +90,7 @@ async function operate(ask: Ask, options: TaskOptions, gate: Confirmations): Pro
       agentType: params.agentType,
       outputSchema: params.outputSchema,
       restrictions: params.restrictions,
+      policy: params.policy,
       budget: params.timeoutSeconds === undefined ? undefined : { seconds: params.timeoutSeconds },
       signal,
     })

@@ -1,13 +1,26 @@
 import { createHash, generateKeyPairSync, sign } from 'node:crypto'
-import { actionText, canonicalJson, type Open, PERMIT_TTL_MS, type Permit, permitText } from '@cmdop/protocol'
+import {
+  type Approval,
+  actionText,
+  approvalText,
+  canonicalJson,
+  type Open,
+  PERMIT_TTL_MS,
+  type Permit,
+  permitText,
+  planText,
+  type SignedApproval,
+} from '@cmdop/protocol'
 
 let made = 0
 
-/** What a relay is to a machine: an id, a key, and permits. */
+/** What a relay is to a machine: an id, a key, permits and approvals. */
 export interface TestRelay {
   readonly options: { machineId: string; fleetId: string; relayId: string; relayPublicKey: string }
   /** A call with a permit for it; `change` makes the permit another one before it is signed. */
   signed(open: Partial<Open>, change?: Partial<Permit>): Open
+  /** An approval of the action of this digest; `change` makes it another one before it is signed. */
+  approved(actionDigest: string, change?: Partial<Approval>): SignedApproval
 }
 
 /** A relay with a key of its own. */
@@ -55,5 +68,29 @@ export function createTestRelay(): TestRelay {
     const signature = sign(null, Buffer.from(permitText(body)), privateKey).toString('base64url')
     return { ...open, permit: { body, signature } }
   }
-  return { options, signed }
+  const approved = (digest: string, change: Partial<Approval> = {}): SignedApproval => {
+    made += 1
+    const approval: Approval = {
+      version: 1,
+      approvalId: 'apr_one',
+      useId: `apr_one:${made}`,
+      relayId: options.relayId,
+      fleetId: options.fleetId,
+      machineId: options.machineId,
+      actionDigest: digest,
+      planDigest: createHash('sha256')
+        .update(planText([digest]))
+        .digest('hex'),
+      words: [],
+      requesterId: 'prn_one',
+      requesterKind: 'human',
+      requirement: [{ from: 'member', n: 1 }],
+      approvedBy: ['prn_two'],
+      expiresAt: Date.now() + 60_000,
+      ...change,
+    }
+    const body = canonicalJson(approval)
+    return { body, signature: sign(null, Buffer.from(approvalText(body)), privateKey).toString('base64url') }
+  }
+  return { options, signed, approved }
 }

@@ -1,15 +1,18 @@
 import { type Word, mayBeOption, valueOf } from '../parse/simple-command.ts'
-import { namesOf, type OptionTable, readLeading } from '../unwrap/options.ts'
+import { MAY_BE_OPTION, type OptionTable, namesOf, readLeading } from '../unwrap/options.ts'
 import { type Check, type Verdict, READS, changes, deletes, unclear } from './command-class.ts'
 
 /** Names of commands with their checks. */
-export type CheckTable = Readonly<Record<string, Check>>
+export type CheckTable = Readonly<Record<string, TableCheck>>
 
-/** Reads, whatever its options are. */
+/** A check, and those of the commands within a program, for whoever goes through them all. */
+export type TableCheck = Check & { readonly commands?: CheckTable }
+
+/** Reads, whatever is said to it: only for what has no option and no operand that does more. */
 export const reads: Check = () => READS
 
 /** The same check for several names. */
-export function each(names: string, check: Check): CheckTable {
+export function each(names: string, check: TableCheck): CheckTable {
   return Object.fromEntries(Array.from(namesOf(names), (name) => [name, check]))
 }
 
@@ -25,108 +28,150 @@ export function alwaysDeletes(reason: string): Check {
   return () => verdict
 }
 
-/** Options that make a reading command something else: `o` is `-o`, longer names are `--name`. */
-export interface Exceptions {
-  readonly except: ReadonlySet<string>
-  /** Options with a value, which is not an option itself. */
-  readonly values: ReadonlySet<string>
+/** What may stand beside the options of a command that reads. */
+export interface Operands {
+  /** At most so many. */
+  readonly maximum?: number
+  /** Each is known, and fits. */
+  readonly like?: RegExp
+  /** One of these options has to be given. */
+  readonly needs?: string
+  /** What it is otherwise. */
+  readonly otherwise?: Verdict
 }
 
-/** Reads, unless one of these options is given. `values`: the options that take a value. */
-export function readsExcept(except: string, values = '', otherwise: Verdict = unclear('may do more than read')): Check {
-  const exceptions = { except: namesOf(except), values: namesOf(values) }
+/** A command line without its options. */
+export interface Given {
+  /** Options that are given, without dashes. */
+  readonly options: ReadonlySet<string>
+  readonly operands: readonly Word[]
+}
+
+const UNKNOWN_WORDS = unclear('is not known with these words')
+
+/**
+ * Reads with these options and with no others, not even shortened ones: `-ab` are two without a value, `-n=` and `--name=` take one,
+ * `-I?` may have one attached, `-#` stands for numbers. `--name` takes one that is attached, too.
+ */
+export function readsWith(list: string, limits: Operands = {}): Check {
+  const table = optionsOf(list)
+  const needed = limits.needs === undefined ? undefined : namesOf(limits.needs)
   return (words) => {
-    const found = findException(words, exceptions)
-    if (found === undefined) return READS
-    return 'option' in found ? { ...otherwise, reason: `${otherwise.reason}, with ${found.option}` } : found.verdict
+    const given = readAll(words, table, limits.maximum !== undefined)
+    if ('class' in given) return limits.otherwise?.class === 'change' ? limits.otherwise : given
+    const { options, operands } = given
+    const isFitting =
+      operands.length <= (limits.maximum ?? Number.POSITIVE_INFINITY) &&
+      (needed === undefined || [...needed].some((name) => options.has(name))) &&
+      (limits.like === undefined || operands.every((word) => fits(word, limits.like as RegExp)))
+    return isFitting ? READS : (limits.otherwise ?? UNKNOWN_WORDS)
   }
 }
 
-/** Reads with no other options than these. */
-export function readsOnlyWith(flags: string, values = '', maximum = Number.POSITIVE_INFINITY): Check {
-  const table = { flags: namesOf(flags), values: namesOf(values) }
+/** A table from a list as {@link readsWith} takes it. */
+export function optionsOf(list: string): OptionTable {
+  const [flags, values, attached] = [new Set<string>(), new Set<string>(), new Set<string>()]
+  for (const token of namesOf(list)) {
+    const name = token.replace(/[=?]$/, '')
+    const set = token.endsWith('=') ? values : token.endsWith('?') ? attached : flags
+    for (const one of name.startsWith('--') ? [name.slice(2)] : name.slice(1))
+      for (const letter of one === '#' ? '0123456789' : [one]) set.add(letter)
+  }
+  return { flags, values, attached }
+}
+
+/** Every option and operand of a command line, or why they cannot be told apart. `leading`: options may only stand before operands. */
+export function readAll(words: readonly Word[], table: OptionTable, leading = false): Given | Verdict {
+  const options = new Set<string>()
+  const operands: Word[] = []
+  let left = words
+  while (left.length > 0) {
+    const { options: given, rest, isEnded, unknown } = readLeading(left, table)
+    if (unknown !== undefined) return unclear(`is not known with these words: ${unknown}`)
+    for (const { name } of given) options.add(name)
+    operands.push(...rest.slice(0, isEnded || leading ? rest.length : 1))
+    if (isEnded || leading) break
+    left = rest.slice(1)
+  }
+  if (operands.some(({ splits }) => splits)) return unclear(`is not known with these words: ${MAY_BE_OPTION}`)
+  return { options, operands }
+}
+
+/** Reads with these words alone, and at least one of them. */
+export function readsOnly(pattern: RegExp, otherwise: Verdict = UNKNOWN_WORDS): Check {
+  return (words) => (words.length > 0 && words.every((word) => fits(word, pattern)) ? READS : otherwise)
+}
+
+/** Reads with options of one dash and a whole word: `flags`, and `values` whose next word is a value. */
+export function readsWithWords(flags: string, values = '', operands = 0): Check {
+  const [flagTable, valueTable] = [namesOf(flags), namesOf(values)]
   return (words) => {
-    let left = words
-    let operands = 0
-    while (left.length > 0) {
-      const { rest, unknown } = readLeading(left, table)
-      if (unknown !== undefined) return unclear(`is not known with these words: ${unknown}`)
-      operands += Math.min(rest.length, 1)
-      left = rest.slice(1)
+    let found = 0
+    for (let index = 0; index < words.length; index += 1) {
+      const word = words[index] as Word
+      const text = valueOf(word)
+      if (word.splits || (text === undefined && mayBeOption(word))) return unclear(`is not known: ${MAY_BE_OPTION}`)
+      if (text?.startsWith('-') !== true || text === '-') found += 1
+      else if (valueTable.has(text.slice(1))) {
+        if (words[(index += 1)]?.splits !== false) return UNKNOWN_WORDS
+      } else if (!flagTable.has(text.slice(1))) return UNKNOWN_WORDS
     }
-    return operands > maximum ? unclear('is not known with these words') : READS
+    return found <= operands ? READS : UNKNOWN_WORDS
   }
 }
 
-/** The first option that is an exception, or why there may be one. */
-export function findException(
-  words: readonly Word[],
-  { except, values }: Exceptions,
-): { readonly option: string } | { readonly verdict: Verdict } | undefined {
-  for (let index = 0; index < words.length; index += 1) {
-    const word = words[index] as Word
+function fits(word: Word, pattern: RegExp): boolean {
+  return word.values?.every((value) => pattern.test(value)) === true
+}
+
+/** Whether a word is not known, so that it may be any option. */
+export function hasUnknown(words: readonly Word[]): boolean {
+  return words.some((word) => valueOf(word) === undefined && (word.splits || mayBeOption(word)))
+}
+
+/** Whether one of these options is given, also shortened or in a bundle. */
+export function hasOption(words: readonly Word[], names: string): boolean {
+  const wanted = namesOf(names)
+  return words.some((word) => {
     const text = valueOf(word)
-    if (text === undefined) {
-      if (word.splits || mayBeOption(word)) return { verdict: unclear(`is not known: ${word.text} may be an option`) }
-      continue
-    }
-    if (text === '--') return undefined
-    if (!text.startsWith('-') || text === '-') continue
-    const option = exceptionIn(text, except, values)
-    if (option !== undefined) return { option }
-    if (!takesNext(text, values)) continue
-    const next = words[index + 1]
-    if (next?.splits === true) return { verdict: unclear(`is not known: ${next.text} may be several words`) }
-    index += 1
-  }
-  return undefined
-}
-
-/** Long options may be abbreviated, short ones stand in bundles up to one that takes a value. */
-function exceptionIn(text: string, except: ReadonlySet<string>, values: ReadonlySet<string>): string | undefined {
-  if (text.startsWith('--')) {
+    if (text?.startsWith('-') !== true) return false
+    if (!text.startsWith('--')) return Array.from(text.slice(1)).some((letter) => wanted.has(letter))
     const name = text.slice(2).split('=', 1)[0] ?? ''
-    if (except.has(name)) return `--${name}`
-    if (values.has(name)) return undefined
-    for (const long of except) if (long.length > 1 && long.startsWith(name)) return `--${long}`
-    return undefined
-  }
-  for (let index = 1; index < text.length; index += 1) {
-    const letter = text[index] as string
-    if (except.has(letter)) return `-${letter}`
-    if (values.has(letter)) return undefined
-  }
-  // Some programs take a long name after one dash.
-  const name = text.slice(1).split('=', 1)[0] ?? ''
-  return name.length > 1 && except.has(name) ? `-${name}` : undefined
+    return name !== '' && [...wanted].some((long) => long.length > 1 && long.startsWith(name))
+  })
 }
 
-function takesNext(text: string, values: ReadonlySet<string>): boolean {
-  if (text.startsWith('--')) return values.has(text.slice(2))
-  for (let index = 1; index < text.length; index += 1)
-    if (values.has(text[index] as string)) return index === text.length - 1
-  return values.has(text.slice(1))
+/** What something else is with one of these options. */
+export function withOption(names: string, special: Verdict, check: Check): Check {
+  return (words, command) => {
+    if (hasOption(words, names)) return special
+    return hasUnknown(words) ? unclear(`is not known with these words: ${MAY_BE_OPTION}`) : check(words, command)
+  }
 }
 
 /** A program with commands of its own. */
 export interface Tool {
   /** Its options before the command; with any other nobody knows. */
-  readonly options?: OptionTable
+  readonly options?: string
   readonly commands: CheckTable
-  /** What it does without a command. */
+  /** What it does without a command; several read commands then. */
   readonly alone?: Check
 }
 
+const readsCommands: Check = () => unclear('may read commands, and run them')
+
 /** Decides by the command within a program: `git log`, `docker image ls`. */
-export function tool({ options = { flags: new Set(), values: new Set() }, commands, alone = reads }: Tool): Check {
-  return (words, command) => {
-    const { rest, unknown } = readLeading(words, options)
+export function tool({ options = '', commands, alone = readsCommands }: Tool): TableCheck {
+  const table = optionsOf(options)
+  const check: Check = (words, command) => {
+    const { rest, unknown } = readLeading(words, table)
     if (unknown !== undefined) return unclear(`is not known with these words: ${unknown}`)
     const [first, ...others] = rest
     if (first === undefined) return alone([], command)
     const name = valueOf(first)
-    if (name === undefined) return unclear(`is not known: ${first.text} says what it does`)
-    const check = Object.hasOwn(commands, name) ? commands[name] : undefined
-    return check?.(others, command) ?? unclear(`has a command ${name} that is not known`)
+    if (name === undefined) return unclear('is not known: its command is not known before it runs')
+    const found = Object.hasOwn(commands, name) ? commands[name] : undefined
+    return found?.(others, command) ?? unclear('has a command that is not known')
   }
+  return Object.assign(check, { commands })
 }

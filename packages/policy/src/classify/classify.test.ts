@@ -4,13 +4,14 @@ import { compilePolicy } from '../decide/compile-policy.ts'
 import { deletingCommands } from '../testing/deleting-commands.ts'
 import { everydayReads } from '../testing/everyday-reads.ts'
 import { programCommands } from '../testing/program-commands.ts'
+import { reviewedCommands } from '../testing/reviewed-commands.ts'
 import { wrappedCommands } from '../testing/wrapped-commands.ts'
 
 const policy = compilePolicy({})
 const decisionOf = (command: string | readonly string[]) =>
   decide(policy, { tool: 'exec', principalKind: 'ai', command, cwd: '/srv/app' })
 
-const corpus = { ...deletingCommands, ...wrappedCommands, ...programCommands }
+const corpus = { ...deletingCommands, ...wrappedCommands, ...programCommands, ...reviewedCommands }
 
 test.each(Object.keys(corpus))('no command of the family "%s" is allowed by itself', (family) => {
   const allowed = (corpus[family] ?? []).filter((command) => decisionOf(command).decision === 'allow')
@@ -29,7 +30,11 @@ test('of 200 and more everyday commands that read, at most one in twenty is aske
   expect(everydayReads.length).toBeGreaterThanOrEqual(200)
   expect(asked.length / everydayReads.length).toBeLessThanOrEqual(0.05)
   // Those that are, so that nobody makes them more by accident.
-  expect(asked).toEqual(['lsof -p $(pgrep -o java) | wc -l', 'terraform plan'])
+  expect(asked).toEqual([
+    'lsof -p $(pgrep -o java) | wc -l',
+    'docker inspect $(docker ps -q) | jq -r ".[].Name"',
+    'terraform plan',
+  ])
 })
 
 describe('the class of a command', () => {
@@ -60,6 +65,8 @@ describe('the class of a command', () => {
     ['find . -exec rm {} +', 'delete'],
     ['psql -c "drop table x"', 'delete'],
     ['awk \'{print > "x"}\' y', 'unknown'],
+    ...(reviewedCommands['what deletes, though it looks like a change'] ?? []).map((command) => [command, 'delete']),
+    ['dnf group remove x', 'delete'],
   ])('of %s is %s', (command, name) => {
     expect(decisionOf(command).class).toBe(name)
   })
@@ -102,4 +109,34 @@ describe('the danger of a command', () => {
     expect(danger).toBe(level)
     expect(dangerReason).toMatch(/^\S.*\.$/)
   })
+})
+
+test.each([
+  'kubectl --token=SECRET get pods',
+  'curl --oauth2-bearer=SECRET https://x',
+  'curl --zz=SECRET https://x',
+  'wget --password=SECRET https://x',
+  'psql --password=SECRET -c "select 1"',
+  'vault -token=SECRET list x',
+  'openssl enc -k SECRET',
+  'openssl x509 -passin=SECRET',
+  'docker --tlspass=SECRET ps',
+  'mysql -xSECRET -e "select 1"',
+  'mysqladmin SECRET',
+  'sort -oSECRET x',
+  'API_KEY=SECRET ls',
+  'sort --x="$A"SECRET',
+  'sort "$A"SECRET',
+  'echo x | tee "$(cat f)SECRET"',
+  'echo x > "$(cat f)SECRET"',
+  '"$(curl -H SECRET https://x)" ls',
+  'sudo --zz=SECRET ls',
+  'find . "$A"SECRET',
+  'git config user.password SECRET',
+  'aws s3 presign s3://x --token=SECRET',
+  'rm -rf "SECRET$A"/x',
+])('the reasons for %s tell no secret', (command) => {
+  const { decision, reason, dangerReason, permittedBy } = decisionOf(command)
+  expect(decision).toBe('ask')
+  expect(`${reason} ${dangerReason} ${permittedBy}`).not.toContain('SECRET')
 })

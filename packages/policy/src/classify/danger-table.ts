@@ -1,6 +1,7 @@
 import { type SimpleCommand, type Word, valueOf } from '../parse/simple-command.ts'
 import type { Danger } from './danger-level.ts'
-import { isBlockDevice, vitalPath } from './vital-paths.ts'
+import { findRoots } from '../unwrap/find.ts'
+import { vitalAmong, vitalPath } from './vital-paths.ts'
 
 type DangerCheck = (command: SimpleCommand) => Danger | undefined
 
@@ -17,9 +18,17 @@ export const commandDangers: Readonly<Record<string, DangerCheck>> = {
   unlink: removes,
   shred: overwrites,
   truncate: overwrites,
-  mv: removes,
-  find: (command) => (has(command, '-delete') ? removes(command) : undefined),
+  mv: (command) => lost(command, operands(command).slice(0, -1), 'It moves') ?? replaces(command),
+  find: (command) =>
+    has(command, '-delete') ? lost(command, [], 'It deletes in', findRoots(command.words.slice(1))) : undefined,
   dd: overwrites,
+  ...named('cp install ln', replaces),
+  tee: (command) => (has(command, '-a', '--append') ? undefined : overwrites(command)),
+  ...named('sed gsed', overwrites),
+  rsync: (command) =>
+    texts(command).some((text) => text.startsWith('--del'))
+      ? lost(command, operands(command).slice(-1), 'It deletes in')
+      : undefined,
   ...named(
     'mkfs mke2fs mkswap wipefs blkdiscard mkfs.ext2 mkfs.ext3 mkfs.ext4 mkfs.xfs mkfs.btrfs mkfs.vfat mkfs.fat mkfs.ntfs',
     formats,
@@ -51,14 +60,16 @@ export const commandDangers: Readonly<Record<string, DangerCheck>> = {
   userdel: (command) => (has(command, 'root') ? critical('It removes root.') : high('It removes a user.')),
   ...named('passwd usermod visudo', () => high('It changes who can do what on the machine.')),
   crontab: () => high('It replaces or removes a whole table of jobs.'),
-  terraform: (command) =>
-    has(command, 'destroy') ? critical('It destroys everything that was made with it.') : undefined,
-  tofu: (command) => (has(command, 'destroy') ? critical('It destroys everything that was made with it.') : undefined),
-  kubectl: (command) =>
-    has(command, 'delete') &&
-    has(command, 'ns', 'namespace', 'namespaces', '--all', 'node', 'nodes', 'pv', 'pvc', 'crd')
+  ...named('terraform tofu', (command) =>
+    has(command, 'destroy', '-destroy', '--destroy')
+      ? critical('It destroys everything that was made with it.')
+      : undefined,
+  ),
+  ...named('kubectl oc', (command) =>
+    has(command, 'delete') && texts(command).some(isWholePart)
       ? critical('It removes a whole part of the cluster, with what is in it.')
       : undefined,
+  ),
   git: (command) => (has(command, 'push') ? high('It changes what others have.') : undefined),
   ...named('psql mysql mariadb sqlite3', (command) =>
     texts(command).some((text) =>
@@ -68,7 +79,12 @@ export const commandDangers: Readonly<Record<string, DangerCheck>> = {
       : undefined,
   ),
   'redis-cli': (command) =>
-    texts(command).some((text) => /^flush(?:all|db)$/i.test(text)) ? critical('It removes every key.') : undefined,
+    texts(command).some((text) => /flush(?:all|db)/i.test(text)) ? critical('It removes every key.') : undefined,
+  ...named('mongo mongosh', (command) =>
+    texts(command).some((text) => /\.(?:dropDatabase|drop)\s*\(/.test(text))
+      ? critical('It removes a database, or all of a collection.')
+      : undefined,
+  ),
   ...named('dropdb mysqladmin', (command) =>
     has(command, 'dropdb', 'drop') ? critical('It removes a whole database.') : undefined,
   ),
@@ -83,28 +99,57 @@ function named(names: string, check: DangerCheck): Record<string, DangerCheck> {
 }
 
 function removes(command: SimpleCommand): Danger | undefined {
-  for (const word of operands(command)) {
-    const path = valueOf(word) ?? word.text
-    // `$dir/` is the root where the variable is empty.
-    if (word.values === undefined && /^["']?\$\{?\w+\}?["']?\/[*.]*$/.test(word.text))
-      return critical(`It removes everything on the machine where ${word.text} is empty.`)
-    const vital = vitalPath(path, command.cwd)
-    if (vital !== undefined) return critical(`It removes ${path}, without which a machine or a person is lost.`)
-    if (isBlockDevice(path)) return critical(`It removes the device ${path}.`)
-  }
-  return undefined
+  return lost(command, operands(command), 'It removes')
 }
 
+/** What is lost of the words of a command, and of what `find` and `xargs` give it. */
+function lost(
+  command: SimpleCommand,
+  words: readonly Word[],
+  what: string,
+  more?: readonly string[],
+): Danger | undefined {
+  // `$dir/` is the root where the variable is empty.
+  const root = words.find(
+    ({ values, text }) => values === undefined && /^["']?\$\{?\w+\}?["']?\/[*.]*$/.test(text) && !/HOME/.test(text),
+  )
+  if (root !== undefined) return critical(`${what} everything on the machine where ${root.text} is empty.`)
+  const given = command.via.some((name) => /^g?find$|^xargs$/.test(name)) ? (command.given ?? []) : []
+  const found = vitalAmong(words, command, [...given, ...(more ?? [])])
+  if (found === undefined) return undefined
+  return critical(
+    found.kind === 'device'
+      ? `${what} the device ${found.path}.`
+      : `${what} ${found.path}, without which a machine or a person is lost.`,
+  )
+}
+
+/** What is written over: whole, or edited in place. */
 function overwrites(command: SimpleCommand): Danger | undefined {
-  for (const word of operands(command)) {
-    const path = (valueOf(word) ?? word.start).replace(/^of=/, '')
-    if (
-      !(valueOf(word) ?? word.start).startsWith('if=') &&
-      (isBlockDevice(path) || vitalPath(path, command.cwd) !== undefined)
-    )
-      return critical(`It overwrites ${path}.`)
-  }
-  return undefined
+  const targets = operands(command).flatMap((word) => {
+    const text = valueOf(word) ?? word.text
+    if (text.startsWith('if=')) return []
+    const path = text.replace(/^of=/, '')
+    return [path === text ? word : { ...word, values: [path], text: path }]
+  })
+  const found = vitalAmong(targets, command)
+  return found === undefined ? undefined : critical(`It overwrites ${found.path}.`)
+}
+
+/** The last word is replaced, where it is a file or a device: into a directory something is only put. */
+function replaces(command: SimpleCommand): Danger | undefined {
+  const found = vitalAmong(operands(command).slice(-1), command)
+  return found === undefined || found.kind === 'directory' ? undefined : critical(`It replaces ${found.path}.`)
+}
+
+/** Kinds that hold others: `ns`, `namespace/prod`, `deploy,ns`. */
+function isWholePart(text: string): boolean {
+  const kinds = text.split('/', 1)[0]?.toLowerCase().split(',') ?? []
+  return kinds.some((kind) =>
+    /^(?:ns|namespaces?|nodes?|no|pvc?|persistentvolume(?:claim)?s?|crds?|customresourcedefinitions?|--all(?:=true)?|--all-namespaces|-A)$/i.test(
+      kind.split('.', 1)[0] ?? '',
+    ),
+  )
 }
 
 /** Rights of everything, for everybody, or for nobody. */

@@ -39,7 +39,8 @@ export function dangerOf(command: SimpleCommand, verdict: Verdict): Danger {
 }
 
 function usual({ words }: SimpleCommand, { class: name, reason }: Verdict): Danger {
-  const what = words[0]?.text ?? 'A redirection'
+  // A name that is not known may have anything in it, also what nobody may see.
+  const what = words.length === 0 ? 'A redirection' : (valueOf(words[0]) ?? 'The command')
   const sentence = `${what} ${reason}.`
   return { level: name === 'delete' ? 'high' : 'medium', reason: sentence }
 }

@@ -115,8 +115,7 @@ function reasonOf({ verdict, subjects, environment }: Judged): string {
   const worstSubject = subjects.find((subject) => subject.verdict === verdict)
   if (worstSubject === undefined)
     return verdict === environment ? `The call ${verdict.reason}.` : `It ${verdict.reason}.`
-  const name =
-    worstSubject.command?.parsed.words[0]?.text ?? (worstSubject.command === undefined ? worstSubject.tool : 'It')
+  const name = worstSubject.command === undefined ? worstSubject.tool : (worstSubject.command.name ?? 'It')
   return `${name} ${verdict.reason}.`
 }
 

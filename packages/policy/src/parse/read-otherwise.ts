@@ -14,6 +14,9 @@ export function readOtherwise(node: SyntaxNode): string | undefined {
     return `${node.type.toLowerCase()} is a command of its own in some shells`
   if (node.type === 'AnsiCQuoted' && node.text.includes("\\'")) return "a quote within $'' ends it in some shells"
   if (node.type === 'CommandExpansion' && node.text.startsWith('${')) return '${ } runs commands in few shells only'
+  if (node.type === 'ArithmeticFor') return COUNTS
+  if (node.type === 'Assignment') return hasCountedKey(node) ? COUNTS : undefined
+  if (node.type === 'FileDescriptorVariable' && !/^\w+$/.test(node.name)) return COUNTS
   if (node.type === 'ArithmeticExpansion' && !NUMBERS.test(node.text)) return COUNTS
   return undefined
 }
@@ -24,6 +27,12 @@ const NUMBERS = /^\$[([]{1,2}[\d\s+*/%()<>=-]*[)\]]{1,2}$/
 const TEST = '[[ ]] with && || ( ) < > or a comparison of numbers runs commands or writes files in some shells'
 
 const COUNTS = 'a shell may run what is in a variable that it counts with'
+
+/** A key of an array that is no number: a shell counts with it, and with what is in the variables in it. */
+function hasCountedKey({ index, value }: Extract<SyntaxNode, { type: 'Assignment' }>): boolean {
+  if (index !== undefined && !/^\d+$/.test(index.text)) return true
+  return value.type === 'ArrayValue' && value.elements.some(({ text }) => /^\[(?!\d+\]\+?=)/.test(text))
+}
 
 function parameterProblem(node: Extract<SyntaxNode, { type: 'ParameterExpansion' }>): string | undefined {
   if (/['"`\\]/.test(node.text)) return 'quotes within ${} are read otherwise by some shells'
@@ -39,7 +48,10 @@ function parameterProblem(node: Extract<SyntaxNode, { type: 'ParameterExpansion'
 
 function testProblem(expression: TestExpression): boolean {
   if (expression.type === 'TestNot') return testProblem(expression.operand)
-  if (expression.type === 'TestUnary') return hasOperator(expression.operand)
+  if (expression.type === 'TestUnary')
+    return (
+      hasOperator(expression.operand) || (/^-[vR]$/.test(expression.operator) && !/^\w+$/.test(expression.operand.text))
+    )
   if (expression.type !== 'TestBinary') return true
   const { operator, left, right } = expression
   if (operator === '<' || operator === '>' || hasOperator(left) || hasOperator(right)) return true

@@ -8,6 +8,8 @@ export interface Word {
   readonly start: string
   /** Whether it may become several words of any kind, or none. What a glob becomes begins as the word does. */
   readonly splits: boolean
+  /** It is a process substitution, and nothing else: what is written to it goes to a command. */
+  readonly isProcess?: boolean
 }
 
 /** `write` empties what was there; `append` adds to it; `input` is a text given in the command itself. */
@@ -18,6 +20,8 @@ export interface Redirection {
   readonly kind: RedirectionKind
   /** The path, or of an `input` the text. */
   readonly target: Word
+  /** It reads, but as what the output of a command goes to: `1<file`. */
+  readonly isOutput?: boolean
 }
 
 /** A variable that is set for a command, or by one without a name. */
@@ -41,6 +45,10 @@ export interface SimpleCommand {
   readonly on: readonly string[]
   /** The program whose output it reads, through a pipe; `?` when that is not one program. */
   readonly pipedFrom: string | undefined
+  /** Directories that it may be in, where `cwd` is not known: those to which the script changes. */
+  readonly mayBeIn?: readonly string[]
+  /** What it may be given besides its words: where a `find` begins, what an `echo` sends to `xargs`. As typed, where it is not known. */
+  readonly given?: readonly string[]
   /** It only runs another, which is looked at by itself. Undefined: no such program. */
   readonly wrapper?: Wrapper
 }

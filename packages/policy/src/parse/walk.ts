@@ -19,6 +19,8 @@ export interface Place {
   readonly cwd: string | undefined
   readonly on: readonly string[]
   readonly pipedFrom?: string | undefined
+  /** Words that come through the pipe. */
+  readonly given?: readonly string[] | undefined
 }
 
 /** The problem of a function that may go on for ever, as in a fork bomb. */
@@ -52,6 +54,7 @@ export class Walk {
   #directoryChanges = 0
   /** Those of which it is not known for which commands they count: in a loop, what comes before it comes after it, too. */
   #unseenChanges = 0
+  readonly #directories: string[] = []
   #depth = 0
 
   constructor(setOnce: ReadonlySet<string>, place: Place) {
@@ -67,7 +70,8 @@ export class Walk {
   /** Every command that was found. */
   found(): SimpleCommand[] {
     const commands = this.#commands
-    return this.#unseenChanges === 0 ? commands : commands.map((command) => ({ ...command, cwd: undefined }))
+    if (this.#unseenChanges === 0) return commands
+    return commands.map((command) => ({ ...command, cwd: undefined, mayBeIn: this.#directories }))
   }
 
   #fail(problem: string | undefined): void {
@@ -156,9 +160,11 @@ export class Walk {
   }
 
   #pipeline({ commands }: Pipeline, inner: Place): void {
+    let given = inner.given ?? []
     for (const [index, command] of commands.entries()) {
-      const pipedFrom = index === 0 ? {} : { pipedFrom: this.#nameOf(commands[index - 1]) }
+      const pipedFrom = index === 0 ? {} : { pipedFrom: this.#nameOf(commands[index - 1]), given }
       this.#walk(command, { ...inner, ...pipedFrom })
+      given = [...given, ...this.#printed(command)]
     }
   }
 
@@ -188,6 +194,13 @@ export class Walk {
           ? resolveWord(argument, this.#variables)
           : { ...literalWord(argument.text), values: undefined, start: `${argument.name}=` },
       )
+    if (
+      isGlued([
+        ...node.args,
+        ...node.redirects.flatMap((redirect) => (redirect.type === 'Redirect' ? (redirect.target ?? []) : [])),
+      ])
+    )
+      this.#fail('a process substitution with more in the same word is not read as a shell does')
     if (this.#functions.includes(valueOf(words[0]) ?? '')) this.#fail(CALLS_ITSELF)
     this.#commands.push({
       words,
@@ -197,10 +210,12 @@ export class Walk {
       cwd: this.#cwd,
       on: place.on,
       pipedFrom: place.pipedFrom,
+      ...(place.given === undefined || place.given.length === 0 ? {} : { given: place.given }),
     })
     if (words.length > 0 && isDirectoryChange(valueOf(words[0]))) {
       this.#directoryChanges += 1
       this.#unseenChanges += 1
+      this.#directories.push(words[1] === undefined ? '~' : (valueOf(words[1]) ?? words[1].text))
     }
     if (node.name !== undefined) this.#expansions(node.name, place)
     for (const part of [...node.prefix, ...node.suffix])
@@ -232,6 +247,8 @@ export class Walk {
 
   #redirection(redirect: ShellRedirection): Redirection | undefined {
     if (redirect.type === 'HereDoc') {
+      if (/\n/.test(redirect.delimiter?.value ?? ''))
+        this.#fail('a here-document whose end is more than one line ends elsewhere in some shells')
       const { text, parts } = redirect.body
       const isText = parts === undefined || redirect.delimiter?.quoted === true
       return { kind: 'input', target: isText ? literalWord(text) : { ...literalWord(text), values: undefined } }
@@ -241,13 +258,31 @@ export class Walk {
     if (redirect.type === 'HereString') return { kind: 'input', target }
     // A descriptor that is copied or closed.
     if (/^[<>]&$/.test(redirect.operator) && /^(?:\d*-?|)$/.test(valueOf(target) ?? '?')) return undefined
-    return { kind: kindOf(redirect.operator), target }
+    const { descriptor } = redirect
+    const isOutput = descriptor?.type === 'FileDescriptor' && (descriptor.value === 1 || descriptor.value === 2)
+    return { kind: kindOf(redirect.operator), target, ...(isOutput ? { isOutput } : {}) }
+  }
+
+  /** The words that a command prints, of commands that print what they are told. */
+  #printed(node: SyntaxNode | undefined): string[] {
+    if (node?.type !== 'Command' || !/^(?:echo|printf|find|ls)$/.test(this.#nameOf(node))) return []
+    const texts = node.args.flatMap((word) => {
+      if (word.type !== 'Word') return []
+      return resolveWord(word, this.#variables).values ?? [word.text]
+    })
+    return texts.flatMap((text) => text.split(/\s+|\\[n0]/)).slice(0, 64)
   }
 
   #nameOf(node: SyntaxNode | undefined): string {
     if (node?.type !== 'Command' || node.name === undefined) return '?'
     return valueOf(resolveWord(node.name, this.#variables)) ?? '?'
   }
+}
+
+/** Whether a word begins where a process substitution ends: for a shell the two are one. */
+function isGlued(words: readonly { readonly pos: number; readonly end: number; readonly text: string }[]): boolean {
+  const ends = words.filter(({ text }) => /^[<>]\(/.test(text)).map(({ end }) => end)
+  return ends.length > 0 && words.some(({ pos }) => ends.includes(pos))
 }
 
 function within(place: Place, name: string): Place {

@@ -11,6 +11,8 @@ const PLAIN = /^[\w@%+=:,./-]+$/
 export function resolveWord(word: ShellWord, variables: KnownVariables): Word {
   const { text, parts } = word
   if (text.startsWith('~')) return { text, values: undefined, start: '~', splits: false }
+  if (parts?.length === 1 && parts[0]?.type === 'ProcessSubstitution')
+    return { text, values: undefined, start: '/dev/fd/', splits: false, isProcess: true }
   if (parts === undefined) return { text, values: [word.value], start: word.value, splits: false }
   let values: readonly string[] | undefined = ['']
   let start = ''

@@ -7,14 +7,22 @@ const EXECUTES = new Set(['-exec', '-execdir', '-ok', '-okdir'])
 export function unwrapFind(command: SimpleCommand): Unwrapped | undefined {
   const { words } = command
   const commands: SimpleCommand[] = []
+  const given = findRoots(words.slice(1))
   for (let index = 1; index < words.length; index += 1) {
     if (!EXECUTES.has(valueOf(words[index]) ?? '')) continue
     const end = endOf(words, index + 1)
     if (end === undefined) return { commands, unknown: 'where its command ends is not known' }
-    commands.push(innerCommand(command, words.slice(index + 1, end).map(withPath), { cwd: undefined }))
+    commands.push(innerCommand(command, words.slice(index + 1, end).map(withPath), { cwd: undefined, given }))
     index = end
   }
   return commands.length === 0 ? undefined : { commands }
+}
+
+/** Where a `find` begins, as far as that is known. */
+export function findRoots(words: readonly Word[]): string[] {
+  const end = words.findIndex(({ values, start }) => /^[-(!]/.test(values?.[0] ?? start))
+  const roots = (end < 0 ? words : words.slice(0, end)).flatMap(({ values, text }) => values ?? [text])
+  return roots.length === 0 ? ['.'] : roots
 }
 
 /** The part of a `find` that is its own: without the commands that it runs. */

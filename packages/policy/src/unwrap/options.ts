@@ -6,6 +6,8 @@ export interface OptionTable {
   readonly flags: ReadonlySet<string>
   /** Options with one. */
   readonly values: ReadonlySet<string>
+  /** Short options whose value, if any, is attached: what comes after the letter is no option. */
+  readonly attached?: ReadonlySet<string>
 }
 
 /** An option that was given. */
@@ -20,6 +22,8 @@ export interface Leading {
   readonly options: readonly GivenOption[]
   /** What comes after the options. */
   readonly rest: readonly Word[]
+  /** Whether a `--` says that all of that are operands. */
+  readonly isEnded: boolean
   /** What is not in the table; undefined: all is. */
   readonly unknown: string | undefined
 }
@@ -41,17 +45,31 @@ export function readLeading(words: readonly Word[], table: OptionTable): Leading
     const word = words[index] as Word
     const text = valueOf(word)
     if (text === undefined) {
-      const unknown = mayBeOption(word) || word.splits ? `${word.text} may be an option` : undefined
-      return { options, rest: words.slice(index), unknown }
+      const unknown = mayBeOption(word) || word.splits ? MAY_BE_OPTION : undefined
+      return { options, rest: words.slice(index), isEnded: false, unknown }
     }
-    if (text === '--') return { options, rest: words.slice(index + 1), unknown: undefined }
-    if (!text.startsWith('-') || text === '-') return { options, rest: words.slice(index), unknown: undefined }
+    if (text === '--') return { options, rest: words.slice(index + 1), isEnded: true, unknown: undefined }
+    if (!text.startsWith('-') || text === '-')
+      return { options, rest: words.slice(index), isEnded: false, unknown: undefined }
     const read = readOption(text, words[index + 1], table)
     options.push(...read.options)
-    if (read.unknown) return { options, rest: words.slice(index + 1), unknown: `its option ${text} is not known` }
+    if (read.unknown) {
+      const unknown = `its option ${optionName(text)} is not known`
+      return { options, rest: words.slice(index + 1), isEnded: false, unknown }
+    }
     if (read.takesNext) index += 1
+    if (read.takesNext && words[index]?.splits === true)
+      return { options, rest: words.slice(index), isEnded: false, unknown: 'one of its words may be several' }
   }
-  return { options, rest: [], unknown: undefined }
+  return { options, rest: [], isEnded: false, unknown: undefined }
+}
+
+/** Why a word that is not known is none that may stand there. */
+export const MAY_BE_OPTION = 'one of its words may be an option'
+
+/** An option as a person may be told of it: without what may be a secret, attached to it. */
+export function optionName(text: string): string {
+  return text.startsWith('--') ? (text.split('=', 1)[0] ?? '') : text.slice(0, 2)
 }
 
 interface ReadOption {
@@ -60,10 +78,12 @@ interface ReadOption {
   readonly unknown: boolean
 }
 
-function readOption(text: string, next: Word | undefined, { flags, values }: OptionTable): ReadOption {
+function readOption(text: string, next: Word | undefined, { flags, values, attached: open }: OptionTable): ReadOption {
   if (text.startsWith('--')) {
     const [name = '', ...attached] = text.slice(2).split('=')
     const value = attached.length > 0 ? attachedWord(attached.join('=')) : undefined
+    // One letter after two dashes is a long option that is shortened.
+    if (name.length < 2) return { options: [], takesNext: false, unknown: true }
     if (flags.has(name)) return { options: [{ name, value }], takesNext: false, unknown: false }
     if (!values.has(name)) return { options: [], takesNext: false, unknown: true }
     return { options: [{ name, value: value ?? next }], takesNext: value === undefined, unknown: false }
@@ -71,6 +91,10 @@ function readOption(text: string, next: Word | undefined, { flags, values }: Opt
   const options: GivenOption[] = []
   for (let index = 1; index < text.length; index += 1) {
     const name = text[index] as string
+    if (open?.has(name) === true) {
+      const value = attachedWord(text.slice(index + 1))
+      return { options: [...options, { name, value }], takesNext: false, unknown: false }
+    }
     if (values.has(name)) {
       const attached = text.slice(index + 1)
       const value = attached === '' ? next : attachedWord(attached)

@@ -22,7 +22,7 @@ export function runsUnknown(why: string): Unwrapped {
 export const RUNS_NOTHING: Unwrapped = { commands: [] }
 
 /** What {@link runsWords} may change of the command around. */
-type Inner = Partial<Pick<SimpleCommand, 'assignments' | 'cwd' | 'on'>>
+type Inner = Partial<Pick<SimpleCommand, 'assignments' | 'cwd' | 'on' | 'given'>>
 
 /** A program that runs these words as a command. */
 export function runsWords(command: SimpleCommand, words: readonly Word[], inner: Inner = {}): Unwrapped {
@@ -31,14 +31,21 @@ export function runsWords(command: SimpleCommand, words: readonly Word[], inner:
 
 /** The words as a command within another. */
 export function innerCommand(command: SimpleCommand, words: readonly Word[], inner: Inner = {}): SimpleCommand {
-  const { via, cwd, on, pipedFrom } = command
-  return { cwd, on, pipedFrom, assignments: [], redirections: [], words, via: [...via, nameOf(command)], ...inner }
+  const { via, cwd, on, pipedFrom, given, mayBeIn } = command
+  const from = {
+    cwd,
+    on,
+    pipedFrom,
+    ...(given === undefined ? {} : { given }),
+    ...(mayBeIn === undefined ? {} : { mayBeIn }),
+  }
+  return { ...from, assignments: [], redirections: [], words, via: [...via, nameOf(command)], ...inner }
 }
 
 /** A program that has a shell run this text. */
 export function runsScript(command: SimpleCommand, text: string, inner: Inner = {}): Unwrapped {
-  const { via, cwd, on, pipedFrom } = command
-  const place = { cwd, on, pipedFrom, via: [...via, nameOf(command)], ...inner }
+  const { via, cwd, on, pipedFrom, given } = command
+  const place = { cwd, on, pipedFrom, given, via: [...via, nameOf(command)], ...inner }
   const { commands, problem } = parseScript(text, place)
   return { commands, problem }
 }

@@ -1,4 +1,4 @@
-import { type SimpleCommand, type Word, unknownWord, valueOf } from '../parse/simple-command.ts'
+import { type Redirection, type SimpleCommand, type Word, unknownWord, valueOf } from '../parse/simple-command.ts'
 import { optionTable, readLeading } from './options.ts'
 import { type Unwrapped, RUNS_NOTHING, runsUnknown, runsWords } from './unwrapped.ts'
 
@@ -13,13 +13,20 @@ export function unwrapXargs(command: SimpleCommand): Unwrapped {
   if (unknown !== undefined) return runsUnknown(unknown)
   if (rest.length === 0) return RUNS_NOTHING
   const replaced = given.find(({ name }) => name === 'I' || name === 'J' || name === 'replace')
-  if (replaced === undefined) return runsWords(command, [...rest, unknownWord('...')])
+  const read = [...(command.given ?? []), ...command.redirections.flatMap(inputOf)]
+  if (replaced === undefined) return runsWords(command, [...rest, unknownWord('...')], { given: read })
   const mark = replaced.value === undefined ? '{}' : valueOf(replaced.value)
   if (mark === undefined || mark === '') return runsUnknown('its words are not known')
   return runsWords(
     command,
     rest.map((word) => withReplaced(word, mark)),
+    { given: read },
   )
+}
+
+/** The words of a text that stands in the command itself. */
+function inputOf({ kind, target }: Redirection): string[] {
+  return kind === 'input' ? (valueOf(target)?.split(/\s+/) ?? []).slice(0, 64) : []
 }
 
 /** `-i{}`, `-l1`, `-e`: their values are always attached. */

@@ -3,11 +3,15 @@ import { AuditRow, auditKinds } from './row.ts'
 import { SignedStatement } from './statements.ts'
 
 const word = z.string().min(1).max(256).optional()
+const count = z.coerce.number().int().min(0).optional()
 
 /** Which rows are wanted; all that is given must fit. */
 export const AuditFilter = z.strictObject({
+  /** One row. */
+  id: word,
   kind: z.enum(auditKinds).optional(),
   principal: word,
+  principal_name: word,
   principal_kind: word,
   on_behalf_of: word,
   key: word,
@@ -26,10 +30,17 @@ export const AuditFilter = z.strictObject({
   approval: word,
   code: word,
   exit_code: z.coerce.number().int().optional(),
+  bytes: count,
+  offset: count,
+  /** Milliseconds that it took at least, and at most. */
+  duration_min: z.coerce.number().min(0).optional(),
+  duration_max: z.coerce.number().min(0).optional(),
   request: word,
   /** The intent and what followed it. */
   intent: word,
   chain: word,
+  /** The place in its chain. */
+  sequence: count,
   /** From this time on. */
   since: z.iso.datetime().optional(),
   /** Before this time. */

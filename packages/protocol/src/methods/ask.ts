@@ -5,7 +5,7 @@ import { CallId } from '../messages/call-id.ts'
 import { SignedApproval } from '../messages/approval.ts'
 import { Operator } from '../messages/open.ts'
 import { SignedPermit } from '../messages/permit.ts'
-import { RunAppend, RunCreate, RunId } from '../runs.ts'
+import { RunAppend, RunCreate, RunId, RunPolicy } from '../runs.ts'
 import { EffectSummary } from './effects.ts'
 import { DEFAULT_ORPHAN_MS, MAX_ORPHAN_MS } from './exec.ts'
 import { PlainRestrictions, Restrictions } from './restrictions.ts'
@@ -44,6 +44,8 @@ export const AskParams = z.strictObject({
   confirm: z.enum(['suspicious', 'changes']).default('suspicious'),
   /** What nothing in it may do; the kernel of the machine holds it. */
   restrictions: Restrictions.optional(),
+  /** By which the relay judges its calls, beside the policies of fleet and machine. */
+  policy: RunPolicy.optional(),
   /** Whether the relay sends a PIN on its lane once the machine has accepted. */
   pin: z.boolean().default(false),
   /** Milliseconds that it goes on without anybody who listens. It asks for no permit meanwhile. */

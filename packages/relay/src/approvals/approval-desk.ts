@@ -15,7 +15,7 @@ import type {
 import type { MachineRow, Store } from '../store/store.ts'
 import { textOf } from './approval-view.ts'
 import { digestOf, planDigest } from './digests.ts'
-import { grantEntry, OwnActs } from './own-acts.ts'
+import { grantEntry, meanwhile, OwnActs, unlessMeanwhile } from './own-acts.ts'
 import { ANYBODY, type Questions } from './questions.ts'
 import * as transitions from './transitions.ts'
 
@@ -86,7 +86,7 @@ export class ApprovalDesk {
     if (answer.grantSeconds !== undefined) assertGrantable(before, answer.edited)
     const edited =
       answer.edited === undefined ? undefined : await this.#options.questions.edited(caller, before, answer.edited)
-    if (edited?.deletes === true && answer.grantSeconds !== undefined) throw notGranted()
+    if (edited?.row.deletes === true && answer.grantSeconds !== undefined) throw notGranted()
     const at = new Date().toISOString()
     const { planDigest, reason } = answer
     const after = await this.#change(before.row, (whole) =>
@@ -294,9 +294,10 @@ export class ApprovalDesk {
       endedAt: null,
       uses: 0,
     }
-    await this.#options.audit.around(grantEntry('grant.create', grant), () =>
-      this.#options.store.approvals.grants.create(grant),
-    )
+    const create = async () => {
+      if (!(await this.#options.store.approvals.grants.create(grant))) throw meanwhile()
+    }
+    await this.#options.audit.around(grantEntry('grant.create', grant), create).catch(unlessMeanwhile)
   }
 
   async #denial(row: ApprovalRow): Promise<CmdopError> {
@@ -338,8 +339,9 @@ function personOf({ principal, principalId }: Caller, people: readonly Person[])
 }
 
 /** Who asks may have the key or the code that he made for another person: that is not another person's vote. */
-function assertOwnSignIn({ key }: Caller, { fourEyes, personId }: ApprovalRow): void {
-  if (!fourEyes || key.lentById !== personId) return
+function assertOwnSignIn({ lenders }: Caller, row: ApprovalRow): void {
+  const askers = transitions.askersOf(row)
+  if (!row.fourEyes || !lenders.some((lender) => askers.includes(lender))) return
   throw new CmdopError(
     'permission',
     'Who asks has made the key or the sign-in code that you use. Sign in with your authenticator, or a code that you asked for.',

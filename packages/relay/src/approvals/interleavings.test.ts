@@ -162,7 +162,9 @@ function changeOf(whole: WholeApproval, given: Act): ApprovalChange | undefined 
   if (given.kind === 'approve') return transitions.approved(whole, { ...answer, planDigest: given.plan })
   if (given.kind === 'edit') {
     const action = { ...(whole.actions[0] as ApprovalActionRow), digest: 'edited' }
-    const edited = { action, planDigest: second, from: 'former', deletes: false }
+    const { title, reason, rule, danger, dangerReason, deletes } = whole.row
+    const said = { title, reason, rule, danger, dangerReason, deletes }
+    const edited = { action, row: { ...said, planDigest: second, editedBy: person.id, editedFrom: 'former' } }
     return transitions.approved(whole, { ...answer, planDigest: given.plan, edited })
   }
   if (given.kind === 'deny') return transitions.denied(whole, { ...answer, doNotRetry: true })
@@ -223,6 +225,7 @@ function approvalRow(id: string, fleetId: string): ApprovalRow {
     requesterName: 'operator',
     requesterKind: 'ai',
     personId: 'asker',
+    lentByIds: [],
     runId: null,
     agentType: null,
     model: null,

@@ -70,11 +70,12 @@ export function grantEntry(action: 'grant.create' | 'grant.expire', grant: Grant
   return { ...systemEntry(fleetId, action, `grant:${id}`), approvalId, machineId, digest, onBehalfOf }
 }
 
-function meanwhile(): CmdopError {
+/** What is to be done is done, or must not be any more. */
+export function meanwhile(): CmdopError {
   return new CmdopError('conflict', 'Somebody else has changed it meanwhile.')
 }
 
 /** Another relay of the set was faster: what is to be done is done. */
-function unlessMeanwhile(error: unknown): void {
+export function unlessMeanwhile(error: unknown): void {
   if (!isCmdopError(error) || error.code !== 'conflict') throw error
 }

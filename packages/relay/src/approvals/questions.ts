@@ -14,12 +14,13 @@ import type { Caller } from '../auth/authenticate.ts'
 import { newId } from '../auth/secrets.ts'
 import type { Bus } from '../bus/bus.ts'
 import type { Judgement } from '../policy/judgement.ts'
+import type { PolicyDesk } from '../policy/policy-desk.ts'
 import type { ApprovalActionRow, ApprovalRow, Person, WholeApproval } from '../store/approval-store.ts'
 import type { MachineRow, Store } from '../store/store.ts'
 import { textOf } from './approval-view.ts'
 import { digestOf, planDigest, toolAction } from './digests.ts'
 import { isMet } from './quorum.ts'
-import type { Edit } from './transitions.ts'
+import { askersOf, type Edit } from './transitions.ts'
 import { wordsOf } from './words.ts'
 
 /** Seconds until a call that waits for a person is denied. */
@@ -41,7 +42,7 @@ export interface QuestionsOptions {
   readonly describe: (caller: Caller, machineId: string, action: ActionDescribeParams) => Promise<ApprovableAction>
   /** An effect that is to be applied, for people to look at. */
   readonly readEffect: (caller: Caller, machineId: string, effectId: string) => Promise<ShownEffect>
-  readonly judge: (caller: Caller, open: Pick<Open, 'method' | 'params'>, machine: MachineRow) => Promise<Judgement>
+  readonly judge: PolicyDesk['judge']
 }
 
 /** A question as it is to be asked. */
@@ -77,7 +78,11 @@ export class Questions {
     const judgements: Judgement[] = []
     const actions = await inBatches(request.actions, async ({ machine_id, method, params }, position) => {
       const machine = machines.get(machine_id) as MachineRow
-      judgements[position] = await this.#options.judge(caller, { method, params }, machine)
+      judgements[position] = await this.#options.judge(
+        caller.principal.kind,
+        { method, params, operator: { runId: request.run_id } },
+        machine,
+      )
       const action =
         method === 'tool' ? toolAction(machine, params) : await this.describe(caller, machine.id, { method, params })
       return await this.#row(caller, machine, action, position)
@@ -116,9 +121,9 @@ export class Questions {
     const row = await this.#row(caller, machine, action, 0)
     const { runId = null, agentType = null, model = null } = operator ?? {}
     return this.#create(caller, {
-      title: `${textOf({ action })} on ${machine.name}`.slice(0, 256),
+      title: titleOf(action, machine),
       reason: judgement.reason,
-      rule: judgement.decision === 'ask' ? judgement.rule : 'caller',
+      rule: ruleOf(judgement),
       judgements: [judgement],
       actions: [row],
       callId,
@@ -160,10 +165,12 @@ export class Questions {
       )
     const people = await store.approvals.people(caller.fleetId)
     const personId = caller.principal.actsForId ?? caller.principalId
+    const lentByIds = [...new Set(caller.lenders)]
+    const askers = askersOf({ personId, lentByIds })
     const fourEyes = (await store.fleets.settings(caller.fleetId))?.fourEyes ?? people.length >= 2
     assertPossible(
       draft.requirement,
-      people.filter(({ id }) => !fourEyes || id !== personId),
+      people.filter(({ id }) => !fourEyes || !askers.includes(id)),
     )
     const worst = draft.judgements.reduce((one, other) => (rank(other) > rank(one) ? other : one))
     const now = Date.now()
@@ -181,6 +188,7 @@ export class Questions {
       requesterName: caller.principal.name,
       requesterKind: caller.principal.kind,
       personId,
+      lentByIds,
       ...draft.run,
       callId: draft.callId,
       planDigest: planDigest(draft.actions.map(({ digest }) => digest)),
@@ -211,8 +219,8 @@ export class Questions {
   }
 
   /**
-   * Another version of its one action: with `changes` in its parameters, described by the machine and judged by the policy again. Of
-   * a command only the command and its directory change. Throws `policy_denied`, `validation`.
+   * Another version of its one action: with `changes` in its parameters, described by the machine and judged by the policy again, for who
+   * asks. Of a command only the command and its directory change. Throws `policy_denied`, `validation`.
    */
   async edited(caller: Caller, { row, actions }: WholeApproval, changes: Record<string, unknown>): Promise<Edit> {
     const [former, second] = actions
@@ -226,7 +234,11 @@ export class Questions {
     const { method } = former.action
     const edited = method === 'exec' ? commandChanges(former.action, changes) : changes
     const params = { ...paramsOf(former.action), ...edited }
-    const judgement = await this.#options.judge(caller, { method, params }, machine)
+    const judgement = await this.#options.judge(
+      row.requesterKind,
+      { method, params, operator: { runId: row.runId } },
+      machine,
+    )
     if (judgement.decision === 'deny') throw deniedByPolicy(judgement)
     const described =
       method === 'tool' ? toolAction(machine, params) : await this.describe(caller, machine.id, { method, params })
@@ -235,11 +247,28 @@ export class Questions {
     const digest = digestOf(action)
     return {
       action: { ...former, action, digest, edited },
-      planDigest: planDigest([digest]),
-      from: row.editedFrom ?? textOf(former),
-      deletes: judgement.deletes,
+      row: {
+        planDigest: planDigest([digest]),
+        editedBy: caller.principalId,
+        editedFrom: row.editedFrom ?? textOf(former),
+        title: titleOf(action, machine),
+        reason: judgement.reason,
+        rule: ruleOf(judgement),
+        danger: judgement.danger,
+        dangerReason: judgement.dangerReason,
+        deletes: judgement.deletes,
+      },
     }
   }
+}
+
+function titleOf(action: ApprovableAction, { name }: MachineRow): string {
+  return `${textOf({ action })} on ${name}`.slice(0, 256)
+}
+
+/** The rule that asks; where none does, the caller has. */
+function ruleOf({ decision, rule }: Judgement): string {
+  return decision === 'ask' ? rule : 'caller'
 }
 
 /** What the call has to send, less its variables, which the relay does not know. */

@@ -2,6 +2,7 @@ import { type ApprovalState, CmdopError } from '@cmdop/protocol'
 import type {
   ApprovalActionRow,
   ApprovalChange,
+  ApprovalRow,
   ApprovalVoteRow,
   Person,
   WholeApproval,
@@ -24,6 +25,11 @@ export function isOpen(state: ApprovalState): boolean {
   return transitions[state].length > 0
 }
 
+/** The people who may have asked: on whose behalf it is, and who may have the key with which it was asked. */
+export function askersOf({ personId, lentByIds }: Pick<ApprovalRow, 'personId' | 'lentByIds'>): string[] {
+  return [personId, ...lentByIds]
+}
+
 /** A person's answer. */
 export interface Answer {
   readonly person: Person & { readonly name: string }
@@ -40,9 +46,11 @@ export interface Answer {
 /** Another version of the one action. */
 export interface Edit {
   readonly action: ApprovalActionRow
-  readonly planDigest: string
-  readonly from: string
-  readonly deletes: boolean
+  /** What the approval says from now on. */
+  readonly row: Pick<
+    ApprovalRow,
+    'planDigest' | 'editedBy' | 'editedFrom' | 'title' | 'reason' | 'rule' | 'danger' | 'dangerReason' | 'deletes'
+  >
 }
 
 /** A vote for it; approved once everybody is there who has to be. Throws `conflict`, `permission`. The same again changes nothing. */
@@ -58,10 +66,10 @@ export function approved(whole: WholeApproval, answer: Answer): ApprovalChange |
   )
     return undefined
   assertPending(whole, answer)
-  if (row.fourEyes && person.id === row.personId)
+  if (row.fourEyes && askersOf(row).includes(person.id))
     throw new CmdopError(
       'permission',
-      'You asked for this, or it is asked on your behalf: somebody else has to approve it.',
+      'You asked for this, or it is asked on your behalf or with a key or code that you made: somebody else has to approve it.',
     )
   const vote: ApprovalVoteRow = {
     approvalId: row.id,
@@ -81,12 +89,7 @@ export function approved(whole: WholeApproval, answer: Answer): ApprovalChange |
   return {
     votes: counted,
     ...(edited === undefined ? {} : { actions: [edited.action] }),
-    row: {
-      ...(isEnough ? { state: 'approved', decidedAt: at } : {}),
-      ...(edited === undefined
-        ? {}
-        : { planDigest: edited.planDigest, editedBy: person.id, editedFrom: edited.from, deletes: edited.deletes }),
-    },
+    row: { ...edited?.row, ...(isEnough ? { state: 'approved', decidedAt: at } : {}) },
   }
 }
 
@@ -114,6 +117,7 @@ export function denied(
   const hasBegun = row.state === 'executing' && actions.every(({ state }) => state !== 'waiting')
   return {
     row: { doNotRetry, ...(hasBegun ? {} : { state: 'denied', decidedAt: at }) },
+    revokesGrantsAt: at,
     votes: [...votes.filter(({ personId }) => personId !== person.id), vote],
   }
 }

@@ -10,7 +10,7 @@ import { StatementSigner } from './statement-signer.ts'
 export interface AuditLogOptions {
   readonly store: Store
   readonly key: RelayKeyRow
-  readonly config: Pick<RelayConfig, 'name' | 'auditSinks' | 'auditRetentionDays'>
+  readonly config: Pick<RelayConfig, 'name' | 'formerNames' | 'auditSinks' | 'auditRetentionDays'>
   readonly relayInstance: string
   readonly log: Logger
 }
@@ -26,8 +26,8 @@ export interface AuditLog {
 
 /** Starts it. What an earlier process left open is settled before anything else is written. */
 export async function startAuditLog({ store, key, config, relayInstance, log }: AuditLogOptions): Promise<AuditLog> {
-  const { name, auditSinks, auditRetentionDays } = config
-  const trail = new AuditTrail({ store: store.audit, name, relayInstance })
+  const { name, formerNames, auditSinks, auditRetentionDays } = config
+  const trail = new AuditTrail({ store: store.audit, name, formerNames, relayInstance })
   const signer = new StatementSigner(key)
   const sinks = new SinkSet(auditSinks, (err, sink) => log.error({ err, sink }, 'a checkpoint could not be sent'))
   const failed = (err: unknown) => log.error({ err }, 'a checkpoint of the audit log could not be made')

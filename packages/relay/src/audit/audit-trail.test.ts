@@ -8,8 +8,8 @@ import { headOf } from './seal.ts'
 
 const entry = { fleetId: 'flt_one', principalId: 'prn_one', action: 'exec' }
 
-function trailOn(store: Store, name = 'main'): AuditTrail {
-  return new AuditTrail({ store: store.audit, name, relayInstance: 'run_test' })
+function trailOn(store: Store, name = 'main', formerNames: string[] = []): AuditTrail {
+  return new AuditTrail({ store: store.audit, name, formerNames, relayInstance: 'run_test' })
 }
 
 /** The rows of each chain, each checked against the one before it. */
@@ -108,6 +108,47 @@ describe('a relay that was killed', () => {
     }
     const [unknown] = await world.store.audit.list('flt_one', { limit: 9, action: 'file.write', kind: 'outcome' })
     expect(unknown?.row).toMatchObject({ intentId: open.id, code: 'unknown', principalId: 'prn_one' })
+  })
+
+  test('says it too when an outcome could not be written and the relay stopped in order', async () => {
+    await using world = await openTemporaryStore()
+    const trail = trailOn(world.store)
+    const database = new DatabaseSync(world.file)
+    const done = trail.around(entry, async () => {
+      database.exec(`create trigger full before insert on audit begin select raise(abort, 'disk is full'); end`)
+      return 'done'
+    })
+    expect(await done).toBe('done')
+    database.exec('drop trigger full')
+    database.close()
+    await trail.close()
+    for (const _ of [1, 2]) {
+      const next = trailOn(world.store)
+      await next.start()
+      await next.close()
+    }
+    const stopped = ['intent relay.start', 'outcome relay.start']
+    const unknown = ['outcome relay.start unknown', 'outcome exec unknown']
+    expect(await chainsOf(world.store)).toEqual({
+      main: ['intent relay.start', 'intent exec', ...unknown, ...stopped, ...stopped],
+    })
+  })
+
+  test('settles the chains of a name that it had before, and only of that', async () => {
+    await using world = await openTemporaryStore()
+    for (const name of ['old', 'older', 'other']) await trailOn(world.store, name).intent(entry).written
+    for (const _ of [1, 2]) {
+      const renamed = trailOn(world.store, 'new', ['old'])
+      await renamed.start()
+      await renamed.close()
+    }
+    const open = ['intent relay.start', 'intent exec']
+    expect(await chainsOf(world.store)).toEqual({
+      new: ['intent relay.start', 'outcome relay.start', 'intent relay.start', 'outcome relay.start'],
+      old: [...open, 'outcome relay.start unknown', 'outcome exec unknown', 'outcome chain.end'],
+      older: open,
+      other: open,
+    })
   })
 
   test('also settles the chains that it went on with, and looks at them once', async () => {

@@ -2,11 +2,12 @@ import { type AuditRow, toCmdopError } from '@cmdop/protocol'
 import type { AuditStore } from '../store/audit-store.ts'
 import { type AuditEntry, type AuditOutcome, followingRow, intentRow } from './entry.ts'
 import { FleetChain } from './fleet-chain.ts'
+import { type ChainNames, isOwnChain } from './recovery.ts'
+import { Seldom } from './seldom.ts'
 
-export interface AuditTrailOptions {
+/** Every relay of a set has another name. */
+export interface AuditTrailOptions extends ChainNames {
   readonly store: AuditStore
-  /** Of this relay's chains; every relay of a set has another one. */
-  readonly name: string
   /** Of this process. */
   readonly relayInstance: string
 }
@@ -30,6 +31,7 @@ export class AuditTrail {
   readonly #options: AuditTrailOptions
   readonly #chains = new Map<string, FleetChain>()
   readonly #listeners = new Set<Committed>()
+  readonly #seldom = new Seldom()
 
   constructor(options: AuditTrailOptions) {
     this.#options = options
@@ -37,8 +39,7 @@ export class AuditTrail {
 
   /** Settles what an earlier process of this relay left open, in every fleet in which it wrote. */
   async start(): Promise<void> {
-    const { store, name } = this.#options
-    const own = (await store.chains()).filter(({ chain }) => chain === name || chain.startsWith(`${name}~`))
+    const own = (await this.#options.store.chains()).filter(({ chain }) => isOwnChain(chain, this.#options))
     for (const fleetId of new Set(own.map((each) => each.fleetId))) await this.#chainOf(fleetId).open()
   }
 
@@ -68,15 +69,20 @@ export class AuditTrail {
     return result
   }
 
-  /** Something that is done once its row is written. */
-  async note(entry: AuditEntry): Promise<void> {
-    const intent = this.intent(entry)
-    await Promise.all([intent.written, this.outcome(intent)])
-  }
-
   /** Something was refused, or asked about. Resolves when that is durable. */
   async deny(entry: AuditEntry & { readonly code: string }): Promise<void> {
     await this.#append(intentRow({ decision: 'deny', ...entry }))
+  }
+
+  /** {@link deny} of what somebody tries again and again: one row a minute for each `what`. */
+  async denySeldom(what: string, entry: AuditEntry & { readonly code: string }): Promise<void> {
+    if (!this.#seldom.isDue(what)) return
+    try {
+      await this.deny(entry)
+    } catch (error) {
+      this.#seldom.forget(what)
+      throw error
+    }
   }
 
   /** Some input of an action that goes on. */

@@ -1,4 +1,5 @@
 import { createPublicKey, hash, verify } from 'node:crypto'
+import { DatabaseSync } from 'node:sqlite'
 import { type AuditVerification, AuditVerifier } from '@cmdop/protocol'
 import { describe, expect, test, vi } from 'vitest'
 import { proposeRelayKey } from '../bootstrap.ts'
@@ -16,14 +17,15 @@ const key = proposeRelayKey()
 const fleetId = 'flt_one'
 const entry = { fleetId, principalId: 'prn_one', action: 'exec' }
 
+const rethrow = (error: unknown): void => {
+  throw error
+}
+
 /** What a relay writes with, on a store. */
-function writeOn(store: Store, name = 'main') {
+function writeOn(store: Store, name = 'main', failed = rethrow) {
   const made: AuditCheckpointRow[] = []
   const trail = new AuditTrail({ store: store.audit, name, relayInstance: 'run_test' })
   const signer = new StatementSigner(key)
-  const failed = (error: unknown) => {
-    throw error
-  }
   const checkpoints = new Checkpoints({ store, trail, signer, made: (each) => made.push(each), failed })
   const write = async (rows: number) => {
     await Promise.all(Array.from({ length: rows }, () => trail.intent(entry).written))
@@ -93,6 +95,48 @@ describe('checkpoints', () => {
       )
     if (first !== undefined) expect(await verified(first)).toMatchObject({ ok: true, rows: 3 * 16 })
     for (const { checkpoints } of logs) await checkpoints.close()
+  })
+})
+
+describe('a checkpoint that fails', () => {
+  const fail = (file: string, fleet: string) => {
+    const database = new DatabaseSync(file)
+    database.exec(`create trigger full before insert on audit_checkpoints when new.fleet_id = '${fleet}'
+      begin select raise(abort, 'disk is full'); end`)
+    const repair = () => {
+      database.exec('drop trigger full')
+      database.close()
+    }
+    return { [Symbol.dispose]: repair }
+  }
+
+  test('is tried again', async () => {
+    await using world = await openTemporaryStore()
+    const failures: unknown[] = []
+    const log = writeOn(world.store, 'main', (error) => void failures.push(error))
+    {
+      using broken = new DisposableStack()
+      broken.use(fail(world.file, fleetId))
+      await log.write(1000)
+      await expect.poll(() => failures.length).toBe(1)
+    }
+    await log.checkpoints.close()
+    expect(log.made.map((each) => lastOf(each).heads)).toMatchObject([[{ chain: 'main', sequence: 1001 }]])
+  })
+
+  test('holds up neither those of other fleets nor the end of the relay', async () => {
+    await using world = await openTemporaryStore()
+    const failures: unknown[] = []
+    const log = writeOn(world.store, 'main', (error) => void failures.push(error))
+    using broken = new DisposableStack()
+    broken.use(fail(world.file, 'flt_broken'))
+    await log.trail.intent({ ...entry, fleetId: 'flt_broken' }).written
+    await log.write(1)
+    const failing = expect(log.checkpoints.make('flt_broken')).rejects.toMatchObject({ code: 'server' })
+    await log.checkpoints.close()
+    await failing
+    expect(failures).toHaveLength(1)
+    expect(log.made.map((each) => each.fleetId)).toEqual([fleetId])
   })
 })
 

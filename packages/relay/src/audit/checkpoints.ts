@@ -32,7 +32,7 @@ interface Last {
 /** Makes the checkpoints of every fleet in which this relay writes. */
 export class Checkpoints {
   readonly #options: CheckpointsOptions
-  /** Rows since the last checkpoint that this relay made, by fleet. */
+  /** Rows since this relay last tried to make a checkpoint, by fleet; fleets whose last one has all of them are not here. */
   readonly #news = new Map<string, number>()
   readonly #making = new Map<string, Promise<AuditCheckpointRow>>()
   readonly #timer: NodeJS.Timeout
@@ -41,7 +41,7 @@ export class Checkpoints {
   constructor(options: CheckpointsOptions) {
     this.#options = options
     this.#stop = options.trail.subscribe((fleetId, rows) => this.#count(fleetId, rows))
-    this.#timer = setInterval(() => void this.#makeAll().catch(options.failed), EVERY_MS).unref()
+    this.#timer = setInterval(() => void this.#makeAll(), EVERY_MS).unref()
   }
 
   /** A checkpoint of all that is durable now; the last one, if nothing came since. */
@@ -49,7 +49,7 @@ export class Checkpoints {
     const running = this.#making.get(fleetId)
     // One that began before may have looked too early.
     if (running !== undefined) await running.catch(() => {})
-    const making = this.#making.get(fleetId) ?? this.#make(fleetId).finally(() => this.#making.delete(fleetId))
+    const making = this.#making.get(fleetId) ?? this.#try(fleetId).finally(() => this.#making.delete(fleetId))
     this.#making.set(fleetId, making)
     return making
   }
@@ -58,7 +58,7 @@ export class Checkpoints {
   async close(): Promise<void> {
     this.#stop()
     clearInterval(this.#timer)
-    await Promise.all(this.#making.values())
+    await Promise.allSettled(this.#making.values())
     await this.#makeAll()
   }
 
@@ -69,12 +69,22 @@ export class Checkpoints {
   }
 
   async #makeAll(): Promise<void> {
-    for (const fleetId of Array.from(this.#news.keys())) await this.make(fleetId)
+    for (const fleetId of Array.from(this.#news.keys())) await this.make(fleetId).catch(this.#options.failed)
+  }
+
+  /** One that fails is made in the next minute, or after as many rows again. */
+  async #try(fleetId: string): Promise<AuditCheckpointRow> {
+    this.#news.delete(fleetId)
+    try {
+      return await this.#make(fleetId)
+    } catch (error) {
+      this.#news.set(fleetId, this.#news.get(fleetId) ?? 0)
+      throw error
+    }
   }
 
   async #make(fleetId: string): Promise<AuditCheckpointRow> {
     const { store, signer, made } = this.#options
-    this.#news.delete(fleetId)
     await store.audit.index()
     for (let tries = 1; ; tries += 1) {
       const newest = await store.auditCheckpoints.newest(fleetId)

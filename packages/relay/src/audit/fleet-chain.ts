@@ -2,7 +2,7 @@ import { type AuditRow, CmdopError, isCmdopError } from '@cmdop/protocol'
 import { newId } from '../auth/secrets.ts'
 import type { AuditStore } from '../store/audit-store.ts'
 import { followingRow, intentRow, systemEntry } from './entry.ts'
-import { closeSideChains, START, unknownOutcomes } from './recovery.ts'
+import { type ChainNames, closeSideChains, START, unknownOutcomes } from './recovery.ts'
 import { type ChainHead, emptyChain, headOf, sealRows } from './seal.ts'
 
 /** Rows in one insert at most: far below what a statement has parameters. */
@@ -11,11 +11,9 @@ const MAX_BATCH = 256
 /** Rows that wait at most; one more is refused with `unavailable`, and what it was for does not happen. */
 const MAX_WAITING = 65_536
 
-export interface FleetChainOptions {
+export interface FleetChainOptions extends ChainNames {
   readonly store: AuditStore
   readonly fleetId: string
-  /** Of the chain, unless another writer has it. */
-  readonly name: string
   /** Of this process. */
   readonly relayInstance: string
   /** Rows are durable. */
@@ -39,6 +37,8 @@ export class FleetChain {
   readonly #waiting: Waiting[] = []
   #head: ChainHead | undefined
   #started: AuditRow | undefined
+  /** A row was refused, so an intent may have no outcome. */
+  #hasLost = false
   #writing: Promise<void> | undefined
 
   constructor(options: FleetChainOptions) {
@@ -48,6 +48,7 @@ export class FleetChain {
   /** Resolves when the row is durable. Rejects with `unavailable` when it is not, and then it never will be. */
   append(row: AuditRow | undefined): Promise<void> {
     if (this.#waiting.length >= MAX_WAITING) {
+      this.#hasLost = true
       return Promise.reject(new CmdopError('unavailable', `${MAX_WAITING} audit rows wait already; try again later.`))
     }
     return new Promise((resolve, reject) => {
@@ -62,11 +63,14 @@ export class FleetChain {
     await this.append(undefined)
   }
 
-  /** Writes what waits, and that the relay has stopped. */
+  /**
+   * Writes what waits, and that the relay has stopped. Not the second where a row was lost: then the next start looks for
+   * intents without an outcome, as after a relay that was killed.
+   */
   async close(): Promise<void> {
     await this.#writing
     const started = this.#started
-    if (started === undefined) return
+    if (started === undefined || this.#hasLost) return
     this.#started = undefined
     const durationMs = Date.now() - Date.parse(started.at)
     await this.append(followingRow(started, 'outcome', { durationMs }))
@@ -79,6 +83,7 @@ export class FleetChain {
         await this.#insert(batch.flatMap(({ row }) => row ?? []))
         for (const waiting of batch) waiting.resolve()
       } catch (cause) {
+        this.#hasLost = true
         const error = notWritten(cause)
         for (const waiting of batch) waiting.reject(error)
       }
@@ -116,7 +121,7 @@ export class FleetChain {
   /** The head of the chain after what a former process left is settled, and this one's start is written. */
   async #resume(): Promise<ChainHead> {
     const { store, fleetId, name } = this.#options
-    await closeSideChains(store, { fleetId, name })
+    await closeSideChains(store, fleetId, this.#options)
     const last = await store.head(fleetId, name)
     this.#head = last === undefined ? await this.#begin(name) : headOf(last)
     try {

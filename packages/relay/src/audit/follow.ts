@@ -14,14 +14,12 @@ export interface FollowOptions {
   /** Only rows after this position. */
   readonly after: number
   readonly signal: AbortSignal
-  /** Throws when the reader may not read on. */
-  readonly check: () => void
 }
 
 /** Rows that fit as they become durable, in order, until the signal. */
 export async function* followRows(
   { store, trail }: { store: Pick<Store, 'audit'>; trail: AuditTrail },
-  { fleetId, listing, after, signal, check }: FollowOptions,
+  { fleetId, listing, after, signal }: FollowOptions,
 ): AsyncGenerator<StoredAuditRow> {
   let position = after
   let wake = () => {}
@@ -31,10 +29,12 @@ export async function* followRows(
   signal.addEventListener('abort', () => wake(), { once: true })
   try {
     while (!signal.aborted) {
-      check()
       const woken = new Promise<void>((resolve) => (wake = resolve))
       const page = await store.audit.list(fleetId, { ...listing, order: 'oldest', after: position, limit: PAGE })
-      yield* page
+      for (const row of page) {
+        if (signal.aborted) return
+        yield row
+      }
       position = page.at(-1)?.position ?? position
       if (page.length === 0 && !signal.aborted) await soon(woken)
     }

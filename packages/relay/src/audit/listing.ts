@@ -1,12 +1,14 @@
 import type { AuditFilter } from '@cmdop/protocol'
-import type { AuditField, AuditListing } from '../store/audit-store.ts'
+import type { AuditFieldFilter, AuditListing } from '../store/audit-store.ts'
 
 /** Names of the wire, and the fields they mean. */
 const names: Readonly<
-  Record<Exclude<keyof AuditFilter, 'action' | 'intent' | 'chain' | 'since' | 'until'>, AuditField>
+  Record<Exclude<keyof AuditFilter, 'action' | 'since' | 'until'>, keyof AuditFieldFilter | keyof AuditListing>
 > = {
+  id: 'rowId',
   kind: 'kind',
   principal: 'principalId',
+  principal_name: 'principalName',
   principal_kind: 'principalKind',
   on_behalf_of: 'onBehalfOf',
   key: 'keyId',
@@ -23,18 +25,23 @@ const names: Readonly<
   approval: 'approvalId',
   code: 'code',
   exit_code: 'exitCode',
+  bytes: 'bytes',
+  offset: 'offset',
+  duration_min: 'durationMin',
+  duration_max: 'durationMax',
   request: 'requestId',
+  intent: 'ofIntent',
+  chain: 'chain',
+  sequence: 'sequence',
 }
 
 /** What the store is asked for. */
 export function listingOf(filter: AuditFilter): Omit<AuditListing, 'limit'> {
-  const { action, intent, chain, since, until } = filter
+  const { action, since, until } = filter
   const wanted = Object.entries(names).map(([name, field]) => [field, filter[name as keyof AuditFilter]])
   return {
     ...Object.fromEntries(wanted.filter(([, value]) => value !== undefined)),
     ...(action === undefined ? {} : actionOf(action)),
-    ...(intent === undefined ? {} : { ofIntent: intent }),
-    ...(chain === undefined ? {} : { chain }),
     ...(since === undefined ? {} : { since: new Date(since).toISOString() }),
     ...(until === undefined ? {} : { until: new Date(until).toISOString() }),
   }

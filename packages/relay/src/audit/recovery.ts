@@ -25,12 +25,23 @@ export async function* unknownOutcomes(
   yield* openOutcomes(store, { fleetId, chain, from: start?.sequence ?? 1 })
 }
 
-/** Chains that an earlier process went on with get their unknown outcomes, and an end, so that they are looked at once. */
-export async function closeSideChains(
-  store: AuditStore,
-  { fleetId, name }: { fleetId: string; name: string },
-): Promise<void> {
-  const sides = (await store.chains(fleetId)).filter(({ chain }) => chain.startsWith(`${name}~`))
+/** The names that a relay writes its chains under, and wrote them under before. */
+export interface ChainNames {
+  readonly name: string
+  readonly formerNames?: readonly string[]
+}
+
+/** Whether a chain is of a relay of these names. */
+export function isOwnChain(chain: string, { name, formerNames = [] }: ChainNames): boolean {
+  return [name, ...formerNames].some((own) => chain === own || chain.startsWith(`${own}~`))
+}
+
+/**
+ * Chains that an earlier process went on with, or wrote under another name, get their unknown outcomes, and an end, so that
+ * they are looked at once.
+ */
+export async function closeSideChains(store: AuditStore, fleetId: string, names: ChainNames): Promise<void> {
+  const sides = (await store.chains(fleetId)).filter(({ chain }) => chain !== names.name && isOwnChain(chain, names))
   for (const { chain } of sides) {
     const last = await store.head(fleetId, chain)
     if (last === undefined || rowOf(last).action === CHAIN_END) continue

@@ -1,4 +1,6 @@
-import { CmdopError, type KeyScope } from '@cmdop/protocol'
+import { CmdopError, isCmdopError, type KeyScope } from '@cmdop/protocol'
+import type { AuditTrail } from '../audit/audit-trail.ts'
+import { actorOf } from '../audit/entry.ts'
 import type { KeyRow, PrincipalRow, Store } from '../store/store.ts'
 import { isAddressIn } from './addresses.ts'
 import type { Actor } from './authorise.ts'
@@ -6,6 +8,7 @@ import {
   assertOwner,
   effectiveRole,
   idsBehind,
+  lendersOf,
   type Owner,
   type OwnerOf,
   ownerIn,
@@ -25,6 +28,8 @@ export interface Caller extends Actor {
   readonly scopes: readonly (readonly KeyScope[])[]
   /** Keys and principals whose end or change concerns this caller: its own, and those it acts for and came from. */
   readonly ids: ReadonlySet<string>
+  /** Who else may have its key, see {@link lendersOf}. */
+  readonly lenders: readonly string[]
   /** What its key, and those that one came from, limit: machines in a run, counted for each principal. */
   readonly reach: readonly Reach[]
 }
@@ -35,6 +40,9 @@ export interface Approach {
   readonly address?: string | undefined
   /** Default: as the store has it now. */
   readonly ownerOf?: OwnerOf
+  /** Where it is written that a key is refused that is known, and whose secret was shown. */
+  readonly audit?: AuditTrail
+  readonly requestId?: string
   /** For setting up an authenticator and signing out, which come before everything else. */
   readonly beforeTotp?: boolean
 }
@@ -48,12 +56,12 @@ export async function authenticate(store: Store, bearer: string | undefined, app
   if (shown === undefined || owner?.key === undefined || !matchesHash(shown.secret, owner.key.secretHash)) {
     throw new CmdopError('auth', 'The API key is not valid here; check CMDOP_TOKEN and the address of the relay.')
   }
-  return callerOf(store, owner, approach)
+  return knownCaller(store, owner, approach)
 }
 
 /** The caller behind a key that was checked before, as it is now: of who has signed in to a page. Throws `auth`. */
 export async function authenticateKey(store: Store, keyId: string, approach: Approach): Promise<Caller> {
-  return callerOf(store, await ownerIn(store)(keyId), approach)
+  return knownCaller(store, await ownerIn(store)(keyId), approach)
 }
 
 /** The caller behind a one-use ticket, which it uses up. */
@@ -61,7 +69,7 @@ export async function authenticateTicket(store: Store, ticket: string, approach:
   const row = await store.tickets.take(hashSecret(ticket), new Date().toISOString())
   const owner = row === undefined ? undefined : await ownerIn(store)(row.keyId)
   if (owner?.key === undefined) throw new CmdopError('auth', 'The ticket is used up or expired; ask for a new one.')
-  return callerOf(store, owner, approach)
+  return knownCaller(store, owner, approach)
 }
 
 /** The same caller as it is now. Throws `auth` when it is no more. */
@@ -75,6 +83,25 @@ export async function refreshCaller(store: Store, { key }: Pick<Caller, 'key'>):
 /** Whether the next use of a key is to be noted. */
 export function isUseOld({ lastUsedAt }: KeyRow): boolean {
   return lastUsedAt === null || Date.now() - Date.parse(lastUsedAt) >= TOUCH_EVERY_MS
+}
+
+/** {@link callerOf}; who has shown a key that may not be used, or not from there, has a row. */
+async function knownCaller(store: Store, owner: Owner, approach: Approach): Promise<Caller> {
+  try {
+    return await callerOf(store, owner, approach)
+  } catch (error) {
+    if (isCmdopError(error) && error.code === 'auth') await noteRefusal(owner, approach)
+    throw error
+  }
+}
+
+/** One a minute for each key: nobody fills the log with a key that he has lost. */
+async function noteRefusal({ key, principal }: Owner, { audit, address, requestId }: Approach): Promise<void> {
+  if (audit === undefined || key === undefined || principal === undefined) return
+  const { fleetId, id: keyId, principalId } = key
+  const actor = actorOf({ fleetId, principalId, principal, key })
+  const subject = `key:${keyId}${address === undefined ? '' : ` from ${address}`}`
+  await audit.denySeldom(keyId, { ...actor, action: 'key.use', subject, requestId: requestId ?? null, code: 'auth' })
 }
 
 async function callerOf(store: Store, owner: Owner, { address, beforeTotp }: Approach): Promise<Caller> {
@@ -101,6 +128,7 @@ function toCaller(owner: Owner): Caller {
     principal,
     key,
     ids: new Set(idsBehind(owner)),
+    lenders: lendersOf(owner),
   }
 }
 

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { addFleet, newId } from '../store/conformance/world.ts'
 import { openTemporaryStore } from '../store/sqlite/temporary-store.ts'
 import { roles, type Role, type Store } from '../store/store.ts'
-import { authenticate } from './authenticate.ts'
+import { authenticate, type Caller } from './authenticate.ts'
 import { actions, authorise } from './authorise.ts'
 import { issueKey, revokeKey, rotateKey } from './keys.ts'
 import { newSecret } from './secrets.ts'
@@ -21,10 +21,20 @@ interface Key {
   readonly person: Person
   readonly kind: 'human' | 'ai' | 'service'
   readonly role: Role
-  readonly scopes: readonly KeyScope[] | undefined
   readonly parent: Key | undefined
+  readonly isSession: boolean
+  scopes: readonly KeyScope[] | undefined
+  /** Who else may have it. */
+  lender: Person | undefined
   raw: string
   isRevoked: boolean
+}
+/** A key as it is asked for. */
+interface Wanted {
+  readonly kind: Key['kind']
+  readonly role: Role
+  readonly scopes: readonly KeyScope[] | undefined
+  readonly member: Person | undefined
 }
 
 const ofAdmins =
@@ -34,8 +44,11 @@ const neverOfServices = /^(key\.own|approval\.decide|member\.manage|fleet\.confi
 const neverOfAi =
   /^(key\.own|effect\.apply|approval\.decide|grant\.revoke|policy\.write|member\.manage|fleet\.configure)$/
 
+const isTooDeep = (key: Key, depth = 0): boolean =>
+  depth > 8 || (key.parent !== undefined && isTooDeep(key.parent, depth + 1))
+
 const isAlive = (key: Key): boolean =>
-  !key.isRevoked && !key.person.isRemoved && (key.parent === undefined || isAlive(key.parent))
+  !isTooDeep(key) && !key.isRevoked && !key.person.isRemoved && (key.parent === undefined || isAlive(key.parent))
 
 const rankOf = (key: Key): number =>
   Math.max(...[key.role, key.person.role].map((role) => roles.indexOf(role)), key.parent ? rankOf(key.parent) : 0)
@@ -60,6 +73,61 @@ function expected(key: Key, action: string, at: { fleet: number; machine: string
   return isOfRole && isOfKind && isInScope(key, action, at.machine) ? 'ok' : 'permission'
 }
 
+const scopesBehind = (key: Key): (readonly KeyScope[])[] => [
+  ...(key.scopes === undefined ? [] : [key.scopes]),
+  ...(key.parent === undefined ? [] : scopesBehind(key.parent)),
+]
+
+/** Of the sets of scopes in the play none is part of another. */
+const isWithin = (scopes: readonly KeyScope[] | undefined, by: Key): boolean =>
+  scopes === undefined || scopesBehind(by).every((outer) => outer === scopes)
+
+const manages = (by: Key): boolean => by.kind === 'human' && rankOf(by) <= 1 && scopesBehind(by).length === 0
+
+function expectedOfIssue(by: Key, { kind, role, scopes = by.scopes, member }: Wanted): string {
+  if (!isAlive(by)) return 'auth'
+  const isOfKind = by.kind === 'human' || kind === 'ai' || (by.kind === 'service' && kind === 'service')
+  if (roles.indexOf(role) < rankOf(by) || !isOfKind || !isWithin(scopes, by)) return 'permission'
+  if (member === undefined) return 'ok'
+  if (member.isRemoved || member.fleet !== by.person.fleet) return 'not_found'
+  const mayFor = member === by.person || (manages(by) && roles.indexOf(member.role) >= rankOf(by))
+  return mayFor ? 'ok' : 'permission'
+}
+
+/** What is the same for everything that is done to a key. */
+function expectedOfAny(by: Key, key: Key): string {
+  if (!isAlive(by) || isTooDeep(key)) return 'auth'
+  if (by.person.fleet !== key.person.fleet) return 'not_found'
+  return rankOf(key) < rankOf(by) ? 'permission' : 'ok'
+}
+
+function mayHave(by: Key, key: Key): boolean {
+  if (by === key) return true
+  if (by.kind !== 'human') return key.parent === by
+  return by.person === key.person || (key.kind === 'human' && manages(by))
+}
+
+function expectedOfRotate(by: Key, key: Key): string {
+  const any = expectedOfAny(by, key)
+  if (any !== 'ok') return any
+  if (!mayHave(by, key)) return 'permission'
+  if (key.isSession) return 'conflict'
+  if (!isWithin(key.scopes ?? by.scopes, by)) return 'permission'
+  return key.isRevoked ? 'conflict' : 'ok'
+}
+
+const isOwnerKey = (key: Key): boolean =>
+  isAlive(key) && key.kind === 'human' && !key.isSession && key.scopes === undefined && rankOf(key) === 0
+
+function expectedOfRevoke(by: Key, key: Key, all: readonly Key[]): string {
+  const any = expectedOfAny(by, key)
+  const owners = all.filter((one) => one.person.fleet === key.person.fleet && isOwnerKey(one))
+  return any === 'ok' && owners.length === 1 && owners[0] === key ? 'conflict' : any
+}
+
+/** Who has a key that `by` makes for somebody. */
+const lenderOf = (by: Key, person: Person): Person | undefined => (by.person === person ? by.lender : by.person)
+
 // The play: the same is done to the model and to a real store.
 
 const machines = ['web-1', 'web-2', 'db']
@@ -75,10 +143,11 @@ const scopeSets: readonly (readonly KeyScope[] | undefined)[] = [
 ]
 const step = fc.record({
   what: fc.oneof(
-    { weight: 80, arbitrary: fc.constant('decide' as const) },
-    { weight: 8, arbitrary: fc.constant('issue' as const) },
-    { weight: 3, arbitrary: fc.constantFrom('join' as const, 'change' as const, 'rotate' as const) },
-    { weight: 1, arbitrary: fc.constantFrom('remove' as const, 'revoke' as const) },
+    { weight: 60, arbitrary: fc.constant('decide' as const) },
+    { weight: 12, arbitrary: fc.constant('issue' as const) },
+    { weight: 6, arbitrary: fc.constantFrom('join' as const, 'change' as const, 'rotate' as const) },
+    { weight: 4, arbitrary: fc.constant('revoke' as const) },
+    { weight: 1, arbitrary: fc.constant('remove' as const) },
   ),
   key: fc.nat(),
   other: fc.nat(),
@@ -87,6 +156,7 @@ const step = fc.record({
   kind: fc.constantFrom('human' as const, 'ai' as const, 'service' as const),
   scopes: fc.constantFrom(...scopeSets),
   machine: fc.constantFrom(...machines),
+  isOwn: fc.boolean(),
   isForeign: fc.integer({ min: 0, max: 9 }).map((number) => number === 0),
 })
 type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never
@@ -96,12 +166,17 @@ const PLAYS = 20
 
 test(`every decision in ${STEPS * PLAYS} steps is that of the reference`, async () => {
   await using world = await openTemporaryStore()
+  const seen = new Set<string>()
   const property = fc.asyncProperty(fc.array(step, { minLength: STEPS, maxLength: STEPS }), async (steps) => {
-    const play = await Play.start(world.store)
+    const play = await Play.start(world.store, seen)
     for (const given of steps) await play.step(given)
     expect(play.allowed).toBeGreaterThan(0)
   })
   await fc.assert(property, { numRuns: PLAYS, endOnFailure: true })
+  // Each way to be refused was there.
+  const codes = { issue: ['not_found'], rotate: ['conflict', 'not_found'], revoke: ['conflict', 'not_found'] }
+  for (const [what, others] of Object.entries(codes))
+    for (const code of ['ok', 'auth', 'permission', ...others]) expect(seen).toContain(`${what} ${code}`)
 }, 240_000)
 
 class Play {
@@ -109,18 +184,21 @@ class Play {
   readonly #fleets: readonly string[]
   readonly #people: Person[] = []
   readonly #keys: Key[] = []
+  readonly #seen: Set<string>
   allowed = 0
 
-  private constructor(store: Store, fleets: readonly string[]) {
+  private constructor(store: Store, fleets: readonly string[], seen: Set<string>) {
     this.#store = store
+    this.#seen = seen
     this.#fleets = fleets
   }
 
-  static async start(store: Store): Promise<Play> {
+  static async start(store: Store, seen: Set<string>): Promise<Play> {
     const fleets = [await addFleet(store), await addFleet(store)]
     const play = new Play(
       store,
       fleets.map(({ fleet }) => fleet.id),
+      seen,
     )
     for (const [fleet, { owner }] of fleets.entries())
       await play.#enter({ fleet, id: owner.id, role: 'owner', isRemoved: false })
@@ -150,31 +228,19 @@ class Play {
     if (decided === 'ok') this.allowed += 1
   }
 
-  /** Somebody with a key of no limits. */
+  /** Somebody with a key of no limits, who is signed in too. */
   async #enter(person: Person): Promise<void> {
-    const secret = newSecret('human')
-    await this.#store.keys.create({
-      id: secret.id,
-      fleetId: this.#fleets[person.fleet] ?? '',
-      principalId: person.id,
-      name: 'first',
-      secretHash: secret.hash,
-      prefix: secret.prefix,
-      createdAt: new Date().toISOString(),
-      expiresAt: null,
-      lastUsedAt: null,
-      revokedAt: null,
-    })
     this.#people.push(person)
-    this.#keys.push({
-      person,
-      kind: 'human',
-      role: 'owner',
-      scopes: undefined,
-      parent: undefined,
-      raw: secret.raw,
-      isRevoked: false,
-    })
+    for (const credential of ['key', 'session'] as const) {
+      const secret = newSecret(credential === 'key' ? 'human' : 'session')
+      const { id, hash: secretHash, prefix, raw } = secret
+      const fleetId = this.#fleets[person.fleet] ?? ''
+      const blank = { expiresAt: null, lastUsedAt: null, revokedAt: null }
+      const row = { id, fleetId, principalId: person.id, name: 'first', secretHash, prefix, ...blank, credential }
+      await this.#store.keys.create({ ...row, createdAt: new Date().toISOString() })
+      const own = { person, kind: 'human', role: 'owner', raw, isRevoked: false, isSession: credential === 'session' }
+      this.#keys.push({ ...own, scopes: undefined, parent: undefined, lender: undefined } as Key)
+    }
   }
 
   async #join({ key, role }: Step): Promise<void> {
@@ -185,42 +251,63 @@ class Play {
     await this.#enter(person)
   }
 
-  async #issue({ key: number, kind, role, scopes }: Step): Promise<void> {
-    const parent = this.#pick(this.#keys, number)
+  async #issue({ key: number, other, kind, role, scopes, isOwn }: Step): Promise<void> {
+    const by = this.#pick(this.#keys, number)
+    const member = kind === 'human' && !isOwn ? this.#pick(this.#people, other) : undefined
     const limits = scopes === undefined ? {} : { scopes: scopes.map((scope) => ({ ...scope })) }
-    const issued = await codeOf(async () => {
-      const caller = await authenticate(this.#store, parent.raw)
-      return (await issueKey(this.#store, caller, { name: 'key', kind, role, ...limits })).raw_token
+    const raw = await this.#expect('issue', expectedOfIssue(by, { kind, role, scopes, member }), by, async (caller) => {
+      const issue = { name: 'key', kind, role, ...limits, ...(member === undefined ? {} : { member: member.id }) }
+      return (await issueKey(this.#store, caller, issue)).raw_token
     })
-    // What it may not give away is refused; that what it does give away is no more is seen when it is used.
-    if (!issued.startsWith('cmdop_')) return
-    const own = { person: parent.person, kind, role, raw: issued, isRevoked: false }
-    const isOfOperator = parent.kind !== 'human'
-    this.#keys.push({ ...own, scopes: scopes ?? parent.scopes, parent: isOfOperator ? parent : undefined })
-    expect(isAlive(parent) && roles.indexOf(role) >= rankOf(parent)).toBe(true)
-    expect(parent.kind !== 'ai' || kind === 'ai').toBe(true)
+    if (raw === undefined) return
+    const person = member ?? by.person
+    const parent = by.kind === 'human' ? undefined : by
+    const own = { person, kind, role, raw, parent, isRevoked: false, isSession: false }
+    this.#keys.push({ ...own, scopes: scopes ?? by.scopes, lender: lenderOf(by, person) })
   }
 
-  async #rotate({ key: number }: Step): Promise<void> {
-    const key = this.#pick(this.#keys, number)
-    const rotated = await codeOf(async () => {
-      const caller = await authenticate(this.#store, key.raw)
-      return (await rotateKey(this.#store, caller, { keyId: caller.key.id, overlapSeconds: 0 })).raw_token
+  async #rotate(given: Step): Promise<void> {
+    const { by, key } = this.#pair(given)
+    const [before, code] = [key.raw, expectedOfRotate(by, key)]
+    const raw = await this.#expect('rotate', code, by, async (caller) => {
+      const rotated = await rotateKey(this.#store, caller, { keyId: idOf(key), overlapSeconds: 0 })
+      return rotated.raw_token
     })
-    expect(rotated.startsWith('cmdop_')).toBe(isAlive(key))
-    if (!isAlive(key)) return
-    expect(await codeOf(async () => (await authenticate(this.#store, key.raw)).role)).toBe('auth')
-    key.raw = rotated
+    if (raw === undefined) return
+    const lender = (by.person === key.person ? key.lender : undefined) ?? lenderOf(by, key.person)
+    Object.assign(key, { raw, lender, scopes: key.scopes ?? by.scopes })
+    expect(await codeOf(async () => (await authenticate(this.#store, before)).role)).toBe('auth')
   }
 
-  async #revoke({ key: number, other }: Step): Promise<void> {
-    const [by, key] = [this.#pick(this.#keys, number), this.#pick(this.#keys, other)]
-    const code = await codeOf(async () => {
-      await revokeKey(this.#store, await authenticate(this.#store, by.raw), key.raw.split('_')[2] ?? '')
-      return 'ok'
+  async #revoke(given: Step): Promise<void> {
+    const { by, key } = this.#pair(given)
+    const done = await this.#expect('revoke', expectedOfRevoke(by, key, this.#keys), by, async (caller) => {
+      await revokeKey(this.#store, caller, idOf(key))
+      return 'cmdop_'
     })
-    if (code === 'ok') key.isRevoked = true
-    if (isAlive(by) && by.person.fleet !== key.person.fleet) expect(code).toBe('not_found')
+    if (done !== undefined) key.isRevoked = true
+  }
+
+  /** A key that does something to another one: of the same person half of the time. */
+  #pair({ key, other, isOwn }: Step): { by: Key; key: Key } {
+    const by = this.#pick(this.#keys, key)
+    const near = this.#keys.filter(({ person }) => person === by.person)
+    return { by, key: this.#pick(isOwn ? near : this.#keys, other) }
+  }
+
+  /** Does it, and compares what comes of it. What it gives; undefined where it is refused, as it should be. */
+  async #expect(
+    what: 'issue' | 'rotate' | 'revoke',
+    expectedCode: string,
+    by: Key,
+    act: (caller: Caller) => Promise<string>,
+  ): Promise<string | undefined> {
+    const given = await codeOf(async () => act(await authenticate(this.#store, by.raw)))
+    const code = given.startsWith('cmdop_') ? 'ok' : given
+    const who = `${what} by ${by.kind} ${roles[rankOf(by)]}`
+    expect(`${who}: ${code}`).toBe(`${who}: ${expectedCode}`)
+    this.#seen.add(`${what} ${code}`)
+    return code === 'ok' ? given : undefined
   }
 
   async #changePerson({ what, other, role }: Step): Promise<void> {
@@ -236,13 +323,22 @@ class Play {
     const isLastOwner = owners.length === 1 && owners[0] === person && (what === 'remove' || role !== 'owner')
     expect(code).toBe(isLastOwner ? 'conflict' : 'ok')
     if (isLastOwner) return
+    const isLowered = what !== 'remove' && roles.indexOf(role) > roles.indexOf(person.role)
     if (what === 'remove') person.isRemoved = true
     else person.role = role
+    for (const key of this.#keys) {
+      const isLost = person.isRemoved && key.kind === 'human' && key.person === person
+      if (isLost || ((person.isRemoved || isLowered) && key.lender === person)) key.isRevoked = true
+    }
   }
 
   #pick<Value>(from: readonly Value[], number: number): Value {
     return from[number % from.length] as Value
   }
+}
+
+function idOf({ raw }: Key): string {
+  return raw.split('_')[2] ?? ''
 }
 
 async function codeOf(work: () => Promise<string>): Promise<string> {

@@ -5,13 +5,10 @@ import type { Caller } from './authenticate.ts'
 import { authorise } from './authorise.ts'
 import { assertMayGiveAll, assertRank, limitsWithin } from './grants.ts'
 import { memberOf } from './members.ts'
-import { assertOwner, effectiveRole, leastRole, type Owner, ownerIn } from './owner.ts'
+import { effectiveRole, leastRole, type Owner, ownerIn } from './owner.ts'
 import { newId, newSecret } from './secrets.ts'
 
 const DAY_MS = 86_400_000
-
-/** Keys read at once when the owners of a fleet are counted. */
-const PAGE = 500
 
 /**
  * A new key. It can do no more than its issuer, see {@link limitsWithin}. One of kind human is the issuer's own, or of the
@@ -46,14 +43,16 @@ export async function issueKey(
   const { row, raw } = newKey(kind, { principal, name, createdAt })
   // Of people the key alone is limited; what an operator issues ends with the key it used.
   const parentId = caller.kind === 'human' ? null : caller.key.id
-  const lentById = kind === 'human' ? lentBy(caller, principal.id) : null
+  // What an operator is issued with by a key that somebody else has, he has too.
+  const lentById = kind === 'human' ? lentBy(caller, principal) : caller.key.lentById
   await store.keys.create({ ...row, ...limits, role, parentId, lentById })
   return issued({ ...row, ...limits }, raw)
 }
 
 /**
  * A key in the place of another one, with its role and limits, and as long a life; the old one goes on for
- * `overlapSeconds`. Throws `not_found`, `permission`, and `conflict` when it has ended or was rotated before.
+ * `overlapSeconds`. Throws `not_found`, `permission`, and `conflict` for a session, and when it has ended or was rotated
+ * before.
  */
 export async function rotateKey(
   store: Store,
@@ -62,11 +61,10 @@ export async function rotateKey(
 ): Promise<ApiKeyIssued> {
   const { key, principal, owner } = await findKey(store, caller, keyId)
   assertRank(caller, effectiveRole(owner), 'rotate a key of a higher role')
-  const isOwn = principal.id === caller.principalId
-  if (caller.kind === 'ai' && !isOwn && key.parentId !== caller.key.id)
-    throw new CmdopError('permission', 'An AI operator rotates only its own key and those that it issued.')
-  if (principal.kind === 'human' && !isOwn) assertManages(caller)
-  const lentById = isOwn ? (key.lentById ?? caller.key.lentById) : lentBy(caller, principal.id)
+  assertMayRotate(caller, { key, principal })
+  const lentById = personBehind(principal) === personBehind(caller.principal) ? key.lentById : null
+  if (key.credential !== 'key')
+    throw new CmdopError('conflict', 'A session is not rotated; sign in again (cmdop login), or issue a key.')
   const now = Date.now()
   const lifeMs = key.expiresAt === null ? undefined : Date.parse(key.expiresAt) - Date.parse(key.createdAt)
   const limits = limitsWithin(caller, {
@@ -77,7 +75,14 @@ export async function rotateKey(
   })
   const kind = kindOf(principal)
   const { row, raw } = newKey(kind, { principal, name: key.name, createdAt: new Date(now).toISOString() })
-  const rotated = { ...row, ...limits, role: key.role, parentId: key.parentId, rotatedFrom: key.id, lentById }
+  const rotated = {
+    ...row,
+    ...limits,
+    role: key.role,
+    parentId: key.parentId,
+    rotatedFrom: key.id,
+    lentById: lentById ?? lentBy(caller, principal),
+  }
   if (!(await store.keys.rotate(rotated, new Date(now + overlapSeconds * 1000).toISOString())))
     throw new CmdopError('conflict', 'The key has ended, or was rotated before; issue a new one.')
   return issued(rotated, raw)
@@ -88,13 +93,9 @@ export async function rotateKey(
  * `conflict` for the last key of an owner, without which nobody could issue another.
  */
 export async function revokeKey(store: Store, caller: Caller, keyId: string): Promise<void> {
-  const { key, principal, owner } = await findKey(store, caller, keyId)
+  const { owner } = await findKey(store, caller, keyId)
   const role = effectiveRole(owner)
   assertRank(caller, role, `revoke a key of the role ${role}`)
-  const isOwnerKey = role === 'owner' && principal.kind === 'human' && key.credential === 'key'
-  if (isOwnerKey && !(await hasOtherOwner(store, caller.fleetId, keyId))) {
-    throw new CmdopError('conflict', 'This is the last key of an owner; issue another one before you revoke it.')
-  }
   await store.keys.revoke(caller.fleetId, keyId, new Date().toISOString())
 }
 
@@ -136,8 +137,28 @@ async function personFor(store: Store, caller: Caller, member: string | undefine
 }
 
 /** Who has a key that is made for somebody else; what one makes for oneself is as good as what one made it with. */
-function lentBy({ principalId, key }: Caller, personId: string): string | null {
-  return personId === principalId ? key.lentById : principalId
+function lentBy({ principal, key }: Caller, owner: Pick<PrincipalRow, 'id' | 'actsForId'>): string | null {
+  const lender = personBehind(principal)
+  return lender === personBehind(owner) ? key.lentById : lender
+}
+
+function personBehind({ id, actsForId }: Pick<PrincipalRow, 'id' | 'actsForId'>): string {
+  return actsForId ?? id
+}
+
+/**
+ * Who has the new key acts by it: a program rotates its own and what it issued, a person his own and those of what acts
+ * for him, and of other people who may manage them.
+ */
+function assertMayRotate(caller: Caller, { key, principal }: { key: KeyRow; principal: PrincipalRow }): void {
+  if (principal.id === caller.principalId) return
+  if (caller.kind !== 'human') {
+    if (key.parentId === caller.key.id) return
+    throw new CmdopError('permission', `A key of kind ${caller.kind} rotates only itself and those that it issued.`)
+  }
+  if (principal.kind === 'human') return assertManages(caller)
+  if (principal.actsForId !== caller.principalId)
+    throw new CmdopError('permission', `${principal.name} acts for somebody else, who can rotate its key; revoke it.`)
 }
 
 /** Whose key one has, as him one acts. */
@@ -151,7 +172,7 @@ async function createOperator(
   store: Store,
   caller: Caller,
   given: Pick<PrincipalRow, 'kind' | 'role' | 'name' | 'createdAt'>,
-): Promise<Pick<PrincipalRow, 'id' | 'fleetId'>> {
+): Promise<Pick<PrincipalRow, 'id' | 'fleetId' | 'actsForId'>> {
   const { principal, fleetId } = caller
   const operator = { ...given, id: newId('prn_'), fleetId, actsForId: principal.actsForId ?? principal.id }
   await store.principals.create({ ...operator, role: leastRole([given.role, caller.role]) })
@@ -170,25 +191,4 @@ function newKey(
 
 function issued({ id, fleetId, name, expiresAt }: NewKey, raw: string): ApiKeyIssued {
   return { id, fleet_id: fleetId, name, raw_token: raw, expires_at: expiresAt }
-}
-
-async function hasOtherOwner(store: Store, fleetId: string, keyId: string): Promise<boolean> {
-  for (let offset = 0; ; offset += PAGE) {
-    const { items } = await store.keys.list(fleetId, { offset, limit: PAGE, credential: 'key' })
-    for (const { id } of items) {
-      const owner = await ownerIn(store)(id)
-      const isOwner = id !== keyId && owner.principal?.kind === 'human' && effectiveRole(owner) === 'owner'
-      if (isOwner && isUsable(owner)) return true
-    }
-    if (items.length < PAGE) return false
-  }
-}
-
-function isUsable(owner: Owner): boolean {
-  try {
-    assertOwner(owner)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -44,26 +44,41 @@ export async function addMember(
 }
 
 /**
- * Changes a member. Neither he nor what he becomes may be above the caller. Throws `permission`, `not_found`, and
- * `conflict` for the last owner, or an email that is taken.
+ * Changes a member, and gives the keys that end by that. Neither he nor what he becomes may be above the caller. Throws
+ * `permission`, `not_found`, and `conflict` for the last owner, or an email that is taken.
  */
 export async function changeMember(
   store: Store,
   caller: Caller,
   { reference, change }: { reference: string; change: z.output<typeof MemberChange> },
-): Promise<PrincipalRow> {
+): Promise<{ member: PrincipalRow; ended: readonly string[] }> {
   const member = await ranked(store, caller, reference)
   const { role, groups, email, display_name: name } = change
   if (role !== undefined) assertRank(caller, role, `give somebody the role ${role}`)
   if (role !== undefined || email !== undefined) assertMayGiveAll(caller)
+  if (email !== undefined && email !== member.email) await assertMayChangeEmail(store, caller, member)
   const wanted = {
     ...(role === undefined ? {} : { role }),
     ...(groups === undefined ? {} : { groups }),
     ...(email === undefined ? {} : { email }),
     ...(name === undefined ? {} : { name }),
   }
-  await store.principals.changeMember(member, wanted)
-  return { ...member, ...wanted }
+  const ended = await store.principals.changeMember(member, wanted)
+  return { member: { ...member, ...wanted }, ended }
+}
+
+/**
+ * Who reads the mails of a member signs in as him. So the email of somebody who has ever signed in, or has a key, is changed
+ * by nobody else, nor with a key or code of his that somebody else made.
+ */
+async function assertMayChangeEmail(store: Store, caller: Caller, { id, fleetId }: PrincipalRow): Promise<void> {
+  if (id === caller.principalId && caller.key.lentById === null) return
+  const { total } = await store.keys.list(fleetId, { principalId: id, offset: 0, limit: 1 })
+  if (total === 0) return
+  throw new CmdopError(
+    'permission',
+    'Only the person changes the email of a member who has signed in or has a key; or remove the member, and invite the new email.',
+  )
 }
 
 /** The member of this id or email, who is not above the caller. Throws `not_found`, `permission`. */

@@ -10,6 +10,8 @@ export interface Owner {
   readonly principal?: PrincipalRow | undefined
   /** Whom the principal acts for, the nearest first: it can do no more than they. */
   readonly behind: readonly PrincipalRow[]
+  /** Who made the key for somebody else. */
+  readonly lender?: PrincipalRow | undefined
   /** Of the key that this one came from. */
   readonly parent?: Owner | undefined
 }
@@ -23,8 +25,9 @@ export function ownerIn(store: Store): OwnerOf {
     if (depth > MAX_CHAIN) throw new CmdopError('auth', 'The API key came from too many others.')
     const [key, principal] = await Promise.all([store.keys.get(keyId), store.principals.ofKey(keyId)])
     const behind = await readBehind(store, principal)
-    if (key === undefined || key.parentId === null) return { key, principal, behind }
-    return { key, principal, behind, parent: await read(key.parentId, depth + 1) }
+    const lender = key?.lentById == null ? undefined : await store.principals.get(key.lentById)
+    const owner = { key, principal, behind, lender }
+    return key?.parentId == null ? owner : { ...owner, parent: await read(key.parentId, depth + 1) }
   }
   return (keyId) => read(keyId, 0)
 }
@@ -41,13 +44,18 @@ async function readBehind(store: Store, principal: PrincipalRow | undefined): Pr
   return behind
 }
 
-/** Throws `auth` when the key, one that it came from, or one whom it acts for is no more. */
-export function assertOwner({ key, principal, behind, parent }: Owner, now: number = Date.now()): void {
+/** Throws `auth` when the key, one that it came from, one whom it acts for or who made it for somebody else is no more. */
+export function assertOwner({ key, principal, behind, lender, parent }: Owner, now: number = Date.now()): void {
   if (key === undefined || principal === undefined)
     throw new CmdopError('auth', 'The owner of the API key no longer exists.')
   assertUsable(key, now)
   const removed = [principal, ...behind].find(({ removedAt }) => removedAt !== null)
   if (removed !== undefined) throw new CmdopError('auth', `${removed.name} is no member of the fleet any more.`)
+  if (lender !== undefined && lender.removedAt !== null)
+    throw new CmdopError(
+      'auth',
+      `${lender.name}, who made this key, is no member of the fleet any more; sign in again.`,
+    )
   if (parent !== undefined) assertOwner(parent, now)
 }
 
@@ -89,9 +97,15 @@ export function reachOf({ key, principal, parent }: Owner): Reach[] {
   return [...own, ...(parent === undefined ? [] : reachOf(parent))]
 }
 
+/** Who made the key, or one that it came from, for somebody else: they may have it, too. */
+export function lendersOf({ key, parent }: Owner): string[] {
+  const own = key?.lentById == null ? [] : [key.lentById]
+  return [...own, ...(parent === undefined ? [] : lendersOf(parent))]
+}
+
 /** Ids of the keys and principals whose end or change is one of this owner. */
-export function idsBehind({ key, principal, behind, parent }: Owner): string[] {
-  const own = [key?.id, principal?.id, ...behind.map(({ id }) => id)].filter((id) => id !== undefined)
+export function idsBehind({ key, principal, behind, lender, parent }: Owner): string[] {
+  const own = [key?.id, principal?.id, lender?.id, ...behind.map(({ id }) => id)].filter((id) => id !== undefined)
   return [...own, ...(parent === undefined ? [] : idsBehind(parent))]
 }
 

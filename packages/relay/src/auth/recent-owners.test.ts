@@ -8,7 +8,7 @@ import { RecentOwners } from './recent-owners.ts'
 async function withKey(lastUsedAt: string | null = new Date().toISOString()) {
   const world = await openTemporaryStore()
   const { fleet, owner } = await addFleet(world.store)
-  const key = keyRow(owner, { lastUsedAt })
+  const key = keyRow(owner, { lastUsedAt, role: 'admin' })
   await world.store.keys.create(key)
   const owners = new RecentOwners(world.store)
   return {

@@ -3,10 +3,11 @@ import type { Admitted, ApprovalDesk } from '../approvals/approval-desk.ts'
 import { deniedByPolicy } from '../approvals/questions.ts'
 import type { Caller } from '../auth/authenticate.ts'
 import type { Judgement } from '../policy/judgement.ts'
+import type { PolicyDesk } from '../policy/policy-desk.ts'
 import type { MachineRow } from '../store/store.ts'
 
 export interface AdmissionOptions {
-  readonly judge: (caller: Caller, open: Open, machine: MachineRow) => Promise<Judgement>
+  readonly judge: PolicyDesk['judge']
   readonly approvals: ApprovalDesk
 }
 
@@ -27,7 +28,7 @@ export class Admission {
     open: Open,
     machine: MachineRow,
   ): Promise<{ judgement: Judgement; admitted: Admitted | undefined }> {
-    const judgement = await this.#options.judge(caller, open, machine)
+    const judgement = await this.#options.judge(caller.principal.kind, open, machine)
     if (judgement.decision === 'deny') throw deniedByPolicy(judgement)
     const isAsked = judgement.decision === 'ask' || open.askApproval === true || open.approvalId !== undefined
     if (!isAsked) return { judgement, admitted: undefined }

@@ -199,7 +199,7 @@ export class Gate {
     return (outcome) => {
       this.#endApproval(admitted, howEnded(outcome))
       const durationMs = Math.round(performance.now() - startedAt)
-      this.#outcomes.push({ intent, end: { ...outcomeOf(outcome), ...meter?.whole, durationMs } })
+      this.#outcomes.push({ intent, end: { ...outcomeOf(outcome), ...meter?.end(), durationMs } })
       this.#timer ??= setTimeout(() => this.#writeOutcomes(), OUTCOME_WAIT_MS)
     }
   }

@@ -1,4 +1,4 @@
-/** Milliseconds between two rows about input that flows. */
+/** Milliseconds after which there is a row about input at the latest. */
 const PROGRESS_MS = 10_000
 
 /** Some input: how many bytes, and from which one on. */
@@ -12,23 +12,26 @@ export class InputMeter {
   readonly #tell: (part: InputPart) => void
   #bytes = 0
   #told = 0
-  #toldAt = Date.now()
+  #timer: NodeJS.Timeout | undefined
 
   constructor(tell: (part: InputPart) => void) {
     this.#tell = tell
   }
 
-  /** All of it. */
-  get whole(): InputPart {
+  add(bytes: number): void {
+    this.#bytes += bytes
+    this.#timer ??= setTimeout(() => this.#tellOfRest(), PROGRESS_MS).unref()
+  }
+
+  /** There is no more; all of it. Nothing is told any more. */
+  end(): InputPart {
+    clearTimeout(this.#timer)
     return { bytes: this.#bytes, offset: 0 }
   }
 
-  add(bytes: number): void {
-    this.#bytes += bytes
-    const now = Date.now()
-    if (now - this.#toldAt < PROGRESS_MS) return
+  #tellOfRest(): void {
+    this.#timer = undefined
     this.#tell({ bytes: this.#bytes - this.#told, offset: this.#told })
     this.#told = this.#bytes
-    this.#toldAt = now
   }
 }

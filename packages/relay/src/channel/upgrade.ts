@@ -2,6 +2,7 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { CHANNEL_SUBPROTOCOL, createEmitterTransport, MAX_FRAME_BYTES, toCmdopError } from '@cmdop/protocol'
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
+import type { AuditTrail } from '../audit/audit-trail.ts'
 import { authenticate, authenticateTicket, type Caller } from '../auth/authenticate.ts'
 import { bearerOf } from '../http/guard.ts'
 import type { Store } from '../store/store.ts'
@@ -12,6 +13,7 @@ const CHANNEL_PATH = '/api/channel'
 
 export interface UpgradeOptions {
   readonly store: Store
+  readonly audit: AuditTrail
   readonly clients: ClientPeers
   readonly machines: MachinePeers
   /** Origins of web pages that may connect, beside the relay's own. */
@@ -62,8 +64,8 @@ function take(webSocket: WebSocket, url: URL, request: IncomingMessage, options:
   }
   const ticket = url.searchParams.get('ticket')
   const bearer = bearerOf(request.headers)
-  const { store } = options
-  const approach = { address: options.addressOf(request) }
+  const { store, audit } = options
+  const approach = { address: options.addressOf(request), audit }
   const caller = ticket === null ? authenticate(store, bearer, approach) : authenticateTicket(store, ticket, approach)
   // A client says nothing before the relay's hello, so that no message is missed while the key is looked up.
   takeClient(webSocket, caller, options.clients).catch(() => webSocket.terminate())

@@ -103,9 +103,12 @@ export class FleetRunLedger {
     return row
   }
 
-  async summary({ id: runId, plan: _, epoch: __, ...row }: FleetRunRow): Promise<FleetRunSummary> {
+  async summary(run: FleetRunRow): Promise<FleetRunSummary> {
+    const { id: runId, fleetId, principalId, kind, title, planDigest, state, stop, generation } = run
+    const { cancelRequestedAt, createdAt, updatedAt } = run
     const { targets, ...counts } = await this.#store.fleetRuns.counts(runId)
-    return { runId, ...row, targets, counts }
+    const about = { runId, fleetId, principalId, kind, title, planDigest, state, stop, generation, targets, counts }
+    return { ...about, cancelRequestedAt, createdAt, updatedAt }
   }
 
   async #claimed(row: FleetRunRow): Promise<FleetRunClaimed> {

@@ -1,3 +1,5 @@
+import { hash } from 'node:crypto'
+import { canonicalJson, CmdopError } from '@cmdop/protocol'
 import type { FastifyRequest } from 'fastify'
 import type { AuditTrail, Note } from '../audit/audit-trail.ts'
 import { actorOf } from '../audit/entry.ts'
@@ -24,6 +26,15 @@ export interface AuditedAct {
   readonly digest?: string
 }
 
+/** The digest of what was given, for a row: SHA-256 of its canonical JSON, hex. Never of what holds a secret, a PIN or a code. */
+export function digestOf(given: unknown): string {
+  try {
+    return hash('sha256', canonicalJson(given))
+  } catch (cause) {
+    throw new CmdopError('validation', 'The request is not valid: it is nested too deeply.', { cause })
+  }
+}
+
 /**
  * Authorises what a request does, and does it between an intent and an outcome in the audit log; a refusal is a row too.
  * Nothing is done when the intent cannot be written. Throws what is answered.
@@ -34,7 +45,7 @@ export async function audited<Result>(
   act: AuditedAct,
   work: (caller: Caller, note: Note) => Promise<Result>,
 ): Promise<Result> {
-  const caller = await callerOf(store, request)
+  const caller = await callerOf({ store, audit }, request)
   return await auditedAs({ store, audit }, { ...act, caller, requestId: request.id }, (note) => work(caller, note))
 }
 

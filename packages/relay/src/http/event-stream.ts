@@ -9,14 +9,21 @@ export interface SentEvent {
   readonly data: string
 }
 
+interface SendOptions {
+  readonly heartbeatMs: number
+  readonly headers?: Record<string, string>
+  readonly from?: string
+  readonly until?: AbortSignal
+}
+
 /**
  * Sends events until there are no more, or the client is gone, with a sign of life while there are none. `from`: the id
- * after which they begin, for a client that is lost before the first.
+ * after which they begin, for a client that is lost before the first. `until`: ends them, whether the client reads or not.
  */
 export async function sendEvents(
   reply: FastifyReply,
   events: AsyncIterable<SentEvent>,
-  { heartbeatMs, headers = {}, from }: { heartbeatMs: number; headers?: Record<string, string>; from?: string },
+  { heartbeatMs, headers = {}, from, until }: SendOptions,
 ): Promise<void> {
   reply.hijack()
   const { raw } = reply
@@ -31,7 +38,7 @@ export async function sendEvents(
   const heartbeat = setInterval(() => {
     if (!raw.writableNeedDrain) raw.write(':\n\n')
   }, heartbeatMs)
-  const gone = once(raw, 'close')
+  const gone = once(raw, 'close', until === undefined ? {} : { signal: until })
   try {
     await Promise.race([pump(raw, events), gone])
   } catch (error) {

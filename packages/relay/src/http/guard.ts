@@ -16,8 +16,13 @@ export function bearerOf(headers: { authorization?: string | undefined }): strin
 }
 
 /** The caller of a request, wherever it comes from. Throws `auth`. */
-export function callerOf(store: Store, request: FastifyRequest, approach: Approach = {}): Promise<Caller> {
-  return authenticate(store, bearerOf(request.headers), { address: request.ip, ...approach })
+export function callerOf(
+  { store, audit }: GuardContext,
+  request: FastifyRequest,
+  approach: Approach = {},
+): Promise<Caller> {
+  const { headers, ip: address, id: requestId } = request
+  return authenticate(store, bearerOf(headers), { address, audit, requestId, ...approach })
 }
 
 /** Where callers are looked up, and refusals are written. */
@@ -33,7 +38,7 @@ export async function guard(
   action: Action,
   target: string | Partial<Target> = {},
 ): Promise<Caller> {
-  const caller = await callerOf(context.store, request)
+  const caller = await callerOf(context, request)
   await permitted(context, request, { caller, action, ...(typeof target === 'string' ? { fleetId: target } : target) })
   return caller
 }
@@ -44,7 +49,7 @@ export async function guardOften(
   request: FastifyRequest,
   action: Action,
 ): Promise<Caller> {
-  const caller = await callerOf(context.store, request, { ownerOf })
+  const caller = await callerOf(context, request, { ownerOf })
   await permitted(context, request, { caller, action, machine: 'any' })
   return caller
 }

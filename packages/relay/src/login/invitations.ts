@@ -1,10 +1,11 @@
 import { CmdopError, type InvitationIssue, type InvitationSummary } from '@cmdop/protocol'
 import type { z } from 'zod'
 import type { Caller } from '../auth/authenticate.ts'
+import { matrix } from '../auth/authorise.ts'
 import { assertMayGiveAll, assertRank } from '../auth/grants.ts'
 import { matchesHash, newId, newSecret, parseSecret } from '../auth/secrets.ts'
 import type { InvitationRow } from '../store/identity.ts'
-import type { PrincipalRow, Store } from '../store/store.ts'
+import { type PrincipalRow, roles, type Store } from '../store/store.ts'
 
 /** A new invitation, for a role that is no higher than the caller's. Gives its token too, which is nowhere kept. */
 export async function invite(
@@ -36,15 +37,22 @@ export async function invite(
   return { row, token }
 }
 
-/** Makes the member that an invitation is for, once. Throws `auth`, and `conflict` when the email has become a member. */
-export async function acceptInvitation(
+/** An invitation, and the member whom accepting it makes. */
+export interface ShownInvitation {
+  readonly id: string
+  readonly member: PrincipalRow
+}
+
+/** What a link is for. Throws `auth` for one that nobody was sent, and when who invited may not do that any more. */
+export async function readInvitation(
   store: Store,
   { token, name }: { token: string; name: string | undefined },
-): Promise<PrincipalRow> {
+): Promise<ShownInvitation> {
   const shown = parseSecret(token)
   const row = shown?.kind === 'invite' ? await store.invitations.get(shown.id) : undefined
   if (shown === undefined || row === undefined || !matchesHash(shown.secret, row.secretHash)) throw isOver()
   const { fleetId, email, role, groups, invitedById } = row
+  await assertMayInvite(store, row)
   const member: PrincipalRow = {
     id: newId('prn_'),
     fleetId,
@@ -58,8 +66,20 @@ export async function acceptInvitation(
     invitedById,
     removedAt: null,
   }
-  if (!(await store.invitations.accept(row.id, member))) throw isOver()
-  return member
+  return { id: row.id, member }
+}
+
+/** Makes its member, once. Throws `auth`, and `conflict` when the email has become a member. */
+export async function acceptInvitation(store: Store, { id, member }: ShownInvitation): Promise<void> {
+  if (!(await store.invitations.accept(id, member))) throw isOver()
+}
+
+async function assertMayInvite(store: Store, { invitedById, role }: InvitationRow): Promise<void> {
+  const inviter = await store.principals.get(invitedById)
+  const isThere = inviter !== undefined && inviter.removedAt === null
+  const mayInvite = isThere && matrix[inviter.role].includes('member.manage')
+  if (mayInvite && roles.indexOf(role) >= roles.indexOf(inviter.role)) return
+  throw new CmdopError('auth', 'Who invited you may not do so any more; ask somebody else for an invitation.')
 }
 
 /** As lists show it. */

@@ -75,5 +75,18 @@ test('who asks a relay for a code is sent one that lets him in, and an email tha
   expect(server.mails).toMatchObject([{ to: [email] }])
   const code = /code for CMDOP: (\S+)/.exec(server.mails[0]?.text ?? '')?.[1]
   expect((await post('/api/login', { email, code })).status).toBe(200)
+  const rows = await fetch(`${relay.url}/api/audit?action=login.code&order=oldest`, {
+    headers: { authorization: `Bearer ${relay.firstKey}` },
+  })
+  // Of the email that nobody has there is none.
+  const system = {
+    principalId: 'system',
+    action: 'login.code',
+    subject: expect.stringMatching(/^member:prn_\w+ mail$/),
+  }
+  expect(((await rows.json()) as { items: unknown }).items).toMatchObject([
+    { kind: 'intent', ...system },
+    { kind: 'outcome', ...system },
+  ])
   await rm(dataDir, { recursive: true })
 })

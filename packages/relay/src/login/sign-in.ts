@@ -3,7 +3,7 @@ import { CmdopError, type SignedIn } from '@cmdop/protocol'
 import { newSecret } from '../auth/secrets.ts'
 import type { PrincipalRow, Store } from '../store/store.ts'
 import { findCode } from './codes.ts'
-import { record } from './record.ts'
+import { personActs } from './record.ts'
 import { takeTotp } from './totp.ts'
 
 /** Milliseconds a session lasts. */
@@ -25,7 +25,8 @@ export interface ShownCodes {
 
 /**
  * A session for the member of this email and code. Throws `auth`: the same for an email that nobody has, and with
- * `details.totp` when the code is right and the authenticator's is missing. Of a member, every try is an audit row.
+ * `details.totp` when the code is right and the authenticator's is missing; `rate_limit` after too many wrong ones of it. Of a
+ * member, every try is an audit row.
  */
 export async function signIn(
   { store, audit }: { readonly store: Store; readonly audit: AuditTrail },
@@ -35,15 +36,14 @@ export async function signIn(
   const fleet = await store.fleets.first()
   const member = fleet === undefined ? undefined : await store.principals.memberByEmail(fleet.id, shown.email)
   if (member === undefined) throw wrongCode()
-  let lentById: string | null
-  try {
-    lentById = await checkCodes(store, member, shown)
-  } catch (error) {
-    await record(audit, member, { action: 'login', requestId: place.requestId, code: 'auth' })
-    throw error
-  }
-  await record(audit, member, { action: 'login', requestId: place.requestId })
-  return openSession(store, member, { ...place, lentById })
+  return audit.around(personActs(member, { action: 'login', requestId: place.requestId }), async (note) => {
+    const signedIn = await openSession(store, member, {
+      ...place,
+      lentById: await checkCodes(store, member, shown),
+    })
+    note({ subject: `session:${signedIn.session_id}` })
+    return signedIn
+  })
 }
 
 /** A session for somebody who has shown that he is the member. */

@@ -83,6 +83,7 @@ function approvalRow(fleetId: string, change: Partial<ApprovalRow>): ApprovalRow
     requesterName: 'Ada',
     requesterKind: 'human',
     personId: 'prn_1',
+    lentByIds: [],
     runId: null,
     agentType: null,
     model: null,

@@ -1,6 +1,6 @@
 import type { Notification } from '@cmdop/protocol'
 import { textOf } from '../approvals/approval-view.ts'
-import type { ApprovalEventRow, WholeApproval } from '../store/approval-store.ts'
+import type { ApprovalEventRow, ApprovalRow, WholeApproval } from '../store/approval-store.ts'
 import type { PrincipalRow } from '../store/store.ts'
 
 /** Machines and commands in a notification at most, and characters of a command. */
@@ -31,9 +31,9 @@ export function notificationOf({ whole, event, behalf, link, includeCommand }: N
       id: row.id,
       state: event.state,
       title: includeCommand ? row.title : titleWithoutCommand(whole),
-      reason: row.reason,
+      reason: includeCommand || isRequesters(row) ? row.reason : '',
       danger: row.danger,
-      danger_reason: row.dangerReason,
+      danger_reason: includeCommand ? row.dangerReason : '',
       requester: { id: row.requesterId, name: row.requesterName, kind: row.requesterKind },
       on_behalf_of: behalf === undefined ? null : { id: behalf.id, name: behalf.name, kind: behalf.kind },
       model: row.model,
@@ -48,6 +48,11 @@ export function notificationOf({ whole, event, behalf, link, includeCommand }: N
     },
     link,
   }
+}
+
+/** What the policy says of a command may hold parts of it; what who asks about a plan says is for people. */
+function isRequesters({ callId, editedBy }: ApprovalRow): boolean {
+  return callId === null && editedBy === null
 }
 
 /** The title of a question about one call begins with its command, and anybody's may hold it. */

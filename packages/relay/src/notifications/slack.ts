@@ -35,7 +35,7 @@ export function slackMessageOf({ approval, link, event, at }: Notification): Sla
   const fields = [
     `*Who asks:* ${name(requester.name)} (${by})${behalf}`,
     `*Where:* ${names(machines)}${more}`,
-    `*Danger:* ${danger}: ${safe(danger_reason)}`,
+    `*Danger:* ${danger}${danger_reason === '' ? '' : `: ${safe(danger_reason)}`}`,
     ...(reason === '' ? [] : [`*Why:* ${safe(reason)}`]),
     ...(approval.decided_by.length === 0 ? [] : [`*Answered by:* ${names(approval.decided_by)}`]),
     `*Until:* ${approval.expires_at}`,

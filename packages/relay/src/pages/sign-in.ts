@@ -18,23 +18,23 @@ export interface SignInPlace {
   readonly requestId: string
 }
 
-/** Ways to sign in to the pages. Each gives the key that the session stands for, and throws `auth` or `permission`. */
+/** Opens the session of a page, which stands for a key; the cookie to set. */
+export type OpenPage = (keyId: string) => Promise<string>
+
+/** Ways to sign in to the pages. Each gives the cookie of the session, and throws `auth` or `permission`. */
 export interface PageSignIn {
-  readonly withKey: (key: string, place: SignInPlace) => Promise<{ keyId: string }>
+  readonly withKey: (key: string, place: SignInPlace, open: OpenPage) => Promise<string>
   /** Absent where nobody signs in with codes. */
-  readonly withCode?: (shown: ShownCode, place: SignInPlace) => Promise<{ keyId: string }>
+  readonly withCode?: (shown: ShownCode, place: SignInPlace, open: OpenPage) => Promise<string>
 }
 
-/** Signs in with keys of people. Each time is an audit row, written before it counts; for a key that is not good there is none. */
+/** Signs in with keys of people. Each time has audit rows before and after it. */
 export function createPageSignIn({ store, audit }: { store: Store; audit: AuditTrail }): PageSignIn {
   return {
-    withKey: async (key, { ip, requestId }) => {
-      const caller = await authenticate(store, key, { address: ip ?? undefined })
+    withKey: async (key, { ip, requestId }, open) => {
+      const caller = await authenticate(store, key, { address: ip ?? undefined, audit, requestId })
       const entry = { ...actorOf(caller), action: 'login', subject: 'page', requestId }
-      if (caller.kind === 'human') {
-        await audit.note(entry)
-        return { keyId: caller.key.id }
-      }
+      if (caller.kind === 'human') return audit.around(entry, () => open(caller.key.id))
       await audit.deny({ ...entry, code: 'permission' })
       throw new CmdopError('permission', `Only people sign in here; this is a key of kind ${caller.kind}.`)
     },

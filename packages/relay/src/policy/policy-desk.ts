@@ -1,4 +1,12 @@
-import { type CompiledPolicy, compilePolicy, type Decided, decide, Policy, type PolicyCall } from '@cmdop/policy'
+import {
+  type CompiledPolicy,
+  compilePolicy,
+  type Decided,
+  decide,
+  Policy,
+  type PolicyCall,
+  type PrincipalKind,
+} from '@cmdop/policy'
 import { CmdopError, mergeRestrictions, type Open, Restrictions } from '@cmdop/protocol'
 import { z } from 'zod'
 import type { Caller } from '../auth/authenticate.ts'
@@ -7,6 +15,7 @@ import type { PolicyRow } from '../store/policy-store.ts'
 import type { MachineRow, Store } from '../store/store.ts'
 import { claimed } from '../permits.ts'
 import type { Judgement } from './judgement.ts'
+import { RunPolicies } from './run-policies.ts'
 
 /** Compiled policies that are kept at most. */
 const MAX_KEPT = 10_000
@@ -14,18 +23,22 @@ const MAX_KEPT = 10_000
 /** A fleet without a policy: what the roles allow runs, but for the floor. */
 const NONE: Policy = { mode: 'bypass', rules: [] }
 
-/** What is judged of a call. */
-export type JudgedCall = Pick<Open, 'method' | 'params' | 'under'>
+/** What is judged of a call; that of an operator also by the policy of its run. */
+export interface JudgedCall extends Pick<Open, 'method' | 'params' | 'under'> {
+  readonly operator?: { readonly runId?: string | null | undefined } | undefined
+}
 
 /** The policies of the fleets: stored, compiled, and asked about every call. */
 export class PolicyDesk {
   readonly #store: Store
   readonly #bus: Bus
+  readonly #runs: RunPolicies
   readonly #compiled = new Map<string, Promise<CompiledPolicy>>()
   readonly #stop: () => void
 
   constructor({ store, bus }: { store: Store; bus: Bus }) {
     this.#store = store
+    this.#runs = new RunPolicies(store.runs)
     this.#bus = bus
     this.#stop = bus.subscribe((message) => {
       if (message.type === 'policy-changed') this.#forget(message.fleetId)
@@ -36,9 +49,12 @@ export class PolicyDesk {
     this.#stop()
   }
 
-  /** What the policy says of a call. Fails closed: a policy that cannot be read denies. */
-  async judge(caller: Caller, call: JudgedCall, machine: Pick<MachineRow, 'id' | 'fleetId'>): Promise<Judgement> {
-    const decided = decide(await this.of(machine.fleetId, machine.id), callOf(caller, call))
+  /** What the policy says of a call of such a principal. Fails closed: a policy that cannot be read denies. */
+  async judge(who: PrincipalKind, call: JudgedCall, machine: Pick<MachineRow, 'id' | 'fleetId'>): Promise<Judgement> {
+    const base = await this.of(machine.fleetId, machine.id)
+    const runId = call.operator?.runId ?? undefined
+    const policy = runId === undefined ? base : await this.#runs.over(base, machine.fleetId, runId)
+    const decided = decide(policy, callOf(who, call))
     const { decision, reason, permittedBy, danger, dangerReason, deleting } = decided
     // What is not understood may delete, and what is catastrophic is a person's decision each time.
     const deletes = deleting || decided.class === 'unknown' || decided.layer === 'floor'
@@ -109,11 +125,11 @@ function nameOf({ layer, rule }: Decided): string {
 }
 
 /** A call as the policy looks at it. What is not of the right form is refused by the machine, which judges it whole. */
-function callOf(caller: Caller, { method: tool, params, under }: JudgedCall): PolicyCall {
+function callOf(principalKind: PrincipalKind, { method: tool, params, under }: JudgedCall): PolicyCall {
   const { command, cwd, env, overwrite } = params
   return {
     tool,
-    principalKind: caller.principal.kind,
+    principalKind,
     command: isCommand(command) ? command : undefined,
     cwd: typeof cwd === 'string' ? cwd : undefined,
     env: isEnvironment(env) ? env : undefined,

@@ -12,6 +12,7 @@ import {
 import type { AuditTrail } from '../audit/audit-trail.ts'
 import { actorOf, type AuditEntry } from '../audit/entry.ts'
 import type { Caller } from '../auth/authenticate.ts'
+import { compileRunPolicy } from '../policy/run-policy.ts'
 import type { RunEntryRow, RunRow, Store } from '../store/store.ts'
 
 /** Runs of which the owner and the end are kept in memory, so that an entry costs one statement. */
@@ -67,12 +68,17 @@ export class RunJournals {
     )
   }
 
-  async #create(writer: RunWriter, { entry, runId: id, ...run }: RunCreate, isMachineThere: boolean): Promise<number> {
+  async #create(
+    writer: RunWriter,
+    { entry, runId: id, policy, ...run }: RunCreate,
+    isMachineThere: boolean,
+  ): Promise<number> {
     const { fleetId, principalId, ask } = writer
     if (ask !== undefined && ask.machineId !== run.machineId)
       throw new CmdopError('permission', 'The operator of a machine writes only runs on that machine.')
     const askId = ask?.askId ?? null
     if (!isMachineThere) throw new CmdopError('not_found', 'There is no such machine in your fleet.')
+    if (policy !== undefined) compileRunPolicy(policy)
     const at = new Date().toISOString()
     const [first] = rowsOf(id, { index: 0, entries: [entry], totalBytes: 0, at }) as [RunEntryRow]
     const row = {
@@ -81,6 +87,7 @@ export class RunJournals {
       principalId,
       askId,
       ...run,
+      policy: policy === undefined ? null : JSON.stringify(policy),
       state: 'running' as const,
       code: null,
       createdAt: at,

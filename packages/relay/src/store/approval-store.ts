@@ -1,4 +1,5 @@
 import type { ApprovableAction, ApprovalState, Danger, Requirement, ShownEffect, SignedApproval } from '@cmdop/protocol'
+import type { PrincipalKind } from './principals.ts'
 
 /** A question to people. */
 export interface ApprovalRow {
@@ -13,9 +14,11 @@ export interface ApprovalRow {
   readonly rule: string
   readonly requesterId: string
   readonly requesterName: string
-  readonly requesterKind: string
+  readonly requesterKind: PrincipalKind
   /** The person behind the request: the requester, or whom it acts for. */
   readonly personId: string
+  /** Who made the key with which it was asked, or one that it came from, for somebody else: he may have asked. */
+  readonly lentByIds: readonly string[]
   readonly runId: string | null
   readonly agentType: string | null
   readonly model: string | null
@@ -80,6 +83,8 @@ export interface WholeApproval {
 
 /** What a decision changes. `actions` and `votes` replace what is there. */
 export interface ApprovalChange {
+  /** Revokes the grants that were given with it, at this time. */
+  readonly revokesGrantsAt?: string
   readonly row?: Partial<ApprovalRow>
   readonly actions?: readonly ApprovalActionRow[]
   readonly votes?: readonly ApprovalVoteRow[]
@@ -170,7 +175,8 @@ export interface ApprovalEventStore {
 
 /** The grants of all fleets. */
 export interface GrantStore {
-  create(grant: GrantRow): Promise<void>
+  /** False where there was one of its approval, digest and person before, also one that is over, or somebody denied the approval. */
+  create(grant: GrantRow): Promise<boolean>
   get(grantId: string): Promise<GrantRow | undefined>
   /** Of one fleet, the newest first; at most 500. */
   list(fleetId: string): Promise<GrantRow[]>

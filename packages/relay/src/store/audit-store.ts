@@ -17,6 +17,7 @@ export interface StoredAuditRow extends AuditLink {
 
 /** Which rows of a fleet, and in which order. */
 export interface AuditListing extends Partial<AuditFieldFilter> {
+  readonly rowId?: string
   readonly limit: number
   /** Default: `oldest` first. */
   readonly order?: 'newest' | 'oldest'
@@ -27,14 +28,22 @@ export interface AuditListing extends Partial<AuditFieldFilter> {
   /** An intent and what followed it. */
   readonly ofIntent?: string
   readonly chain?: string
+  readonly sequence?: number
+  /** Milliseconds at least, and at most. */
+  readonly durationMin?: number
+  readonly durationMax?: number
   readonly since?: string
   readonly until?: string
 }
 
 /** Fields that must have exactly this value. */
-export type AuditFieldFilter = { readonly [Field in AuditField]: AuditRow[Field] }
+export type AuditFieldFilter = { readonly [Field in AuditField | UnindexedField]: AuditRow[Field] }
 
-/** The fields that can be asked for by their value. */
+/** Fields that are read from each row that fits everything else: nobody asks often. */
+export const unindexedFields = ['principalName', 'bytes', 'offset'] as const satisfies readonly (keyof AuditRow)[]
+type UnindexedField = (typeof unindexedFields)[number]
+
+/** The fields that can be asked for by their value, each with an index. */
 export const auditFields = [
   'kind',
   'principalId',

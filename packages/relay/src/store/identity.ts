@@ -68,6 +68,19 @@ export interface TotpRow {
   readonly confirmedAt: string | null
   /** The last step of which a code was taken; none before or of it is taken again. */
   readonly lastStep: number
+  /** Codes that were tried since the last right one, or since it was locked last. */
+  readonly attempts: number
+  /** Times it was locked since the last right one. */
+  readonly lockouts: number
+  /** Until then no code is taken. */
+  readonly lockedUntil: string | null
+}
+
+/** After how many tries an authenticator is locked, and until when the next time. */
+export interface TotpLimit {
+  readonly now: string
+  readonly maxAttempts: number
+  readonly lockUntil: (lockouts: number) => string
 }
 
 /** Authenticators of members, one each. */
@@ -75,7 +88,15 @@ export interface TotpStore {
   get(principalId: string): Promise<TotpRow | undefined>
   /** Keeps a new secret in place of one that is not confirmed. False: there is a confirmed one. */
   propose(principalId: string, secret: string): Promise<boolean>
-  /** Takes the code of a step, once: false when one of this or a later step was taken. `confirmedAt` for the first one. */
+  /**
+   * Counts a try, before anybody looks whether it is right, however many come at once; the last one locks the authenticator.
+   * Gives it as it is then; undefined when there is none, or it is locked.
+   */
+  attempt(principalId: string, limit: TotpLimit): Promise<TotpRow | undefined>
+  /**
+   * Takes the code of a step, once, and forgets the tries before: false when one of this or a later step was taken.
+   * `confirmedAt` for the first one.
+   */
   take(principalId: string, step: number, confirmedAt?: string): Promise<boolean>
   remove(principalId: string): Promise<void>
 }

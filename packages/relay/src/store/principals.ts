@@ -47,13 +47,20 @@ export interface PrincipalStore {
   members(fleetId: string, page: { offset: number; limit: number }): Promise<{ items: PrincipalRow[]; total: number }>
   /** The member of this email, in any letter case. */
   memberByEmail(fleetId: string, email: string): Promise<PrincipalRow | undefined>
-  /** `conflict` when the fleet would be left without an owner, or the email is taken. */
+  /**
+   * A lower role ends what the member has made that lets others in: their keys, sessions and codes, invitations, enrolment
+   * tokens. Gives the ids of keys and sessions that end. `conflict` when the fleet would be left without an owner, or the
+   * email is taken.
+   */
   changeMember(
     principal: Pick<PrincipalRow, 'id' | 'fleetId'>,
     change: Partial<Pick<PrincipalRow, 'name' | 'role' | 'email' | 'groups'>>,
-  ): Promise<void>
-  /** Ends a membership with the keys and sessions of the member. `conflict` for the last owner. */
-  removeMember(principal: Pick<PrincipalRow, 'id' | 'fleetId'>, at: string): Promise<void>
+  ): Promise<string[]>
+  /**
+   * Ends a membership with the keys and sessions of the member, and what he has made that lets others in. Gives the ids of
+   * keys and sessions that end. `conflict` for the last owner.
+   */
+  removeMember(principal: Pick<PrincipalRow, 'id' | 'fleetId'>, at: string): Promise<string[]>
 }
 
 /** An API key of a principal. */
@@ -121,9 +128,12 @@ export interface KeyStore {
     fleetId: string,
     page: KeyFilter & { offset: number; limit: number },
   ): Promise<{ items: KeyRow[]; total: number }>
-  /** Adds the key that takes the place of another, which ends at `until`; what that one issued hangs on the new one. False: it had ended. */
+  /** Adds the key that takes the place of another, which ends at `until`; what that one issued hangs on the new one. False: it had ended, or is a session. */
   rotate(key: NewKey & { readonly rotatedFrom: string }, until: string): Promise<boolean>
-  /** True when this call revoked it, false when it was revoked before or is not of this fleet. */
+  /**
+   * True when this call revoked it, false when it was revoked before or is not of this fleet. `conflict` when that would end
+   * the last key of an owner, also when the last ones are revoked at once.
+   */
   revoke(fleetId: string, keyId: string, at: string): Promise<boolean>
   /** Notes the last use; never moves it back. */
   touch(keyId: string, at: string): Promise<void>

@@ -7,7 +7,7 @@ import type { AuditCheckpointStore, AuditStore } from './audit-store.ts'
 
 export type { AuditRow } from './audit-store.ts'
 import type { FleetSettingsRow, InvitationStore, SignInCodeStore, TotpStore } from './identity.ts'
-import type { KeyStore, NewPrincipal, PrincipalStore, WithDefaults } from './principals.ts'
+import type { KeyStore, NewKey, NewPrincipal, PrincipalStore, WithDefaults } from './principals.ts'
 
 export * from './principals.ts'
 
@@ -64,8 +64,8 @@ export interface FleetRow {
 
 /** The fleets. */
 export interface FleetStore {
-  /** Makes the fleet with its first principal, both or none. `conflict` when the slug is taken. */
-  create(fleet: FleetRow, owner: NewPrincipal): Promise<void>
+  /** Makes the fleet with its first principal and a key of it, all or nothing. `conflict` when the slug is taken. */
+  create(fleet: FleetRow, owner: NewPrincipal, key?: NewKey): Promise<void>
   get(fleetId: string): Promise<FleetRow | undefined>
   /** Undefined for a fleet that is not there. */
   settings(fleetId: string): Promise<FleetSettingsRow | undefined>
@@ -221,8 +221,8 @@ export interface RecordingStore {
   ): Promise<RecordingRow[]>
 }
 
-/** An operator's run. What it did is in its entries. */
-export type RunRow = Readonly<Omit<RunSummary, 'runId'> & { id: string }>
+/** An operator's run. What it did is in its entries; `policy` is JSON, and never changes. */
+export type RunRow = Readonly<Omit<RunSummary, 'runId'> & { id: string; policy: string | null }>
 
 /** An entry of a run's journal. */
 export interface RunEntryRow {

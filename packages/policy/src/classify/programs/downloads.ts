@@ -1,5 +1,5 @@
 import { type Word, mayBeOption, valueOf } from '../../parse/simple-command.ts'
-import { namesOf } from '../../unwrap/options.ts'
+import { MAY_BE_OPTION, namesOf, optionName } from '../../unwrap/options.ts'
 import { type Verdict, READS, changes, deletes, unclear } from '../command-class.ts'
 
 const curlFlags = namesOf(
@@ -21,12 +21,12 @@ export function checkCurl(words: readonly Word[]): Verdict {
     const word = words[index] as Word
     const text = valueOf(word)
     if (text === undefined) {
-      if (word.splits || mayBeOption(word)) return unclear(`is not known: ${word.text} may be an option`)
+      if (word.splits || mayBeOption(word)) return unclear(`is not known: ${MAY_BE_OPTION}`)
       continue
     }
     if (!text.startsWith('-') || text === '-') continue
     const read = readCurlOption(text, words[index + 1])
-    if (read === undefined) return unclear(`may do anything with ${text}`)
+    if (read === undefined) return unclear(`may do anything with ${optionName(text)}`)
     if (read.verdict !== undefined) return read.verdict
     if (read.takesNext) index += 1
     if (read.takesNext && words[index]?.splits === true) return unclear('is not known: there may be more words')
@@ -116,8 +116,7 @@ export function checkWget(words: readonly Word[]): Verdict {
   for (let index = 0; index < words.length; index += 1) {
     const word = words[index] as Word
     const text = valueOf(word)
-    if (text === undefined && (word.splits || mayBeOption(word)))
-      return unclear(`is not known: ${word.text} may be an option`)
+    if (text === undefined && (word.splits || mayBeOption(word))) return unclear(`is not known: ${MAY_BE_OPTION}`)
     if (text?.startsWith('-') !== true) continue
     const isOutput = /^-[qS]*O$/.test(text)
     const next = valueOf(words[index + 1])
@@ -128,7 +127,7 @@ export function checkWget(words: readonly Word[]): Verdict {
       /^-[qS]*O(?:-|\/dev\/null)$/.test(text) ||
       text.startsWith('--output-document=')
     if (isOutput || /^-[TtU]$/.test(text)) index += 1
-    else if (!wgetFlags.test(text)) return unclear(`may do anything with ${text}`)
+    else if (!wgetFlags.test(text)) return unclear(`may do anything with ${optionName(text)}`)
   }
   return prints ? READS : changes('writes a file')
 }

@@ -42,7 +42,7 @@ function checkScript(script: string | undefined): Verdict {
     const after = /[={}dDgGhHnNpPqQxzlF]/.test(command) ? /^[^\S\n]*\d*/.exec(left.slice(1))?.[0].length : undefined
     if (after !== undefined) left = left.slice(1 + after)
     else if (command === '#') left = left.slice(/^[^\n]*/.exec(left)?.[0].length ?? 1)
-    else if (/[btT:]/.test(command)) left = left.slice(/^.[^\n;}]*/.exec(left)?.[0].length ?? 1)
+    else if (/[btT:]/.test(command)) left = left.slice(/^. *\w*/.exec(left)?.[0].length ?? 1)
     else if (command === 's' || command === 'y') {
       const rest = afterSubstitution(left)
       if (rest === undefined) return UNKNOWN

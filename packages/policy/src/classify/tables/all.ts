@@ -1,5 +1,6 @@
 import { type CheckTable, each } from '../checks.ts'
 import { checkAwk } from '../programs/awk.ts'
+import { builtinTable } from '../programs/builtins.ts'
 import { checkFind } from '../programs/find.ts'
 import { checkSed } from '../programs/sed.ts'
 import { checkTar } from '../programs/tar.ts'
@@ -15,6 +16,7 @@ import { systemTable } from './system.ts'
 /** Every command that is known, by its name. */
 export const commandTable: CheckTable = {
   ...plainTable,
+  ...builtinTable,
   ...fileTable,
   ...systemTable,
   ...networkTable,

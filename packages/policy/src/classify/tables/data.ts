@@ -1,6 +1,6 @@
 import { type Word, valueOf } from '../../parse/simple-command.ts'
 import { type OptionTable, optionTable, readLeading } from '../../unwrap/options.ts'
-import { type CheckTable, each, reads, tool } from '../checks.ts'
+import { type CheckTable, each, readsWith, tool } from '../checks.ts'
 import { type Check, type Verdict, READS, changes, deletes, unclear, worst } from '../command-class.ts'
 import { checkSql } from '../programs/sql.ts'
 
@@ -23,34 +23,46 @@ export const dataTable: CheckTable = {
   sqlite3: checkSqlite,
   'redis-cli': checkRedis,
   mysqladmin: tool({
-    options: optionTable('', 'h u P host user port'),
+    options: '-huP= --host= --user= --port=',
+    // A second word is a second command.
     commands: {
-      ...each('status processlist ping version variables extended-status', reads),
+      ...each('status processlist ping version variables extended-status', mysqladminRead),
       drop: () => deletes('removes a database'),
     },
   }),
   ...each('dropdb dropuser', () => deletes('removes a database or user')),
   ...each('mongo mongosh', () => unclear('runs code that is not looked at')),
   etcdctl: tool({
-    options: optionTable('', 'endpoints cacert cert key'),
+    options: '-w= --endpoints= --cacert= --cert= --key= --write-out=',
     commands: {
-      get: reads,
+      get: readsWith(
+        '-w= --prefix --keys-only --count-only --print-value-only --from-key --limit= --rev= --order= --sort-by= --write-out= --consistency=',
+      ),
       del: () => deletes('removes keys'),
       put: () => changes('sets a key'),
-      endpoint: tool({ commands: each('health status', reads) }),
+      endpoint: tool({ commands: each('health status', readsWith('-w= --cluster --write-out=')) }),
     },
   }),
   rabbitmqctl: tool({
     commands: {
       ...each(
         'status cluster_status list_queues list_exchanges list_bindings list_connections list_channels list_users list_vhosts',
-        reads,
+        readsWith('-qs -p= --quiet --formatter= --vhost= --silent'),
       ),
       ...each('delete_queue delete_user delete_vhost purge_queue reset force_reset', () =>
         deletes('removes queues or users'),
       ),
     },
   }),
+}
+
+/** No other command comes after it that does more. */
+function mysqladminRead(...[words]: Parameters<Check>): Verdict {
+  if (words.some((word) => valueOf(word) === 'drop')) return deletes('removes a database')
+  const isReading = words.every((word) =>
+    /^(?:status|processlist|ping|version|variables|extended-status)$/.test(valueOf(word) ?? ''),
+  )
+  return isReading ? READS : unclear('has another command in it')
 }
 
 interface StatementOptions {
@@ -69,8 +81,6 @@ function byStatements(words: readonly Word[], table: OptionTable, { statement, l
     for (const { name, value } of options) {
       if (statement.includes(name)) verdicts.push(checkSql(valueOf(value)))
       isListing ||= listing.includes(name)
-      if (value !== undefined && valueOf(value) === undefined && value.splits)
-        return unclear('is not known: there may be more words')
     }
     left = rest.slice(1)
   }
@@ -105,6 +115,11 @@ const redisReads = new Set(
 const redisGroups =
   /^(?:client (?:list|info)|config get|slowlog (?:get|len)|memory (?:usage|stats|doctor)|cluster (?:info|nodes|slots)|latency (?:latest|history|doctor)|xinfo \w+|object \w+|sentinel (?:masters|master|slaves|replicas|get-master-addr-by-name))$/
 
+const REMOVES =
+  /^(?:flushall|flushdb|del|unlink|getdel|ltrim|\w*pop(?:min|max)?|lrem|srem|hdel|zrem\w*|xdel|xtrim|p?expire(?:at)?|rename|restore|eval(?:sha)?(?:_ro)?|fcall|swapdb|shutdown|migrate|debug)$/
+const REMOVING_COMMANDS =
+  /^(?:script flush|function (?:flush|delete|restore)|cluster (?:reset|forget|flushslots)|xgroup destroy|config resetstat|acl deluser)$/
+
 function checkRedis(words: readonly Word[]): ReturnType<Check> {
   const { options, rest, unknown } = readLeading(words, redisOptions)
   if (unknown !== undefined) return unclear(`is not known with these words: ${unknown}`)
@@ -114,7 +129,10 @@ function checkRedis(words: readonly Word[]): ReturnType<Check> {
       ? READS
       : unclear('runs what it is given to read')
   if (first === undefined) return unclear('is not known before it runs')
-  if (/^(?:flushall|flushdb|del|unlink|getdel|ltrim|spop|lpop|rpop|hdel|srem|zrem|expire|rename|restore)$/.test(first))
-    return deletes('removes keys')
+  const texts = rest.map((word) => valueOf(word)?.toLowerCase() ?? '?')
+  if (texts.some((text) => /^-(?!\d+$)./.test(text))) return unclear('is not known with these words')
+  // What a script does is not looked at; a word for it is enough.
+  if (REMOVES.test(first) || texts.some((text) => /flush(?:all|db)/.test(text))) return deletes('removes keys')
+  if (REMOVING_COMMANDS.test(`${first} ${second ?? ''}`)) return deletes('removes keys, or what is set')
   return redisReads.has(first) || redisGroups.test(`${first} ${second ?? ''}`) ? READS : changes('changes a database')
 }

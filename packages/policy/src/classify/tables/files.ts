@@ -1,5 +1,5 @@
 import { valueOf } from '../../parse/simple-command.ts'
-import { type CheckTable, alwaysChanges, alwaysDeletes, each } from '../checks.ts'
+import { type CheckTable, alwaysChanges, alwaysDeletes, each, hasOption, readsWith } from '../checks.ts'
 import { type Check, READS, changes, deletes, unclear } from '../command-class.ts'
 
 /** Programs that delete, empty, replace or write files and devices. */
@@ -16,8 +16,12 @@ export const fileTable: CheckTable = {
   ...each('cryptsetup mdadm', alwaysDeletes('can remove or overwrite volumes')),
   ...each('zfs zpool btrfs', volumes),
   mv: unlessOption(/^(?:-[a-zA-Z]*n[a-zA-Z]*|--no-clobber)$/, 'may replace what is there'),
-  cp: alwaysChanges('writes files'),
-  install: alwaysChanges('writes files'),
+  ...each('cp install', (words) =>
+    words.some((word) => /^\/dev\/(?:null|zero|full)$/.test(valueOf(word) ?? '')) ||
+    hasOption(words, 'remove-destination')
+      ? deletes('empties or replaces what it writes to')
+      : changes('writes files'),
+  ),
   ln: (words) =>
     words.some(({ values, start }) => /^(?:-[a-zA-Z]*f|--f)/.test(values?.[0] ?? start))
       ? deletes('replaces what is there')
@@ -26,7 +30,10 @@ export const fileTable: CheckTable = {
     const texts = words.map(valueOf)
     if (texts.includes('--')) return deletes('empties what it writes to')
     const targets = texts.filter((text) => text === undefined || !text.startsWith('-'))
-    if (targets.every((text) => text === '/dev/null' || text === '/dev/stderr')) return READS
+    const isKnown = texts.every(
+      (text) => text !== undefined && /^(?:[^-]|-[aip]+$|--(?:append|ignore-interrupts)$)/.test(text),
+    )
+    if (isKnown && targets.every((text) => text === '/dev/null' || text === '/dev/stderr')) return READS
     return texts.some((text) => /^(?:-[a-z]*a[a-z]*|--append)$/.test(text ?? ''))
       ? changes('adds to files')
       : deletes('empties what it writes to')
@@ -34,18 +41,14 @@ export const fileTable: CheckTable = {
   dd: (words) => {
     const target = words.find(({ values, start }) => (values?.[0] ?? start).startsWith('of='))
     if (words.some(({ values }) => values === undefined)) return unclear('may write anywhere')
-    return target === undefined || /^of=\/dev\/(?:null|stdout)$/.test(valueOf(target) ?? '')
-      ? READS
-      : deletes('writes over what is there')
+    if (target !== undefined && !/^of=\/dev\/(?:null|stdout)$/.test(valueOf(target) ?? ''))
+      return deletes('writes over what is there')
+    const isKnown = words.every((word) =>
+      /^(?:if|of|bs|ibs|obs|count|skip|seek|iflag|oflag|conv|status)=/.test(valueOf(word) ?? ''),
+    )
+    return isKnown ? READS : unclear('is not known with these words')
   },
-  rsync: (words) => {
-    const texts = words.map(valueOf)
-    if (texts.some((text) => text === undefined || /^(?:-e|--rsh|--rsync-path)/.test(text) || /^-[a-z]+e$/.test(text)))
-      return unclear('may run something')
-    return texts.some((text) => /^--(?:del|remove-source|force|inplace)/.test(text ?? ''))
-      ? deletes('deletes what the source does not have')
-      : changes('writes files')
-  },
+  rsync: checkRsync,
   ...each('scp sftp', alwaysChanges('copies files between machines')),
   ...each('touch mkdir mkfifo mknod mktemp', alwaysChanges('makes files')),
   ...each('chmod chown chgrp chattr setfacl setcap', alwaysChanges('changes who may do what with files')),
@@ -56,7 +59,6 @@ export const fileTable: CheckTable = {
   ),
   ...each('umount losetup', alwaysChanges('changes what is mounted')),
   ...each('zip 7z 7za rar', alwaysChanges('writes archives')),
-  unzip: (words) => (/^-[a-z]*[lvtpZ]/.test(valueOf(words[0]) ?? '') ? READS : deletes('may write over files')),
   logrotate: alwaysDeletes('removes old logs'),
   'update-alternatives': alwaysChanges('changes links'),
 }
@@ -64,6 +66,22 @@ export const fileTable: CheckTable = {
 function unlessOption(option: RegExp, reason: string): Check {
   return (words) =>
     words.some(({ values }) => option.test(values?.[0] ?? '')) ? changes('moves files') : deletes(reason)
+}
+
+/** A dry run of what is copied within this machine, or by way of ssh, changes nothing. */
+const rehearses = readsWith(
+  '-navzrltpgoDHhixucPWSAXLkCI --dry-run --archive --verbose --compress --recursive --delete --delete-after --delete-before --delete-during --delete-excluded --itemize-changes --stats --progress --human-readable --checksum --update --links --times --perms --owner --group --existing --ignore-existing --size-only --partial --numeric-ids --relative --exclude= --include= --bwlimit= --max-size= --min-size= --timeout= --compare-dest=',
+  { needs: 'n dry-run' },
+)
+
+function checkRsync(...[words, command]: Parameters<Check>): ReturnType<Check> {
+  if (rehearses(words, command).class === 'read') return READS
+  const texts = words.map(valueOf)
+  if (texts.some((text) => text === undefined || /^(?:-e|--rsh|--rsync-path)/.test(text) || /^-[a-z]+e$/.test(text)))
+    return unclear('may run something')
+  return texts.some((text) => /^--(?:del|remove-source|force|inplace)/.test(text ?? ''))
+    ? deletes('deletes what the source does not have')
+    : changes('writes files')
 }
 
 function partitions(...[words]: Parameters<Check>): ReturnType<Check> {
@@ -79,10 +97,12 @@ function volumes(...[words]: Parameters<Check>): ReturnType<Check> {
   if (texts.includes(undefined)) return unclear('is not known before it runs')
   if (texts.some((text) => text?.startsWith('-c') === true)) return unclear('may run something')
   const reading = /^(?:list|get|status|iostat|history|show|df|usage|holds)$/
+  // Options of lists; those of `status` that run a script, or write, are not among them.
+  const isKnown = texts.every((text) => /^(?:[^-]|-(?:[HprvTjLPghsbixDelqyw]+|[oStd]+|o.*)$)/.test(text ?? ''))
   const isReading =
     reading.test(texts[0] ?? '') ||
     (/^(?:filesystem|subvolume|device|scrub)$/.test(texts[0] ?? '') && reading.test(texts[1] ?? ''))
-  if (isReading) return READS
+  if (isReading && isKnown) return READS
   return texts.some((text) => /^(?:destroy|delete|rollback|remove|del|labelclear|detach|offline)$/.test(text ?? ''))
     ? deletes('removes volumes or their older states')
     : changes('changes volumes')

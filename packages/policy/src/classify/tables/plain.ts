@@ -1,145 +1,174 @@
-import { type CheckTable, each, reads, readsExcept, readsOnlyWith } from '../checks.ts'
-import { changes, deletes, unclear } from '../command-class.ts'
+import { type CheckTable, each, reads, readsOnly, readsWith, readsWithWords } from '../checks.ts'
+import { type Check, deletes, unclear } from '../command-class.ts'
+import { checkDate } from '../programs/date.ts'
+import { checkUnzip } from '../programs/unzip.ts'
+import { harmlessNames } from './harmless.ts'
 
-/** Programs that read and print, whatever they are told. */
-const readers = each(
-  [
-    'cat head tail tac nl wc cut paste join comm tr fold fmt expand unexpand column rev look',
-    'ls dir vdir stat du df basename dirname readlink realpath pathchk namei getfacl lsattr',
-    'cmp md5sum sha1sum sha224sum sha256sum sha384sum sha512sum b2sum cksum sum base32 od hexdump strings',
-    'grep egrep fgrep zgrep zegrep zfgrep bzgrep xzgrep zcat bzcat xzcat jq',
-    'echo true false : sleep seq yes expr factor pwd nproc arch uname tty groups users id whoami logname hostid',
-    'uptime free vmstat iostat mpstat numastat w who last lastb lslogins locale getconf getent getcap',
-    'ps pgrep pidof pstree pmap pwdx jps lscpu lsmem lsblk lsmod modinfo lsns lsipc lspci lsusb lshw findmnt',
-    'netstat dig nslookup host whois ping ping6 traceroute traceroute6 tracepath mtr',
-    'zipinfo cal tput clear which whereis whatis apropos getenforce sestatus ausearch aureport pg_isready',
-    'acpi showmount cd pushd popd dirs times exit return break',
-    'continue wait umask ulimit jobs fg bg logout type printenv shasum md5 sw_vers vm_stat',
-  ].join(' '),
-  reads,
+const overwrites = { maximum: 1, otherwise: deletes('may write over what its last word names') }
+const volumes = readsWith(
+  '-avhPqS -oO= --all --noheadings --noheading --options= --units= --segments --nosuffix --separator=',
+)
+const binaries = { like: /^[^@-]/ }
+const zgrep = readsWith('-aEFGHLcehilnoqsvwxz# -efABCm=')
+const fd = readsWith(
+  '-HIuLapsiFg0l1q -edtEScj= --hidden --no-ignore --type= --extension= --exclude= --max-depth= --glob',
 )
 
-const writes = unclear('may write or run something')
-
-/** Programs that read and print, unless some of their options are given. */
-const guarded: CheckTable = {
-  sort: readsExcept('o output compress-program T temporary-directory files0-from', 'k t S key field-separator', writes),
-  diff: readsExcept('l paginate', 'U C F I L W x X', writes),
-  colordiff: readsExcept('l paginate', 'U C F I L W x X', writes),
-  sdiff: readsExcept('o output diff-program', 'w I', writes),
-  diff3: readsExcept('diff-program', '', writes),
-  ...each('zcmp zdiff', readsExcept('l paginate', '', writes)),
-  ...each('zstdcat lz4cat', readsExcept('o rm', '', writes)),
-  base64: readsExcept('o output', 'i w', writes),
-  pidstat: readsExcept('e', '', writes),
-  lastlog: readsExcept('C clear S set', '', writes),
-  sensors: readsExcept('s set', '', writes),
-  rpcinfo: readsExcept('d', '', writes),
-  ...each('lvs vgs pvs lvdisplay vgdisplay pvdisplay', readsExcept('config profile commandprofile', 'o S', writes)),
-  rg: readsExcept('pre hostname-bin z search-zip', 'e g t T A B C m f j M r E', writes),
-  ag: readsExcept('pager', 'G', writes),
-  ack: readsExcept('pager ackrc', '', writes),
-  fd: readsExcept('x X exec exec-batch', 'e t d S E c', writes),
-  fdfind: readsExcept('x X exec exec-batch', 'e t d S E c', writes),
-  tree: readsExcept('o R', 'L P I T H', writes),
-  file: readsExcept('C compile m magic-file z uncompress Z uncompress-noreport S no-sandbox', 'f F e P', writes),
-  less: readsPaged,
-  zless: readsPaged,
-  more: readsPaged,
-  man: readsExcept(
-    'P pager H html C config-file p preprocessor t troff T troff-device X gxditview Z ditroff l local-file m systems M manpath e extension D default L',
-    's S',
-    writes,
+/** Programs that read with the options that are named here; with any other nobody knows. */
+const readers: CheckTable = {
+  sort: readsWith(
+    '-bdfghinMrRVcCmsuz -ktS= --reverse --numeric-sort --human-numeric-sort --version-sort --unique --key= --field-separator= --stable --ignore-case --check --zero-terminated',
   ),
-  xxd: atMostOperands('c s l o g R', 1, readsExcept('r revert', 'c s l o g R', writes)),
-  uniq: atMostOperands('f s w', 1, reads),
-  shuf: readsExcept('o output random-source', 'i n', writes),
-  dmesg: readsExcept('C c clear read-clear D E n console-off console-on console-level', 'l f s F', writes),
-  lsof: readsExcept('D', 'c d k p u', writes),
-  top: requires(/^-[a-zA-Z]*b|^--batch/, readsExcept('', 'n d p u U o w')),
-  sar: readsExcept('o', 'i P n', writes),
-  date: onlyFormats(readsExcept('s set', 'd f r date file reference', writes)),
-  dmidecode: readsExcept('dump-bin d dev-mem', 's t H', writes),
-  blkid: readsExcept('g garbage-collect c cache-file', 's o t L U n', writes),
-  history: readsOnlyWith('', '', 1),
-  bc: readsOnlyWith('l q s w i'),
-  printf: readsExcept('v', '', writes),
-  test: reads,
-  '[': reads,
-  hostname: atMostOperands('', 0, readsExcept('F file b boot', '', writes)),
-  sysctl: withoutAssignments(readsExcept('w write p load system', 'r pattern', writes)),
-  mount: atMostOperands('t', 0, readsOnlyWith('l v V h', 't')),
-  swapon: requires(
-    /^(?:-s|--show.*|--summary|--version)$/,
-    readsOnlyWith('s show summary bytes noheadings raw', 'show'),
+  diff: readsWith(
+    '-abBcdeEinNpqrstTuwyZ# -UCFIWxX= --brief --color --unified --context --recursive --new-file --side-by-side --ignore-all-space --ignore-space-change --ignore-blank-lines --suppress-common-lines --exclude= --strip-trailing-cr --width= --label=',
   ),
-  stty: readsOnlyWith('a all g save', '', 0),
-  numactl: readsOnlyWith('H hardware s show', '', 0),
-  yq: readsExcept('i inplace in-place s split-exp split-exp-file security-enable-system-operator', 'p o I f', writes),
-  xmllint: readsExcept('output o shell', 'xpath schema', writes),
-  gzip: requires(/^-(?:[a-z]*[lt][a-z]*|-list|-test)$/, readsOnlyWith('l t v list test verbose')),
-  tcpdump: readsExcept('w z Z W C G', 'i c r s y T F', writes),
-  locate: readsOnlyWith('i c b e A r regex ignore-case count', 'l n limit'),
-  'nvidia-smi': readsOnlyWith('q L l query list-gpus', 'i d query-gpu format query-compute-apps'),
+  colordiff: readsWith('-abBinNqrsuwy -UC='),
+  sdiff: readsWith('-sliabBWEZdHt -w='),
+  diff3: readsWith('-AeExX3iTmaL'),
+  ...each('zcmp zdiff', readsWith('-abiqsuwy -UC=')),
+  ...each('zcat bzcat xzcat zstdcat lz4cat gzcat', readsWith('-fqvk')),
+  ...each('zgrep zegrep zfgrep bzgrep xzgrep', zgrep),
+  base64: readsWith('-dDi -w= --decode --wrap= --ignore-garbage'),
+  strings: readsWith('-afow -ntes= --all --bytes= --radix= --encoding=', binaries),
+  ...each(
+    'nm',
+    readsWith(
+      '-aACDgnopPrSsuvlz -tf= --demangle --dynamic --undefined-only --defined-only --extern-only --print-size --size-sort --numeric-sort',
+      binaries,
+    ),
+  ),
+  objdump: readsWith(
+    '-adDfhHpgGrRsStTxCwlzv -jMbm= --disassemble --all-headers --private-headers --syms --dynamic-syms --section= --demangle --file-headers --section-headers',
+    binaries,
+  ),
+  readelf: readsWith(
+    '-ahlSgtesnrudVADIcWT -xpR= --all --file-header --headers --segments --sections --symbols --dyn-syms --dynamic --notes --relocs --version-info --wide',
+    binaries,
+  ),
+  size: readsWith('-ABdoxt', binaries),
+  iostat: readsWith('-cdhkmNptxyzs -jo='),
+  vmstat: readsWith('-adfmnstwpSDzy'),
+  mpstat: readsWith('-AunV -PIoN='),
+  numastat: readsWith('-cmnszv -p='),
+  pidstat: readsWith('-dhIlrRsuUvVwt -pCGT='),
+  sar: readsWith('-AbBdDFhHpqrRSuvwWyzfse -IPni='),
+  ...each('last lastb', readsWith('-aRdFiwx# -nfstp= --limit= --since= --until=')),
+  lastlog: readsWith('-but='),
+  ...each('getent', readsWith('')),
+  // `-v` runs another getconf.
+  getconf: readsWith('-a'),
+  getcap: readsWith('-rvn'),
+  pgrep: readsWith(
+    '-acflnovwxi -dgGPstuUF= --full --list-name --list-full --newest --oldest --count --exact --ignore-case --euid= --uid= --parent=',
+  ),
+  pidof: readsWith('-sxczq -o='),
+  pmap: readsWith('-xXdqpr -A='),
+  pwdx: readsWith(''),
+  jps: readsOnly(/^-[qmlvV]+$/),
+  lsmod: readsWith(''),
+  modinfo: readsWith('-adlpn0 -Fk='),
+  lspci: readsWith('-vnkDtmxbqs -sd='),
+  lsusb: readsWith('-vt -sdD='),
+  lshw: readsWithWords('short businfo html xml json numeric quiet sanitize', 'class C disable enable'),
+  mountpoint: readsWith('-qdx'),
+  netstat: readsWith(
+    '-aceFglMnoprstuvWxl46rwi -IA= --all --numeric --tcp --udp --listening --programs --route --statistics --interfaces',
+  ),
+  dig: readsWithWords('4 6 r u m', 'x t p c b q y', Number.POSITIVE_INFINITY),
+  host: readsWith('-aCdlnrsTUvVw46 -ctNRWmp='),
+  nslookup: readsOnly(/^(?:[^-].*|-(?:type|query|q|class|timeout|retry|port)=[\w.]+|-debug)$/),
+  whois: readsWith('-Hh=p='),
+  ...each('ping ping6', readsWith('-46aAbBdDhLnOqrRUv -cIilmMpQsStTwW=')),
+  ...each('traceroute traceroute6 tracepath', readsWith('-46nbFITUAdrvie -fmNpqwszgi=')),
+  mtr: readsWith(
+    '-46nrwbzjCxeltuTSp -cimfPsaGZo= --report --report-wide --no-dns --report-cycles= --json --csv --tcp --udp --port= --show-ips',
+  ),
+  zipinfo: readsOnly(/^(?:-[12smlvhtTzCM]+|[^-].*)$/),
+  unzip: checkUnzip,
+  tput: readsOnly(/^(?:cols|lines|colors|bold|sgr0|setaf|setab|rev|smul|rmul|el|cup|longname|\d+)$/),
+  clear: readsWith('-x'),
+  which: readsWith('-as'),
+  whereis: readsWith('-bmsulg'),
+  ...each('whatis apropos', readsWith('-rwlaedv -s=')),
+  getenforce: readsWith(''),
+  sestatus: readsWith('-bv'),
+  ausearch: readsWith(
+    '-irlvw -amtckefpnsuxhoxgS= --interpret --message= --start= --end= --key= --success= --raw --just-one --uid= --pid= --file= --executable= --syscall= --comm=',
+  ),
+  aureport: readsWith(
+    '-aceflmnprstuxi -hkt --auth --login --failed --success --summary --user --file --executable --anomaly --avc --events --interpret --start= --end=',
+  ),
+  pg_isready: readsWith('-q -hptU= --host= --port= --timeout= --username= --quiet'),
+  acpi: readsWith('-abtcVsif'),
+  showmount: readsWith('-aede --exports --all --directories --no-headers'),
+  shasum: readsWith('-bctqsw -a= --check --algorithm= --status'),
+  md5: readsWith('-qrptx -s='),
+  sw_vers: readsWith(''),
+  vm_stat: readsWith(''),
+  sensors: readsWith('-fuAj'),
+  rpcinfo: readsWith('-pmsb'),
+  ...each('lvs vgs pvs lvdisplay vgdisplay pvdisplay', volumes),
+  rg: readsWith(
+    '-nNilLcovwFSsuUaH0pqxhPI. -egtTABCmjMrEf= --no-heading --hidden --files --files-with-matches --type= --glob= --json --color= --count --sort= --max-count= --max-depth= --line-number --ignore-case --fixed-strings --no-ignore --context=',
+  ),
+  ag: readsWith('-cilLnoQsSuUvwa -ABCGm= --hidden --nocolor --count'),
+  ack: readsWith('-cfghHilLnoQvwx -ABCm= --nocolor --count'),
+  ...each('fd fdfind', fd),
+  tree: readsWith(
+    '-adfilxpsughDFtrUvcqNSCAnXJQ -LPI= --noreport --dirsfirst --du --prune --filelimit= --charset= --gitignore',
+  ),
+  file: readsWith('-bciIkLhnNprsv0 -fFeP= --brief --mime --mime-type --mime-encoding --dereference --keep-going --raw'),
+  ...each('less zless more', checkPager),
+  man: readsWith('-kfwaKW -sS= --where --whatis --apropos --all', { like: /^[\w.@+:[-]+$/ }),
+  xxd: readsWith('-abeiupdEC -cslogR=', overwrites),
+  uniq: readsWith('-cdDuiz -fsw= --count --repeated --unique --ignore-case --skip-fields= --all-repeated', overwrites),
+  shuf: readsWith('-erz -in= --head-count= --echo --input-range= --repeat'),
+  dmesg: readsWith(
+    '-HPTtdekLruwxSJp -lfs= --ctime --human --nopager --level= --facility= --follow --color --decode --kernel --userspace --since= --until= --time-format= --reltime --notime --json',
+  ),
+  lsof: readsWith('-aChlnNoOPRtUvVwXbH -iFrTgsL? -cdpu=', { like: /^(?:[^-+]|\+[LDd])/ }),
+  top: readsWith('-bcHiSs1E -w? -ndpuUo= --batch --iterations=', { needs: 'b batch' }),
+  date: checkDate,
+  dmidecode: readsWith('-qu -stH= --quiet --string= --type='),
+  blkid: readsWith('-pikl -sotLUnO= --match-tag= --output='),
+  history: readsWith('', { maximum: 1, like: /^\d+$/ }),
+  bc: readsWith('-lqswi', { maximum: 0 }),
+  hostname: readsWith('-aAdfiIsy --all-fqdns --all-ip-addresses --fqdn --long --short --ip-address --domain', {
+    maximum: 0,
+  }),
+  sysctl: readsWith('-aAnNeqbX -r= --all --values --names --ignore --pattern=', { like: /^[\w.*/-]+$/ }),
+  mount: readsWith('-lvVh -t=', { maximum: 0 }),
+  swapon: readsWith('-s --show --summary --bytes --noheadings --raw --version', {
+    maximum: 0,
+    needs: 's show summary version',
+  }),
+  stty: readsWith('-ag --all --save', { like: /^size$/ }),
+  numactl: readsWith('-Hs --hardware --show', { maximum: 0 }),
+  yq: readsWith(
+    '-ejrncMCPNS -poI= --output-format= --input-format= --prettyPrint --raw-output --exit-status --no-colors --unwrapScalar',
+  ),
+  xmllint: readsWith('--noout --format --xpath= --schema= --nonet --html --recover --valid --wellformed'),
+  gzip: readsWith('-ltv --list --test --verbose', { needs: 'l t list test' }),
+  tcpdump: readsWith('-AbdDefhHJKlLnNOpqSStuUvxX# -BcijMrsTy=', { like: /^[^-]/ }),
+  locate: readsWith('-icbeAr -ln= --regex --ignore-case --count --limit='),
+  'nvidia-smi': readsOnly(
+    /^(?:-[qLl]|-[di]|--(?:query|list-gpus|loop)|--?(?:query-(?:gpu|compute-apps|accounted-apps)|format|id|display|loop)=[\w.,]+|(?:pmon|dmon|topo|\d+))$/,
+  ),
+  iw: readsOnly(/^(?:dev|list|phy|reg|get|link|info|station|dump|survey|event|[a-z]+\d+)$/),
+  jobs: readsWith('-lnprs', { like: /^%?[\w+-]+$/ }),
+  wait: readsWith('-fn'),
 }
 
-/** Builtins of a shell that change only the shell itself. */
-const builtins: CheckTable = each(
-  'read local declare typeset export readonly unset set shift getopts mapfile readarray let',
-  reads,
-)
+export const plainTable: CheckTable = { ...each(harmlessNames, reads), ...readers }
 
-export const plainTable: CheckTable = { ...readers, ...guarded, ...builtins }
-
-const pagerExceptions = readsExcept(
-  'o O log-file LOG-FILE k lesskey-file lesskey-src t tag T tag-file p pattern',
-  '',
-  writes,
+const pager = readsWith(
+  '-eEFgGiIJmMnNqQrRsSuUwWXa# -jzbyx? --RAW-CONTROL-CHARS --no-init --quit-if-one-screen --chop-long-lines --LINE-NUMBERS',
 )
 
 /** What stands after a plus is done at the start: going to a line is, a command of its own is not. */
-function readsPaged(...[words, command]: Parameters<typeof pagerExceptions>): ReturnType<typeof pagerExceptions> {
-  const isOther = words.some(({ start }) => start.startsWith('+') && !/^\+[GgF]?\d*$/.test(start))
-  return isOther ? writes : pagerExceptions(words, command)
-}
-
-/** A second operand is where it writes to. */
-function atMostOperands(values: string, maximum: number, check: typeof reads): typeof reads {
-  const valued = new Set(values.split(' '))
-  return (words, command) => {
-    let operands = 0
-    for (let index = 0; index < words.length; index += 1) {
-      const text = words[index]?.values?.[0] ?? words[index]?.start ?? ''
-      if (words[index]?.splits === true) return unclear('is not known: there may be more words than are seen')
-      if (/^--?./.test(text)) index += text.length === 2 && valued.has(text.slice(1)) ? 1 : 0
-      else if (/[*?{[]/.test(words[index]?.text ?? '') && words[index]?.values === undefined) operands += 2
-      else operands += 1
-    }
-    return operands > maximum ? deletes('may write over what its last word names') : check(words, command)
-  }
-}
-
-function requires(option: RegExp, check: typeof reads): typeof reads {
-  return (words, command) =>
-    words.some(({ values }) => option.test(values?.[0] ?? ''))
-      ? check(words, command)
-      : unclear('does more without an option to read')
-}
-
-function withoutAssignments(check: typeof reads): typeof reads {
-  return (words, command) =>
-    words.every(({ values }) => values?.every((value) => !value.includes('=')) === true)
-      ? check(words, command)
-      : unclear('may set what it names')
-}
-
-/** `date` with anything but a format sets the clock. */
-function onlyFormats(check: typeof reads): typeof reads {
-  return (words, command) => {
-    const isFormat = words.every((word, index) => {
-      const before = words[index - 1]?.values?.[0] ?? ''
-      return /^[+-]/.test(word.values?.[0] ?? word.start) || /^-(?:[a-zA-Z]*[dfr]|-date|-file|-reference)$/.test(before)
-    })
-    return isFormat ? check(words, command) : changes('may set the clock')
-  }
+function checkPager(...[words, command]: Parameters<Check>): ReturnType<Check> {
+  const isOther = words.some(
+    ({ values, start }) => start.startsWith('+') && (values === undefined || !/^\+[GgF]?\d*$/.test(start)),
+  )
+  return isOther ? unclear('may write or run something') : pager(words, command)
 }

@@ -11,6 +11,7 @@ import {
 import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { actorOf } from '../../audit/entry.ts'
 import { authorise } from '../../auth/authorise.ts'
 import { isOwnKey, issueKey, kindOf, revokeKey, rotateKey } from '../../auth/keys.ts'
 import { effectiveRole, ownerIn } from '../../auth/owner.ts'
@@ -18,7 +19,7 @@ import { hashSecret, newSecret } from '../../auth/secrets.ts'
 import type { KeyRow, Store } from '../../store/store.ts'
 import type { HttpContext } from '../context.ts'
 import { audited, auditedAs } from '../audited.ts'
-import { callerOf, guard } from '../guard.ts'
+import { callerOf, guard, type GuardContext } from '../guard.ts'
 
 /** Milliseconds a ticket for a browser's WebSocket is good for. */
 const TICKET_TTL_MS = 30_000
@@ -80,7 +81,7 @@ export function apiKeyRoutes(context: HttpContext): FastifyPluginAsyncZod {
       { schema: { summary: 'Revoke an API key at once', params: KeyParams, response: { 204: z.null() } } },
       async (request, reply) => {
         const { fleet, key } = request.params
-        const act = await actOn(store, request, { fleetId: fleet, keyId: key, action: 'key.revoke' })
+        const act = await actOn(context, request, { fleetId: fleet, keyId: key, action: 'key.revoke' })
         const { caller } = act
         await auditedAs(context, { ...act, subject: `key:${key}` }, async () => {
           await revokeKey(store, caller, key)
@@ -103,7 +104,7 @@ export function apiKeyRoutes(context: HttpContext): FastifyPluginAsyncZod {
       async (request, reply) => {
         const { fleet, key: keyId } = request.params
         const { overlap_seconds: overlapSeconds } = request.body
-        const act = await actOn(store, request, { fleetId: fleet, keyId, action: 'key.issue' })
+        const act = await actOn(context, request, { fleetId: fleet, keyId, action: 'key.issue' })
         const { caller } = act
         const issued = await auditedAs(context, { ...act, subject: `key:${keyId}` }, async () => {
           const rotated = await rotateKey(store, caller, { keyId, overlapSeconds })
@@ -121,7 +122,10 @@ export function apiKeyRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const caller = await guard(context, request, 'machine.list')
         const ticket = newSecret('ticket').raw
         const expires_at = new Date(Date.now() + TICKET_TTL_MS).toISOString()
-        await store.tickets.create({ secretHash: hashSecret(ticket), keyId: caller.key.id, expiresAt: expires_at })
+        const entry = { ...actorOf(caller), action: 'channel.ticket', requestId: request.id }
+        await context.audit.around(entry, () =>
+          store.tickets.create({ secretHash: hashSecret(ticket), keyId: caller.key.id, expiresAt: expires_at }),
+        )
         return reply.status(201).send({ ticket, expires_at })
       },
     )
@@ -130,13 +134,13 @@ export function apiKeyRoutes(context: HttpContext): FastifyPluginAsyncZod {
 
 /** Who does this to a key: by the right to do it to every key of the fleet, or else to one's own. */
 async function actOn(
-  store: Store,
+  context: GuardContext,
   request: FastifyRequest,
   { fleetId, keyId, action }: { fleetId: string; keyId: string; action: 'key.issue' | 'key.revoke' },
 ) {
-  const caller = await callerOf(store, request)
+  const caller = await callerOf(context, request)
   const mayAll = authorise(caller, action, { fleetId }).allowed
-  const isOwn = !mayAll && (await isOwnKey(store, caller, keyId))
+  const isOwn = !mayAll && (await isOwnKey(context.store, caller, keyId))
   return { action: isOwn ? ('key.own' as const) : action, caller, fleetId, requestId: request.id }
 }
 

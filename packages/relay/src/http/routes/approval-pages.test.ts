@@ -17,18 +17,18 @@ async function startPages() {
   const opened = new AsyncDisposableStack()
   const { store } = opened.use(await openTemporaryStore())
   const bus = opened.use(createMemoryBus())
-  const keyId = (await bootstrapFleet(store))?.split('_')[2] ?? ''
   const unused = () => {
     throw new Error('Nothing is asked here.')
   }
   const signer = new PermitSigner(proposeRelayKey())
   const log = pino({ level: 'silent' })
   const audit = new AuditTrail({ store: store.audit, name: 'main', relayInstance: 'run_test' })
+  const keyId = (await bootstrapFleet(store, audit))?.split('_')[2] ?? ''
   const approvals = opened.use(createApprovals({ store, audit, bus, signer, log, judge: unused, asks: unused }))
   const shown: unknown[] = []
-  const withCode: PageSignIn['withCode'] = async (code, place) => {
+  const withCode: PageSignIn['withCode'] = async (code, place, open) => {
     shown.push([code, place])
-    if (code.code === 'ABCD-EFGH') return { keyId }
+    if (code.code === 'ABCD-EFGH') return open(keyId)
     throw new CmdopError('auth', 'The email or the code is wrong.')
   }
   const app = fastify()

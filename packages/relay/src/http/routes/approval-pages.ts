@@ -90,8 +90,9 @@ export function approvalPageRoutes(context: PageContext): FastifyPluginAsyncZod 
       { schema: { ...schema, params: Params, body: Form } },
       async (request, reply) => {
         const caller = await sender(request, request.body.csrf)
-        await context.audit.note({ ...actorOf(caller), action: 'login.revoke', subject: 'page', requestId: request.id })
-        return back(reply.header('set-cookie', await sessions.close(request)), request.params.approval)
+        const entry = { ...actorOf(caller), action: 'login.revoke', subject: 'page', requestId: request.id }
+        const cookie = await context.audit.around(entry, () => sessions.close(request))
+        return back(reply.header('set-cookie', cookie), request.params.approval)
       },
     )
 
@@ -113,8 +114,7 @@ export function approvalPageRoutes(context: PageContext): FastifyPluginAsyncZod 
         const { approval: approvalId } = request.params
         sessions.assertForm(request, request.body.csrf, false)
         try {
-          const { keyId } = await signIn(request, request.body)
-          return back(reply.header('set-cookie', await sessions.open(keyId)), approvalId)
+          return back(reply.header('set-cookie', await signIn(request, request.body)), approvalId)
         } catch (error) {
           if (!isCmdopError(error) || (error.code !== 'auth' && error.code !== 'permission')) throw error
           const { csrf } = request.body
@@ -125,12 +125,13 @@ export function approvalPageRoutes(context: PageContext): FastifyPluginAsyncZod 
     )
   }
 
-  async function signIn(request: FastifyRequest, shown: z.output<typeof SignInForm>): Promise<{ keyId: string }> {
+  async function signIn(request: FastifyRequest, shown: z.output<typeof SignInForm>): Promise<string> {
+    const open = (keyId: string) => sessions.open(keyId)
     const place = { ip: request.ip, userAgent: request.headers['user-agent'] ?? null, requestId: request.id }
-    if ('key' in shown) return await pageSignIn.withKey(shown.key.trim(), place)
+    if ('key' in shown) return await pageSignIn.withKey(shown.key.trim(), place, open)
     const { email, code, totp } = shown
     if (pageSignIn.withCode === undefined) throw new CmdopError('auth', 'Nobody signs in with codes here.')
-    return await pageSignIn.withCode({ email, code, ...(totp === '' ? {} : { totp }) }, place)
+    return await pageSignIn.withCode({ email, code, ...(totp === '' ? {} : { totp }) }, place, open)
   }
 
   /** Who has sent a form of a page that was shown to it. Throws `auth`, `permission`. */

@@ -92,7 +92,11 @@ export function approvalRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
       async (request) => {
         const caller = await guard(context, request, 'approval.read')
-        return waits.ofFleet(caller.fleetId, request.params.approval, request.query.wait_seconds * 1000)
+        const { wait_seconds: seconds } = request.query
+        const found = await waits.ofFleet(caller.fleetId, request.params.approval, seconds * 1000)
+        // Who may not read it any more has waited in vain.
+        if (seconds > 0) await guard(context, request, 'approval.read')
+        return found
       },
     )
 

@@ -38,12 +38,12 @@ export function askRoutes(context: HttpContext): FastifyPluginAsyncZod {
 }
 
 function routes(context: HttpContext): FastifyPluginAsyncZod {
-  const { asks, store } = context
+  const { asks } = context
   // What the caller may do is decided, and written down, where every call to a machine is.
   const answer = async (request: FastifyRequest, call: Omit<AskCall, 'callId'> & { callId?: string }) =>
-    asks.answer(await callerOf(store, request), { callId: newId('call_'), ...call })
+    asks.answer(await callerOf(context, request), { callId: newId('call_'), ...call })
   const stream = async (request: FastifyRequest, reply: FastifyReply, call: AskCall) => {
-    await using opened = await asks.open(await callerOf(store, request), call)
+    await using opened = await asks.open(await callerOf(context, request), call)
     const { callId } = call
     await sendEvents(reply, eventsOf(opened, callId), {
       heartbeatMs: context.heartbeatMs,
@@ -185,6 +185,7 @@ function askOf(target: string, body: AskRequest): AskCall {
     ...(body.orphan_ms === undefined ? {} : { orphanMs: body.orphan_ms }),
     ...(options?.confirm === undefined ? {} : { confirm: options.confirm }),
     ...(options?.restrictions === undefined ? {} : { restrictions: options.restrictions }),
+    ...(options?.policy === undefined ? {} : { policy: options.policy }),
     ...(pin === undefined ? {} : { pin: true }),
   }
   return { method: 'ask', target, callId, params, pin }

@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream'
 import {
   AuditCheckpoints,
   AuditCheckpointsQuery,
@@ -17,11 +16,11 @@ import { exportLog, exportRows } from '../../audit/export.ts'
 import { followRows } from '../../audit/follow.ts'
 import { listingOf } from '../../audit/listing.ts'
 import type { Caller } from '../../auth/authenticate.ts'
-import { assertUsable } from '../../auth/owner.ts'
 import type { StoredAuditRow } from '../../store/audit-store.ts'
 import { audited } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
 import { type SentEvent, sendEvents } from '../event-stream.ts'
+import { readableWhile, watchRight } from '../standing-right.ts'
 
 /** The audit log of the caller's fleet. Each reading is itself a row of it. */
 export function auditRoutes(context: HttpContext): FastifyPluginAsyncZod {
@@ -68,8 +67,7 @@ export function auditRoutes(context: HttpContext): FastifyPluginAsyncZod {
           ? exportLog({ store, ...auditLog }, caller.fleetId)
           : exportRows(store, caller.fleetId, { format, filter, listing: listingOf(filter) })
         const type = format === 'csv' ? 'text/csv; charset=utf-8' : 'application/x-ndjson'
-        const content = Readable.from(whileUsable(context, caller, lines), { objectMode: false })
-        return reply.type(type).send(content as never)
+        return reply.type(type).send(readableWhile(watchRight(context, caller, 'audit.read'), lines) as never)
       },
     )
 
@@ -121,46 +119,18 @@ async function follow(
   const { store, audit: trail, heartbeatMs } = context
   const { fleetId } = caller
   const left = new AbortController()
+  using right = watchRight(context, caller, 'audit.read')
+  const signal = AbortSignal.any([left.signal, right.lost])
   const newest = await store.audit.list(fleetId, { limit: 1, order: 'newest' })
   const after = lastSeen(request) ?? newest[0]?.position ?? 0
-  const rows = followRows(
-    { store, trail },
-    {
-      fleetId,
-      listing: listingOf(request.query),
-      after,
-      signal: left.signal,
-      check: () => assertUsable(caller.key),
-    },
-  )
+  const rows = followRows({ store, trail }, { fleetId, listing: listingOf(request.query), after, signal })
   reply.raw.once('close', () => left.abort())
-  await sendEvents(reply, eventsOf(whileUsable(context, caller, rows)), { heartbeatMs, from: String(after) })
+  await sendEvents(reply, eventsOf(rows), { heartbeatMs, from: String(after), until: right.lost })
   left.abort()
 }
 
 async function* eventsOf(rows: AsyncIterable<StoredAuditRow>): AsyncGenerator<SentEvent> {
   for await (const row of rows) yield { id: String(row.position), data: JSON.stringify(logOf(row)) }
-}
-
-/** Goes on until the key of its reader is revoked. Throws then. */
-async function* whileUsable<Item>(
-  { bus }: HttpContext,
-  { key }: Caller,
-  items: AsyncIterable<Item>,
-): AsyncGenerator<Item> {
-  let isRevoked = false
-  const stop = bus.subscribe((message) => {
-    if (message.type === 'key-revoked' && message.keyId === key.id) isRevoked = true
-  })
-  try {
-    for await (const item of items) {
-      if (isRevoked) throw new CmdopError('auth', 'The API key was revoked; ask for a new one.')
-      assertUsable(key)
-      yield item
-    }
-  } finally {
-    stop()
-  }
 }
 
 function lastSeen(request: FastifyRequest): number | undefined {

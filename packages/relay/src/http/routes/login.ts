@@ -14,11 +14,10 @@ import {
 import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { actorOf } from '../../audit/entry.ts'
-import type { Caller } from '../../auth/authenticate.ts'
+import { actorOf, systemEntry } from '../../audit/entry.ts'
 import { createCode } from '../../login/codes.ts'
-import { acceptInvitation } from '../../login/invitations.ts'
-import { type OwnAct, record } from '../../login/record.ts'
+import { acceptInvitation, readInvitation } from '../../login/invitations.ts'
+import { type OwnAct, personActs } from '../../login/record.ts'
 import { openSession, signIn, type SignInPlace } from '../../login/sign-in.ts'
 import { confirmTotp, proposeTotp, takeTotp } from '../../login/totp.ts'
 import type { HttpContext } from '../context.ts'
@@ -71,9 +70,14 @@ function openRoutes(context: HttpContext): FastifyPluginAsyncZod {
       { schema: { summary: 'Accept an invitation', ...isOpen, body: InvitationAccept, response: { 201: SignedIn } } },
       async (request, reply) => {
         const { token, display_name: name } = request.body
-        const member = await acceptInvitation(store, { token, name })
-        await record(context.audit, member, { action: 'invitation.accept', requestId: request.id })
-        return reply.status(201).send(await openSession(store, member, placeOf(request)))
+        const invitation = await readInvitation(store, { token, name })
+        const { id, member } = invitation
+        const act = { action: 'invitation.accept', subject: `invitation:${id}`, requestId: request.id } as const
+        const signedIn = await context.audit.around(personActs(member, act), async () => {
+          await acceptInvitation(store, invitation)
+          return openSession(store, member, placeOf(request))
+        })
+        return reply.status(201).send(signedIn)
       },
     )
 
@@ -85,12 +89,13 @@ function openRoutes(context: HttpContext): FastifyPluginAsyncZod {
 }
 
 function ownRoutes(context: HttpContext): FastifyPluginAsyncZod {
-  const { store, bus } = context
+  const { store, bus, audit } = context
   // Not by a key, which may be limited in what it may do, where a person is not.
-  const signedIn = async (request: FastifyRequest, action: OwnAct, beforeTotp = true): Promise<Caller> => {
-    const caller = await callerOf(store, request, { beforeTotp })
-    if (caller.key.credential === 'session') return caller
-    await context.audit.deny({ ...actorOf(caller), action, requestId: request.id, code: 'permission' })
+  const signedIn = async (request: FastifyRequest, action: OwnAct, beforeTotp = true) => {
+    const caller = await callerOf(context, request, { beforeTotp })
+    const act = { ...actorOf(caller), action, requestId: request.id }
+    if (caller.key.credential === 'session') return { ...caller, act }
+    await audit.deny({ ...act, code: 'permission' })
     throw new CmdopError('permission', 'Expected a session, not an API key; sign in first: cmdop login.')
   }
   return async (app) => {
@@ -101,9 +106,8 @@ function ownRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/login/own-code',
       { schema: { summary: 'A code to sign in elsewhere; it is shown once', response: { 201: SignInCode } } },
       async (request, reply) => {
-        const { principal } = await signedIn(request, 'login.code', false)
-        await record(context.audit, principal, { action: 'login.code', requestId: request.id })
-        return reply.status(201).send(await createCode(store, principal))
+        const { principal, key, act } = await signedIn(request, 'login.code', false)
+        return reply.status(201).send(await audit.around(act, () => createCode(store, principal, key.lentById)))
       },
     )
 
@@ -134,14 +138,15 @@ function ownRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/login/sessions/:session',
       { schema: { summary: 'End a session of yours at once', params: SessionParams, response: { 204: z.null() } } },
       async (request, reply) => {
-        const { principal, principalId, fleetId } = await signedIn(request, 'login.revoke')
+        const { act, principalId, fleetId } = await signedIn(request, 'login.revoke')
         const { session } = request.params
         const row = await store.keys.get(session)
         if (row?.principalId !== principalId || row.credential !== 'session')
           throw new CmdopError('not_found', 'You have no such session; see: cmdop login list.')
-        await record(context.audit, principal, { action: 'login.revoke', requestId: request.id })
-        await store.keys.revoke(fleetId, session, new Date().toISOString())
-        await bus.publish({ type: 'key-revoked', keyId: session })
+        await audit.around({ ...act, subject: `session:${session}` }, async () => {
+          await store.keys.revoke(fleetId, session, new Date().toISOString())
+          await bus.publish({ type: 'key-revoked', keyId: session })
+        })
         return reply.status(204).send(null)
       },
     )
@@ -149,17 +154,20 @@ function ownRoutes(context: HttpContext): FastifyPluginAsyncZod {
     app.post(
       '/api/totp',
       { schema: { summary: 'Set up an authenticator', response: { 201: TotpSetup } } },
-      async (request, reply) =>
-        reply.status(201).send(await proposeTotp(store, (await signedIn(request, 'totp.set-up')).principal)),
+      async (request, reply) => {
+        const { principal, act } = await signedIn(request, 'totp.set-up')
+        const setup = await audit.around({ ...act, subject: 'totp:propose' }, () => proposeTotp(store, principal))
+        return reply.status(201).send(setup)
+      },
     )
 
     app.post(
       '/api/totp/confirm',
       { schema: { summary: 'Confirm it by a first code', body: TotpCode, response: { 204: z.null() } } },
       async (request, reply) => {
-        const { principal, principalId } = await signedIn(request, 'totp.set-up')
-        await confirmTotp(store, principalId, request.body.code)
-        await record(context.audit, principal, { action: 'totp.set-up', requestId: request.id })
+        const { principalId, act } = await signedIn(request, 'totp.set-up')
+        const { code } = request.body
+        await audit.around({ ...act, subject: 'totp:confirm' }, () => confirmTotp(store, principalId, code))
         return reply.status(204).send(null)
       },
     )
@@ -174,11 +182,12 @@ function ownRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request, reply) => {
-        const { principal, principalId } = await signedIn(request, 'totp.remove')
-        await takeTotp(store, principalId, request.body.code)
-        await record(context.audit, principal, { action: 'totp.remove', requestId: request.id })
-        await store.totp.remove(principalId)
-        await bus.publish({ type: 'principal-changed', principalId })
+        const { principalId, act } = await signedIn(request, 'totp.remove')
+        await audit.around(act, async () => {
+          await takeTotp(store, principalId, request.body.code)
+          await store.totp.remove(principalId)
+          await bus.publish({ type: 'principal-changed', principalId })
+        })
         return reply.status(204).send(null)
       },
     )
@@ -196,13 +205,18 @@ function triesOf({ signInsPerMinute }: HttpContext) {
   }
 }
 
-function sendCode({ store, mailer }: HttpContext, email: string, request: FastifyRequest): void {
+function sendCode({ store, audit, mailer }: HttpContext, email: string, request: FastifyRequest): void {
   const send = async () => {
     const fleet = await store.fleets.first()
     const member = fleet === undefined ? undefined : await store.principals.memberByEmail(fleet.id, email)
     if (member?.email == null) return
-    const { code } = await createCode(store, member)
-    await mailer?.send(member.email, code)
+    const { id, fleetId, email: address } = member
+    // Anybody may ask for it: nobody has shown who he is.
+    const entry = { ...systemEntry(fleetId, 'login.code', `member:${id} mail`), onBehalfOf: id, requestId: request.id }
+    await audit.around(entry, async () => {
+      const { code } = await createCode(store, member)
+      await mailer?.send(address, code)
+    })
   }
   // The error of a mail server may hold what it was sent.
   send().catch(() => request.log.warn('a sign-in code could not be sent by mail'))

@@ -19,7 +19,7 @@ import { addMember, changeMember, memberInfo, ranked } from '../../auth/members.
 import { createCode } from '../../login/codes.ts'
 import { invitationSummary, invite } from '../../login/invitations.ts'
 import type { Store } from '../../store/store.ts'
-import { audited } from '../audited.ts'
+import { audited, digestOf } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
 import { guard } from '../guard.ts'
 
@@ -33,7 +33,10 @@ const PAGE = 500
 /** The people of a fleet, who is invited, and what the fleet decides for all of them. */
 export function memberRoutes(context: HttpContext): FastifyPluginAsyncZod {
   const { store, bus } = context
-  const changed = (principalId: string) => bus.publish({ type: 'principal-changed', principalId })
+  const changed = async (principalId: string, ended: readonly string[] = []) => {
+    await bus.publish({ type: 'principal-changed', principalId })
+    for (const keyId of ended) await bus.publish({ type: 'key-revoked', keyId })
+  }
   return async (app) => {
     app.get(
       '/api/fleets/:fleet/members',
@@ -89,8 +92,8 @@ export function memberRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const subject = `member:${reference} ${Object.keys(request.body).toSorted().join(' ')}`.slice(0, 128)
         const act = { action: 'member.manage', fleetId: fleet, subject } as const
         return audited(context, request, act, async (caller) => {
-          const member = await changeMember(store, caller, { reference, change: request.body })
-          await changed(member.id)
+          const { member, ended } = await changeMember(store, caller, { reference, change: request.body })
+          await changed(member.id, ended)
           return memberInfo(store, member)
         })
       },
@@ -110,8 +113,7 @@ export function memberRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const act = { action: 'member.manage', fleetId: fleet, subject: `member:${user} remove` } as const
         await audited(context, request, act, async (caller) => {
           const member = await ranked(store, caller, user)
-          await store.principals.removeMember(member, new Date().toISOString())
-          await changed(member.id)
+          await changed(member.id, await store.principals.removeMember(member, new Date().toISOString()))
         })
         return reply.status(204).send(null)
       },
@@ -238,7 +240,12 @@ function addSettingsRoutes(app: App, context: HttpContext): void {
     },
     async (request) => {
       const { mfa_required: mfaRequired, four_eyes: fourEyes } = request.body
-      const act = { action: 'fleet.configure', fleetId: request.params.fleet } as const
+      const act = {
+        action: 'fleet.configure',
+        fleetId: request.params.fleet,
+        subject: `settings:${Object.keys(request.body).toSorted().join(' ')}`,
+        digest: digestOf(request.body),
+      } as const
       return audited(context, request, act, async ({ fleetId }) => {
         await store.fleets.configure(fleetId, {
           ...(mfaRequired === undefined ? {} : { mfaRequired }),

@@ -3,7 +3,7 @@ import { CmdopError, PolicyDocument, PolicyQuery, PolicyTest, PolicyTestAnswer, 
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import type { Caller } from '../../auth/authenticate.ts'
 import type { PolicyRow } from '../../store/policy-store.ts'
-import { audited } from '../audited.ts'
+import { audited, digestOf } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
 import { guard } from '../guard.ts'
 
@@ -42,7 +42,12 @@ export function policyRoutes(context: HttpContext): FastifyPluginAsyncZod {
         audited(
           context,
           request,
-          { action: 'policy.write', ...scopeNamed(request.query.machine_id) },
+          {
+            action: 'policy.write',
+            ...scopeNamed(request.query.machine_id),
+            subject: `policy:${request.body.version}`,
+            digest: digestOf(request.body.policy),
+          },
           async (caller) => {
             const machineId = await scopeOf(caller, request.query.machine_id)
             const policy = parsePolicy(request.body.policy)

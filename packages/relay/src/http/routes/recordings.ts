@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream'
 import { CmdopError, RecordingId, RecordingList, RecordingListQuery, RecordingSummary } from '@cmdop/protocol'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
@@ -8,6 +7,7 @@ import type { RecordingCursor, RecordingRow } from '../../store/store.ts'
 import type { HttpContext } from '../context.ts'
 import { type AuditedAct, audited } from '../audited.ts'
 import { assertInScope, guardList } from '../guard.ts'
+import { readableWhile, watchRight } from '../standing-right.ts'
 
 /** Bytes that are read at once. */
 const READ_BYTES = 256 * 1024
@@ -83,13 +83,13 @@ export function recordingRoutes(context: HttpContext): FastifyPluginAsyncZod {
       async (request, reply) => {
         const { recording } = request.params
         const { offset, length = Number.POSITIVE_INFINITY } = request.query
-        const { row, bytes } = await audited(context, request, readingOf(recording), async (caller, note) => {
+        const { row, bytes, right } = await audited(context, request, readingOf(recording), async (caller, note) => {
           const row = await ownRecording(caller, recording)
           const bytes = Math.max(0, Math.min(length, (await storedBytes(blobs, row)) - offset))
           note({ bytes, offset, machineId: row.machineId, callId: row.subjectId })
-          return { row, bytes }
+          return { row, bytes, right: watchRight(context, caller, 'recording.read') }
         })
-        const content = Readable.from(parts(blobs, row, { offset, bytes }), { objectMode: false })
+        const content = readableWhile(right, parts(blobs, row, { offset, bytes }))
         return reply
           .type('application/x-asciicast')
           .header('content-length', bytes)

@@ -137,7 +137,8 @@ function writerOf({ id: requestId }: FastifyRequest, caller: Caller): RunWriter 
   return { ...caller, requestId }
 }
 
-function summary({ id, ...row }: RunRow): RunSummary {
+function summary(run: RunRow): RunSummary {
+  const { id, policy: _, ...row } = run
   return { runId: id, ...row }
 }
 

@@ -23,6 +23,7 @@ import { guard } from '../guard.ts'
 const WebhookParams = z.object({ webhook: z.string().min(1).max(64) })
 const Cursor = z.tuple([z.string().max(64), z.string().max(64)])
 const act = { action: 'fleet.configure' } as const
+const actOn = (webhookId: string, what: string) => ({ ...act, subject: `webhook:${webhookId} ${what}` })
 
 /** Where notifications of the fleet go, and which went. */
 export function webhookRoutes(context: HttpContext): FastifyPluginAsyncZod {
@@ -47,7 +48,11 @@ export function webhookRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request, reply) => {
-        const webhook = await audited(context, request, act, (caller) => create(caller, request.body))
+        const webhook = await audited(context, request, act, async (caller, note) => {
+          const made = await create(caller, request.body)
+          note({ subject: `webhook:${made.id} create` })
+          return made
+        })
         return reply.status(201).send({ ...viewOf(webhook), secret: webhook.secret })
       },
     )
@@ -62,13 +67,15 @@ export function webhookRoutes(context: HttpContext): FastifyPluginAsyncZod {
           response: { 200: WebhookInfo },
         },
       },
-      async (request) =>
-        audited(context, request, act, async (caller) => {
-          const { webhook: id } = request.params
+      async (request) => {
+        const { webhook: id } = request.params
+        const { enabled } = request.body
+        return audited(context, request, actOn(id, enabled ? 'enable' : 'disable'), async (caller) => {
           const webhook = await find(caller, id)
-          await store.notifications.enableWebhook(caller.fleetId, id, request.body.enabled)
-          return viewOf({ ...webhook, enabled: request.body.enabled })
-        }),
+          await store.notifications.enableWebhook(caller.fleetId, id, enabled)
+          return viewOf({ ...webhook, enabled })
+        })
+      },
     )
 
     app.delete(
@@ -77,8 +84,8 @@ export function webhookRoutes(context: HttpContext): FastifyPluginAsyncZod {
         schema: { summary: 'Send nothing there any more', params: WebhookParams, response: { 204: z.null() } },
       },
       async (request, reply) => {
-        await audited(context, request, act, async (caller) => {
-          const { webhook: id } = request.params
+        const { webhook: id } = request.params
+        await audited(context, request, actOn(id, 'remove'), async (caller) => {
           if (!(await store.notifications.removeWebhook(caller.fleetId, id))) throw isUnknown()
         })
         return reply.status(204).send(null)
@@ -95,7 +102,7 @@ export function webhookRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request) =>
-        audited(context, request, act, async (caller) =>
+        audited(context, request, actOn(request.params.webhook, 'test'), async (caller) =>
           deliveryView(await notifications.deliverer.test(await find(caller, request.params.webhook))),
         ),
     )

@@ -18,6 +18,7 @@ export function describeApprovalEvents(open: OpenStore): void {
     requesterName: 'Ada',
     requesterKind: 'human',
     personId: 'principal_1',
+    lentByIds: [],
     runId: null,
     agentType: null,
     model: null,

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { auditFields, type AuditListing, type AuditRow } from '../audit-store.ts'
+import { auditFields, type AuditListing, type AuditRow, unindexedFields } from '../audit-store.ts'
 import type { Store } from '../store.ts'
 import { addFleet, at, auditRow, newId, type OpenStore, sealedRows } from './world.ts'
 
@@ -43,7 +43,16 @@ export function describeAudit(open: OpenStore): void {
       await world.store.audit.append(sealedRows([fullRow(newId('fleet'), intent)]))
       const found = async (listing: Omit<AuditListing, 'limit'>) =>
         (await world.store.audit.list(fleetId, { limit: 9, ...listing })).map(({ row }) => row.id)
-      for (const field of auditFields) expect(await found({ [field]: full[field] }), field).toEqual([full.id])
+      for (const field of [...auditFields, ...unindexedFields])
+        expect(await found({ [field]: full[field] }), field).toEqual([full.id])
+      expect(await found({ rowId: full.id })).toEqual([full.id])
+      expect(await found({ sequence: 2 })).toEqual([full.id])
+      const { durationMs } = full
+      expect(durationMs).toBeTypeOf('number')
+      const took = durationMs ?? 0
+      expect(await found({ durationMin: took, durationMax: took })).toEqual([full.id])
+      expect(await found({ durationMin: took + 1 })).toEqual([])
+      expect(await found({ durationMax: took - 0.5 })).toEqual([])
       expect(await found({ actionPrefix: 'session.' })).toEqual([full.id])
       expect(await found({ actionPrefix: 'exec' })).toEqual([intent.id])
       expect(await found({ ofIntent: intent.id })).toEqual([intent.id, full.id])

@@ -55,13 +55,36 @@ export function describeKeys(open: OpenStore): void {
       await using world = await open()
       const { fleet, owner } = await addFleet(world.store)
       const { fleet: other } = await addFleet(world.store)
-      const key = keyRow(owner)
+      const key = keyRow(owner, { role: 'admin' })
       await world.store.keys.create(key)
       expect(await world.store.keys.revoke(other.id, key.id, at(1))).toBe(false)
       const revoked = await Promise.all([2, 3, 4].map((time) => world.store.keys.revoke(fleet.id, key.id, at(time))))
       expect(revoked.filter(Boolean)).toHaveLength(1)
       expect(await world.store.keys.revoke(fleet.id, key.id, at(9))).toBe(false)
       expect((await world.store.keys.get(key.id))?.revokedAt).toBe(at(2 + revoked.indexOf(true)))
+    })
+
+    it('keeps a key of an owner, also when the last ones are revoked at once', async () => {
+      await using world = await open()
+      const { fleet, owner } = await addFleet(world.store)
+      const { keys, principals } = world.store
+      const lesser = principalRow(fleet.id, { role: 'admin' })
+      await principals.create(lesser)
+      const last = [keyRow(owner), keyRow(owner, { role: 'owner', expiresAt: at(60) })]
+      const others = [
+        keyRow(owner, { role: 'admin' }),
+        keyRow(owner, { expiresAt: at(5) }),
+        keyRow(owner, { credential: 'session' }),
+        keyRow(owner, { scopes: [{ actions: ['*'], machines: '*' }] }),
+        keyRow(lesser, { role: 'owner' }),
+      ]
+      for (const key of [...last, ...others]) await keys.create(key)
+      const ended = await Promise.allSettled(last.map(({ id }) => keys.revoke(fleet.id, id, at(9))))
+      const codes = ended.map((end) => (end.status === 'fulfilled' ? end.value : end.reason.code))
+      expect(new Set(codes)).toEqual(new Set([true, 'conflict']))
+      expect(await Promise.all(others.map(({ id }) => keys.revoke(fleet.id, id, at(9))))).not.toContain(false)
+      const left = await Promise.all(last.map(async ({ id }) => (await keys.get(id))?.revokedAt))
+      expect(left.filter((revokedAt) => revokedAt === null)).toHaveLength(1)
     })
 
     it('notes the last use of a key and never moves it back', async () => {

@@ -80,6 +80,19 @@ export function describeMembers(open: OpenStore): void {
     })
   })
 
+  describe('a session', () => {
+    it('is not rotated', async () => {
+      await using world = await open()
+      const { owner } = await addFleet(world.store)
+      const session = keyRow(owner, { credential: 'session' })
+      await world.store.keys.create(session)
+      const next = { ...keyRow(owner), createdAt: at(9), rotatedFrom: session.id }
+      expect(await world.store.keys.rotate(next, at(60))).toBe(false)
+      expect(await world.store.keys.get(session.id)).toEqual(session)
+      expect(await world.store.keys.get(next.id)).toBeUndefined()
+    })
+  })
+
   describe('the key of a machine', () => {
     it('is another one once the next was used, and not by somebody who came too late', async () => {
       await using world = await open()

@@ -15,6 +15,7 @@ export function describeRuns(open: OpenStore): void {
     machineId,
     principalId: 'principal_1',
     askId: null,
+    policy: null,
     agentType: 'terminal',
     model: 'scripted:scripted',
     title: 'Look',

@@ -108,6 +108,9 @@ export function describeSignIn(open: OpenStore): void {
         secret: 'second',
         confirmedAt: at(1),
         lastStep: 7,
+        attempts: 0,
+        lockouts: 0,
+        lockedUntil: null,
       })
       expect(await totp.propose(owner.id, 'third')).toBe(false)
       const taken = await Promise.all([8, 8, 8].map((step) => totp.take(owner.id, step)))
@@ -115,6 +118,27 @@ export function describeSignIn(open: OpenStore): void {
       expect(await totp.take(owner.id, 7)).toBe(false)
       await totp.remove(owner.id)
       expect(await totp.get(owner.id)).toBeUndefined()
+    })
+
+    it('is locked after so many tries, however many come at once, each time for longer until a right one', async () => {
+      await using world = await open()
+      const { owner } = await addFleet(world.store)
+      const { totp } = world.store
+      const lockUntil = (lockouts: number) => at(100 * 2 ** lockouts)
+      const tries = async (second: number, count: number) => {
+        const limit = { now: at(second), maxAttempts: 5, lockUntil }
+        const rows = await Promise.all(Array.from({ length: count }, () => totp.attempt(owner.id, limit)))
+        return rows.filter((row) => row?.secret === 'secret').length
+      }
+      expect(await tries(0, 1)).toBe(0)
+      await totp.propose(owner.id, 'secret')
+      await totp.take(owner.id, 1, at(0))
+      expect(await tries(1, 20)).toBe(5)
+      expect(await totp.get(owner.id)).toMatchObject({ attempts: 0, lockouts: 1, lockedUntil: at(100) })
+      expect([await tries(99, 1), await tries(100, 9)]).toEqual([0, 5])
+      expect(await totp.get(owner.id)).toMatchObject({ lockouts: 2, lockedUntil: at(200) })
+      expect(await totp.take(owner.id, 2)).toBe(true)
+      expect(await totp.get(owner.id)).toMatchObject({ attempts: 0, lockouts: 0, lockedUntil: null })
     })
   })
 }

@@ -14,6 +14,7 @@ const approvals = required(
     'requester_name',
     'requester_kind',
     'person_id',
+    'lent_by_ids',
     'plan_digest',
     'requirement',
     'created_at',
@@ -67,6 +68,7 @@ export async function createApprovals(db: Kysely<unknown>): Promise<void> {
     .addPrimaryKeyConstraint('approval_votes_key', ['approval_id', 'person_id'])
     .execute()
   await createGrants(db)
+  await db.schema.alterTable('runs').addColumn('policy', 'text').execute()
   await db.schema
     .createTable('policies')
     .addColumn('fleet_id', 'text', (column) => column.notNull().references('fleets.id'))
@@ -105,6 +107,8 @@ async function createGrants(db: Kysely<unknown>): Promise<void> {
     newest: ['fleet_id', 'created_at desc', 'id'],
     holder: ['granted_to_id', 'machine_id', 'expires_at'],
   })
+  const once = ['approval_id', 'digest', 'granted_by_id']
+  await db.schema.createIndex('grants_once').on('grants').columns(once).unique().execute()
   await db.schema
     .createIndex('grants_over')
     .on('grants')

@@ -10,6 +10,7 @@ import { createIdentity } from './migration-0005.ts'
 import { createNotifications } from './migration-0007.ts'
 import { createFleetWork } from './migration-0008.ts'
 import { sealSecrets } from './migration-0009.ts'
+import { lockTotp } from './migration-0010.ts'
 import type { Seal } from '../seal.ts'
 import type { SqlEngine } from './tables.ts'
 
@@ -25,6 +26,7 @@ function migrations(engine: SqlEngine, seal: Seal): Record<string, Migration> {
     '0007-notifications': { up: (db) => createNotifications(db, engine) },
     '0008-fleet-work': { up: (db) => createFleetWork(db, engine) },
     '0009-sealed-secrets': { up: (db) => sealSecrets(db, seal) },
+    '0010-totp-lock': { up: lockTotp },
   }
 }
 

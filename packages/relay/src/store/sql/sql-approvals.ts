@@ -14,7 +14,7 @@ import { addApprovalEvent, createApprovalEventStore } from './sql-approval-event
 import { createGrantStore } from './sql-grants.ts'
 import type { Database, Tables } from './tables.ts'
 
-const Labels = z.array(z.string())
+const Texts = z.array(z.string())
 
 /** Rows in one INSERT: far below what a statement has parameters. */
 const ADDED_AT_ONCE = 500
@@ -84,7 +84,7 @@ export function createApprovalStore(db: Database): ApprovalStore {
         .execute()
       return rows.map(({ id, role, groups }) => ({
         id,
-        groups: [...roles.slice(roles.indexOf(role)), ...Labels.parse(JSON.parse(groups))],
+        groups: [...roles.slice(roles.indexOf(role)), ...Texts.parse(JSON.parse(groups))],
       }))
     },
     grants: createGrantStore(db),
@@ -167,8 +167,15 @@ async function listApprovals(
 async function applyChange(
   transaction: Transaction<Tables>,
   approvalId: string,
-  { row, actions, votes }: ApprovalChange,
+  { row, actions, votes, revokesGrantsAt }: ApprovalChange,
 ): Promise<void> {
+  if (revokesGrantsAt !== undefined)
+    await transaction
+      .updateTable('grants')
+      .set({ revokedAt: revokesGrantsAt })
+      .where('approvalId', '=', approvalId)
+      .where('revokedAt', 'is', null)
+      .execute()
   if (row !== undefined) {
     const set = changeToTable(row)
     if (Object.keys(set).length > 0)
@@ -195,10 +202,11 @@ async function insertActions(transaction: Transaction<Tables>, actions: readonly
   }
 }
 
-function toTable({ requirement, fourEyes, deletes, doNotRetry, ...row }: ApprovalRow): Tables['approvals'] {
+function toTable({ requirement, lentByIds, fourEyes, deletes, doNotRetry, ...row }: ApprovalRow): Tables['approvals'] {
   return {
     ...row,
     requirement: JSON.stringify(requirement),
+    lentByIds: JSON.stringify(lentByIds),
     fourEyes: Number(fourEyes),
     deletes: Number(deletes),
     doNotRetry: Number(doNotRetry),
@@ -206,20 +214,22 @@ function toTable({ requirement, fourEyes, deletes, doNotRetry, ...row }: Approva
 }
 
 function changeToTable(change: Partial<ApprovalRow>): Partial<Tables['approvals']> {
-  const { requirement, fourEyes, deletes, doNotRetry, ...row } = change
+  const { requirement, lentByIds, fourEyes, deletes, doNotRetry, ...row } = change
   return {
     ...row,
     ...(requirement === undefined ? {} : { requirement: JSON.stringify(requirement) }),
+    ...(lentByIds === undefined ? {} : { lentByIds: JSON.stringify(lentByIds) }),
     ...(fourEyes === undefined ? {} : { fourEyes: Number(fourEyes) }),
     ...(deletes === undefined ? {} : { deletes: Number(deletes) }),
     ...(doNotRetry === undefined ? {} : { doNotRetry: Number(doNotRetry) }),
   }
 }
 
-function fromTable({ requirement, ...row }: Selectable<Tables['approvals']>): ApprovalRow {
+function fromTable({ requirement, lentByIds, ...row }: Selectable<Tables['approvals']>): ApprovalRow {
   return {
     ...row,
     requirement: Requirement.parse(JSON.parse(requirement)),
+    lentByIds: Texts.parse(JSON.parse(lentByIds)),
     fourEyes: row.fourEyes === 1,
     deletes: row.deletes === 1,
     doNotRetry: row.doNotRetry === 1,

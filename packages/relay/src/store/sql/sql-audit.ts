@@ -1,6 +1,12 @@
 import { parseAuditBody } from '@cmdop/protocol'
 import { type CompiledQuery, type SelectQueryBuilder, sql } from 'kysely'
-import { auditFields, type AuditListing, type AuditStore, type SealedAuditRow } from '../audit-store.ts'
+import {
+  auditFields,
+  type AuditListing,
+  type AuditStore,
+  type SealedAuditRow,
+  unindexedFields,
+} from '../audit-store.ts'
 import type { Database, Run, SqlEngine, Tables } from './tables.ts'
 
 const sealedColumns = ['audit.fleetId', 'audit.chain', 'audit.sequence', 'audit.body'] as const
@@ -32,7 +38,7 @@ export function createAuditStore(db: Database, { engine, run }: { engine: SqlEng
     index,
     list: async (fleetId, listing) => {
       await index()
-      const rows = await listingOf(db, fleetId, listing).execute()
+      const rows = await listingOf({ db, engine }, fleetId, listing).execute()
       return rows.map(({ position, body }) => {
         const { row, link } = parseAuditBody(body)
         return { position, row, ...link }
@@ -115,8 +121,13 @@ async function addToIndex(db: Database, engine: SqlEngine): Promise<number> {
 type Both = Pick<Tables, 'audit' | 'auditIndex'>
 type Listed = SelectQueryBuilder<Both, keyof Both, { position: number; body: string }>
 
-function listingOf(db: Database, fleetId: string, listing: AuditListing): Listed {
-  const { limit, order = 'oldest', after, actionPrefix, ofIntent, chain, since, until } = listing
+function listingOf(
+  { db, engine }: { db: Database; engine: SqlEngine },
+  fleetId: string,
+  listing: AuditListing,
+): Listed {
+  const { limit, order = 'oldest', after, actionPrefix, ofIntent, since, until } = listing
+  const { rowId, chain, sequence, durationMin, durationMax } = listing
   const isNewest = order === 'newest'
   let query: Listed = db
     .selectFrom('auditIndex')
@@ -126,6 +137,10 @@ function listingOf(db: Database, fleetId: string, listing: AuditListing): Listed
   for (const field of auditFields) {
     const value = listing[field]
     if (value !== undefined && value !== null) query = query.where(`auditIndex.${field}`, '=', value)
+  }
+  for (const field of unindexedFields) {
+    const value = listing[field]
+    if (value !== undefined && value !== null) query = query.where(engine.fieldOfBody(field), '=', value)
   }
   return query
     .$if(after !== undefined, (q) => q.where('auditIndex.position', isNewest ? '<' : '>', after ?? 0))
@@ -149,6 +164,10 @@ function listingOf(db: Database, fleetId: string, listing: AuditListing): Listed
         ]),
       ),
     )
+    .$if(rowId !== undefined, (q) => q.where('audit.id', '=', rowId ?? ''))
+    .$if(sequence !== undefined, (q) => q.where('audit.sequence', '=', sequence ?? 0))
+    .$if(durationMin !== undefined, (q) => q.where(engine.fieldOfBody('durationMs'), '>=', durationMin ?? 0))
+    .$if(durationMax !== undefined, (q) => q.where(engine.fieldOfBody('durationMs'), '<=', durationMax ?? 0))
     .$if(chain !== undefined, (q) => q.where('audit.chain', '=', chain ?? ''))
     .$if(since !== undefined, (q) => q.where('auditIndex.at', '>=', since ?? ''))
     .$if(until !== undefined, (q) => q.where('auditIndex.at', '<', until ?? ''))

@@ -1,4 +1,4 @@
-import type { FleetRunProgress, FleetRunRow, FleetRunStore } from '../fleet-run-store.ts'
+import type { FleetRunProgress, FleetRunRow, FleetRunStore, FleetRunTargetRow } from '../fleet-run-store.ts'
 import type { Database, Tables } from './tables.ts'
 
 /** Machines in one statement: far below what a statement has parameters. */
@@ -17,7 +17,7 @@ export function createFleetRunStore(db: Database): FleetRunStore {
         for (let next = 0; next < targets.length; next += INSERTED_AT_ONCE)
           await transaction
             .insertInto('fleetRunTargets')
-            .values(targets.slice(next, next + INSERTED_AT_ONCE).map(({ outcome: _, row: __, ...target }) => target))
+            .values(targets.slice(next, next + INSERTED_AT_ONCE).map(toTargetTable))
             .execute()
       })
     },
@@ -28,8 +28,8 @@ export function createFleetRunStore(db: Database): FleetRunStore {
         .select(['outcomes.outcome', (eb) => eb.fn.countAll<number>().as('count')])
         .groupBy('outcomes.outcome')
         .execute()
-      const targets = rows.reduce((sum, { count }) => sum + Number(count), 0)
-      const known = rows.flatMap(({ outcome, count }) => (outcome === null ? [] : [[outcome, Number(count)]]))
+      const targets = rows.reduce((sum, { count }) => sum + count, 0)
+      const known = rows.flatMap(({ outcome, count }) => (outcome === null ? [] : [[outcome, count]]))
       return { ...Object.fromEntries(known), targets }
     },
     targets: async (runId, { from, limit }) =>
@@ -151,6 +151,12 @@ async function listRuns(
     .orderBy('id')
     .limit(limit)
     .execute()
+}
+
+/** How it ended is in another table. */
+function toTargetTable(target: FleetRunTargetRow): Tables['fleetRunTargets'] {
+  const { runId, position, machineId, name, wave, generation } = target
+  return { runId, position, machineId, name, wave, generation }
 }
 
 function toTable(run: FleetRunRow): Tables['fleetRuns'] {

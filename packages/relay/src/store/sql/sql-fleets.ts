@@ -1,4 +1,5 @@
 import type { FleetStore } from '../store.ts'
+import { keyToTable } from './sql-keys.ts'
 import { principalToTable } from './sql-principals.ts'
 import type { Database } from './tables.ts'
 
@@ -7,10 +8,11 @@ const columns = ['id', 'name', 'slug', 'createdAt'] as const
 /** {@link FleetStore} in SQL. */
 export function createFleetStore(db: Database): FleetStore {
   return {
-    create: async (fleet, owner) => {
+    create: async (fleet, owner, key) => {
       await db.transaction().execute(async (transaction) => {
         await transaction.insertInto('fleets').values(fleet).execute()
         await transaction.insertInto('principals').values(principalToTable(owner)).execute()
+        if (key !== undefined) await transaction.insertInto('apiKeys').values(keyToTable(key)).execute()
       })
     },
     get: async (fleetId) => await db.selectFrom('fleets').select(columns).where('id', '=', fleetId).executeTakeFirst(),

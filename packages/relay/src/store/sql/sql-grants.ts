@@ -8,12 +8,22 @@ const Words = z.array(z.string())
 /** {@link GrantStore} in SQL. */
 export function createGrantStore(db: Database): GrantStore {
   return {
-    create: async ({ words, ...grant }) => {
-      await db
-        .insertInto('grants')
-        .values({ ...grant, words: JSON.stringify(words) })
-        .execute()
-    },
+    create: async ({ words, ...grant }) =>
+      await db.transaction().execute(async (transaction) => {
+        const denial = await transaction
+          .selectFrom('approvalVotes')
+          .select('vote')
+          .where('approvalId', '=', grant.approvalId)
+          .where('vote', '=', 'deny')
+          .executeTakeFirst()
+        if (denial !== undefined) return false
+        const { numInsertedOrUpdatedRows } = await transaction
+          .insertInto('grants')
+          .values({ ...grant, words: JSON.stringify(words) })
+          .onConflict((conflict) => conflict.columns(['approvalId', 'digest', 'grantedById']).doNothing())
+          .executeTakeFirst()
+        return numInsertedOrUpdatedRows === 1n
+      }),
     get: async (grantId) => {
       const row = await db.selectFrom('grants').selectAll().where('id', '=', grantId).executeTakeFirst()
       return row === undefined ? undefined : fromTable(row)

@@ -1,6 +1,7 @@
-import type { KeyScope } from '@cmdop/protocol'
-import type { Selectable } from 'kysely'
+import { CmdopError, type KeyScope } from '@cmdop/protocol'
+import type { Selectable, Transaction } from 'kysely'
 import type { EnrollmentTokenStore, KeyFilter, KeyRow, KeyStore, NewKey, TicketStore } from '../store.ts'
+import { lockFleet } from './fleet-lock.ts'
 import type { Database, Lookup, Tables } from './tables.ts'
 
 type TableRow = Selectable<Tables['apiKeys']>
@@ -24,7 +25,7 @@ export function createKeyStore(db: Database, lookup: Lookup): KeyStore {
       )
   return {
     create: async (key) => {
-      await db.insertInto('apiKeys').values(toTable(key)).execute()
+      await db.insertInto('apiKeys').values(keyToTable(key)).execute()
     },
     // Every request waits for this: the statement is compiled once, and only its parameter changes.
     get: async (keyId) => {
@@ -42,16 +43,7 @@ export function createKeyStore(db: Database, lookup: Lookup): KeyStore {
       return { items: rows.map(fromTable), total: Number(total) }
     },
     rotate: async (key, until) => await rotate(db, key, until),
-    revoke: async (fleetId, keyId, at) => {
-      const { numUpdatedRows } = await db
-        .updateTable('apiKeys')
-        .set({ revokedAt: at })
-        .where('id', '=', keyId)
-        .where('fleetId', '=', fleetId)
-        .where('revokedAt', 'is', null)
-        .executeTakeFirst()
-      return numUpdatedRows === 1n
-    },
+    revoke: async (fleetId, keyId, at) => await revoke(db, { fleetId, keyId, at }),
     touch: async (keyId, at) => {
       await db
         .updateTable('apiKeys')
@@ -73,6 +65,7 @@ async function rotate(db: Database, key: NewKey & { readonly rotatedFrom: string
       .set(isNow ? { revokedAt: createdAt } : { expiresAt: until })
       .where('id', '=', rotatedFrom)
       .where('fleetId', '=', key.fleetId)
+      .where('credential', '=', 'key')
       .where('revokedAt', 'is', null)
       .where((eb) => eb.or([eb('expiresAt', 'is', null), eb('expiresAt', '>', createdAt)]))
       .where((eb) =>
@@ -82,13 +75,55 @@ async function rotate(db: Database, key: NewKey & { readonly rotatedFrom: string
       )
       .executeTakeFirst()
     if (numUpdatedRows !== 1n) return false
-    await transaction.insertInto('apiKeys').values(toTable(key)).execute()
+    await transaction.insertInto('apiKeys').values(keyToTable(key)).execute()
     await transaction.updateTable('apiKeys').set({ parentId: key.id }).where('parentId', '=', rotatedFrom).execute()
     return true
   })
 }
 
-function toTable(key: NewKey): TableRow {
+/** The row of the fleet is written first: who comes second waits there, and sees what the first did. */
+async function revoke(
+  db: Database,
+  { fleetId, keyId, at }: { fleetId: string; keyId: string; at: string },
+): Promise<boolean> {
+  return await db.transaction().execute(async (transaction) => {
+    await lockFleet(transaction, fleetId)
+    const hadOwner = await hasOwnerKey(transaction, fleetId, at)
+    const { numUpdatedRows } = await transaction
+      .updateTable('apiKeys')
+      .set({ revokedAt: at })
+      .where('id', '=', keyId)
+      .where('fleetId', '=', fleetId)
+      .where('revokedAt', 'is', null)
+      .executeTakeFirst()
+    if (hadOwner && !(await hasOwnerKey(transaction, fleetId, at)))
+      throw new CmdopError('conflict', 'This is the last key of an owner; issue another one before you revoke it.')
+    return numUpdatedRows === 1n
+  })
+}
+
+/** Whether there is an API key that is good at that time and with which an owner can do all that owners may. */
+async function hasOwnerKey(transaction: Transaction<Tables>, fleetId: string, at: string): Promise<boolean> {
+  const key = await transaction
+    .selectFrom('apiKeys')
+    .innerJoin('principals', 'principals.id', 'apiKeys.principalId')
+    .select('apiKeys.id')
+    .where('apiKeys.fleetId', '=', fleetId)
+    .where('apiKeys.credential', '=', 'key')
+    .where('apiKeys.revokedAt', 'is', null)
+    .where((eb) => eb.or([eb('apiKeys.expiresAt', 'is', null), eb('apiKeys.expiresAt', '>', at)]))
+    .where((eb) => eb.or([eb('apiKeys.role', 'is', null), eb('apiKeys.role', '=', 'owner')]))
+    .where('apiKeys.scopes', 'is', null)
+    .where('principals.kind', '=', 'human')
+    .where('principals.role', '=', 'owner')
+    .where('principals.removedAt', 'is', null)
+    .limit(1)
+    .executeTakeFirst()
+  return key !== undefined
+}
+
+/** A row of the table. */
+export function keyToTable(key: NewKey): TableRow {
   const { credential = 'key', role = null, scopes = null, ipRanges = null, maxTargetsPerRun = null, ...rest } = key
   const { rotatedFrom = null, parentId = null, lentById = null, ip = null, userAgent = null, ...row } = rest
   const json = { scopes: scopes && JSON.stringify(scopes), ipRanges: ipRanges && JSON.stringify(ipRanges) }

@@ -1,6 +1,8 @@
 import { CmdopError } from '@cmdop/protocol'
 import type { Selectable, Transaction } from 'kysely'
-import type { NewPrincipal, PrincipalRow, PrincipalStore } from '../store.ts'
+import { type NewPrincipal, type PrincipalRow, type PrincipalStore, roles, type Role } from '../store.ts'
+import { lockFleet } from './fleet-lock.ts'
+import { endLent } from './sql-lent.ts'
 import type { Database, Lookup, Tables } from './tables.ts'
 
 type TableRow = Selectable<Tables['principals']>
@@ -40,51 +42,61 @@ export function createPrincipalStore(db: Database, lookup: Lookup): PrincipalSto
       fromTable(
         await membersOf(fleetId).selectAll().where('email', '=', email.toLowerCase()).limit(1).executeTakeFirst(),
       ),
-    changeMember: async ({ id, fleetId }, { groups, ...change }) => {
+    changeMember: async (member, { groups, ...change }) => {
       const set = { ...change, ...(groups === undefined ? {} : { groups: JSON.stringify(groups) }) }
-      await keepingAnOwner(db, fleetId, async (transaction) => {
-        await transaction
-          .updateTable('principals')
-          .set(set)
-          .where('id', '=', id)
-          .where('fleetId', '=', fleetId)
-          .where('removedAt', 'is', null)
-          .execute()
+      return await keepingAnOwner(db, member.fleetId, async (transaction) => {
+        const before = await transaction
+          .selectFrom('principals')
+          .select('role')
+          .where('id', '=', member.id)
+          .executeTakeFirst()
+        await update(transaction, member, set)
+        const isLowered = before !== undefined && change.role !== undefined && isBelow(change.role, before.role)
+        return isLowered ? await endLent(transaction, member, new Date().toISOString()) : []
       })
     },
-    removeMember: async ({ id, fleetId }, at) => {
-      await keepingAnOwner(db, fleetId, async (transaction) => {
-        await transaction
-          .updateTable('principals')
-          .set({ removedAt: at })
-          .where('id', '=', id)
-          .where('fleetId', '=', fleetId)
-          .where('removedAt', 'is', null)
-          .execute()
-        await transaction
+    removeMember: async (member, at) =>
+      await keepingAnOwner(db, member.fleetId, async (transaction) => {
+        await update(transaction, member, { removedAt: at })
+        const own = await transaction
           .updateTable('apiKeys')
           .set({ revokedAt: at })
-          .where('principalId', '=', id)
+          .where('principalId', '=', member.id)
           .where('revokedAt', 'is', null)
+          .returning('id')
           .execute()
-      })
-    },
+        return [...own.map(({ id }) => id), ...(await endLent(transaction, member, at))]
+      }),
   }
 }
 
+async function update(
+  transaction: Transaction<Tables>,
+  { id, fleetId }: Pick<PrincipalRow, 'id' | 'fleetId'>,
+  set: Partial<TableRow>,
+): Promise<void> {
+  await transaction
+    .updateTable('principals')
+    .set(set)
+    .where('id', '=', id)
+    .where('fleetId', '=', fleetId)
+    .where('removedAt', 'is', null)
+    .execute()
+}
+
+function isBelow(role: Role, other: Role): boolean {
+  return roles.indexOf(role) > roles.indexOf(other)
+}
+
 /** Undoes a change that would leave the fleet without an owner. Its row is written first: who comes second waits there, and sees what the first did. */
-async function keepingAnOwner(
+async function keepingAnOwner<Result>(
   db: Database,
   fleetId: string,
-  change: (transaction: Transaction<Tables>) => Promise<void>,
-): Promise<void> {
-  await db.transaction().execute(async (transaction) => {
-    await transaction
-      .updateTable('fleets')
-      .set((eb) => ({ name: eb.ref('name') }))
-      .where('id', '=', fleetId)
-      .execute()
-    await change(transaction)
+  change: (transaction: Transaction<Tables>) => Promise<Result>,
+): Promise<Result> {
+  return await db.transaction().execute(async (transaction) => {
+    await lockFleet(transaction, fleetId)
+    const result = await change(transaction)
     const owner = await transaction
       .selectFrom('principals')
       .select('id')
@@ -96,6 +108,7 @@ async function keepingAnOwner(
       .executeTakeFirst()
     if (owner === undefined)
       throw new CmdopError('conflict', 'This is the last owner of the fleet; make another member an owner first.')
+    return result
   })
 }
 

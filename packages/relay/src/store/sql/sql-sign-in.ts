@@ -104,6 +104,9 @@ export function createSignInCodeStore(db: Database): SignInCodeStore {
   }
 }
 
+/** Of an authenticator of which no wrong code was tried. */
+const untried = { attempts: 0, lockouts: 0, lockedUntil: null }
+
 /** {@link TotpStore} in SQL. */
 export function createTotpStore(db: Database, seal: Seal): TotpStore {
   const placeOf = (principalId: string) => `totp.secret:${principalId}`
@@ -116,17 +119,37 @@ export function createTotpStore(db: Database, seal: Seal): TotpStore {
       const secret = seal.close(plain, placeOf(principalId))
       const { numInsertedOrUpdatedRows } = await db
         .insertInto('totp')
-        .values({ principalId, secret, confirmedAt: null, lastStep: 0 })
+        .values({ principalId, secret, confirmedAt: null, lastStep: 0, ...untried })
         .onConflict((on) =>
-          on.column('principalId').doUpdateSet({ secret, lastStep: 0 }).where('totp.confirmedAt', 'is', null),
+          on
+            .column('principalId')
+            .doUpdateSet({ secret, lastStep: 0, ...untried })
+            .where('totp.confirmedAt', 'is', null),
         )
         .executeTakeFirst()
       return numInsertedOrUpdatedRows === 1n
     },
+    // Its row is written first, so that of those who come at once each is counted.
+    attempt: async (principalId, { now, maxAttempts, lockUntil }) =>
+      await db.transaction().execute(async (transaction) => {
+        const row = await transaction
+          .updateTable('totp')
+          .set((eb) => ({ attempts: eb('attempts', '+', 1) }))
+          .where('principalId', '=', principalId)
+          .where((eb) => eb.or([eb('lockedUntil', 'is', null), eb('lockedUntil', '<=', now)]))
+          .returningAll()
+          .executeTakeFirst()
+        if (row === undefined) return undefined
+        const open = { ...row, secret: seal.open(row.secret, placeOf(principalId)) }
+        if (row.attempts < maxAttempts) return open
+        const lock = { attempts: 0, lockouts: row.lockouts + 1, lockedUntil: lockUntil(row.lockouts) }
+        await transaction.updateTable('totp').set(lock).where('principalId', '=', principalId).execute()
+        return { ...open, ...lock }
+      }),
     take: async (principalId, step, confirmedAt) => {
       const { numUpdatedRows } = await db
         .updateTable('totp')
-        .set({ lastStep: step, ...(confirmedAt === undefined ? {} : { confirmedAt }) })
+        .set({ lastStep: step, ...untried, ...(confirmedAt === undefined ? {} : { confirmedAt }) })
         .where('principalId', '=', principalId)
         .where('lastStep', '<', step)
         .executeTakeFirst()

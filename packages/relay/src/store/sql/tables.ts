@@ -64,9 +64,10 @@ export interface Tables {
   fleetRunOutcomes: FleetRunOutcomeRow
   /** `previous` is the position before, which must be there; null for the first. */
   runEntries: RunEntryRow & { previous: number | null }
-  /** Its requirement is JSON, its flags are 0 or 1. */
-  approvals: Omit<ApprovalRow, 'requirement' | 'fourEyes' | 'deletes' | 'doNotRetry'> & {
+  /** Its requirement and ids are JSON, its flags are 0 or 1. */
+  approvals: Omit<ApprovalRow, 'requirement' | 'lentByIds' | 'fourEyes' | 'deletes' | 'doNotRetry'> & {
     requirement: string
+    lentByIds: string
     fourEyes: number
     deletes: number
     doNotRetry: number

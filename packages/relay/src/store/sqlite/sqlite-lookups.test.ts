@@ -11,7 +11,7 @@ describe('a lookup', () => {
     await using world = await openTemporaryStore()
     await using second = await openSqliteStore({ file: world.file })
     const { fleet, owner } = await addFleet(second)
-    const key = keyRow(owner)
+    const key = keyRow(owner, { role: 'admin' })
     await second.keys.create(key)
     for (const store of [world.store, second]) {
       expect(await store.keys.get(key.id)).toEqual(key)
