@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { machineKeyText } from '@cmdop/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { fleetRunOf } from './fleet-runs.ts'
 import { invitePerson } from './people.ts'
 import { signedBy } from './signed-requests.ts'
 import { startWorld, type World } from './world.ts'
@@ -137,6 +138,8 @@ async function prepare(): Promise<Record<string, Way>> {
   })
   const enroll = { token: enrolment, hostname: 'h', os: 'linux', architecture: 'x64', agent_version: '1' }
   const public_key = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }).toString()
+  const fleetRun = randomUUID()
+  await client.fleetRuns.create(fleetRunOf(fleetRun, [machine.id]))
   const about = { runId: randomUUID(), machineId: machine.id, agentType: 'terminal', model: 'a:b', title: 'Look' }
   return {
     'POST /api/enrollment-tokens': { body: {} },
@@ -178,6 +181,11 @@ async function prepare(): Promise<Record<string, Way>> {
     'PATCH /api/webhooks/{webhook}': { places: [webhook.id], body: { enabled: false } },
     'DELETE /api/webhooks/{webhook}': { places: [webhook.id] },
     'POST /api/webhooks/{webhook}/test': { places: [webhook.id] },
+    'PATCH /api/machines/{machine}': { places: [machine.id], body: { labels: { role: 'web' } } },
+    'POST /api/fleet-runs': { body: fleetRunOf(randomUUID(), [machine.id]) },
+    'POST /api/fleet-runs/{run}/claim': { places: [fleetRun], body: {} },
+    'POST /api/fleet-runs/{run}/rows': { places: [fleetRun], body: { epoch: 1, rows: [], state: 'ended' } },
+    'POST /api/fleet-runs/{run}/cancel': { places: [fleetRun] },
     'POST /api/runs': { body: { ...about, entry: { v: 1, type: 'run_started' } } },
   }
 }

@@ -59,7 +59,7 @@ describe('a person', () => {
     expect(stdout).toMatch(/^ann@example\.com +Ann +viewer +security +no /m)
     expect(await runCli(['members', 'remove', 'ann@example.com'], owner())).toMatchObject({ code: 0 })
     expect((await runCli(['whoami'], ann)).stderr).toContain('auth')
-    const fleet = await runCli(['fleet', '--mfa-required', 'required', '--four-eyes', 'on'], owner())
+    const fleet = await runCli(['fleet', 'settings', '--mfa-required', 'required', '--four-eyes', 'on'], owner())
     expect(fleet.stdout).toBe('authenticator: required\nfour eyes: on\n')
   })
 })

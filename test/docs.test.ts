@@ -27,6 +27,7 @@ test.each(pages)('every TypeScript fence of %s stands in an example that is comp
 test.each([
   'quick-start',
   'exec',
+  'fleet',
   'files',
   'sessions',
   'recordings',

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { addFleet } from './fleets.ts'
+import { fleetRunOf } from './fleet-runs.ts'
 import { invitePerson } from './people.ts'
 import { waitFor } from './wait-for.ts'
 import { startWorld, type World } from './world.ts'
@@ -19,6 +20,8 @@ const bodies: Record<string, unknown> = {
   'post /api/approvals/{approval}/deny': {},
   'patch /api/webhooks/{webhook}': { enabled: false },
   'post /api/runs/{run}/entries': { index: 1, entries: [{ v: 1, type: 'looked' }] },
+  'post /api/fleet-runs/{run}/claim': {},
+  'post /api/fleet-runs/{run}/rows': { epoch: 1, rows: [] },
   'post ask': { prompt: 'Look' },
   'post confirm': { token: 'cfm_0123456789abcdef', accept: true },
   'post pin': { challenge_id: 'pin_0123456789abcdef', pin: '1234' },
@@ -56,6 +59,7 @@ async function someIds(): Promise<Record<string, string>> {
   const run = randomUUID()
   const about = { agentType: 'terminal', model: 'scripted:scripted', title: 'Look' } as const
   await client.runs.create({ runId: run, machineId: machine.id, ...about, entry: { v: 1, type: 'run_started' } })
+  await client.fleetRuns.create(fleetRunOf(run, [machine.id]))
   const call = 'call_0123456789abcdef'
   const actions = [{ machine_id: machine.id, method: 'exec', params: { command: 'true' } }]
   const asked = await client.approvals.request({ title: 'true', actions })
@@ -96,7 +100,7 @@ describe('an object of another fleet', () => {
   })
 
   test('is in no list', async () => {
-    const lists = ['/api/machines', '/api/recordings', '/api/runs']
+    const lists = ['/api/machines', '/api/recordings', '/api/runs', '/api/fleet-runs']
     for (const path of lists) {
       const answer = await fetch(`${world.relay.url}${path}`, { headers: { authorization: `Bearer ${key}` } })
       expect(await answer.json()).toMatchObject({ items: [] })

@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { FleetExecFlags, FleetGoOnFlags, FleetReportFlags } from './commands/fleet.ts'
 import type { Done } from './program.ts'
 
@@ -12,6 +12,15 @@ export function addFleetCommands(program: Command, done: Done, signal: AbortSign
       .option('--env <NAME=VALUE>', 'an environment that the run began with; values are not kept', collect)
       .option('--format <format>', 'text, json, jsonl, junit or markdown (default: text)')
       .option('--json', 'print one JSON document')
+  const members = () => import('./commands/members.ts')
+  type SettingsFlags = Parameters<Awaited<ReturnType<typeof members>>['fleetSettingsCommand']>[0]
+  fleet
+    .command('settings')
+    .description('show or change what the fleet decides for all of its members')
+    .addOption(new Option('--mfa-required <when>', 'authenticators').choices(['none', 'optional', 'required']))
+    .addOption(new Option('--four-eyes <state>', 'who asks does not approve').choices(['on', 'off', 'default']))
+    .option('--json', 'print one JSON document')
+    .action(done(async (flags: SettingsFlags) => (await members()).fleetSettingsCommand(flags, signal)))
   fleet
     .command('targets')
     .description('list the machines that a selector means; nothing runs')

@@ -120,14 +120,6 @@ function addMemberCommands(program: Command, done: Done, signal: AbortSignal): v
   one('reset-totp', 'remove an authenticator that is lost').action(
     done(async (member: string) => (await load()).resetTotpCommand(member, signal)),
   )
-  type FleetFlags = Parameters<Awaited<ReturnType<typeof load>>['fleetCommand']>[0]
-  program
-    .command('fleet')
-    .description('show or change what the fleet decides for all of its members')
-    .addOption(new Option('--mfa-required <when>', 'authenticators').choices(['none', 'optional', 'required']))
-    .addOption(new Option('--four-eyes <state>', 'who asks does not approve').choices(['on', 'off', 'default']))
-    .option('--json', 'print one JSON document')
-    .action(done(async (flags: FleetFlags) => (await load()).fleetCommand(flags, signal)))
 }
 
 function addKeyCommands(program: Command, done: Done, signal: AbortSignal): void {

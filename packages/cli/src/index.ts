@@ -1,5 +1,6 @@
 export * from '@cmdop/agent'
 export * from '@cmdop/core'
+export * from '@cmdop/fleet'
 export { type AgentDefaults, AgentNamespace, type TargetOptions } from './agent-namespace.ts'
 export { Client, type ClientOptions } from './client.ts'
 export { CmdopError, type ErrorCode, Facts, errorCodes, isCmdopError } from '@cmdop/protocol'

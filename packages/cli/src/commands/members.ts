@@ -110,8 +110,8 @@ export async function resetTotpCommand(member: string, signal: AbortSignal): Pro
   return exitCodes.ok
 }
 
-/** `cmdop fleet`: shows the settings of the fleet, or changes them. */
-export async function fleetCommand(
+/** `cmdop fleet settings`: shows the settings of the fleet, or changes them. */
+export async function fleetSettingsCommand(
   flags: Flags & { mfaRequired?: 'none' | 'optional' | 'required'; fourEyes?: 'on' | 'off' | 'default' },
   signal: AbortSignal,
 ): Promise<number> {

@@ -125,20 +125,21 @@ class Conductor<Result> {
     const { window, emit, done } = this.#run
     const isOpen = () => this.#stop === undefined && !this.#exceeded()
     if (isOpen()) emit({ type: 'wave-start', wave, machines })
+    const counted = (row: FleetRow<Result>) => {
+      this.#count(row)
+      return row
+    }
     const one = async (machine: FleetMachine): Promise<FleetRow<Result>> => {
       const row = done.get(machine.id)
       if (row !== undefined) return { ...row, wave }
       // Waits for room only while there is something to do with it.
-      if (!isOpen()) return skipped(machine, wave)
-      return window(machine.labels, async () => (isOpen() ? this.#machine(machine, wave) : skipped(machine, wave)))
+      if (!isOpen()) return counted(skipped(machine, wave))
+      // Counted before there is room for the next one.
+      return window(machine.labels, async () =>
+        counted(isOpen() ? await this.#machine(machine, wave) : skipped(machine, wave)),
+      )
     }
-    const rows = await Promise.all(
-      machines.map(async (machine) => {
-        const row = await one(machine)
-        if (!done.has(machine.id)) this.#count(row)
-        return row
-      }),
-    )
+    const rows = await Promise.all(machines.map(one))
     this.#rows.push(...rows)
     emit({ type: 'wave-end', wave, rows })
   }

@@ -6,7 +6,7 @@ import type { WaveSoFar, WaveVerdict } from './conduct.ts'
 import { type Concurrency, createWindow, type Window } from './window.ts'
 
 /** Milliseconds that a machine has unless chosen. */
-export const DEFAULT_TIMEOUT_MS = 10 * 60_000
+export const DEFAULT_MACHINE_TIMEOUT_MS = 10 * 60_000
 
 /** How a fleet run goes over its machines. */
 export interface FleetOptions<Result> {
@@ -68,7 +68,11 @@ export function settingsOf(total: number, options: FleetOptions<never>): Omit<Fl
     limit: createFailureLimit(total, maxFailures),
     retries: whole(options.retries ?? 0, { name: 'retries', from: 0, to: 20 }),
     bakeMs: whole(options.bakeMs ?? 0, { name: 'bakeMs', from: 0, to: 2 ** 31 - 1 }),
-    timeoutMs: whole(options.timeoutMs ?? DEFAULT_TIMEOUT_MS, { name: 'timeoutMs', from: 1, to: 2 ** 31 - 10_001 }),
+    timeoutMs: whole(options.timeoutMs ?? DEFAULT_MACHINE_TIMEOUT_MS, {
+      name: 'timeoutMs',
+      from: 1,
+      to: 2 ** 31 - 10_001,
+    }),
   }
 }
 
