@@ -9,6 +9,7 @@ export default defineConfig({
     include: ['packages/*/src/**/*.full.test.ts', 'test/**/*.full.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**'],
     testTimeout: 1_800_000,
+    isolate: true,
     maxWorkers: 1,
     reporters: ['default', './scripts/proofs-reporter.ts'],
   },

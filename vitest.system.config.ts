@@ -8,6 +8,7 @@ export default defineConfig({
     ...base.test,
     include: ['packages/*/src/**/*.system.test.ts', 'test/**/*.system.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**'],
+    isolate: true,
     maxWorkers: 1,
   },
 })

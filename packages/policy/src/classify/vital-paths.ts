@@ -31,10 +31,10 @@ export function vitalPath(path: string, cwd: string | undefined): 'directory' | 
 
 /** `/e*` and `/???`. */
 function matchesVital(glob: string): boolean {
-  const parts = glob
-    .replaceAll(/[.+^${}()|\\]/g, String.raw`\$&`)
-    .replaceAll(/\[[^\]]*\]|\?/g, '[^/]')
-    .replaceAll(/\*+/g, '[^/]*')
+  const parts = glob.replaceAll(/\[[^\]]*\]|\?|\*+|[.+^${}()|\\[\]]/g, (token) => {
+    if (token.startsWith('*')) return '[^/]*'
+    return token === '?' || token.length > 1 ? '[^/]' : `\\${token}`
+  })
   if (!parts.includes('[^/')) return false
   const pattern = new RegExp(`^${parts}$`)
   return [...VITAL].some((path) => pattern.test(path))

@@ -45,21 +45,26 @@ export class Reaper {
 
   /** Ends every process of the view, those that are being started too. Resolves, with how many lived that were not the starter's, when none is left. */
   killAll(): Promise<number> {
-    this.#killing ??= this.#killAll().finally(() => (this.#killing = undefined))
-    return this.#killing
+    // What ended by itself, and was not waited for yet, is not ended by this. Whoever is told of an end may call this again.
+    if (this.#killing === undefined) this.#reap()
+    return this.#killing ?? this.#killAll()
   }
 
-  async #killAll(): Promise<number> {
-    // What ended by itself, and was not waited for yet, is not ended by this.
-    this.#reap()
+  /** Known before anything is waited for: one that is called meanwhile has the same answer. */
+  #killAll(): Promise<number> {
+    const none = Promise.withResolvers<void>()
+    const killing = none.promise.then(() => {
+      this.#isKilling = false
+      this.#killing = undefined
+      return this.#orphans
+    })
+    this.#killing = killing
+    this.#onNone = none.resolve
     this.#orphans = 0
     this.#isKilling = true
-    const none = new Promise<void>((resolve) => (this.#onNone = resolve))
     killEveryone()
     this.#reap()
-    await none
-    this.#isKilling = false
-    return this.#orphans
+    return killing
   }
 
   #reap(): void {
