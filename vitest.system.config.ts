@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 import base from './vitest.config.ts'
 
-/** Tests that need root or a Debian package: those in `.ci/run`. */
+/** Tests that need root or a Debian package (those in `.ci/run`), and those that are too long for `npm test`. */
 export default defineConfig({
   ...base,
   test: {

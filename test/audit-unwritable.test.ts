@@ -12,6 +12,7 @@ import { startWorld, type World } from './world.ts'
 /** Ways that have no row of their own, and why. */
 const WITHOUT_ROW = {
   'POST /api/policy/test': 'nothing is done',
+  'POST /api/machines/ping': 'nothing is done',
   'POST /api/login/code': 'its answer is the same for every email; that no code is made is looked at below',
   'POST /api/runs/{run}/entries': 'steps of a run; its beginning and its end have rows',
   'POST /api/machines/{machine}/key/confirm': 'only says which key is used; the change has a row',
@@ -186,6 +187,12 @@ async function prepare(): Promise<Record<string, Way>> {
     'POST /api/fleet-runs/{run}/claim': { places: [fleetRun], body: {} },
     'POST /api/fleet-runs/{run}/rows': { places: [fleetRun], body: { epoch: 1, rows: [], state: 'ended' } },
     'POST /api/fleet-runs/{run}/cancel': { places: [fleetRun] },
+    'POST /api/fleet-runs/{run}/pause': { places: [fleetRun], body: {} },
+    'POST /api/fleet-runs/{run}/continue': { places: [fleetRun] },
+    'POST /api/fleet-runs/{run}/approvals': {
+      places: [fleetRun],
+      body: { title: 'true', actions: [{ machine_id: machine.id, method: 'exec', params: { command: 'true' } }] },
+    },
     'POST /api/runs': { body: { ...about, entry: { v: 1, type: 'run_started' } } },
   }
 }

@@ -107,7 +107,7 @@ describe('cmdop run', () => {
 
   test('takes a Zod schema of a TypeScript file', async () => {
     await using world = await startWorld()
-    const schema = new URL('../examples/health-check/src/server-health.ts', import.meta.url).pathname
+    const schema = new URL('../examples/start/src/server-health.ts', import.meta.url).pathname
     const result = await runCli(
       ['run', 'Check server health', '--machine', world.machine.name, '--schema', schema],
       envOf(world),

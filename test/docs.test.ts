@@ -15,6 +15,9 @@ const pages = [
   'README.md',
   ...readdirSync(`${root}docs`).map((name) => `docs/${name}`),
   ...readdirSync(`${root}packages`).map((name) => `packages/${name}/README.md`),
+  ...readdirSync(`${root}examples`, { recursive: true, encoding: 'utf8' })
+    .filter((path) => /^([\w-]+\/)?README\.md$/.test(path))
+    .map((path) => `examples/${path}`),
 ]
 
 test.each(pages)('every TypeScript fence of %s stands in an example that is compiled and run', (page) => {
@@ -28,6 +31,7 @@ test.each([
   'quick-start',
   'exec',
   'fleet',
+  'playbook',
   'files',
   'sessions',
   'recordings',

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { readdir } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { ExecChunk } from '@cmdop/core'
@@ -100,8 +100,13 @@ describe('a command', () => {
 
 test('a command whose result has arrived is forgotten by the daemon, with stdin and without', async () => {
   await Promise.all([exec(['cat'], { stdin: 'x' }), exec(['true']), exec(['true'], { stdin: randomBytes(300_000) })])
-  const calls = join(world.machine.dataDir, 'calls')
-  await waitFor('nothing is remembered', async () => (await readdir(calls)).length === 0, 2000)
+  const journal = join(world.machine.dataDir, 'calls', 'journal.jsonl')
+  const isOver = async () => {
+    const lines = (await readFile(journal, 'utf8')).split('\n')
+    const count = (kind: string) => lines.filter((line) => line.startsWith(`{"${kind}"`)).length
+    return count('begin') > 0 && count('begin') === count('forget')
+  }
+  await waitFor('nothing is remembered', isOver, 2000)
 })
 
 describe('the result', () => {

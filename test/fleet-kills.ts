@@ -24,8 +24,8 @@ export async function killScripts(times: number): Promise<{ readonly resumed: nu
   try {
     for (let time = 0; time < times; time += 1) {
       const runId = randomUUID()
-      // A file for each time that it runs anywhere.
-      const command = `mktemp ${join(folder, runId)}.XXXXXXXX; sleep 0.0${randomInt(10)}`
+      // A file for each time that it runs anywhere, which says where.
+      const command = `mktemp ${join(folder, runId)}.{name}.XXXXXXXX; sleep 0.0${randomInt(10)}`
       const { url: baseUrl, firstKey: token } = world.relay
       const script = await startChild('fleet-process.ts', { baseUrl, token, runId, command, concurrency: 3 })
       const last = randomInt(EVENTS)
@@ -46,11 +46,15 @@ export async function killScripts(times: number): Promise<{ readonly resumed: nu
       expect(report.rows, JSON.stringify(report.counts)).toHaveLength(MACHINES)
       expect(ok + lost + unknown).toBe(MACHINES)
       // Each machine that ended well names the file that it made, which no other one made.
-      const made = report.rows.flatMap(({ outcome, result }) => (outcome === 'ok' ? [result?.stdout.trim()] : []))
+      const made = report.rows.flatMap(({ outcome, result }) =>
+        outcome === 'ok' && result !== null && 'stdout' in result ? [result.stdout.trim()] : [],
+      )
       expect(new Set(made).size).toBe(ok)
       const files = (await readdir(folder)).filter((name) => name.startsWith(runId)).map((name) => join(folder, name))
       expect(files).toEqual(expect.arrayContaining(made))
-      expect(files.length).toBeLessThanOrEqual(ok + lost + unknown)
+      // On none twice, also where nobody knows whether it ran.
+      const places = files.map((file) => file.split('.').at(-2))
+      expect(new Set(places).size, places.join()).toBe(files.length)
       expect(await world.client.fleetRuns.get(runId)).toMatchObject({ state: 'ended', counts: { ok } })
     }
   } finally {

@@ -1,15 +1,30 @@
 import { randomUUID } from 'node:crypto'
-import { createFleet } from '@cmdop/fleet'
+import { readdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createFleet, readReport } from '@cmdop/fleet'
 import type { FleetRunCreate } from '@cmdop/protocol'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { addFleet } from './fleets.ts'
-import { startWorld, type World } from './world.ts'
+import { startChild } from './processes/child.ts'
+import { waitFor } from './wait-for.ts'
+import { startWorld, type World, type WorldMachine } from './world.ts'
 
 let world: World
 beforeAll(async () => {
   world = await startWorld({ machines: 3 })
 })
 afterAll(() => world[Symbol.asyncDispose]())
+
+/** Its daemon starts again, and knows nothing of calls that it had before. */
+async function forgets(machine: WorldMachine): Promise<void> {
+  await machine.close()
+  await rm(join(machine.dataDir, 'calls-results'), { recursive: true })
+  await machine.restart()
+  await waitFor('it is back', async () => {
+    const { presence } = await world.client.machines.get(machine.id)
+    return presence === 'online'
+  })
+}
 
 test('a run is known to the relay with its plan, its machines, how it ended on each, and who it is of', async () => {
   const runId = randomUUID()
@@ -34,18 +49,48 @@ test('a run is known to the relay with its plan, its machines, how it ended on e
   expect((await world.client.fleetRuns.list()).items[0]).toMatchObject({ runId })
 })
 
-test('the same run twice runs once, and both scripts know how it ended', async () => {
+test('the same run twice at once runs once on each machine, and the last script knows how it ended', async () => {
   const runId = randomUUID()
   const folder = await world.folder()
   const begin = () => createFleet(world.client, '*').exec(`mktemp ${folder}/XXXXXXXX`, { runId })
-  const [one, other] = await Promise.all([begin(), begin()])
-  const made = (report: Awaited<typeof one>) => report.rows.map(({ result }) => result?.stdout ?? '').toSorted()
-  expect(one).toMatchObject({ ok: true })
-  expect(new Set(made(one)).size).toBe(3)
-  expect(made(other)).toEqual(made(one))
+  const reports = await Promise.all([begin(), begin()])
+  const last = reports.find(({ stop }) => stop === null)
+  expect(last).toMatchObject({ ok: true })
+  const made = last?.rows.map(({ result }) => result?.stdout.trim()).toSorted()
+  expect((await readdir(folder)).map((name) => join(folder, name)).toSorted()).toEqual(made)
   // Once it has ended it is gone on with, not begun.
   const again = createFleet(world.client, '*').exec('echo other', { runId })
   await expect(again).rejects.toMatchObject({ code: 'conflict' })
+})
+
+test('the same run begun again after its script was killed is gone on with: no machine runs the command twice', async () => {
+  const [runId, folder] = [randomUUID(), await world.folder()]
+  const command = `echo x >> ${folder}/{name}`
+  const { url: baseUrl, firstKey: token } = world.relay
+  const script = await startChild('fleet-process.ts', { baseUrl, token, runId, command, concurrency: 1 })
+  // The wave begins, and the first machine begins and ends.
+  for (let seen = 0; seen < 3; seen += 1) await script.lines.next()
+  await script.end('SIGKILL')
+  await forgets(world.machine)
+  const each = ({ name }: { name: string }) => command.replaceAll('{name}', name)
+  const { rows } = await createFleet(world.client, '*').exec(each, { runId, concurrency: 1 })
+  expect(['ok', 'unknown']).toContain(rows[0]?.outcome)
+  expect(rows.slice(1).map(({ outcome }) => outcome)).toEqual(['ok', 'ok'])
+  for (const { name } of world.machines) expect(await readFile(join(folder, name), 'utf8'), name).toBe('x\n')
+})
+
+test('a machine that has forgotten what it ran before does what a retry asks of it for the first time', async () => {
+  const folder = await world.folder()
+  const fleet = createFleet(world.client, '*')
+  const first = await fleet.exec(`test -e ${folder}/fixed`)
+  expect(first).toMatchObject({ counts: { failed: 3 } })
+  await forgets(world.machine)
+  await world.handle.exec(`touch ${folder}/fixed`)
+  expect((await fleet.retry(first.runId, { outcomes: ['failed'] })).rows.map(({ outcome }) => outcome)).toEqual([
+    'ok',
+    'ok',
+    'ok',
+  ])
 })
 
 test('a retry runs on the machines of these outcomes alone, once more each, and keeps the others', async () => {
@@ -72,6 +117,9 @@ test('a run that stopped goes on with the machines that were skipped', async () 
   expect(stopped).toMatchObject({ counts: { ok: 1, skipped: 2 }, stop: { reason: 'check' } })
   expect(await world.client.fleetRuns.get(stopped.runId)).toMatchObject({ state: 'stopped', stop: { reason: 'check' } })
   await expect(fleet.resume(stopped.runId)).rejects.toMatchObject({ code: 'validation' })
+  // The report that the ledger has says how many failures the run allowed.
+  expect(stopped.maxFailures).toBe(0)
+  expect(await readReport(world.client, stopped.runId)).toMatchObject({ maxFailures: 0, counts: stopped.counts })
   const resumed = await fleet.resume(stopped.runId, { check: () => 'go' })
   expect(resumed).toMatchObject({ ok: true, counts: { ok: 3, skipped: 0 } })
 })
@@ -120,6 +168,22 @@ test('values of an environment are not kept: a script that goes on gives the sam
   expect(await fleet.resume(runId, { env: { TOKEN: secret } })).toMatchObject({ ok: true })
 })
 
+test('what is given wrongly to go on with a run changes nothing of it: its script stays at it', async () => {
+  const folder = await world.folder()
+  const fleet = createFleet(world.client, '*')
+  const run = fleet.exec(`until test -e ${folder}/go; do sleep 0.05; done`, { env: { TOKEN: 'one' } })
+  for await (const { type } of run) if (type === 'machine-start') break
+  const before = await world.client.fleetRuns.get(run.runId)
+  const retried = fleet.retry(run.runId, { outcomes: ['failed'] })
+  await expect(retried).rejects.toMatchObject({ code: 'validation' })
+  const resumed = fleet.resume(run.runId, { env: { TOKEN: 'one' }, check: () => 'go' })
+  await expect(resumed).rejects.toMatchObject({ code: 'validation' })
+  const { generation, state } = await world.client.fleetRuns.get(run.runId)
+  expect({ generation, state }).toEqual({ generation: before.generation, state: 'running' })
+  await world.handle.exec(`touch ${folder}/go`)
+  expect(await run).toMatchObject({ ok: true, stop: null })
+})
+
 test('a run of another fleet is not found, and one of another principal is nobody else’s to go on with', async () => {
   const { runId } = await createFleet(world.client, '*').exec('true')
   const store = await world.openStore()
@@ -131,6 +195,9 @@ test('a run of another fleet is not found, and one of another principal is nobod
   const colleague = await world.client.keys.issue({ name: 'colleague', kind: 'service', role: 'member' })
   const other = world.connect({ token: colleague.raw_token })
   await expect(createFleet(other, '*').resume(runId)).rejects.toMatchObject({ code: 'permission' })
+  await expect(other.fleetRuns.claim(runId)).rejects.toMatchObject({ code: 'permission' })
+  expect((await world.client.fleetRuns.get(runId)).plan).toMatchObject({ command: { all: 'true' } })
+  expect((await other.fleetRuns.get(runId)).plan).toBeNull()
   const rest: FleetRunCreate = {
     runId: randomUUID(),
     kind: 'exec',

@@ -7,7 +7,7 @@ const mayKnow: Readonly<Record<string, readonly string[]>> = {
   '@cmdop/protocol': [],
   '@cmdop/core': ['@cmdop/protocol'],
   '@cmdop/agent': ['@cmdop/protocol', '@cmdop/core'],
-  '@cmdop/fleet': ['@cmdop/protocol', '@cmdop/core'],
+  '@cmdop/fleet': ['@cmdop/protocol', '@cmdop/core', '@cmdop/agent'],
   '@cmdop/sandbox': ['@cmdop/protocol'],
   '@cmdop/policy': ['@cmdop/protocol'],
   '@cmdop/machine': ['@cmdop/protocol', '@cmdop/core', '@cmdop/agent', '@cmdop/policy', '@cmdop/sandbox'],

@@ -41,6 +41,7 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
     (client) => client.machines.list(),
     (client) => client.machines.get(world.machine.id),
     (client) => client.machines.resolve(world.machine.name),
+    (client) => client.machines.ping([world.machine.id]),
     (client) => client.me(),
     (client) => call(client, 'POST', '/api/channel-tickets'),
   ],

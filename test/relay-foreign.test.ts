@@ -20,7 +20,12 @@ const bodies: Record<string, unknown> = {
   'post /api/approvals/{approval}/deny': {},
   'patch /api/webhooks/{webhook}': { enabled: false },
   'post /api/runs/{run}/entries': { index: 1, entries: [{ v: 1, type: 'looked' }] },
+  'post /api/fleet-runs/{run}/approvals': {
+    title: 'true',
+    actions: [{ machine_id: 'mch_none', method: 'exec', params: { command: 'true' } }],
+  },
   'post /api/fleet-runs/{run}/claim': {},
+  'post /api/fleet-runs/{run}/pause': {},
   'post /api/fleet-runs/{run}/rows': { epoch: 1, rows: [] },
   'post ask': { prompt: 'Look' },
   'post confirm': { token: 'cfm_0123456789abcdef', accept: true },

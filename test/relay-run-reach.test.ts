@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Client } from '@cmdop/core'
+import { createFleet } from '@cmdop/fleet'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { codeOf } from './code-of.ts'
 import { addFleet } from './fleets.ts'
@@ -53,6 +54,39 @@ describe('a key with max_targets_per_run', () => {
       code: 'permission',
       message: expect.stringContaining('at most 2 machines in one run'),
     })
+  })
+
+  test('has no fleet run over more machines, and reaches no more in the name of one', async () => {
+    const { client } = await operator({ max_targets_per_run: 2 })
+    const whole = createFleet(client, '*').exec('true')
+    await expect(whole).rejects.toMatchObject({
+      code: 'permission',
+      message: expect.stringContaining('at most 2 machines in one run, and this one is over 3'),
+      details: { maxTargetsPerRun: 2, targets: 3 },
+    })
+    const [one, two, three] = world.machines.map(({ name }) => name)
+    const { ok, runId } = await createFleet(client, `${one} or ${two}`).exec('true')
+    expect(ok).toBe(true)
+    // A script that says it is over fewer machines than it then calls.
+    const machine = (await client.machine(three ?? '')).as({ fleetRunId: runId })
+    await expect(machine.exec('true')).rejects.toMatchObject({
+      code: 'permission',
+      message: expect.stringContaining('at most 2 machines in one run'),
+    })
+    const { items } = await world.client.audit.getLogs({ runId, action: 'exec' })
+    expect(items.map(({ decision, machineId }) => [decision, machineId])).toContainEqual(['deny', machine.id])
+    expect(items.filter(({ decision }) => decision === 'allow')).not.toHaveLength(0)
+  })
+
+  test('names no fleet run of another principal, nor one that there is not', async () => {
+    const { runId } = await createFleet(world.client, '*').exec('true')
+    const { client } = await operator()
+    const call = async (fleetRunId: string) => {
+      const machine = await client.machine(world.machine.id)
+      return await codeOf(() => machine.as({ fleetRunId }).exec('true'))
+    }
+    expect(await call(runId)).toBe('permission')
+    expect(await call(randomUUID())).toBe('not_found')
   })
 
   test('does not get around it by new connections, by runs that it makes up, or over REST', async () => {

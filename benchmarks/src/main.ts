@@ -9,6 +9,8 @@ import { agentsFigure } from './figures/agents.ts'
 import { auditFigure } from './figures/audit.ts'
 import { copyFigure } from './figures/copy.ts'
 import { execFigure } from './figures/exec.ts'
+import { fleetFigure } from './figures/fleet.ts'
+import { fleetMemoryFigure } from './figures/fleet-memory.ts'
 import { loopFigure } from './figures/loop.ts'
 import { memoryFigure } from './figures/memory.ts'
 import { policyFigure } from './figures/policy.ts'
@@ -27,6 +29,8 @@ const figures: readonly Figure[] = [
   terminalFigure,
   auditFigure,
   copyFigure,
+  fleetFigure,
+  fleetMemoryFigure,
   memoryFigure,
   loopFigure,
   agentsFigure,

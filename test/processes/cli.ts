@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { ownEnvironment } from './environment.ts'
 
-const main = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
+/** The entry of `cmdop`. */
+export const cliMain = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
 
 /** A finished command of the command line. */
 export interface CliResult {
@@ -23,7 +24,7 @@ export interface RunningCli {
 
 /** Starts `cmdop` with only these variables beside PATH and HOME, and with standard input if it is given. */
 export function startCli(argv: readonly string[], env: Record<string, string> = {}, input?: string): RunningCli {
-  const child = spawn(process.execPath, ['--conditions=@cmdop/source', main, ...argv], {
+  const child = spawn(process.execPath, ['--conditions=@cmdop/source', cliMain, ...argv], {
     env: { ...ownEnvironment(), ...env },
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   })

@@ -19,6 +19,7 @@ import { Gate } from '../../../packages/relay/src/channel/gate.ts'
 import { Peer } from '../../../packages/relay/src/channel/peer.ts'
 import { Router } from '../../../packages/relay/src/channel/router.ts'
 import { RunReach } from '../../../packages/relay/src/channel/run-reach.ts'
+import { GoingFleetRuns } from '../../../packages/relay/src/fleet-runs/going-fleet-runs.ts'
 import { createLogger } from '../../../packages/relay/src/log.ts'
 import { PermitSigner } from '../../../packages/relay/src/permits.ts'
 import { PolicyDesk } from '../../../packages/relay/src/policy/policy-desk.ts'
@@ -147,6 +148,7 @@ async function decideCalls(
   const policies = new PolicyDesk({ store, bus })
   const judge = policies.judge.bind(policies)
   const log = createLogger('silent')
+  using fleetRuns = new GoingFleetRuns({ store, bus })
   using approvals = createApprovals({
     store,
     audit: trail,
@@ -155,11 +157,12 @@ async function decideCalls(
     log,
     judge,
     asks: () => failed(new Error('no machine')),
+    fleetRuns,
   })
   const admission = new Admission({ judge, approvals: approvals.desk })
   const reach = new RunReach({ runs: store.runs })
   const hooks = { decided: () => {}, outcomeFailed: failed, approvalFailed: failed }
-  const gate = new Gate({ store, audit: trail, router, signer, admission, reach, ...hooks })
+  const gate = new Gate({ store, audit: trail, router, signer, admission, reach, fleetRuns, ...hooks })
   const target = await enrolMachine(store, caller)
   // As where a command goes: the machine is connected to this relay.
   const machine = await store.machines.get(target)

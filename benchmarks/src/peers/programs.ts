@@ -9,6 +9,9 @@ export const debianPackages = {
   'ssh-keygen': 'openssh-client',
   sshd: 'openssh-server',
   bwrap: 'bubblewrap',
+  clush: 'clustershell',
+  'parallel-ssh': 'pssh',
+  ansible: 'ansible-core',
 } as const
 export type PeerProgram = keyof typeof debianPackages
 
@@ -19,6 +22,13 @@ const SYSTEM_FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/sbin']
 export function findProgram(name: PeerProgram): string | undefined {
   const folders = [...readSearchPath().split(delimiter), ...SYSTEM_FOLDERS]
   return folders.map((folder) => join(folder, name)).find(isExecutable)
+}
+
+/** The path of a program. Throws when it is not installed. */
+export function need(program: PeerProgram): string {
+  const path = findProgram(program)
+  if (path === undefined) throw new Error(`${program} is not installed: apt-get install ${debianPackages[program]}`)
+  return path
 }
 
 /** Debian packages of the programs that are not installed. */

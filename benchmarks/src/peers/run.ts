@@ -23,6 +23,20 @@ export async function countOutput(file: string, args: readonly string[]): Promis
   return bytes
 }
 
+/** Runs a program to its end and counts the lines of its output that have this in them. */
+export async function countLines(
+  file: string,
+  args: readonly string[],
+  { match, env }: { readonly match: string; readonly env: Readonly<Record<string, string>> },
+): Promise<number> {
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'ignore'], env: { ...process.env, ...env } })
+  let output = ''
+  child.stdout.setEncoding('utf8').on('data', (data: string) => (output += data))
+  const [code] = (await once(child, 'close')) as [number | null]
+  if (code !== 0) throw new Error(`${file} ended with ${code}.`)
+  return output.split('\n').filter((line) => line.includes(match)).length
+}
+
 /** A program that runs until it is disposed, by its own process id, also when the benchmark itself is ended. */
 export function startProgram(file: string, args: readonly string[]): AsyncDisposable {
   const child = spawn(file, args, { stdio: 'ignore' })

@@ -6,7 +6,7 @@ import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { temporaryFolder } from '../temporary-folder.ts'
-import { debianPackages, findProgram } from './programs.ts'
+import { need } from './programs.ts'
 import { runProgram, startProgram } from './run.ts'
 
 /** Folder that sshd wants to find when it runs as root; a service makes it, which may not be running. */
@@ -66,7 +66,8 @@ export async function startOpenSsh(): Promise<OpenSsh> {
   }
 }
 
-async function makeKeys(folder: string): Promise<void> {
+/** Keys of a host and of a user, and the files that make each trust the other. */
+export async function makeKeys(folder: string): Promise<void> {
   await chmod(folder, 0o700)
   for (const name of ['host', 'user']) {
     await runProgram(need('ssh-keygen'), ['-q', '-t', 'ed25519', '-N', '', '-f', join(folder, name)])
@@ -75,7 +76,13 @@ async function makeKeys(folder: string): Promise<void> {
   await writeFile(join(folder, 'known_hosts'), `* ${await readFile(join(folder, 'host.pub'), 'utf8')}`)
 }
 
-async function startSshd(folder: string, name: string, port: number): Promise<AsyncDisposable> {
+/** An sshd on loopback with the keys of the folder. */
+export async function startSshd(
+  folder: string,
+  name: string,
+  port: number,
+  more: readonly string[] = [],
+): Promise<AsyncDisposable> {
   const file = join(folder, `sshd-${name}.conf`)
   const settings = [
     'ListenAddress 127.0.0.1',
@@ -94,6 +101,7 @@ async function startSshd(folder: string, name: string, port: number): Promise<As
     `SetEnv HOME=${folder}`,
     'LogLevel ERROR',
     'Subsystem sftp internal-sftp',
+    ...more,
   ]
   await writeFile(file, `${settings.join('\n')}\n`)
   return startProgram(need('sshd'), ['-D', '-e', '-f', file])
@@ -120,7 +128,8 @@ async function writeClientConfig(folder: string, ports: Record<string, number>):
   return file
 }
 
-async function login(ssh: string, args: readonly string[]): Promise<void> {
+/** Runs a program again until sshd lets it in. Throws when it does not in time. */
+export async function login(ssh: string, args: readonly string[]): Promise<void> {
   const end = Date.now() + READY_WITHIN_MS
   for (;;) {
     try {
@@ -133,20 +142,15 @@ async function login(ssh: string, args: readonly string[]): Promise<void> {
 }
 
 /** Made when it is missing, and removed again. */
-async function privilegeSeparationFolder(): Promise<AsyncDisposable> {
+export async function privilegeSeparationFolder(): Promise<AsyncDisposable> {
   if (process.getuid?.() !== 0 || existsSync(PRIVILEGE_SEPARATION_FOLDER))
     return { [Symbol.asyncDispose]: async () => {} }
   await mkdir(PRIVILEGE_SEPARATION_FOLDER, { mode: 0o755 })
   return { [Symbol.asyncDispose]: () => rmdir(PRIVILEGE_SEPARATION_FOLDER) }
 }
 
-function need(program: keyof typeof debianPackages): string {
-  const path = findProgram(program)
-  if (path === undefined) throw new Error(`${program} is not installed: apt-get install ${debianPackages[program]}`)
-  return path
-}
-
-async function freePort(): Promise<number> {
+/** A port of loopback that nobody has. */
+export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo

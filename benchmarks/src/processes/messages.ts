@@ -15,4 +15,5 @@ export interface MemoryMessage {
 /** What the benchmark asks a process. */
 export type Question =
   | { readonly type: 'memory' }
+  | { readonly type: 'spawn'; readonly argv: readonly string[]; readonly count: number; readonly atOnce: number }
   | { readonly type: 'connect'; readonly url: string; readonly count: number }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { cassette, scriptedModel } from '@cmdop/agent/testing'
+import { cassette, scriptedModel, transcriptModel } from '@cmdop/agent/testing'
 import { CmdopError, createAgent, embedded, RunError } from 'cmdop'
 import { z } from 'zod'
 
@@ -35,6 +35,16 @@ using model = scriptedModel([
 ])
 const scripted = await createAgent({ machine, model }).run('Is it up?', { outputSchema: z.object({ up: z.boolean() }) })
 assert.equal(scripted.output.up, true)
+
+// A model whose next step follows from what the tools have shown.
+const cautious = transcriptModel(function* () {
+  const found = yield { tool: 'run_command', input: { command: 'ls /srv/example-cache 2>/dev/null | wc -l' } }
+  if (Number(found.data) === 0) return 'There is nothing to clean.'
+  yield { tool: 'run_command', input: { command: 'rm -r /srv/example-cache' } }
+  return 'The cache is gone.'
+})
+const cleaned = await createAgent({ machine, model: cautious }).run('Clean the cache')
+assert.equal(cleaned.output, 'There is nothing to clean.')
 
 const folder = await mkdtemp(join(tmpdir(), 'cmdop-example-'))
 const file = join(folder, 'uptime.json')

@@ -16,7 +16,7 @@ import type { BuiltInToolName } from './tools/built-in-tools.ts'
  */
 export type ResumeOptions = Pick<
   RunOptions,
-  'outputSchema' | 'tools' | 'env' | 'secrets' | 'approval' | 'signal' | 'routes' | 'context'
+  'outputSchema' | 'tools' | 'env' | 'secrets' | 'approval' | 'signal' | 'routes' | 'context' | 'sharedBudget'
 >
 
 /** How a run is played. */

@@ -26,6 +26,11 @@ export function addApprovalCommands(program: Command, done: Done, signal: AbortS
   one('show', 'show exactly what would run, where and for whom').action(
     done(async (id: string, flags: { json?: boolean }) => (await load()).showApprovalCommand(id, { ...flags, signal })),
   )
+  one('actions', 'print what would run on each machine, in order').action(
+    done(async (id: string, flags: { json?: boolean }) =>
+      (await load()).approvalActionsCommand(id, { ...flags, signal }),
+    ),
+  )
   one('approve', 'approve exactly what is shown')
     .option('--digest <digest>', 'plan digest of what you looked at (default: it is shown now, and you are asked)')
     .option('--command <command>', 'run this command instead')

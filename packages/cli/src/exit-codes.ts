@@ -38,6 +38,7 @@ const byCode: Partial<Record<ErrorCode, number>> = {
   lost: exitCodes.unreachable,
   slow_peer: exitCodes.unreachable,
   deadline: exitCodes.deadline,
+  expired: exitCodes.deadline,
   model: exitCodes.run,
   model_refused: exitCodes.run,
   output_invalid: exitCodes.run,

@@ -17,6 +17,7 @@ import type { UpFlags } from './commands/up.ts'
 import { addApprovalCommands } from './approval-commands.ts'
 import { exitCodeOf, exitCodes } from './exit-codes.ts'
 import { addFleetCommands } from './fleet-commands.ts'
+import { addPlaybookCommands } from './playbook-commands.ts'
 import { addPolicyCommands } from './policy-commands.ts'
 import { addIdentityCommands } from './identity-commands.ts'
 import { withRestrictionOptions } from './restriction-options.ts'
@@ -53,6 +54,7 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
   addRecordingCommands(program, done, signal)
   addEffectCommands(program, done, signal)
   addFleetCommands(program, done, signal)
+  addPlaybookCommands(program, done, signal)
   addApprovalCommands(program, done, signal)
   addPolicyCommands(program, done, signal)
   addAuditCommands(program, done, signal)

@@ -1,4 +1,6 @@
 import {
+  type ApprovalAction,
+  ApprovalActionList,
   type ApprovalApprove,
   type ApprovalDeny,
   ApprovalEvent,
@@ -146,6 +148,17 @@ export class ApprovalsNamespace implements MachineApprovals {
   /** One approval, with exactly what would run. Throws `not_found`. */
   get(approvalId: string, { signal }: Cancellable = {}): Promise<ApprovalInfo> {
     return this.#rest.call({ method: 'GET', path: pathOf(approvalId), answer: ApprovalInfo, signal })
+  }
+
+  /** What would run on each machine, in order; of many machines `get` shows what differs. Throws `not_found`. */
+  async *actions(approvalId: string, { signal }: Cancellable = {}): AsyncGenerator<ApprovalAction> {
+    const path = `${pathOf(approvalId)}/actions`
+    for (let cursor = 0; ;) {
+      const page = await this.#rest.call({ method: 'GET', path, query: { cursor }, answer: ApprovalActionList, signal })
+      yield* page.items
+      if (page.next_cursor === null || page.next_cursor <= cursor) return
+      cursor = page.next_cursor
+    }
   }
 
   /** The approval, once it is decided or its time is over; a relay that is away meanwhile is waited for. Throws `not_found`. */

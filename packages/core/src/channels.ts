@@ -45,6 +45,8 @@ export interface MachineCall {
   readonly operator?: Operator | undefined
   /** What its session holds it to; a session that holds less refuses the call. */
   readonly under?: Restrictions | undefined
+  /** The fleet run that the call is part of. */
+  readonly fleetRunId?: string | undefined
 }
 
 /** Milliseconds between tries of a call that may be repeated, at most; a random part of it is waited. */
@@ -54,7 +56,7 @@ const RETRY_WAIT_MS = 500
 const SANDBOX_START_MS = 60_000
 
 /** What holds for many calls. */
-export type CallDefaults = Pick<MachineCall, 'approval' | 'operator' | 'under'>
+export type CallDefaults = Pick<MachineCall, 'approval' | 'operator' | 'under' | 'fleetRunId'>
 
 /** The connection, and what is known of it. */
 interface Line {
@@ -124,11 +126,12 @@ export class Channels {
    * call, it waits for that if it may. Throws what it was refused with, or `timeout` without a first answer.
    */
   async open(asked: MachineCall, prepare?: (channel: Channel) => void): Promise<Channel> {
-    const { approval: usual, operator, under } = this.#defaults
+    const { approval: usual, operator, under, fleetRunId } = this.#defaults
     const call = {
       ...asked,
       operator: asked.operator ?? operator,
       under: asked.under ?? under,
+      fleetRunId: asked.fleetRunId ?? fleetRunId,
       approval: { ...usual, ...asked.approval },
     }
     try {
@@ -174,6 +177,7 @@ export class Channels {
       ...(traceparent === undefined ? {} : { traceparent }),
       ...(call.operator === undefined ? {} : { operator: call.operator }),
       ...(call.under === undefined || !restrictable(call.method) ? {} : { under: call.under }),
+      ...(call.fleetRunId === undefined ? {} : { fleetRunId: call.fleetRunId }),
       ...(call.approval?.ask === undefined ? {} : { askApproval: call.approval.ask }),
       ...(call.approval?.approvalId === undefined ? {} : { approvalId: call.approval.approvalId }),
     })

@@ -6,6 +6,7 @@ import {
   execLanes,
   ExecStarted,
   isCmdopError,
+  RememberedFor,
 } from '@cmdop/protocol'
 import type { Channels, MachineCall } from './channels.ts'
 import { ExecError, refusedError } from './exec-error.ts'
@@ -40,6 +41,7 @@ export class RemoteExecution implements Execution {
   readonly #exit = Promise.withResolvers<ExecExit>()
   readonly #cancelled = new AbortController()
   readonly #opened: Promise<Channel>
+  readonly #beganAt = performance.now()
   #isAsked = false
   #started = false
   #iterator: AsyncGenerator<ExecChunk, void, undefined> | undefined
@@ -174,9 +176,11 @@ export class RemoteExecution implements Execution {
     try {
       return await this.#openCall(this.#call('exec.attach', { offset: this.#offset }))
     } catch (error) {
-      // What never reached the machine can be sent again: it runs no call id twice.
-      const unknown = isCmdopError(error) && error.code === 'not_found' && !this.#started
-      if (!unknown || this.#cancelled.signal.aborted) throw error
+      if (!isCmdopError(error) || error.code !== 'not_found' || this.#started) throw error
+      if (this.#cancelled.signal.aborted) throw error
+      // What never reached the machine can be sent again: it runs no call id twice, unless it has lost its memory since.
+      const { rememberedForMs = 0 } = RememberedFor.safeParse(error.details).data ?? {}
+      if (rememberedForMs < performance.now() - this.#beganAt) throw notRemembered(error)
       return this.#open()
     }
   }
@@ -210,6 +214,7 @@ export class RemoteExecution implements Execution {
       ...(options.showIn === undefined ? {} : { showIn: options.showIn }),
       ...(this.#stdin === undefined ? {} : { stdin: true }),
       ...(options.callId === undefined ? {} : { keepResult: true }),
+      ...(options.notAfter === undefined ? {} : { notAfter: instantOf(options.notAfter) }),
       ...(restrictions === undefined ? {} : { restrictions }),
     }
     const mayStartSandbox = restrictions !== undefined || options.showIn !== undefined
@@ -229,9 +234,11 @@ export class RemoteExecution implements Execution {
   #call(method: 'exec' | 'exec.attach', params: Record<string, unknown>): MachineCall {
     const { machineId, options } = this.#start
     const { approval, operator } = options
-    const call = { method, target: machineId, params, callId: this.callId, approval, operator }
-    // Coming back is not cancelled with the command: it is how the machine learns of it.
-    return method === 'exec' ? { ...call, deadlineMs: options.deadlineMs, signal: this.#cancelled.signal } : call
+    const call = { method, target: machineId, params, callId: this.callId, operator }
+    // Coming back is not cancelled with the command: it is how the machine learns of it. Nor is it what people have approved.
+    return method === 'exec'
+      ? { ...call, approval, deadlineMs: options.deadlineMs, signal: this.#cancelled.signal }
+      : call
   }
 
   #receive(channel: Channel, message: unknown): void {
@@ -293,6 +300,14 @@ function unknownEnd(lost: CmdopError): CmdopError {
   )
 }
 
+function notRemembered(cause: CmdopError): CmdopError {
+  return new CmdopError(
+    'unknown',
+    'Whether the command ran is not known: the machine does not remember so far back. Look at it before you repeat the command.',
+    { cause },
+  )
+}
+
 function unconfirmedError(): CmdopError {
   return new CmdopError('cancelled', 'Cancelled, but the machine did not confirm in time that the command is gone.', {
     details: { confirmed: false },
@@ -305,6 +320,11 @@ function exitOf(details: Record<string, unknown>): ExecExit {
 
 function finished({ stdout, stderr }: Record<'stdout' | 'stderr', OutputCollector>) {
   return { stdout: stdout.finish(), stderr: stderr.finish() }
+}
+
+/** An invalid date stays one, which the relay refuses. */
+function instantOf(instant: Date | string): string {
+  return typeof instant === 'string' || Number.isNaN(instant.getTime()) ? String(instant) : instant.toISOString()
 }
 
 function usedError(): CmdopError {

@@ -1,16 +1,24 @@
 import {
+  FleetApprovalAsked,
+  type FleetApprovalRequest,
   FleetRunAppended,
   type FleetRunAppend,
   type FleetRunClaim,
   FleetRunClaimed,
   type FleetRunCreate,
+  FleetRunCreated,
+  FleetRunDetails,
   FleetRunList,
   type FleetRunListQuery,
+  type FleetRunPause,
   FleetRunSummary,
   type FleetRunTarget,
   FleetRunTargetList,
 } from '@cmdop/protocol'
 import type { RestClient } from './rest-client.ts'
+
+/** Milliseconds in which all machines of a question say what they would do, beside `timeoutMs`. */
+const DESCRIBE_MS = 120_000
 
 interface Cancellable {
   signal?: AbortSignal | undefined
@@ -44,9 +52,9 @@ export class FleetRunsNamespace {
     }
   }
 
-  /** One run. Throws `not_found`. */
-  get(runId: string, { signal }: Cancellable = {}): Promise<FleetRunSummary> {
-    return this.#rest.call({ method: 'GET', path: pathOf(runId), answer: FleetRunSummary, signal })
+  /** One run; with its plan if it is yours. Throws `not_found`. */
+  get(runId: string, { signal }: Cancellable = {}): Promise<FleetRunDetails> {
+    return this.#rest.call({ method: 'GET', path: pathOf(runId), answer: FleetRunDetails, signal })
   }
 
   /** Its machines, in order. Throws `not_found`. */
@@ -65,9 +73,29 @@ export class FleetRunsNamespace {
     return this.#rest.call({ method: 'POST', path: `${pathOf(runId)}/cancel`, answer: FleetRunSummary, signal })
   }
 
-  /** Begins a run. The same again changes nothing. Throws `conflict` when the id is taken. */
-  create(run: FleetRunCreate, { signal }: Cancellable = {}): Promise<FleetRunClaimed> {
-    return this.#rest.call({ method: 'POST', path: '/api/fleet-runs', body: run, answer: FleetRunClaimed, signal })
+  /** It begins no machine until a person continues it; its script sees that within seconds. Throws `not_found`, `conflict`. */
+  pause(runId: string, body: FleetRunPause = {}, { signal }: Cancellable = {}): Promise<FleetRunSummary> {
+    return this.#rest.call({ method: 'POST', path: `${pathOf(runId)}/pause`, body, answer: FleetRunSummary, signal })
+  }
+
+  /** Lets it go on that waits for a person, who alone can do that. Throws `not_found`, `conflict` where it does not wait for one. */
+  proceed(runId: string, { signal }: Cancellable = {}): Promise<FleetRunSummary> {
+    return this.#rest.call({ method: 'POST', path: `${pathOf(runId)}/continue`, answer: FleetRunSummary, signal })
+  }
+
+  /**
+   * Asks people about what one of your runs is to do on some of its machines; its calls then name the approval. What they have
+   * approved of this run, and its digest is the same, is not asked again. Throws `not_found`, `permission`, `cancelled`.
+   */
+  askApproval(runId: string, body: FleetApprovalRequest, { signal }: Cancellable = {}): Promise<FleetApprovalAsked> {
+    const path = `${pathOf(runId)}/approvals`
+    // Each of its machines is asked what it would do.
+    return this.#rest.call({ method: 'POST', path, body, answer: FleetApprovalAsked, signal, waitsMs: DESCRIBE_MS })
+  }
+
+  /** Begins a run. The same again changes nothing. Throws `conflict` when the id is taken, or the run is over. */
+  create(run: FleetRunCreate, { signal }: Cancellable = {}): Promise<FleetRunCreated> {
+    return this.#rest.call({ method: 'POST', path: '/api/fleet-runs', body: run, answer: FleetRunCreated, signal })
   }
 
   /** Goes on with a run: whoever wrote to it before writes no more. Throws `not_found`, `permission`. */

@@ -10,6 +10,7 @@ export {
   type MachineApprovals,
   requiredApproval,
 } from './approvals.ts'
+export type { ApprovalInfo, ApprovalSummary } from '@cmdop/protocol'
 export type { PolicyNamespace } from './policy.ts'
 export type { AuditLogFilter, AuditLogQuery, AuditNamespace } from './audit.ts'
 export { type RequestHeaders, verifyNotification, type VerifyNotificationOptions } from './verify-notification.ts'
@@ -56,6 +57,7 @@ export type {
 } from './files/machine-files.ts'
 export type { TransferOptions, TransferProgress, TransferResult } from './files/transfer/transfer.ts'
 export type { FileEntry, FileWritten, SearchMatch } from '@cmdop/protocol'
+export { digestLocal, type LocalDigest, localVersion } from './files/node/digest-local.ts'
 export { type MachineOver, type MachineOverOptions, machineOver } from './machine-over.ts'
 export { configFilePath } from './platform-node.ts'
 export { type RecordedEvent, recordedBytes } from './recorded-events.ts'

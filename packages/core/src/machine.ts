@@ -46,6 +46,8 @@ export interface Machine {
     readonly approval?: ApprovalOptions | undefined
     /** What the session that they work in holds them to. */
     readonly under?: Restrictions | undefined
+    /** The fleet run that they are part of, one of your own. */
+    readonly fleetRunId?: string | undefined
   }): Machine
   /** Where people are asked; undefined where there is no relay. */
   readonly approvals?: MachineApprovals | undefined
@@ -84,6 +86,11 @@ export interface ExecOptions {
    * with `restriction_violated`. Not together with a `showIn` that has restrictions.
    */
   restrictions?: RestrictionsInput
+  /**
+   * From this instant on it is not started any more (`expired`), by the relay's clock: relay and machine both look. Text is ISO 8601 in UTC.
+   * What runs by then goes on.
+   */
+  notAfter?: Date | string
   /** What is done where a person has to approve the command. */
   approval?: ApprovalOptions
   /** The run of an AI operator that runs it: it counts as the operator's, on your behalf. */

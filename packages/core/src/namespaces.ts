@@ -12,6 +12,7 @@ import {
   type LabelChanges,
   MachineList,
   type MachineListQuery,
+  MachinePingAnswer,
   MachineSpend,
   MachineSummary,
   MessagesResponse,
@@ -58,6 +59,25 @@ export class MachinesNamespace {
       answer: MachineSummary,
       signal,
     })
+  }
+
+  /**
+   * Asks machines for a sign of life now: milliseconds until the daemon of each has answered, by its id, and null for those that have
+   * not within `timeoutMs` (default 5000, at most 30,000). Nothing is done on them. Up to 10,000 ids. Throws `validation`, `permission`.
+   */
+  async ping(
+    machineIds: readonly string[],
+    { timeoutMs, signal }: Cancellable & { timeoutMs?: number } = {},
+  ): Promise<ReadonlyMap<string, number | null>> {
+    const body = { machine_ids: machineIds, ...(timeoutMs === undefined ? {} : { timeout_ms: timeoutMs }) }
+    const { items } = await this.#rest.call({
+      method: 'POST',
+      path: '/api/machines/ping',
+      body,
+      answer: MachinePingAnswer,
+      signal,
+    })
+    return new Map(items.map(({ machine_id, round_trip_ms }) => [machine_id, round_trip_ms]))
   }
 
   /** Changes labels: what is not named stays, and null removes. Throws `not_found`, `validation`. */

@@ -41,9 +41,9 @@ export class OutputCollector {
   /** The stream as it was, or its head and tail with a line between that says how much is left out. */
   finish(): CollectedOutput {
     this.#tail.keepEnd(this.#tail.limit / 2)
-    const [head, tail] = [this.#head.data, this.#tail.data]
+    const [head, tail] = [this.#head.whole(), this.#tail.data]
     const missing = this.#total - head.length - tail.length
-    const data = concat([head, tail], head.length + tail.length)
+    const data = tail.length === 0 ? head : concat([head, tail], head.length + tail.length)
     if (missing === 0) return { text: decode(data), data, truncated: false }
     return {
       text: `${decode(head)}\n[... ${missing} of ${this.#total} bytes left out ...]\n${decode(tail)}`,
@@ -73,13 +73,21 @@ class GrowingBuffer {
 
   append(data: Uint8Array): void {
     const bytes = this.#bytes + data.length
-    if (bytes > this.#buffer.length) {
-      const grown = new Uint8Array(Math.min(this.limit, Math.max(FIRST_BUFFER_BYTES, 2 * this.#buffer.length, bytes)))
-      grown.set(this.data)
-      this.#buffer = grown
-    }
+    if (bytes > this.#buffer.length)
+      this.#resize(Math.min(this.limit, Math.max(FIRST_BUFFER_BYTES, 2 * this.#buffer.length, bytes)))
     this.#buffer.set(data, this.#bytes)
     this.#bytes = bytes
+  }
+
+  /** What there is, in a buffer that has nothing else. */
+  whole(): Uint8Array {
+    if (this.#buffer.length > this.#bytes) this.#resize(this.#bytes)
+    return this.#buffer
+  }
+
+  /** Moved, so that the former buffer is gone at once: thousands of these wait for no garbage collector. */
+  #resize(bytes: number): void {
+    this.#buffer = new Uint8Array(this.#buffer.buffer.transfer(bytes))
   }
 
   /** Drops all but the last bytes. */

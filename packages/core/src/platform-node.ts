@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -75,9 +76,11 @@ function openSocket(url: URL, { bearer, signal }: { bearer: string; signal: Abor
   if (signal.aborted) stop()
   signal.addEventListener('abort', stop, { once: true })
   // The transport must listen before the event ends, so that the relay's first message is not missed.
+  let stream: Socket | undefined
+  socket.once('upgrade', (response) => (stream = response.socket))
   socket.once('open', () => {
     signal.removeEventListener('abort', stop)
-    opened.resolve(createEmitterTransport(socket))
+    opened.resolve(createEmitterTransport(socket, stream))
   })
   socket.on('error', (cause) => opened.reject(notOpened(cause)))
   return opened.promise

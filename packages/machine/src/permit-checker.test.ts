@@ -1,9 +1,10 @@
 import { type Open, PERMIT_TTL_MS, type Permit } from '@cmdop/protocol'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { PermitChecker } from './permit-checker.ts'
 import { createTestRelay } from './testing/test-relay.ts'
 
 const relay = createTestRelay()
+afterEach(() => vi.useRealTimers())
 const newChecker = () => new PermitChecker(relay.options)
 
 function refusal(open: Open, checker = newChecker()): string {
@@ -120,4 +121,16 @@ describe('a permit', () => {
     expect(refusal(relay.signed({}, { version: 2 } as unknown as Permit))).toContain('form')
     expect(refusal(relay.signed({}, { more: 1 } as unknown as Permit))).toContain('form')
   })
+})
+
+test('what must not begin late is judged by the clock that is ahead: the process’s own, or that of a system that slept', () => {
+  vi.useFakeTimers({ toFake: ['Date'] })
+  const checker = newChecker()
+  const told = Date.now() + 3_600_000
+  checker.synchronise(told)
+  vi.setSystemTime(Date.now() + 600_000)
+  expect(checker.relayNow - told).toBeLessThan(60_000)
+  expect(checker.latestNow - told).toBeGreaterThanOrEqual(600_000)
+  vi.setSystemTime(Date.now() - 1_200_000)
+  expect(checker.latestNow).toBeGreaterThanOrEqual(told)
 })

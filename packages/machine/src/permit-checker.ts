@@ -30,6 +30,8 @@ export class PermitChecker {
   readonly #used = new Map<string, number>()
   /** What to add to the clock of this process, which no change of the system's time moves. */
   #relayOffsetMs = Date.now() - performance.now()
+  /** What to add to the system's clock. */
+  #wallOffsetMs = 0
 
   constructor(options: PermitCheckerOptions) {
     this.#options = options
@@ -39,11 +41,20 @@ export class PermitChecker {
   /** Sets the relay's clock, from its hello. */
   synchronise(relayTime: number): void {
     this.#relayOffsetMs = relayTime - performance.now()
+    this.#wallOffsetMs = relayTime - Date.now()
   }
 
   /** Milliseconds since 1970, by the relay's clock. */
   get relayNow(): number {
     return performance.now() + this.#relayOffsetMs
+  }
+
+  /**
+   * The same, but rather too late than too early: the clock of this process stands still while the system sleeps, and the system's may
+   * be set. What must not begin late is judged by whichever of them is ahead.
+   */
+  get latestNow(): number {
+    return Math.max(this.relayNow, Date.now() + this.#wallOffsetMs)
   }
 
   /** The permit of a call. Throws `permit` for whatever is wrong with it; a permit that passed is used up. */

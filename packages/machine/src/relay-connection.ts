@@ -1,4 +1,5 @@
 import { sign } from 'node:crypto'
+import type { Socket } from 'node:net'
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
@@ -122,9 +123,11 @@ function openTransport(url: URL, signal: AbortSignal): Promise<Transport> {
   const stop = () => socket.terminate()
   const forget = () => signal.removeEventListener('abort', stop)
   signal.addEventListener('abort', stop, { once: true })
+  let stream: Socket | undefined
+  socket.once('upgrade', (response) => (stream = response.socket))
   socket.once('open', () => {
     forget()
-    opened.resolve(createEmitterTransport(socket))
+    opened.resolve(createEmitterTransport(socket, stream))
   })
   socket.on('error', (error) => {
     forget()

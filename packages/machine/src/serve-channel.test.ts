@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Channel, Connection, createMemoryTransports, type Open } from '@cmdop/protocol'
@@ -23,6 +23,8 @@ let calls: CallTable
 let sessions: SessionTable
 let recorder: Recorder
 let connection: Connection
+/** Milliseconds by which the daemon's clock is ahead. */
+let aheadMs = 0
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cmdop-serve-'))
   const log = pino({ level: 'silent' })
@@ -32,7 +34,13 @@ beforeAll(async () => {
   const restricted = new Restricted({ dataDir: join(folder, 'daemon'), log })
   sessions = new SessionTable({ ...shared, folder: join(folder, 'sessions'), ptys: nodePtyHost, restricted })
   const commands = new RestrictedCommands({ restricted, sessions, settings: shared })
-  calls = new CallTable({ ...shared, folder: join(folder, 'calls'), sessions, restricted: commands })
+  calls = new CallTable({
+    ...shared,
+    folder: join(folder, 'calls'),
+    sessions,
+    restricted: commands,
+    now: () => Date.now() + aheadMs,
+  })
   const files = createFileService(join(folder, 'uploads'))
   const permits = new PermitChecker(relay.options)
   const approvals = createTestApprovals(relay.options, folder)
@@ -73,7 +81,7 @@ describe('a daemon', () => {
     expect(await refused(relay.signed(touch, { machineId: 'mch_two' }))).toMatchObject({ code: 'permit' })
     expect(await refused(relay.signed(touch, { expiresAt: 1 }))).toMatchObject({ code: 'permit' })
     expect(await readdir(folder)).not.toContain('ran')
-    expect(await readdir(join(folder, 'calls'))).toEqual([])
+    expect(await readFile(join(folder, 'calls', 'journal.jsonl'), 'utf8')).not.toContain('begin')
   })
 
   test('gives files, directories and facts to nobody without a permit either', async () => {
@@ -93,6 +101,20 @@ describe('a daemon', () => {
     // The same call with a permit of its own is still the same call.
     expect(await refused(relay.signed({ ...call }))).toMatchObject({ code: 'conflict' })
     expect(await readdir(folder)).toContain('ran')
+  })
+
+  test('starts nothing from the instant on by which it had to begin, by its own look at the clock', async () => {
+    const notAfter = new Date(Date.now() + 60_000).toISOString()
+    const call = (name: string) => relay.signed({ params: { command: `touch ${name}`, notAfter, keepResult: true } })
+    const inTime = open(call('in-time'))
+    expect(await content(inTime)).toBe('')
+    expect(await inTime.finished).toMatchObject({ exitCode: 0 })
+    await inTime.end()
+    aheadMs = 61_000
+    expect(await refused(call('late'))).toMatchObject({ code: 'expired', details: { notAfter } })
+    aheadMs = 0
+    expect(await readdir(folder)).toContain('in-time')
+    expect(await readdir(folder)).not.toContain('late')
   })
 
   test('refuses parameters of another shape, and methods it does not know', async () => {

@@ -75,7 +75,7 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
   const sessionsFolder = join(options.dataDir, 'sessions')
   const sessions = new SessionTable({ ...shared, folder: sessionsFolder, ptys: nodePtyHost, restricted })
   const commands = new RestrictedCommands({ restricted, sessions, settings: shared })
-  const calls = new CallTable({ ...shared, folder, sessions, restricted: commands })
+  const calls = new CallTable({ ...shared, folder, sessions, restricted: commands, now: () => permits.latestNow })
   await Promise.all([calls.endLeftovers(), sessions.endLeftovers()])
   await restricted.effects.start()
   const files = createFileService(join(options.dataDir, 'uploads'), createFilePlaces(restricted, sessions))

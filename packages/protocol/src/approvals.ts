@@ -18,6 +18,10 @@ export const MAX_GRANT_SECONDS = 30 * 86_400
 /** Machines of one approval at most. */
 export const MAX_APPROVAL_ACTIONS = 1000
 
+/** Actions, and groups of equal ones, of an approval that are shown at once, and names of machines of each group. */
+export const MAX_SHOWN_ACTIONS = 100
+export const MAX_SHOWN_NAMES = 500
+
 /**
  * How an approval stands. `pending` waits for people; `approved` may be used; `executing`: the first machine has begun;
  * `done`: every machine has used it. `denied`, `expired` (nobody decided, or used it, in time) and `void` (withdrawn, or its run
@@ -75,6 +79,17 @@ export const ApprovalVote = z.object({
 })
 export type ApprovalVote = z.infer<typeof ApprovalVote>
 
+/** Machines on which the same would run, word for word, with the same files, variables, restrictions and effect. */
+export const ApprovalGroup = z.object({
+  /** The machine whose action stands for all of them. */
+  machine_id: z.string(),
+  /** How many they are. */
+  count: z.number().int(),
+  /** Names in order, {@link MAX_SHOWN_NAMES} at most. */
+  machine_names: z.array(z.string()),
+})
+export type ApprovalGroup = z.infer<typeof ApprovalGroup>
+
 /** A question to people, bound to exactly what would run. */
 export const ApprovalInfo = z.object({
   id: z.string(),
@@ -93,6 +108,8 @@ export const ApprovalInfo = z.object({
   /** The person behind a requester that is none. */
   on_behalf_of: z.string().nullable(),
   run_id: z.string().nullable(),
+  /** The fleet run that it is part of. */
+  fleet_run_id: z.string().nullable(),
   agent_type: z.string().nullable(),
   /** `anthropic:<name>`, of an AI operator. */
   model: z.string().nullable(),
@@ -108,12 +125,19 @@ export const ApprovalInfo = z.object({
   created_at: instant,
   expires_at: instant,
   decided_at: instant.nullable(),
+  /** Machines on which something would run. */
+  action_count: z.number().int(),
+  /** In order; of more than {@link MAX_SHOWN_ACTIONS} those alone that stand for a group. */
   actions: z.array(ApprovalAction),
+  /** What is the same on several machines, the largest group first; at most {@link MAX_SHOWN_ACTIONS}. */
+  groups: z.array(ApprovalGroup),
+  /** Groups in all. */
+  group_count: z.number().int(),
 })
 export type ApprovalInfo = z.infer<typeof ApprovalInfo>
 
 /** An approval in a list: everything but its actions. */
-export const ApprovalSummary = ApprovalInfo.omit({ actions: true }).extend({ action_count: z.number().int() })
+export const ApprovalSummary = ApprovalInfo.omit({ actions: true, groups: true, group_count: true })
 export type ApprovalSummary = z.infer<typeof ApprovalSummary>
 
 /** Body of `POST /api/approvals`: asks people about a plan before anything of it is called. */
@@ -140,6 +164,15 @@ export const ApprovalRequest = z.strictObject({
   expires_in_seconds: z.number().int().min(1).max(MAX_APPROVAL_SECONDS).default(DEFAULT_APPROVAL_SECONDS),
 })
 export type ApprovalRequest = z.input<typeof ApprovalRequest>
+
+/** One page of what would run on each machine, in order. */
+export const ApprovalActionList = z.object({ items: z.array(ApprovalAction), next_cursor: z.number().int().nullable() })
+export type ApprovalActionList = z.infer<typeof ApprovalActionList>
+
+export const ApprovalActionsQuery = z.object({
+  cursor: z.coerce.number().int().min(0).default(0),
+  limit: z.coerce.number().int().min(1).max(MAX_SHOWN_ACTIONS).default(MAX_SHOWN_ACTIONS),
+})
 
 export const ApprovalListQuery = z.object({
   state: ApprovalState.optional(),

@@ -35,6 +35,11 @@ export const errorCodes = {
     retryable: 'never',
     meaning: 'The command or run did not end by its deadline and was stopped.',
   },
+  expired: {
+    status: 410,
+    retryable: 'never',
+    meaning: 'The call came after the instant by which it had to begin (`notAfter`); nothing ran.',
+  },
   cancelled: { status: 499, retryable: 'never', meaning: 'The caller cancelled; what ran was stopped.' },
   lost: {
     status: 502,

@@ -126,6 +126,29 @@ export type ApiKeyIssued = z.infer<typeof ApiKeyIssued>
 export const ApiKeyRotate = z.strictObject({ overlap_seconds: z.number().int().min(0).max(604_800).default(0) })
 export type ApiKeyRotate = z.input<typeof ApiKeyRotate>
 
+/** Machines in one `POST /api/machines/ping` at most. */
+export const MAX_PINGED_MACHINES = 10_000
+
+/** Body of `POST /api/machines/ping`: each of these machines is asked for a sign of life; nothing is done there. */
+export const MachinePing = z.strictObject({
+  machine_ids: z.array(z.string().min(1).max(64)).min(1).max(MAX_PINGED_MACHINES),
+  /** Milliseconds that are waited for at most. */
+  timeout_ms: z.number().int().min(1).max(30_000).default(5000),
+})
+export type MachinePing = z.input<typeof MachinePing>
+
+/** Answer to it, in the order of the ids. */
+export const MachinePingAnswer = z.object({
+  items: z.array(
+    z.object({
+      machine_id: z.string(),
+      /** Milliseconds until its daemon answered, as the relay saw it; null: it did not, or there is no such machine in your fleet. */
+      round_trip_ms: z.number().nullable(),
+    }),
+  ),
+})
+export type MachinePingAnswer = z.infer<typeof MachinePingAnswer>
+
 /** Body of `PATCH /api/machines/:machine`. */
 export const MachineUpdate = z.strictObject({
   /** What is not named stays; null removes, of what the relay has. */
@@ -189,6 +212,7 @@ export const Me = z.object({
   /** What you can do at most now. */
   role: Role,
   fleet_id: z.string(),
+  fleet_name: z.string(),
   email: z.string().nullable(),
   groups: z.array(z.string()),
   acts_for_id: z.string().nullable(),

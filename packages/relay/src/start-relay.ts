@@ -17,6 +17,7 @@ import { RunReach } from './channel/run-reach.ts'
 import { createSwitch, type Switch } from './channel/switch.ts'
 import { acceptChannels } from './channel/upgrade.ts'
 import { parseRelayConfig, type RelayConfig } from './config.ts'
+import { GoingFleetRuns } from './fleet-runs/going-fleet-runs.ts'
 import { createApp } from './http/app.ts'
 import type { HttpContext } from './http/context.ts'
 import { createMetrics, type Metrics } from './http/metrics.ts'
@@ -82,7 +83,8 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   opened.defer(() => auditLog.close())
   const { trail: audit } = auditLog
   const firstKey = await bootstrapFleet(store, audit)
-  const approvals = opened.use(createApprovals({ store, audit, bus, signer, log, judge, asks: () => asks }))
+  const fleetRuns = opened.use(new GoingFleetRuns({ store, bus }))
+  const approvals = opened.use(createApprovals({ store, audit, bus, signer, log, judge, asks: () => asks, fleetRuns }))
   const reach = new RunReach({ runs: store.runs })
   const channels = createSwitch({
     store,
@@ -92,6 +94,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     signer,
     admission: new Admission({ judge, approvals: approvals.desk }),
     reach,
+    fleetRuns,
     log,
     isDraining,
     decided: (method, code) => metrics.calls.inc({ method, code }),
@@ -99,7 +102,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   })
   opened.defer(() => channels.close())
   const metrics: Metrics = createMetrics(channels.counts)
-  const ended = (fleetId: string, runId: string) => approvals.desk.voidRun(fleetId, runId)
+  const ended = (fleetId: string, runId: string) => approvals.desk.voidRun({ fleetId, runId })
   const runs = new RunJournals({ store, audit, ended })
   const asks = new AskService({ ...channels, journals: runs, waits: approvals.waits })
   const publicUrl = () => config.publicUrl ?? state.url
@@ -111,6 +114,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     auditLog,
     blobs,
     bus,
+    pings: channels.pings,
     runs,
     reach,
     asks,

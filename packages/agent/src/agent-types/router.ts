@@ -90,7 +90,7 @@ async function* decide(
 
 /** What the handler's answer must be is what this run's must be; where it may go is for this run alone. */
 function childOptions({ options }: Task): RunOptions {
-  const { routes: _, agentType: __, signal: ___, budget: ____, approval: _____, ...rest } = options
+  const { routes: _, agentType: __, signal: ___, budget: ____, approval: _____, runId: ______, ...rest } = options
   return rest
 }
 

@@ -92,6 +92,7 @@ const neverReached = new Set<ErrorCode>(['unavailable', 'permit', 'auth', 'sessi
 /** `lost`: the machine's daemon says that it ended the command. */
 function lostOutcome(error: CmdopError, tool: Tool): CallOutcome {
   if (error.code === 'lost' || error.code === 'session_lost') return 'lost'
-  if (tool.readOnly || neverReached.has(error.code)) return 'error'
+  if (neverReached.has(error.code)) return 'not-run'
+  if (tool.readOnly) return 'error'
   return 'unknown'
 }

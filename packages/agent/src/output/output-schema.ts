@@ -1,5 +1,6 @@
 import { CmdopError } from '@cmdop/protocol'
 import { isStandardSchema, type StandardIssue, type StandardSchema } from '../standard-schema.ts'
+import { digestOf } from '../run/digest.ts'
 import type { ToolCallRecord } from '../run/run-result.ts'
 import { type Dialect, lower } from './dialect.ts'
 import { envelopeOf, type Opened } from './envelope.ts'
@@ -74,6 +75,11 @@ export function createOutputSchema(
       return first ?? { fits: false, issues: ['(root): expected a value'] }
     },
   }
+}
+
+/** A fingerprint: the same for schemas that ask for the same. Without one it is that of a text. Throws `schema_invalid`. */
+export function outputSchemaDigest(schema: OutputSchemaInput | undefined): string {
+  return digestOf(schema === undefined ? null : createOutputSchema(schema).toolSchema)
 }
 
 async function judge(

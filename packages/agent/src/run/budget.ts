@@ -30,10 +30,16 @@ const Budget = z.strictObject({
   outputBytes: limit(Number.MAX_SAFE_INTEGER),
 })
 
-/** A budget as it was given, or `validation` that names what is wrong. */
+/** A budget as it was given, with its steps. Throws `validation` that names what is wrong. */
 export function parseBudget(budget: Budget | undefined): Budget & { readonly steps: number } {
+  const limits = parseLimits(budget)
+  return { ...limits, steps: limits.steps ?? defaultSteps }
+}
+
+/** The limits as they were given. Throws `validation` that names what is wrong. */
+export function parseLimits(budget: Budget | undefined): Budget {
   const parsed = Budget.safeParse(budget ?? {})
-  if (parsed.success) return { ...parsed.data, steps: parsed.data.steps ?? defaultSteps }
+  if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
   const path = ['budget', ...(issue?.path ?? [])].join('.')
   throw new CmdopError('validation', `Expected ${path} to be a positive number in range: ${issue?.message ?? ''}.`)

@@ -3,8 +3,11 @@ import type { Usage } from './run-result.ts'
 
 /** What a run has spent. What an agent spends that works for it is spent here too, so that a budget holds for all together. */
 export interface Ledger {
-  /** The first limit that is reached, of this run or of one it works for. */
-  spent(): Spent | undefined
+  /**
+   * The first limit that is reached, of this run or of one it works for. `isPast`: for a step that was taken before, for which a budget
+   * that other runs share does not count.
+   */
+  spent(isPast?: boolean): Spent | undefined
   addStep(usage: Usage, cost: number | null): void
   addOutput(bytes: number): void
   /** Bytes of output that may still be shown. */
@@ -28,12 +31,12 @@ export function createLedger(budget: Budget, parent?: Ledger): Ledger {
     return allowed !== undefined && used !== null && used >= allowed ? { limit, used, allowed } : undefined
   }
   return {
-    spent: () =>
+    spent: (isPast) =>
       reached('steps', steps) ??
       reached('tokens', tokens) ??
       reached('usd', cost) ??
       reached('outputBytes', outputBytes) ??
-      parent?.spent(),
+      parent?.spent(isPast),
     addStep: (usage, price) => {
       steps += 1
       tokens = usage.totalTokens === null || tokens === null ? null : tokens + usage.totalTokens

@@ -172,7 +172,7 @@ function closeWhenSpent(loop: Loop): void {
   const { task, state } = loop
   if (loop.spent !== undefined) throw overBudget(loop.spent)
   refuseUncounted(task)
-  loop.spent = task.ledger.spent()
+  loop.spent = task.ledger.spent(task.history?.step(state.steps.length) !== undefined)
   state.stoppedBy = loop.spent?.limit ?? null
 }
 

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { knownRestrictions, type Machine, type Restrictions, type RestrictionsInput } from '@cmdop/core'
-import { CmdopError, isRestricted, RunPolicy } from '@cmdop/protocol'
+import { CmdopError, isRestricted, RunId, RunPolicy } from '@cmdop/protocol'
 import type { ModelMessage } from 'ai'
 import { z } from 'zod'
 import type { AgentType, AgentTypeName } from '../agent-types/agent-type.ts'
@@ -30,6 +30,7 @@ import { type Price, type PriceTable, priceOf } from './prices.ts'
 import { firstMessage } from './prompt.ts'
 import { approvalGate, type Asks } from '../calls/approval-gate.ts'
 import { type RunJournal, runJournal } from './run-journal.ts'
+import type { SharedBudget } from './shared-budget.ts'
 
 /** Options of one run, apart from what its answer must be. */
 export interface RunSettings {
@@ -50,6 +51,10 @@ export interface RunSettings {
   /** Each field of the answer cites the calls it rests on, and every citation is checked. Needs a schema. */
   readonly evidence?: boolean | undefined
   readonly budget?: Budget | undefined
+  /** Spent from by this run and others, beside its own budget: see `createSharedBudget`. */
+  readonly sharedBudget?: SharedBudget | undefined
+  /** Id of the run, a UUID, made by who has to find it again; that of another run is `conflict`. Default: a new one. */
+  readonly runId?: string | undefined
   /**
    * What nothing in the run may do, together with those of the agent; the machine's kernel holds it. What cannot be held is refused
    * before the model is asked (`restriction_unenforceable`).
@@ -93,7 +98,9 @@ const runOptions: Readonly<Record<keyof RunOptions, true>> = {
   readOnlyTools: true,
   restrictions: true,
   routes: true,
+  runId: true,
   secrets: true,
+  sharedBudget: true,
   signal: true,
   tools: true,
 }
@@ -199,7 +206,7 @@ export interface Task extends CallTask, Omit<AgentParts, 'journal'> {
 /** Checks everything a caller gave. Throws `validation`, `schema_invalid` or `unsupported`. */
 export function createTask(agent: AgentParts, prompt: string, options: RunOptions, origin: TaskOrigin): Task {
   refuseUnknownOptions(options)
-  const { type, parent, earlier, history, runId } = origin
+  const { type, parent, earlier, history, runId = ownRunId(options) } = origin
   const { maxRepairs = 2, evidence = false, signal } = options
   if (!Number.isInteger(maxRepairs) || maxRepairs < 0) {
     throw new CmdopError('validation', `Expected maxRepairs to be 0 or a positive whole number, got ${maxRepairs}.`)
@@ -224,7 +231,7 @@ export function createTask(agent: AgentParts, prompt: string, options: RunOption
   const asks = ask ?? kept
   const fence = earlier?.fence ?? createFence(history?.started.nonce)
   const budget = parseBudget(options.budget)
-  const ledger = createLedger(budget, parent?.ledger)
+  const ledger = createLedger(budget, parent?.ledger ?? options.sharedBudget)
   const price = priceOf(agent.source.identity, agent.prices)
   const { env, secrets } = environmentOf(options, agent.secrets)
   const redactor = runRedactor(secrets, [agent.model, agent.machine])
@@ -278,6 +285,12 @@ function approvalOf({ approval = {} }: RunSettings): { ask: Asks | undefined; wa
   const isKnown = ask === undefined || ask === 'always' || ask === 'changes' || typeof ask === 'function'
   if (isKnown && typeof wait === 'boolean') return { ask, wait }
   throw new CmdopError('validation', "Expected approval to be 'always', 'changes', a function, or { ask, wait }.")
+}
+
+/** Throws `validation` for what is no UUID. */
+function ownRunId({ runId }: RunSettings): string | undefined {
+  if (runId === undefined || RunId.safeParse(runId).success) return runId
+  throw new CmdopError('validation', `Expected runId to be a UUID, got ${JSON.stringify(runId)}.`)
 }
 
 /** Throws `validation` for what is no policy of a run. */

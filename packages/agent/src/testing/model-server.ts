@@ -22,6 +22,8 @@ export interface ServerRequest {
   readonly path: string
   readonly headers: IncomingMessage['headers']
   readonly body: RequestBody
+  /** The texts of the caller, in order; the first holds the prompt. */
+  readonly userTexts: readonly string[]
   /** The texts of the tool results in it, in order. */
   readonly toolResults: readonly string[]
   /** Names of the offered tools. */
@@ -114,6 +116,7 @@ async function answer(
     path: wire.path,
     headers,
     body,
+    userTexts: wire.userTexts(body),
     toolResults: wire.toolResults(body),
     tools: wire.tools(body),
     closed,

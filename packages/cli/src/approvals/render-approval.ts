@@ -1,4 +1,4 @@
-import type { ApprovalAction, ApprovalInfo } from '@cmdop/protocol'
+import type { ApprovalAction, ApprovalGroup, ApprovalInfo } from '@cmdop/protocol'
 import { styleText } from 'node:util'
 import { renderEffects } from '../effects/render-effects.ts'
 import { printable } from '../terminal.ts'
@@ -10,7 +10,8 @@ export function renderApproval(info: ApprovalInfo, colour: boolean): string {
   const danger = colour ? styleText(colours[info.danger], info.danger, { validateStream: false }) : info.danger
   const behalf = info.on_behalf_of === null ? '' : ` on behalf of ${info.on_behalf_of}`
   const model = info.model === null ? '' : `, ${info.model}`
-  const run = info.run_id === null ? '' : `\nRun        ${info.run_id}`
+  const runs = [info.run_id, info.fleet_run_id].filter((id) => id !== null)
+  const run = runs.map((id) => `\nRun        ${id}`).join('')
   const votes = info.votes.map(
     ({ person_name, vote, reason }) => `\n  ${person_name}: ${vote}${reason && ` (${reason})`}`,
   )
@@ -24,18 +25,43 @@ export function renderApproval(info: ApprovalInfo, colour: boolean): string {
     `Until      ${info.expires_at}`,
     ...(info.edited === null ? [] : [`Edited     by ${info.edited.by}, from: ${plain(info.edited.from)}`]),
     ...(votes.length === 0 ? [] : [`Votes     ${votes.join('')}`]),
-    ...info.actions.map((action) => renderAction(action, colour)),
+    ...renderActions(info, colour),
     `Digest     ${info.plan_digest}`,
   ].join('\n')
 }
 
-function renderAction(action: ApprovalAction, colour: boolean): string {
+/** Each action once; what is the same on several machines with the names of all. */
+function renderActions(info: ApprovalInfo, colour: boolean): string[] {
+  const { actions, groups, group_count, action_count, id } = info
+  if (group_count === action_count && action_count === actions.length)
+    return actions.map((action) => renderAction(action, colour))
+  const sizes = groups.map(({ count }) => count).join(', ')
+  const shown = groups.flatMap((group) => {
+    const action = actions.find(({ machine_id }) => machine_id === group.machine_id)
+    return action === undefined ? [] : [renderAction(action, colour, group)]
+  })
+  const hidden = group_count - shown.length
+  const more =
+    hidden === 0 ? [] : [`${hidden} more that differ are not shown here; each machine: cmdop approvals actions ${id}\n`]
+  return [`Machines   ${action_count}, in ${group_count} groups of what is the same: ${sizes}`, ...shown, ...more]
+}
+
+/** Names of machines, as many as there are. */
+function namesOf({ machine_names: names, count }: ApprovalGroup): string {
+  const rest = count - names.length
+  return `${names.map(plain).join(', ')}${rest === 0 ? '' : ` and ${rest} more`}`
+}
+
+/** What would run on one machine, or on each of a group of them. */
+export function renderAction(action: ApprovalAction, colour: boolean, group?: ApprovalGroup): string {
   const { machine_name, text, cwd, environment, files, restrictions, effect } = action
   const held = Object.entries(restrictions).map(([name, value]) =>
     value === true ? name : `${name} ${JSON.stringify(value)}`,
   )
   const lines = [
-    `\nOn ${plain(machine_name)} (${action.machine_id}):`,
+    group === undefined || group.count === 1
+      ? `\nOn ${plain(machine_name)} (${action.machine_id}):`
+      : `\nOn ${group.count} machines, the same on each: ${namesOf(group)}:`,
     ...plain(text)
       .split('\n')
       .map((line) => `    ${line}`),

@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises'
 import { Client, type CallApproval } from '@cmdop/core'
 import { ApprovalState, CmdopError, type ApprovalInfo, type ApprovalSummary } from '@cmdop/protocol'
-import { renderApproval } from '../approvals/render-approval.ts'
+import { renderAction, renderApproval } from '../approvals/render-approval.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { parseCount, parseDuration } from '../numbers.ts'
 import { formatTable, hasColours, printable, say, writeJson, writeStderr, writeStdout } from '../terminal.ts'
@@ -45,6 +45,16 @@ export async function showApprovalCommand(id: string, { json, signal }: Approval
   const info = await client.approvals.get(id, { signal })
   if (json === true) await writeJson(info)
   else await writeStdout(`${renderApproval(info, hasColours(process.stdout))}\n`)
+  return exitCodes.ok
+}
+
+/** `cmdop approvals actions <id>` */
+export async function approvalActionsCommand(id: string, { json, signal }: ApprovalFlags): Promise<number> {
+  await using client = new Client()
+  for await (const action of client.approvals.actions(id, { signal }))
+    await writeStdout(
+      json === true ? `${JSON.stringify(action)}\n` : `${renderAction(action, hasColours(process.stdout))}\n`,
+    )
   return exitCodes.ok
 }
 

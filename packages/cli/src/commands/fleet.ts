@@ -1,48 +1,17 @@
 import { Client } from '@cmdop/core'
-import {
-  type CommandResult,
-  createFleet,
-  endOf,
-  type FleetExecution,
-  type FleetExecOptions,
-  type FleetReport,
-  type FleetRow,
-  readReport,
-  renderCommandText,
-  renderJunit,
-  renderMarkdown,
-  type WaveSize,
-} from '@cmdop/fleet'
+import { type AnyResult, createFleet, readReport } from '@cmdop/fleet'
 import { CmdopError, type FleetRunSummary, OutcomeName } from '@cmdop/protocol'
 import { exitCodes } from '../exit-codes.ts'
-import { followRun } from '../fleet/progress-line.ts'
+import { exitCodeOf, finishRun, formatOf, type FormatFlags, writeReport } from '../fleet/finish-run.ts'
+import { envOf } from '../fleet/run-flags.ts'
+import { waitText } from '../fleet/wait-text.ts'
+import { loadSchema } from '../load-schema.ts'
 import { parseCount, parseDuration } from '../numbers.ts'
-import { formatTable, isStdoutTerminal, printable, say, writeJson, writeStdout } from '../terminal.ts'
+import { formatTable, say, writeJson, writeStdout } from '../terminal.ts'
 
-export interface FleetReportFlags {
-  format?: string
-  json?: boolean
-}
-
-export interface FleetGoOnFlags extends FleetReportFlags {
+export interface FleetGoOnFlags extends FormatFlags {
   env?: string[]
-}
-
-export interface FleetExecFlags extends FleetGoOnFlags {
-  on: string
-  waves?: string
-  bake?: string
-  maxFailures?: string
-  concurrency?: string
-  per?: string[]
-  timeout?: string
-  retries?: string
-  order?: string
-  cwd?: string
-  shell?: boolean
-  title?: string
-  runId?: string
-  allowEmpty?: boolean
+  schema?: string
 }
 
 interface Cancellable {
@@ -75,16 +44,37 @@ export async function targetsCommand(on: string, { json, signal }: { json?: bool
   return exitCodes.ok
 }
 
-/** `cmdop fleet exec --on <selector> -- <argv>` */
-export async function fleetExecCommand(
-  argv: string[],
-  { signal, ...flags }: FleetExecFlags & Cancellable,
+/** `cmdop fleet ping <selector>`: which machines are really there. */
+export async function pingCommand(
+  on: string,
+  { json, timeout, signal }: { json?: boolean; timeout?: string } & Cancellable,
 ): Promise<number> {
-  const format = formatOf(flags)
-  const options = { ...execOptions(flags), signal }
   await using client = new Client()
-  const run = createFleet(client, flags.on).exec(flags.shell === true ? argv.join(' ') : argv, options)
-  return await finish(run, format, options.title ?? argv.join(' '))
+  const answers = await createFleet(client, on).ping({
+    signal,
+    ...(timeout === undefined ? {} : { timeoutMs: parseDuration(timeout) }),
+  })
+  const isThere = answers.every(({ roundTripMs }) => roundTripMs !== null)
+  if (json === true)
+    await writeJson({
+      items: answers.map(({ machine, roundTripMs }) => ({
+        id: machine.id,
+        name: machine.name,
+        round_trip_ms: roundTripMs,
+      })),
+    })
+  else
+    await writeStdout(
+      formatTable(
+        ['NAME', 'ANSWERED', 'ID'],
+        answers.map(({ machine: { name, id }, roundTripMs }) => [
+          name,
+          roundTripMs === null ? 'no' : `${roundTripMs.toFixed(1)} ms`,
+          id,
+        ]),
+      ),
+    )
+  return isThere ? exitCodes.ok : exitCodes.unreachable
 }
 
 /** `cmdop fleet resume <run>` */
@@ -94,7 +84,8 @@ export async function fleetResumeCommand(
 ): Promise<number> {
   const format = formatOf(flags)
   await using client = new Client()
-  return await finish(createFleet(client, '*').resume(runId, { ...envOf(flags), signal }), format, runId)
+  const given = { ...(await givenBy(flags)), signal }
+  return await finishRun(createFleet(client, '*').resume(runId, given), format, runId)
 }
 
 /** `cmdop fleet retry <run> --outcomes failed,timeout` */
@@ -109,7 +100,8 @@ export async function fleetRetryCommand(
     throw new CmdopError('config', `Expected --outcomes to be of ${OutcomeName.options.join(', ')}, got "${name}".`)
   })
   await using client = new Client()
-  return await finish(createFleet(client, '*').retry(runId, { ...envOf(flags), outcomes, signal }), format, runId)
+  const given = { ...(await givenBy(flags)), outcomes, signal }
+  return await finishRun(createFleet(client, '*').retry(runId, given), format, runId)
 }
 
 /** `cmdop fleet list` */
@@ -152,6 +144,7 @@ export async function fleetStatusCommand(
     const done = Object.values(run.counts).reduce((sum, count) => sum + count, 0)
     await writeStdout(`${run.title}\n${run.state}: ${done} of ${run.targets} machines are done: ${outcomesOf(run)}\n`)
     if (run.stop !== null) await writeStdout(`Stopped: ${run.stop.message}\n`)
+    if (run.wait !== null) await writeStdout(`Waits: ${waitText(run.wait, runId)}\n`)
   }
   return exitCodes.ok
 }
@@ -159,13 +152,13 @@ export async function fleetStatusCommand(
 /** `cmdop fleet report <run>` */
 export async function fleetReportCommand(
   runId: string,
-  { signal, ...flags }: FleetReportFlags & Cancellable,
+  { signal, ...flags }: FormatFlags & Cancellable,
 ): Promise<number> {
   const format = formatOf(flags)
   await using client = new Client()
   const { title } = await client.fleetRuns.get(runId, { signal })
-  const report = await readReport<CommandResult>(client, runId, { signal })
-  await write(report, format, title)
+  const report = await readReport<AnyResult>(client, runId, { signal })
+  await writeReport(report, format, title)
   return exitCodeOf(report)
 }
 
@@ -173,94 +166,36 @@ export async function fleetReportCommand(
 export async function fleetCancelCommand(runId: string, signal: AbortSignal): Promise<number> {
   await using client = new Client()
   const { state } = await client.fleetRuns.cancel(runId, { signal })
-  await say(state === 'running' ? 'its script ends it within seconds, if it is there' : `the run is ${state} already`)
+  await say(
+    state === 'cancelled'
+      ? 'nothing of it begins any more; its script ends what runs within seconds, if it is there'
+      : `the run is ${state} already`,
+  )
   return exitCodes.ok
 }
 
-async function finish(run: FleetExecution<CommandResult>, format: Format, title: string): Promise<number> {
-  await say(`run ${run.runId}`)
-  const report = await followRun(run, { isTerminal: process.stderr.isTTY })
-  await write(report, format, title)
-  return exitCodeOf(report)
+/** `cmdop fleet pause <run>` */
+export async function fleetPauseCommand(
+  runId: string,
+  { reason, signal }: { reason?: string } & Cancellable,
+): Promise<number> {
+  await using client = new Client()
+  await client.fleetRuns.pause(runId, reason === undefined ? {} : { reason }, { signal })
+  await say(`its script begins no machine any more within seconds; go on with: cmdop fleet continue ${runId}`)
+  return exitCodes.ok
 }
 
-const formats = ['text', 'json', 'jsonl', 'junit', 'markdown'] as const
-type Format = (typeof formats)[number]
-
-function formatOf({ format = 'text', json }: FleetReportFlags): Format {
-  const known = formats.find((each) => each === (json === true ? 'json' : format))
-  if (known !== undefined) return known
-  throw new CmdopError('config', `Expected --format to be one of ${formats.join(', ')}, got "${format}".`)
+/** `cmdop fleet continue <run>` */
+export async function fleetContinueCommand(runId: string, signal: AbortSignal): Promise<number> {
+  await using client = new Client()
+  await client.fleetRuns.proceed(runId, { signal })
+  await say(`it goes on within seconds if its script is there; else: cmdop fleet resume ${runId}`)
+  return exitCodes.ok
 }
 
-async function write(report: FleetReport<CommandResult>, format: Format, title: string): Promise<void> {
-  if (format === 'json') return writeJson(report)
-  if (format === 'jsonl') {
-    for (const row of report.rows) await writeStdout(`${JSON.stringify(row)}\n`)
-    return
-  }
-  if (format === 'junit') return writeStdout(renderJunit(report, { name: title, textOf }))
-  if (format === 'markdown') return writeStdout(renderMarkdown(report, { title, textOf }))
-  const text = renderCommandText(report)
-  await writeStdout(isStdoutTerminal() ? printable(text) : text)
-}
-
-function textOf(row: FleetRow<CommandResult>): string {
-  return [endOf(row), row.result?.stdout ?? '', row.result?.stderr ?? ''].filter((part) => part !== '').join('\n')
-}
-
-/** 0 when every machine is ok, 130 when it was cancelled, else 1. */
-function exitCodeOf({ ok, stop }: FleetReport<unknown>): number {
-  if (stop?.reason === 'cancelled') return exitCodes.cancelled
-  return ok ? exitCodes.ok : exitCodes.failed
-}
-
-function execOptions(flags: FleetExecFlags): FleetExecOptions {
-  const { waves, bake, maxFailures, concurrency, timeout, retries, order, cwd, title, runId, allowEmpty } = flags
-  const total = concurrency === undefined ? {} : { total: parseCount('--concurrency', concurrency) }
-  const per = flags.per === undefined ? {} : { per: Object.fromEntries(flags.per.map(parsePer)) }
-  return {
-    concurrency: { ...total, ...per },
-    ...(waves === undefined ? {} : { waves: waves.split(',').map((size) => parseSize('--waves', size)) }),
-    ...(bake === undefined ? {} : { bakeMs: parseDuration(bake) }),
-    ...(maxFailures === undefined ? {} : { maxFailures: parseSize('--max-failures', maxFailures) }),
-    ...(timeout === undefined ? {} : { timeoutMs: parseDuration(timeout) }),
-    ...(retries === undefined ? {} : { retries: parseCount('--retries', retries) }),
-    ...(order === undefined ? {} : { order: parseOrder(order) }),
-    ...(cwd === undefined ? {} : { cwd }),
-    ...(title === undefined ? {} : { title }),
-    ...(runId === undefined ? {} : { runId }),
-    ...(allowEmpty === true ? { allowEmpty } : {}),
-    ...envOf(flags),
-  }
-}
-
-function envOf({ env }: { env?: string[] }): { env?: Record<string, string> } {
-  if (env === undefined) return {}
-  const pairs = env.map((text): [string, string] => {
-    const at = text.indexOf('=')
-    if (at < 1) throw new CmdopError('config', `Expected --env to be NAME=VALUE, got "${text}".`)
-    return [text.slice(0, at), text.slice(at + 1)]
-  })
-  return { env: Object.fromEntries(pairs) }
-}
-
-function parseSize(option: string, text: string): WaveSize {
-  const size = text.trim()
-  if (/^\d+(\.\d+)?%$/.test(size)) return size as WaveSize
-  if (/^\d+$/.test(size)) return Number(size)
-  throw new CmdopError('config', `Expected ${option} to be counts or percentages such as 1 or 25%, got "${text}".`)
-}
-
-function parsePer(text: string): [string, number] {
-  const [, label = '', count = ''] = /^([^=]+)=(\d+)$/.exec(text) ?? []
-  if (label !== '') return [label, parseCount('--per', count)]
-  throw new CmdopError('config', `Expected --per to be a label and a count such as zone=1, got "${text}".`)
-}
-
-function parseOrder(text: string): 'name' | 'reverse' | 'shuffle' {
-  if (text === 'name' || text === 'reverse' || text === 'shuffle') return text
-  throw new CmdopError('config', `Expected --order to be name, reverse or shuffle, got "${text}".`)
+/** What no ledger keeps of the run. */
+async function givenBy({ schema, ...flags }: FleetGoOnFlags) {
+  return { ...envOf(flags), ...(schema === undefined ? {} : { outputSchema: await loadSchema(schema) }) }
 }
 
 function outcomesOf({ counts }: FleetRunSummary): string {

@@ -1,43 +1,50 @@
 import type { FleetEvent, FleetReport } from '@cmdop/fleet'
-import { say, writeStderr } from '../terminal.ts'
+import { say } from '../terminal.ts'
+import { Drawing } from './drawing.ts'
+import { RunProgress } from './run-progress.ts'
+import { waitText } from './wait-text.ts'
 
-/** Milliseconds between two drawings of the line. */
-const REDRAW_MS = 100
+/** Milliseconds between two drawings. */
+export const REDRAW_MS = 200
 
-/** Names of machines that are waited for, in the line at most. */
-const STRAGGLERS = 3
+/** Columns of a terminal that does not say how many it has. */
+export const COLUMNS = 80
 
-/** Follows a run on stderr: a line that changes where that is a terminal, else a line for each machine that has ended. */
+/**
+ * Follows a run on stderr: where that is a terminal, a bar for each wave, what is counted and who is waited for, drawn again and again in the same
+ * place; else a line for each machine that has ended.
+ */
 export async function followRun<Result>(
-  run: AsyncIterable<FleetEvent<Result>> & PromiseLike<FleetReport<Result>>,
+  run: AsyncIterable<FleetEvent<Result>> & PromiseLike<FleetReport<Result>> & { readonly runId: string },
   { isTerminal }: { readonly isTerminal: boolean },
 ): Promise<FleetReport<Result>> {
-  const running = new Map<string, string>()
-  const counts = { done: 0, failed: 0, wave: 0 }
-  let drawnAt = 0
-  const draw = async () => {
-    if (!isTerminal || performance.now() - drawnAt < REDRAW_MS) return
-    drawnAt = performance.now()
-    const waiting = Array.from(running.values()).slice(0, STRAGGLERS).join(', ')
-    const failed = counts.failed === 0 ? '' : `, ${counts.failed} not ok`
-    const line = `wave ${counts.wave}: ${counts.done} done${failed}, ${running.size} running${waiting === '' ? '' : `: ${waiting}`}`
-    await writeStderr(`\r\u001b[K${line.slice(0, (process.stderr.columns ?? 80) - 1)}`)
+  if (!isTerminal) {
+    for await (const event of run) {
+      if (event.type === 'run-wait') await say(`waits ${waitText(event.wait, run.runId)}`)
+      if (event.type === 'machine-end') await say(lineOf(event.row))
+    }
+    return run
   }
+  const progress = new RunProgress(performance.now())
+  const drawing = new Drawing()
+  const draw = () => drawing.draw(progress.lines(performance.now(), process.stderr.columns ?? COLUMNS))
+  // While nothing happens, too: times go on.
+  const timer = setInterval(draw, REDRAW_MS)
   try {
     for await (const event of run) {
-      if (event.type === 'wave-start') counts.wave = event.wave
-      if (event.type === 'machine-start') running.set(event.machine.id, event.machine.name)
-      if (event.type === 'machine-end') {
-        const { machine, outcome, error } = event.row
-        running.delete(machine.id)
-        counts.done += 1
-        if (outcome !== 'ok') counts.failed += 1
-        if (!isTerminal) await say(`${machine.name}: ${outcome}${error === null ? '' : `: ${error.message}`}`)
+      if (event.type === 'run-wait') {
+        await drawing.remove()
+        await say(`waits ${waitText(event.wait, run.runId)}`)
       }
-      await draw()
+      progress.see(event, performance.now())
     }
   } finally {
-    if (isTerminal) await writeStderr('\r\u001b[K')
+    clearInterval(timer)
+    await drawing.remove()
   }
   return run
+}
+
+function lineOf({ machine, outcome, error }: FleetReport<unknown>['rows'][number]): string {
+  return `${machine.name}: ${outcome}${error === null ? '' : `: ${error.message}`}`
 }

@@ -2,7 +2,7 @@ import type { CmdopError, ErrorCode, OutcomeName } from '@cmdop/protocol'
 
 /**
  * What the codes of errors say of a machine; every other one is `failed`. A code is here only if it says for certain that nothing
- * ran (`unreachable`, `denied`, `unsupported`), or that how it ended is not known.
+ * ran (`unreachable`, `denied`, `unsupported`, `skipped`), or that how it ended is not known.
  */
 const outcomeOfCode: Partial<Record<ErrorCode, OutcomeName>> = {
   unavailable: 'unreachable',
@@ -21,6 +21,8 @@ const outcomeOfCode: Partial<Record<ErrorCode, OutcomeName>> = {
   quarantined: 'denied',
   unsupported: 'unsupported',
   restriction_unenforceable: 'unsupported',
+  // It came too late, and so did the run.
+  expired: 'skipped',
   deadline: 'timeout',
   timeout: 'timeout',
   cancelled: 'cancelled',

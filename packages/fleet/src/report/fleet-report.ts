@@ -1,13 +1,7 @@
 import { isFailure, type OutcomeName, outcomes } from '@cmdop/protocol'
 import type { FleetStop } from '../run/conduct.ts'
 import type { FleetRow } from '../run/fleet-row.ts'
-
-/** Milliseconds: of machines on which it began. Null where it began on none. */
-export interface Durations {
-  readonly p50: number
-  readonly p95: number
-  readonly max: number
-}
+import { type Durations, durationsOf } from './durations.ts'
 
 /** What a fleet run came to. */
 export interface FleetReport<Result> {
@@ -27,7 +21,10 @@ export interface FleetReport<Result> {
   readonly startedAt: string
   /** Milliseconds of the whole run. */
   readonly durationMs: number
+  /** Null where it began on no machine. */
   readonly durations: Durations | null
+  /** US dollars that models cost, as far as their prices are known; null: no result has a cost. */
+  readonly cost: number | null
 }
 
 /** The report on rows. */
@@ -50,12 +47,15 @@ export function reportOf<Result>(run: {
     ok: rows.every(({ outcome }) => outcome === 'ok'),
     stop,
     durations: durationsOf(rows),
+    cost: costOf(rows),
   }
 }
 
-function durationsOf(rows: readonly FleetRow<unknown>[]): Durations | null {
-  const sorted = rows.flatMap(({ durationMs }) => (durationMs === null ? [] : [durationMs])).sort((a, b) => a - b)
-  // Nearest rank.
-  const at = (part: number) => sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)] ?? 0
-  return sorted.length === 0 ? null : { p50: at(0.5), p95: at(0.95), max: at(1) }
+/** The sum of `cost` of the results that have one, as those of `agent.run` do. */
+function costOf(rows: readonly FleetRow<unknown>[]): number | null {
+  const costs = rows.flatMap(({ result }) => {
+    const cost: unknown = typeof result === 'object' && result !== null && 'cost' in result ? result.cost : null
+    return typeof cost === 'number' ? [cost] : []
+  })
+  return costs.length === 0 ? null : costs.reduce((sum, cost) => sum + cost, 0)
 }

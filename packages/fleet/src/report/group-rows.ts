@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { isFailure } from '@cmdop/protocol'
 import type { FleetRow } from '../run/fleet-row.ts'
 
@@ -18,7 +19,8 @@ export function groupRows<Result>(
 ): RowGroup<Result>[] {
   const groups = new Map<string, FleetRow<Result>[]>()
   for (const row of rows) {
-    const key = JSON.stringify([row.outcome, row.error?.code, row.error?.message, same(row)])
+    // Hashed, so that what many machines have said is not held twice.
+    const key = hash('sha256', JSON.stringify([row.outcome, row.error?.code, row.error?.message, same(row)]))
     const group = groups.get(key)
     if (group === undefined) groups.set(key, [row])
     else group.push(row)

@@ -1,6 +1,7 @@
 import { isFailure } from '@cmdop/protocol'
 import type { FleetRow } from '../run/fleet-row.ts'
 import type { FleetReport } from './fleet-report.ts'
+import { createShownText } from './shown-text.ts'
 
 /**
  * A report as JUnit XML: a test case for each machine. What counts as a failure is `failure`, with the outcome as its type; what was not
@@ -14,10 +15,11 @@ export function renderJunit<Result>(
   const { rows, failures, counts } = report
   const skipped = counts.skipped + counts.cancelled
   const about = `tests="${rows.length}" failures="${failures}" errors="0" skipped="${skipped}" time="${seconds(report.durationMs)}"`
+  const shown = createShownText()
   const cases = rows.map((row) => {
     const { machine, durationMs, outcome, error } = row
     const head = `    <testcase classname="${xml(name)}" name="${xml(machine.name)}" time="${seconds(durationMs ?? 0)}"`
-    const text = xml(textOf(row))
+    const text = xml(shown(textOf(row)))
     if (isFailure(outcome)) {
       const message = xml(error?.message ?? outcome)
       return `${head}>\n      <failure type="${outcome}" message="${message}">${text}</failure>\n    </testcase>`
@@ -25,7 +27,7 @@ export function renderJunit<Result>(
     if (outcome !== 'ok') return `${head}>\n      <skipped message="${outcome}"/>\n    </testcase>`
     return `${head}>\n      <system-out>${text}</system-out>\n    </testcase>`
   })
-  const suite = `  <testsuite name="${xml(name)}" timestamp="${report.startedAt}" ${about}>`
+  const suite = `  <testsuite name="${xml(name)}" timestamp="${xml(report.startedAt)}" ${about}>`
   return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites ${about}>\n${[suite, ...cases].join('\n')}\n  </testsuite>\n</testsuites>\n`
 }
 

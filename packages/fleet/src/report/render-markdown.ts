@@ -1,7 +1,7 @@
 import type { FleetRow } from '../run/fleet-row.ts'
 import type { FleetReport } from './fleet-report.ts'
 import { groupRows } from './group-rows.ts'
-import { summaryLine } from './render-text.ts'
+import { summaryLine, unlike } from './render-text.ts'
 
 /** A report as Markdown: a table of groups, each with its machines and what they said. `textOf`: what is shown of a row. */
 export function renderMarkdown<Result>(
@@ -14,7 +14,8 @@ export function renderMarkdown<Result>(
     return `| ${first.outcome} | ${rows.length} | ${names} | ${cell(textOf(first).slice(0, 500))} |`
   })
   const table = ['| outcome | machines | names | said |', '| --- | ---: | --- | --- |', ...lines].join('\n')
-  return `# ${line(title)}\n\n${summaryLine(report)}\n\n${table}\n`
+  const about = [summaryLine(report), ...unlike(report, textOf)].map(cell).join('\n\n')
+  return `# ${cell(title)}\n\n${about}\n\n${table}\n`
 }
 
 /** What machines say is no markup here. */

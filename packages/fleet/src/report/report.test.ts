@@ -1,8 +1,10 @@
 import { outcomes, type OutcomeName } from '@cmdop/protocol'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { CommandResult } from '../jobs/exec-job.ts'
+import type { CommandResult } from '../jobs/exec/exec-job.ts'
 import type { FleetRow } from '../run/fleet-row.ts'
 import { reportOf } from './fleet-report.ts'
+import { outliersOf } from './outliers.ts'
 import { renderJunit } from './render-junit.ts'
 import { renderMarkdown } from './render-markdown.ts'
 import { endOf, renderCommandText } from './render-text.ts'
@@ -16,6 +18,7 @@ const result = (stdout: string, exitCode = 0): CommandResult => ({
   stderrBytes: 0,
   stdoutTruncated: false,
   stderrTruncated: false,
+  effect: null,
   durationMs: 3,
 })
 
@@ -58,7 +61,13 @@ const textOf = (each: FleetRow<CommandResult>) => `${endOf(each)}\n${each.result
 
 test('a report counts every outcome, and says what failed and how long it took', () => {
   expect(Object.keys(report.counts)).toEqual(Object.keys(outcomes))
-  expect(report).toMatchObject({ ok: false, failures: 2, maxFailures: 1, durations: { p50: 20, p95: 20, max: 20 } })
+  expect(report).toMatchObject({
+    ok: false,
+    failures: 2,
+    maxFailures: 1,
+    durations: { p50: 20, p90: 20, p99: 20, max: 20 },
+  })
+  expect(report.cost).toBeNull()
   expect(report.counts).toMatchObject({ ok: 2, failed: 1, unreachable: 1, skipped: 1, lost: 0 })
   expect(reportOf({ ...report, rows: [], stop: undefined, maxFailures: Infinity })).toMatchObject({
     ok: true,
@@ -68,7 +77,7 @@ test('a report counts every outcome, and says what failed and how long it took',
 })
 
 test('in a terminal what is the same is shown once, with the machines that said it', () => {
-  expect(renderCommandText(report).replaceAll('\u001b', 'ESC')).toBe(
+  expect(renderCommandText(report)).toBe(
     [
       '== 2 machines: web-1, web-2',
       '   ok: exit code 0',
@@ -76,7 +85,7 @@ test('in a terminal what is the same is shown once, with the machines that said 
       '',
       '== 1 machine: web-3',
       '   failed: exit code 3',
-      '<b>|ESC[31m',
+      '<b>|\u{fffd}[31m',
       '',
       '== 1 machine: web-4',
       '   unreachable: It is offline.',
@@ -106,4 +115,48 @@ test('as Markdown what machines say is no markup', () => {
   expect(text).toContain('# Kernel versions\n')
   expect(text).toContain('| ok | 2 | web-1, web-2 | ok: exit code 0 6.1.0 |')
   expect(text).toContain('| failed | 1 | web-3 | failed: exit code 3 \\<b\\>\\| \\[31m |')
+})
+
+test('durations are told by nearest rank, and what models cost is summed up', () => {
+  const timed = Array.from({ length: 200 }, (_, index) => row(`m${index}`, 'ok', { durationMs: index + 1 }))
+  expect(reportOf({ ...report, rows: timed, stop: undefined, maxFailures: 0 }).durations).toEqual({
+    p50: 100,
+    p90: 180,
+    p99: 198,
+    max: 200,
+  })
+  const priced = [0.25, null, 0.5].map((cost, index) => ({ ...row(`m${index}`, 'ok'), result: { cost } }))
+  expect(reportOf({ ...report, rows: priced, stop: undefined, maxFailures: 0 }).cost).toBe(0.75)
+})
+
+test('who says or does what most do not, or takes much longer than they, is told apart', () => {
+  const said = (name: string, text: string, durationMs: number) => row(name, 'ok', { result: result(text), durationMs })
+  const many = Array.from({ length: 9 }, (_, index) => said(`m${index}`, 'same', 100 + index))
+  const same = ({ result: given }: FleetRow<CommandResult>) => given?.stdout ?? ''
+  const names = (list: readonly FleetRow<CommandResult>[]) => list.map(({ machine }) => machine.name)
+  const odd = outliersOf([...many, said('odd', 'other', 100), said('slow', 'same', 4000), row('idle', 'skipped')], same)
+  expect([names(odd.byOutput), names(odd.byDuration)]).toEqual([['odd'], ['slow']])
+  // Where nobody is most, nobody is unlike the others; and what takes a moment longer is not slow.
+  const halves = outliersOf([said('a', 'x', 1), said('b', 'y', 1), said('c', 'z', 30), said('d', 'w', 1)], same)
+  expect(halves).toEqual({ byOutput: [], byDuration: [] })
+})
+
+test('as JUnit XML every character is one that XML has, whatever machines are called and say', () => {
+  const text = fc.string({ unit: 'binary' })
+  fc.assert(
+    fc.property(text, text, text, (name, said, title) => {
+      const rowsOf = [row(name, 'ok', { result: result(said) }), row(name, 'failed', { result: result(said, 1) })]
+      const hostile = reportOf({ ...report, rows: rowsOf, stop: undefined, maxFailures: 0 })
+      const document = renderJunit(hostile, { name: title, textOf })
+      // https://www.w3.org/TR/xml/#charsets
+      expect(document).toMatch(/^[\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]*$/u)
+      const tags = document.match(/<[^>]*>/g) ?? []
+      expect(tags.map((tag) => /^<[?/]?([\w-]+)/.exec(tag)?.[1])).toEqual(
+        'xml testsuites testsuite testcase system-out system-out testcase testcase failure failure testcase testsuite testsuites'.split(
+          ' ',
+        ),
+      )
+      expect(document.replaceAll(/<[^>]*>/g, '')).not.toMatch(/[<>]|&(?!amp;|lt;|gt;|quot;|apos;)/)
+    }),
+  )
 })

@@ -1,9 +1,10 @@
 import * as fc from 'fast-check'
 import { CmdopError, isFailure, type OutcomeName, outcomes } from '@cmdop/protocol'
 import { expect, test } from 'vitest'
+import { Orders } from '../jobs/orders.ts'
 import { createFailureLimit } from '../waves/failure-limit.ts'
 import { waveSizes } from '../waves/wave-sizes.ts'
-import { conduct, type FleetEvent } from './conduct.ts'
+import { conduct, type Conducted, type FleetEvent, type Job } from './conduct.ts'
 import type { FleetMachine } from './fleet-row.ts'
 import { createWindow } from './window.ts'
 
@@ -76,6 +77,73 @@ test('however machines end, a run begins none after it has too many failures, an
   )
 })
 
+test('no try begins after the run has stopped, nor while a person holds it', async () => {
+  const machines = machinesOf(2)
+  const tries: string[] = []
+  const play = (job: Job<string>, rest: Partial<Conducted<string>> = {}) =>
+    conduct<string>({
+      waves: [machines],
+      window: createWindow(2),
+      limit: createFailureLimit(2, 0),
+      retries: 3,
+      bakeMs: 0,
+      check: undefined,
+      signal: new AbortController().signal,
+      leave: new AbortController().signal,
+      done: new Map(),
+      emit: () => {},
+      job,
+      ...rest,
+    })
+  const away = Promise.withResolvers<void>()
+  const stopped = await play(
+    {
+      run: async ({ id }) => {
+        tries.push(id)
+        if (id === 'm1') throw new CmdopError('unavailable', 'Not there.', { details: { retryAfterMs: 60_000 } })
+        await away.promise
+        return { outcome: 'failed', result: id }
+      },
+    },
+    { emit: ({ type }) => type === 'machine-retry' && away.resolve() },
+  )
+  expect(stopped.rows.map(({ outcome, attempts }) => [outcome, attempts])).toEqual([
+    ['failed', 1],
+    ['unreachable', 1],
+  ])
+  expect(tries).toEqual(['m0', 'm1'])
+  const released = Promise.withResolvers<void>()
+  let isHeld = false
+  const again: boolean[] = []
+  const held = await play(
+    {
+      run: async ({ id }, { attempt }) => {
+        if (id === 'm0') return { outcome: 'ok', result: id }
+        again.push(isHeld)
+        if (attempt > 1) return { outcome: 'ok', result: id }
+        isHeld = true
+        throw new CmdopError('unavailable', 'Not there.', { details: { retryAfterMs: 1 } })
+      },
+    },
+    {
+      holds: {
+        free: () => {
+          if (!isHeld) return undefined
+          setImmediate(() => {
+            isHeld = false
+            released.resolve()
+          })
+          return released.promise
+        },
+        pause: async () => {},
+        isContinued: () => false,
+      },
+    },
+  )
+  expect(held.rows.map(({ outcome }) => outcome)).toEqual(['ok', 'ok'])
+  expect(again).toEqual([false, false])
+})
+
 test('what is retryable is tried again as often as it may, and nothing else is', async () => {
   const [machine] = machinesOf(1) as [FleetMachine]
   const tries = async (code: 'unavailable' | 'deadline', retries: number) => {
@@ -104,4 +172,33 @@ test('what is retryable is tried again as often as it may, and nothing else is',
   expect(await tries('unavailable', 2)).toEqual([3, 'ok', 3])
   expect(await tries('unavailable', 1)).toEqual([2, 'unreachable', 2])
   expect(await tries('deadline', 5)).toEqual([1, 'timeout', 1])
+})
+
+test('a machine whose call was refused as the run was cancelled is skipped, unless calls before may have done something', async () => {
+  const [machine] = machinesOf(1) as [FleetMachine]
+  const refused = new CmdopError('cancelled', 'The run was cancelled.', { details: { fleetRun: 'cancelled' } })
+  const lost = new CmdopError('lost', 'Nobody knows.')
+  const play = async (job: Job<string>) => {
+    const { rows, stop } = await conduct<string>({
+      waves: [[machine]],
+      window: createWindow(1),
+      limit: createFailureLimit(1, undefined),
+      retries: 1,
+      bakeMs: 0,
+      check: undefined,
+      signal: new AbortController().signal,
+      leave: new AbortController().signal,
+      done: new Map(),
+      emit: () => {},
+      job,
+    })
+    return [rows[0]?.outcome, stop?.reason]
+  }
+  const run = () => Promise.reject(refused)
+  expect(await play({ run })).toEqual(['skipped', 'cancelled'])
+  expect(await play({ run, hasManyCalls: true })).toEqual(['cancelled', 'cancelled'])
+  const orders = new Orders({ delivery: 'at-least-once', retries: 1 })
+  const order = (number: number) => Promise.reject(number === 0 ? lost : refused)
+  const inDoubt = await play({ mayRepeat: orders.mayRepeat, run: (one, context) => orders.give(one, context, order) })
+  expect(inDoubt[0]).toBe('lost')
 })

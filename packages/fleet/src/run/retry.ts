@@ -6,9 +6,14 @@ const FIRST_PAUSE_MS = 500
 const LONGEST_PAUSE_MS = 15_000
 
 export interface RetryOptions {
-  /** Tries after the first one, of what is `retryable`. */
+  /** Tries after the first one. */
   readonly retries: number
-  readonly signal: AbortSignal
+  /** Whether what failed so is tried again. */
+  readonly mayRepeat: (error: CmdopError) => boolean
+  /** Aborted once nothing may begin any more. */
+  readonly stopped: AbortSignal
+  /** Whether another try may begin, once nobody holds it. */
+  readonly mayBegin: () => Promise<boolean>
   /** A try has failed, and there will be another one. */
   readonly retrying: (error: CmdopError, attempt: number) => void
 }
@@ -18,19 +23,20 @@ export type Tried<Result> =
   | { readonly result: Result; readonly attempts: number }
   | { readonly error: CmdopError; readonly attempts: number }
 
-/** Tries the work again while its error is `retryable` and there are tries left. Never throws. */
+/** Tries the work again while it may be repeated, and begin, and there are tries left. Never throws. */
 export async function withRetries<Result>(
   work: (attempt: number) => Promise<Result>,
-  { retries, signal, retrying }: RetryOptions,
+  { retries, mayRepeat, stopped, mayBegin, retrying }: RetryOptions,
 ): Promise<Tried<Result>> {
   for (let attempts = 1; ; attempts += 1) {
     try {
       return { result: await work(attempts), attempts }
     } catch (cause) {
       const error = toCmdopError(cause, 'server', 'The script met a fault of its own.')
-      if (!error.retryable || attempts > retries || signal.aborted) return { error, attempts }
+      if (!mayRepeat(error) || attempts > retries || stopped.aborted) return { error, attempts }
       retrying(error, attempts)
-      await wait(pauseOf(error, attempts), undefined, { signal }).catch(() => {})
+      await wait(pauseOf(error, attempts), undefined, { signal: stopped }).catch(() => {})
+      if (!(await mayBegin())) return { error, attempts }
     }
   }
 }

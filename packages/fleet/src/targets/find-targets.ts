@@ -2,25 +2,16 @@ import {
   CmdopError,
   isPattern,
   type MachineSummary,
-  parseSelector,
-  Selector,
-  selects,
+  type OutcomeName,
   type SelectableMachine,
+  type Selector,
+  selects,
 } from '@cmdop/protocol'
-
-/**
- * Which machines: a selector (`role=web,env!=dev`, `web-*`, `web-1 or web-2`), several of them of which any may fit, or one as
- * data. See `parseSelector`.
- */
-export type Targets = string | readonly string[] | Selector
-
-/** What lists the machines of a fleet: `client.machines`. */
-export interface MachineSource {
-  iter(query: { limit: number; signal?: AbortSignal }): AsyncIterable<MachineSummary>
-}
+import type { FleetClient } from '../fleet-client.ts'
+import { type RunTargets, type Targets, type TargetTree, targetTreeOf } from './targets.ts'
 
 export interface FindTargets {
-  readonly machines: MachineSource
+  readonly client: Pick<FleetClient, 'machines' | 'fleetRuns' | 'me'>
   /** No machine is no error. */
   readonly allowEmpty?: boolean | undefined
   readonly signal?: AbortSignal | undefined
@@ -29,21 +20,24 @@ export interface FindTargets {
 /** Machines in one answer of the relay. */
 const PAGE = 500
 
+/** Whether a machine is meant. */
+type Fits = (machine: SelectableMachine) => boolean
+
 /**
  * The machines that are meant, in order of their names. Throws `validation` for no selector, `not_found` when no machine fits, or
- * none has a name that is given, and `ambiguous` when several have.
+ * none has a name that is given, or there is no such run, or another fleet is meant, and `ambiguous` when several have a name.
  */
 export async function findTargets(targets: Targets, options: FindTargets): Promise<MachineSummary[]> {
-  const selector = selectorOf(targets)
-  const names = namesIn(selector)
-  const named = new Map(names.map((name): [string, MachineSummary[]] => [name, []]))
+  const tree = targetTreeOf(targets)
+  const fits = await lookUp(tree, options)
+  const named = new Map(namesIn(tree).map((name): [string, MachineSummary[]] => [name, []]))
   const found: MachineSummary[] = []
-  for await (const machine of options.machines.iter({
+  for await (const machine of options.client.machines.iter({
     limit: PAGE,
     ...(options.signal && { signal: options.signal }),
   })) {
     for (const name of new Set([machine.id, machine.name, machine.hostname])) named.get(name)?.push(machine)
-    if (selects(selector, machine)) found.push(machine)
+    if (fits(machine)) found.push(machine)
   }
   for (const [name, machines] of named) assertOne(name, machines)
   if (found.length === 0 && options.allowEmpty !== true)
@@ -54,27 +48,51 @@ export async function findTargets(targets: Targets, options: FindTargets): Promi
   return found.sort(byName)
 }
 
-/** The one selector that the targets are. Throws `validation`. */
-export function selectorOf(targets: Targets): Selector {
-  if (typeof targets === 'string') return parseSelector(targets)
-  if (isList(targets)) return { any: targets.map((each) => parseSelector(each)) }
-  const parsed = Selector.safeParse(targets)
-  if (parsed.success) return parsed.data
-  throw new CmdopError('validation', 'Expected targets as a selector, a list of them, or one as data.', {
-    cause: parsed.error,
-  })
+/** Asks the relay what it has to be asked for, once for each part. */
+async function lookUp(tree: TargetTree, options: FindTargets): Promise<Fits> {
+  if ('selector' in tree) return (machine) => selects(tree.selector, machine)
+  if ('fleet' in tree) return ofFleet(tree.fleet, options)
+  if ('run' in tree) return ofRun(tree, options)
+  if ('not' in tree) {
+    const fits = await lookUp(tree.not, options)
+    return (machine) => !fits(machine)
+  }
+  const isAll = 'all' in tree
+  const parts = await Promise.all((isAll ? tree.all : tree.any).map((part) => lookUp(part, options)))
+  return (machine) => (isAll ? parts.every((fits) => fits(machine)) : parts.some((fits) => fits(machine)))
 }
 
-function isList(targets: Targets): targets is readonly string[] {
-  return Array.isArray(targets)
+async function ofFleet(fleet: string, { client, signal }: FindTargets): Promise<Fits> {
+  const { fleet_id: id, fleet_name: name } = await client.me(signal && { signal })
+  if (fleet === id || fleet === name) return () => true
+  throw new CmdopError('not_found', `Your key is of the fleet ${name}, and reaches none that is called ${fleet}.`)
+}
+
+async function ofRun({ run, outcomes }: RunTargets, { client, signal }: FindTargets): Promise<Fits> {
+  const ids = new Set<string>()
+  const add = (id: string, outcome: OutcomeName | null) => {
+    if (outcomes === undefined || (outcome !== null && outcomes.includes(outcome))) ids.add(id)
+  }
+  if (typeof run !== 'string') for (const { machine, outcome } of run.rows) add(machine.id, outcome)
+  else
+    for await (const { machineId, outcome } of client.fleetRuns.targets(run, signal && { signal }))
+      add(machineId, outcome)
+  return ({ id }) => ids.has(id)
 }
 
 /** Names without a pattern, each of which has to be that of a machine; of what is left out, too. */
-function namesIn(selector: Selector): string[] {
+function namesIn(tree: TargetTree): string[] {
+  if ('selector' in tree) return namesOf(tree.selector)
+  if ('not' in tree) return namesIn(tree.not)
+  if ('all' in tree) return tree.all.flatMap(namesIn)
+  return 'any' in tree ? tree.any.flatMap(namesIn) : []
+}
+
+function namesOf(selector: Selector): string[] {
   if ('machine' in selector) return isPattern(selector.machine) ? [] : [selector.machine]
   if ('label' in selector) return []
-  if ('not' in selector) return namesIn(selector.not)
-  return ('all' in selector ? selector.all : selector.any).flatMap(namesIn)
+  if ('not' in selector) return namesOf(selector.not)
+  return ('all' in selector ? selector.all : selector.any).flatMap(namesOf)
 }
 
 /** What names one machine must not be two: a name may be another one's hostname, and a hostname that of several. */
@@ -91,6 +109,8 @@ function byName(one: MachineSummary, other: MachineSummary): number {
   return one.name < other.name ? -1 : Number(one.name > other.name)
 }
 
+/** Of a report only that it is one. */
 function shown(targets: Targets): string {
-  return JSON.stringify(targets).slice(0, 200)
+  const text = JSON.stringify(targets, (key, value: unknown) => (key === 'rows' ? '...' : value))
+  return text.slice(0, 200)
 }

@@ -59,6 +59,15 @@ describe('the results of calls', () => {
     expect(new CallResults(folder).since).toBeGreaterThan(Date.now() - KEPT_RESULT_MS - 60_000)
   })
 
+  test('are not said to be all there after a crash of the machine', () => {
+    const results = new CallResults(folder)
+    const later = results.since + 5000
+    results.forgetBefore(later)
+    results.forgetBefore(later - 1000)
+    expect(results.since).toBe(later)
+    expect(new CallResults(folder).since).toBe(later)
+  })
+
   test('that cannot be kept are said to be missing: nobody takes their calls for ones that never arrived', async () => {
     const results = new CallResults(folder)
     mkdirSync(join(folder, 'call_1.result.new'))

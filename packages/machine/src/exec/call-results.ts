@@ -9,6 +9,12 @@ import { writeDurably } from './durable-file.ts'
 const MAX_RESULTS = 10_000
 const MAX_RESULT_BYTES = 256 * 1024 * 1024
 
+/** Milliseconds that a result waits, so that nothing else waits for its disk: who asks has it from memory meanwhile. */
+const WRITE_AFTER_MS = 1000
+
+/** Bytes of results that wait at most. */
+const MAX_WAITING_BYTES = 4 * 1024 * 1024
+
 const SUFFIX = '.result'
 const SINCE = 'remembered-since'
 
@@ -40,6 +46,12 @@ interface Entry {
   readonly endedAt: number
 }
 
+/** A result that is not on the disk yet. */
+interface Waiting {
+  readonly result: CallResult
+  readonly written: PromiseWithResolvers<void>
+}
+
 /**
  * How the calls ended that asked for it, one file for each, for seven days and within bounds. `since` says from when on
  * nothing is missing.
@@ -47,14 +59,23 @@ interface Entry {
 export class CallResults {
   readonly #folder: string
   readonly #entries = new Map<string, Entry>()
-  readonly #saving = new Map<string, Promise<void>>()
+  readonly #waiting = new Map<string, Waiting>()
+  /** Of those that wait, what is being written. */
+  readonly #begun = new Set<string>()
+  #waitingBytes = 0
+  #timer: NodeJS.Timeout | undefined
+  #writing = Promise.resolve()
   #bytes = 0
   #since: number
+  /** Nothing was remembered here before. */
+  readonly isFirst: boolean
 
   constructor(folder: string) {
     this.#folder = folder
     mkdirSync(folder, { recursive: true, mode: 0o700 })
-    this.#since = this.#readSince()
+    const since = this.#readSince()
+    this.isFirst = since === undefined
+    this.#since = since ?? this.#writeSince(Date.now())
     // What a crash left half written.
     for (const name of readdirSync(folder)) if (name.endsWith('.new')) rmSync(join(folder, name))
     const found = readdirSync(folder).filter((name) => name.endsWith(SUFFIX))
@@ -70,11 +91,7 @@ export class CallResults {
   }
 
   has(callId: string): boolean {
-    return this.#entries.has(callId) || this.#saving.has(callId)
-  }
-
-  isSaving(callId: string): boolean {
-    return this.#saving.has(callId)
+    return this.#entries.has(callId) || this.#waiting.has(callId)
   }
 
   /** Milliseconds since 1970: of calls that were started from then on, none is forgotten. */
@@ -82,35 +99,54 @@ export class CallResults {
     return Math.max(this.#since, Date.now() - KEPT_RESULT_MS)
   }
 
+  /** Of calls before this, milliseconds since 1970, some may not be known: also where that cannot be written. */
+  forgetBefore(since: number): void {
+    if (since > this.#since) this.#writeSince(since)
+  }
+
   /** Resolves when it is on the disk. When it rejects nobody can say any more that nothing is missing, and `since` says so. */
   async save(result: CallResult): Promise<void> {
+    const written = Promise.withResolvers<void>()
+    this.#waiting.set(result.callId, { result, written })
+    this.#waitingBytes += bytesOf(result)
+    if (this.#waitingBytes > MAX_WAITING_BYTES) this.#writeAll()
+    else this.#timer ??= setTimeout(() => this.#writeAll(), WRITE_AFTER_MS)
+    await written.promise
+  }
+
+  /** Everything that waits, one after another. */
+  #writeAll(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#waitingBytes = 0
+    const all = [...this.#waiting.values()].filter(({ result }) => !this.#begun.has(result.callId))
+    for (const { result } of all) this.#begun.add(result.callId)
+    this.#writing = this.#writing.then(async () => {
+      for (const { result, written } of all) await this.#write(result).then(written.resolve, written.reject)
+    })
+  }
+
+  async #write(result: CallResult): Promise<void> {
+    const { callId } = result
     try {
-      await this.#write(result)
+      const content = contentOf(result)
+      await writeDurably(this.#file(callId), content)
+      this.#entries.set(callId, { bytes: content.length, endedAt: Date.now() })
+      this.#bytes += content.length
     } catch (error) {
       this.#writeSince(Date.now() + 1)
       throw error
+    } finally {
+      this.#waiting.delete(callId)
+      this.#begun.delete(callId)
     }
     this.#forgetOld()
   }
 
-  async #write(result: CallResult): Promise<void> {
-    const { stdout, stderr, ...header } = result
-    const line = { v: 1 as const, ...header, stdoutBytes: stdout.length, stderrBytes: stderr.length }
-    const content = Buffer.concat([Buffer.from(`${JSON.stringify(line)}\n`), stdout, stderr])
-    const saving = writeDurably(this.#file(result.callId), content)
-    this.#saving.set(result.callId, saving)
-    try {
-      await saving
-      this.#entries.set(result.callId, { bytes: content.length, endedAt: Date.now() })
-      this.#bytes += content.length
-    } finally {
-      this.#saving.delete(result.callId)
-    }
-  }
-
   /** undefined: there is none, or it cannot be read. */
   async find(callId: string): Promise<CallResult | undefined> {
-    await this.#saving.get(callId)?.catch(() => {})
+    const waiting = this.#waiting.get(callId)
+    if (waiting !== undefined) return waiting.result
     if (!this.#entries.has(callId)) return undefined
     const content = await readFile(this.#file(callId))
     const lineEnd = content.indexOf('\n')
@@ -123,7 +159,8 @@ export class CallResults {
 
   /** Resolves when everything that was to be saved is. */
   async settled(): Promise<void> {
-    await Promise.allSettled(this.#saving.values())
+    this.#writeAll()
+    await this.#writing
   }
 
   #forgetOld(): void {
@@ -139,14 +176,14 @@ export class CallResults {
     }
   }
 
-  #readSince(): number {
+  #readSince(): number | undefined {
     try {
       const since = Number(readFileSync(join(this.#folder, SINCE), 'utf8'))
       if (Number.isFinite(since) && since > 0) return since
     } catch {
       // A new folder, or one of which that was lost: what was before is not known.
     }
-    return this.#writeSince(Date.now())
+    return undefined
   }
 
   #writeSince(since: number): number {
@@ -158,4 +195,14 @@ export class CallResults {
   #file(callId: string): string {
     return join(this.#folder, `${callId}${SUFFIX}`)
   }
+}
+
+function bytesOf({ stdout, stderr }: CallResult): number {
+  return stdout.length + stderr.length
+}
+
+/** A line of JSON, then what is kept of the streams. */
+function contentOf({ stdout, stderr, ...header }: CallResult): Buffer {
+  const line = { v: 1 as const, ...header, stdoutBytes: stdout.length, stderrBytes: stderr.length }
+  return Buffer.concat([Buffer.from(`${JSON.stringify(line)}\n`), stdout, stderr])
 }

@@ -8,6 +8,8 @@ import {
   isErrorCode,
   type Permit,
   type RecordingSubject,
+  refuseLate,
+  type RememberedFor,
   type RememberedSince,
 } from '@cmdop/protocol'
 import type { Logger } from 'pino'
@@ -18,6 +20,9 @@ import { Call, type CallOptions, type CallOwner, sendResult } from './call.ts'
 import { CallJournal, type CallRecord } from './call-journal.ts'
 import { type CallResult, CallResults } from './call-results.ts'
 import { endMarked, spawnGroup } from './process-group.ts'
+
+/** Milliseconds by which a clock is corrected all the time. */
+const CLOCK_JITTER_MS = 1000
 
 /** Milliseconds in which a call id is known after the call is over, so that nothing sent twice runs twice. */
 const REMEMBER_MS = 600_000
@@ -33,6 +38,10 @@ export interface CallTableOptions {
   readonly restricted: Pick<RestrictedCommands, 'start'>
   /** Where a command is shown that asks for it. */
   readonly sessions: Pick<SessionTable, 'mirror'>
+  /** Milliseconds since 1970 by the relay's clock, rather too late than too early. */
+  readonly now: () => number
+  /** Which start of the machine this is, for tests. Default: what the system says. */
+  readonly boot?: string
   readonly log: Logger
 }
 
@@ -46,12 +55,18 @@ export class CallTable {
   readonly #starting = new Map<string, Promise<Call>>()
   readonly #ended = new Map<string, number>()
   readonly #lost = new Map<string, CallRecord>()
+  /** What becomes of calls that are over. */
+  readonly #settling = new Set<Promise<void>>()
+  readonly #startedAt = performance.now()
   #closed = false
 
   constructor(options: CallTableOptions) {
     this.#options = options
-    this.#journal = new CallJournal(options.folder)
-    this.#results = new CallResults(`${options.folder}-results`)
+    const results = new CallResults(`${options.folder}-results`)
+    const { boot } = options
+    const onCrash = () => results.forgetBefore(Date.now())
+    this.#results = results
+    this.#journal = new CallJournal(options.folder, { boot, isFirst: results.isFirst, onCrash })
   }
 
   /** Running commands. */
@@ -64,13 +79,15 @@ export class CallTable {
     const left = this.#journal.left()
     // One that had ended by itself and was remembered is not lost.
     for (const record of left) if (!this.#results.has(record.callId)) this.#lost.set(record.callId, record)
-    const ended = await Promise.all(left.map(({ callId }) => endMarked(this.#marker(callId))))
+    const running = left.filter(({ hasEnded }) => hasEnded !== true)
+    const ended = await Promise.all(running.map(({ callId }) => endMarked(this.#marker(callId))))
     for (const record of left) {
       const { callId, recording, keepResult } = record
-      if (recording !== undefined) this.#options.recorder.lost(recording)
-      if (keepResult === true && this.#lost.has(callId)) await this.#results.save(failedResult(record, lostError()))
-      this.#journal.end(callId)
+      const recorded = recording === undefined ? undefined : this.#options.recorder.lost(recording)
+      const isRemembered = keepResult === true && this.#lost.has(callId)
+      this.#settle(callId, isRemembered ? failedResult(record, lostError()) : undefined, recorded)
     }
+    await this.#results.settled()
     if (left.length === 0) return
     const processes = ended.reduce((sum, count) => sum + count, 0)
     this.#options.log.warn({ processes, calls: [...this.#lost.keys()] }, 'ended what an earlier daemon left')
@@ -98,7 +115,8 @@ export class CallTable {
       this.#follow(callId, call, params.keepResult)
       call.attach(channel, 0)
     } catch (error) {
-      if (params.keepResult && isCmdopError(error)) await this.#save(failedResult({ callId, ...owner }, error))
+      const isRemembered = params.keepResult && isCmdopError(error)
+      this.#settle(callId, isRemembered ? failedResult({ callId, ...owner }, error) : undefined)
       this.#forget(callId)
       throw error
     } finally {
@@ -106,7 +124,7 @@ export class CallTable {
     }
   }
 
-  /** What is to be remembered is on the disk before anything runs. */
+  /** What is to be remembered is written before anything runs. */
   async #begin(
     options: Omit<CallOptions, 'group' | 'record'>,
     permit: Permit,
@@ -114,8 +132,7 @@ export class CallTable {
   ): Promise<Call> {
     const { startedAt, subjectId: callId } = recording
     const record = { callId, ...options.owner, startedAt, recording }
-    if (options.params.keepResult) await this.#journal.beginDurably({ ...record, keepResult: true })
-    else this.#journal.begin(record)
+    this.#journal.begin(options.params.keepResult ? { ...record, keepResult: true } : record)
     return this.#spawn(options, permit, recording)
   }
 
@@ -124,8 +141,10 @@ export class CallTable {
     permit: Permit,
     recording: RecordingSubject,
   ): Promise<Call> {
-    const { environment, home, recorder, restricted } = this.#options
+    const { environment, home, recorder, restricted, now } = this.#options
     const { params } = options
+    const late = refuseLate(params.notAfter, now())
+    if (late !== undefined) throw late
     const callId = recording.subjectId
     const marker = this.#marker(callId)
     const group =
@@ -139,7 +158,8 @@ export class CallTable {
     const { callId } = channel.open
     await this.#starting.get(callId)?.catch(() => {})
     const call = this.#calls.get(callId)
-    if (!isOwner(call?.owner ?? this.#lost.get(callId), permit)) throw unknownCall()
+    if (!isOwner(call?.owner ?? this.#lost.get(callId), permit))
+      throw unknownCall({ rememberedForMs: Math.max(0, Date.now() - this.#since()) })
     if (call === undefined) throw lostError()
     call.attach(channel, params.offset)
   }
@@ -162,15 +182,30 @@ export class CallTable {
 
   /** By the relay's clock, which may be another than ours. */
   #rememberedSince({ issuedAt }: Permit): string {
-    return new Date(this.#results.since + issuedAt - Date.now()).toISOString()
+    return new Date(this.#since() + issuedAt - Date.now()).toISOString()
+  }
+
+  /** From when on no call is missing, by our clock as it is now. After a crash of the machine that clock may have been set since. */
+  #since(): number {
+    const started = Date.now() - (performance.now() - this.#startedAt)
+    if (!this.#journal.isWhole && started > this.#results.since + CLOCK_JITTER_MS)
+      try {
+        this.#results.forgetBefore(started)
+      } catch (err) {
+        this.#options.log.error({ err }, 'since when calls are remembered could not be written')
+      }
+    return this.#results.since
   }
 
   /** Starts nothing any more, ends every command and waits until they are gone. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#since()
     await Promise.allSettled(this.#starting.values())
-    await Promise.all([...this.#calls.values()].map((call) => call.close()))
-    await this.#results.settled()
+    await Promise.all(Array.from(this.#calls.values(), (call) => call.close()))
+    await Promise.all([this.#results.settled(), this.#options.recorder.flush()])
+    await Promise.all(this.#settling)
+    this.#journal[Symbol.dispose]()
   }
 
   #assertNew(callId: string): void {
@@ -183,31 +218,51 @@ export class CallTable {
     if (known) throw new CmdopError('conflict', 'This call id was used before; nothing ran. Use a new one.')
   }
 
-  /** A journal that cannot be written is a fault of the disk, and no reason to end other commands. */
   #follow(callId: string, call: Call, keepResult: boolean): void {
-    const failed = (err: unknown) => this.#options.log.error({ err, callId }, 'the call journal could not be written')
-    const saved = call.ended.then(async () => {
+    void call.ended.then(() => {
+      this.#note('ended', callId)
       const { result } = call
-      if (keepResult && result !== undefined) await this.#save({ callId, ...call.owner, failure: null, ...result })
-      this.#journal.end(callId)
+      const isRemembered = keepResult && result !== undefined
+      const remembered = isRemembered ? { callId, ...call.owner, failure: null, ...result } : undefined
+      this.#settle(callId, remembered, call.recorded)
     })
-    saved.catch(failed)
-    call.over.then(() => this.#forget(callId)).catch(failed)
+    void call.over.then(() => this.#forget(callId))
   }
 
-  /** A result that cannot be written is missing later, and the daemon says so then. */
-  async #save(result: CallResult): Promise<void> {
+  /** A later daemon has nothing to do for it once it is remembered, where it is to be, and recorded. */
+  #settle(callId: string, result: CallResult | undefined, recorded = Promise.resolve()): void {
+    const saved = result === undefined ? Promise.resolve(true) : this.#save(result)
+    if (result !== undefined) void recorded.then(() => this.#note('recorded', callId))
+    const settled = Promise.all([saved, recorded])
+      .then(([isSaved]) => {
+        if (isSaved) this.#note('forget', callId)
+      })
+      .finally(() => this.#settling.delete(settled))
+    this.#settling.add(settled)
+  }
+
+  /** One that cannot be written stays in the journal, so that a later daemon says that it was lost. */
+  async #save(result: CallResult): Promise<boolean> {
     try {
       await this.#results.save(result)
+      return true
     } catch (err) {
       this.#options.log.error({ err, callId: result.callId }, 'the result of a call could not be kept')
+      return false
+    }
+  }
+
+  /** A journal that cannot be written is a fault of the disk, and no reason to end other commands. */
+  #note(what: 'ended' | 'recorded' | 'forget', callId: string): void {
+    try {
+      this.#journal[what](callId)
+    } catch (err) {
+      this.#options.log.error({ err, callId }, 'the call journal could not be written')
     }
   }
 
   #forget(callId: string): void {
     this.#calls.delete(callId)
-    // One whose result is being written stays until that is done.
-    if (!this.#results.isSaving(callId)) this.#journal.end(callId)
     const now = Date.now()
     this.#ended.set(callId, now)
     for (const [id, endedAt] of this.#ended) {
@@ -221,12 +276,8 @@ function isOwner(owner: CallOwner | undefined, { principalId, fleetId }: Permit)
   return owner?.principalId === principalId && owner.fleetId === fleetId
 }
 
-function unknownCall(details?: RememberedSince): CmdopError {
-  return new CmdopError(
-    'not_found',
-    'This machine knows no such call of yours.',
-    details === undefined ? {} : { details },
-  )
+function unknownCall(details: RememberedSince | RememberedFor): CmdopError {
+  return new CmdopError('not_found', 'This machine knows no such call of yours.', { details })
 }
 
 function lostError(): CmdopError {

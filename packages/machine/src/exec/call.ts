@@ -85,6 +85,11 @@ export class Call {
       .finally(() => this.#options.record.end({ exitCode: this.#end?.exitCode ?? null, reason: this.#reason }))
   }
 
+  /** Resolves when its record is written, or cannot be. */
+  get recorded(): Promise<void> {
+    return this.#options.record.written
+  }
+
   /** Resolves when the command has ended by itself, or was ended: nothing of it is to be ended any more. */
   get ended(): Promise<void> {
     return this.#ended.promise

@@ -11,8 +11,8 @@ import { CastFile } from './cast-file.ts'
 import type { ExecRecord } from './exec-record.ts'
 import { type Spool, type SpoolFile, spoolFull } from './spool.ts'
 
-/** Milliseconds in which commands that end are collected for one write. */
-const COLLECT_MS = 50
+/** Milliseconds in which commands that end are collected for one write. Until then they are in the journal of calls. */
+const COLLECT_MS = 500
 
 /** Bytes of output of ended commands that may wait to be written; what comes then is not recorded. */
 const WAITING_BYTES = 64 * 1024 * 1024
@@ -35,6 +35,8 @@ export interface ExecBatchesOptions {
 export class ExecBatches {
   readonly #options: ExecBatchesOptions
   #ended: ExecRecord[] = []
+  /** Resolves with what is collected now. */
+  #collected: PromiseWithResolvers<void> | undefined
   #waitingBytes = 0
   #timer: NodeJS.Timeout | undefined
   #writing = Promise.resolve()
@@ -45,7 +47,8 @@ export class ExecBatches {
     this.#options = options
   }
 
-  add(record: ExecRecord): void {
+  /** Resolves when it is written, or lost. */
+  async add(record: ExecRecord): Promise<void> {
     if (this.#waitingBytes + record.bytes > WAITING_BYTES) {
       const error = new CmdopError('recording_failed', 'More commands end than their recordings can be written.')
       return this.#options.failed(1, error)
@@ -53,7 +56,8 @@ export class ExecBatches {
     this.#ended.push(record)
     this.#waitingBytes += record.bytes
     this.#timer ??= setTimeout(() => void this.flush(), COLLECT_MS)
-    return undefined
+    this.#collected ??= Promise.withResolvers()
+    await this.#collected.promise
   }
 
   /** Writes everything that has ended, one write after another. Never rejects. */
@@ -61,7 +65,9 @@ export class ExecBatches {
     clearTimeout(this.#timer)
     this.#timer = undefined
     const records = this.#ended.splice(0)
-    this.#writing = this.#writing.then(() => this.#write(records))
+    const collected = this.#collected
+    this.#collected = undefined
+    this.#writing = this.#writing.then(() => this.#write(records)).finally(() => collected?.resolve())
     return this.#writing
   }
 

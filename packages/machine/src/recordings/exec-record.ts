@@ -16,8 +16,8 @@ export interface ExecRecordEnd extends Pick<ExecEnd, 'exitCode' | 'reason'> {
 
 export interface ExecRecordOptions {
   readonly subject: RecordingSubject
-  /** Takes the record once its command has ended. */
-  readonly ended: (record: ExecRecord) => void
+  /** Takes the record once its command has ended; resolves when it is written, or cannot be. */
+  readonly ended: (record: ExecRecord) => Promise<void>
 }
 
 /**
@@ -29,6 +29,7 @@ export class ExecRecord {
   readonly beganAt = performance.now()
   readonly #options: ExecRecordOptions
   readonly #output = new ExecOutput()
+  readonly #written = Promise.withResolvers<void>()
   #live: CastRecording | undefined
   /** Pieces of the head that the live recording has. */
   #given = 0
@@ -37,6 +38,11 @@ export class ExecRecord {
   constructor(options: ExecRecordOptions) {
     this.#options = options
     this.subject = options.subject
+  }
+
+  /** Resolves when the command has ended and its record is on this machine, or cannot be. */
+  get written(): Promise<void> {
+    return this.#written.promise
   }
 
   /** Bytes that it holds. */
@@ -57,7 +63,7 @@ export class ExecRecord {
   end(end: ExecRecordEnd): void {
     if (this.#end !== undefined) return
     this.#end = { ...end, time: performance.now() - this.beganAt }
-    this.#options.ended(this)
+    this.#written.resolve(this.#options.ended(this))
   }
 
   /** Writes what there is of its head; from now on this recording is written as it goes. */

@@ -104,10 +104,17 @@ export class Recorder {
     return record
   }
 
-  /** Records that a command was lost with an earlier daemon, unless there is a recording of it. */
-  lost(subject: RecordingSubject): void {
+  /** Records that a command was lost with an earlier daemon, unless there is a recording of it. Resolves when that is written. */
+  async lost(subject: RecordingSubject): Promise<void> {
     if (this.#spool.has(subject.recordingId)) return
-    this.beginExec(subject).end({ exitCode: null, reason: 'lost', isOfEarlierDaemon: true })
+    const record = this.beginExec(subject)
+    record.end({ exitCode: null, reason: 'lost', isOfEarlierDaemon: true })
+    await record.written
+  }
+
+  /** Writes the records of commands that have ended. */
+  flush(): Promise<void> {
+    return this.#batches.flush()
   }
 
   /** Writes what has ended, and sends what can still be sent. */
@@ -118,7 +125,7 @@ export class Recorder {
     await this.#uploader.close()
   }
 
-  #end(record: ExecRecord): void {
+  #end(record: ExecRecord): Promise<void> {
     this.#running.delete(record)
     if (this.#running.size === 0) {
       clearInterval(this.#timer)
@@ -127,7 +134,7 @@ export class Recorder {
     if (!record.isLive) return this.#batches.add(record)
     const ended = record.endLive().finally(() => this.#live.delete(ended))
     this.#live.add(ended)
-    return undefined
+    return ended
   }
 
   #writeLive(): void {

@@ -17,6 +17,12 @@ import type { Spool, SpoolFile } from './spool.ts'
 const FIRST_WAIT_MS = 250
 const LONGEST_WAIT_MS = 15_000
 
+/**
+ * What is over waits a random time up to so many times longer than what still grows: the machines of a fleet that ran a
+ * command together do not come to the relay together.
+ */
+const SPREAD = 4
+
 /** Milliseconds in which a daemon that stops may still send; the rest waits for its next start. */
 const LAST_PASS_MS = 1000
 
@@ -67,7 +73,7 @@ export class Uploader {
     let bound = FIRST_WAIT_MS
     while (!signal.aborted) {
       await this.#more.promise
-      await sleep(this.#options.everyMs, undefined, { signal }).catch(() => {})
+      await sleep(this.#gatherMs(), undefined, { signal }).catch(() => {})
       if (signal.aborted) return
       this.#more = Promise.withResolvers()
       try {
@@ -81,6 +87,13 @@ export class Uploader {
         bound = Math.min(bound * 2, LONGEST_WAIT_MS)
       }
     }
+  }
+
+  #gatherMs(): number {
+    const { everyMs, spool } = this.#options
+    return spool.files.some(({ isSealed, name }) => !isSealed && name.startsWith('rec_'))
+      ? everyMs
+      : everyMs * (1 + SPREAD * Math.random())
   }
 
   /** Sends everything once. A file that cannot be sent holds up no other: the first such error is thrown at the end. */

@@ -83,7 +83,13 @@ export async function startSessionWorld(
   const sessions = another()
   opening.defer(() => sessions.close())
   const commands = new RestrictedCommands({ restricted, sessions, settings: shared })
-  const calls = new CallTable({ ...shared, folder: join(folder, 'calls'), sessions, restricted: commands })
+  const calls = new CallTable({
+    ...shared,
+    folder: join(folder, 'calls'),
+    sessions,
+    restricted: commands,
+    now: Date.now,
+  })
   opening.defer(() => calls.close())
   const permits = new PermitChecker(relay.options)
   const approvals = createTestApprovals(relay.options, folder)

@@ -22,20 +22,35 @@ export const FLEET_ROW_PAGE_BYTES = 4 * 1024 * 1024
 export const FleetRunKind = z.enum(['exec', 'run', 'copy', 'playbook'])
 export type FleetRunKind = z.infer<typeof FleetRunKind>
 
-/** How a fleet run stands. `running`: also one whose script is gone without a word. */
-export const FleetRunState = z.enum(['running', 'ended', 'stopped', 'cancelled'])
+/** How a fleet run stands. `running`: also one whose script is gone without a word. `paused`: it waits, see {@link FleetRunWait}. */
+export const FleetRunState = z.enum(['running', 'paused', 'ended', 'stopped', 'cancelled'])
 export type FleetRunState = z.infer<typeof FleetRunState>
+
+/**
+ * What a fleet run waits for before it begins another machine: that a person continues it, after the check of a wave or, without
+ * one, because somebody paused it; or that people decide about an approval.
+ */
+export const FleetRunWait = z.discriminatedUnion('for', [
+  z.strictObject({
+    for: z.literal('person'),
+    /** The wave whose check asks for it; null: somebody has paused the run. */
+    wave: z.number().int().min(1).nullable(),
+    reason: z.string().max(4096),
+  }),
+  z.strictObject({ for: z.literal('approval'), approvalId: z.string().min(1).max(64) }),
+])
+export type FleetRunWait = z.infer<typeof FleetRunWait>
 
 /** Why a run stopped before all of its machines were tried, for programs and for people. */
 export const FleetRunStop = z.object({
-  reason: z.enum(['failures', 'check', 'cancelled', 'denied', 'ledger']),
+  reason: z.enum(['failures', 'check', 'cancelled', 'denied', 'budget', 'expired', 'ledger']),
   message: z.string().max(4096),
 })
 export type FleetRunStop = z.infer<typeof FleetRunStop>
 
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 
-/** Body of `POST /api/fleet-runs`: a run begins. The same again is taken as sent; another one of that id is `conflict`. */
+/** Body of `POST /api/fleet-runs`: a run begins. The same again begins nothing; another one of that id is `conflict`. */
 export const FleetRunCreate = z.strictObject({
   runId: RunId,
   kind: FleetRunKind,
@@ -56,8 +71,17 @@ export type FleetRunCreate = z.infer<typeof FleetRunCreate>
 export const FleetRunClaim = z.strictObject({
   /** Machines with these outcomes are to be done again, as a new generation. Default: none, only what is not done. */
   retry: z.array(OutcomeName).min(1).optional(),
+  /** Somebody wants it done again: also a run that was cancelled, and whatever people have let go on before. */
+  again: z.boolean().default(false),
 })
-export type FleetRunClaim = z.infer<typeof FleetRunClaim>
+export type FleetRunClaim = z.input<typeof FleetRunClaim>
+
+/** Body of `POST /api/fleet-runs/:run/pause`. */
+export const FleetRunPause = z.strictObject({
+  /** Why, for people. */
+  reason: z.string().max(2048).default(''),
+})
+export type FleetRunPause = z.input<typeof FleetRunPause>
 
 /** Body of `POST /api/fleet-runs/:run/rows`: how it ended on some machines, and how the run stands. */
 export const FleetRunAppend = z.strictObject({
@@ -73,8 +97,10 @@ export const FleetRunAppend = z.strictObject({
       }),
     )
     .max(MAX_FLEET_APPEND_ROWS),
-  state: FleetRunState.optional(),
+  state: FleetRunState.exclude(['paused']).optional(),
   stop: FleetRunStop.optional(),
+  /** What it waits for from now on; null: for nothing any more. That somebody has paused it stays until somebody continues it. */
+  wait: FleetRunWait.nullable().optional(),
 })
 export type FleetRunAppend = z.infer<typeof FleetRunAppend>
 
@@ -82,6 +108,10 @@ export type FleetRunAppend = z.infer<typeof FleetRunAppend>
 export const FleetRunAppended = z.object({
   /** Somebody wants the run to be cancelled. */
   cancelRequested: z.boolean(),
+  /** What the run waits for. */
+  wait: FleetRunWait.nullable(),
+  /** The last wave after whose check a person has let the run go on; 0: none. */
+  continuedWave: z.number().int(),
 })
 export type FleetRunAppended = z.infer<typeof FleetRunAppended>
 
@@ -96,6 +126,10 @@ export const FleetRunSummary = z.object({
   planDigest: z.string(),
   state: FleetRunState,
   stop: FleetRunStop.nullable(),
+  /** What it waits for. */
+  wait: FleetRunWait.nullable(),
+  /** The last wave after whose check a person has let it go on; 0: none. */
+  continuedWave: z.number().int(),
   /** How often machines were asked for again. */
   generation: z.number().int(),
   /** Machines, and how many have each outcome; those that are not done have none. */
@@ -107,13 +141,27 @@ export const FleetRunSummary = z.object({
 })
 export type FleetRunSummary = z.infer<typeof FleetRunSummary>
 
-/** Answer to creating and claiming: what the script goes on with. */
+/** Answer to `GET /api/fleet-runs/:run`. */
+export const FleetRunDetails = FleetRunSummary.extend({
+  /** What is done; null for another principal than the run's, which alone goes on with it. */
+  plan: z.record(z.string(), z.unknown()).nullable(),
+})
+export type FleetRunDetails = z.infer<typeof FleetRunDetails>
+
+/** Answer to claiming: what the script goes on with. */
 export const FleetRunClaimed = z.object({
   epoch: z.number().int(),
   run: FleetRunSummary,
   plan: z.record(z.string(), z.unknown()),
 })
 export type FleetRunClaimed = z.infer<typeof FleetRunClaimed>
+
+/** Answer to creating. */
+export const FleetRunCreated = FleetRunClaimed.extend({
+  /** It was there: its script may have been killed, or the answer lost. It is claimed, as any run that somebody goes on with. */
+  existed: z.boolean(),
+})
+export type FleetRunCreated = z.infer<typeof FleetRunCreated>
 
 export const FleetRunListQuery = z.object({
   state: FleetRunState.optional(),

@@ -29,7 +29,7 @@ export const outcomes = {
   skipped: {
     failure: false,
     mayHaveRun: false,
-    meaning: 'The run stopped before it came to this machine; nothing ran.',
+    meaning: 'The run stopped, or its time was over, before it came to this machine; nothing ran.',
   },
   cancelled: {
     failure: false,

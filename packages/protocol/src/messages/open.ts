@@ -37,6 +37,8 @@ export const Open = z.strictObject({
   askApproval: z.boolean().optional(),
   /** The run of an AI operator that makes the call: it counts as its call then, on behalf of the caller. */
   operator: Operator.optional(),
+  /** The fleet run that the call is part of, which is the caller's own: nothing of it begins once that was cancelled. */
+  fleetRunId: RunId.optional(),
   /** What its session holds it to, as the caller says; it is judged by that, and the machine refuses a session that holds less. */
   under: PlainRestrictions.optional(),
   /** Added by the relay where a person has approved; the machine checks it. */

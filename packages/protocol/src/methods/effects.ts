@@ -36,6 +36,8 @@ export const Effect = EffectPath.extend({
   emptied: z.boolean().optional(),
   /** It changes what runs later, by this rule: `cron`, `ssh`, `shell-startup`, ... */
   deferred: z.string().optional(),
+  /** SHA-256 of the content, of a file whose content is another than before. */
+  sha256: Sha256.optional(),
   /** Unified diff of text, up to a limit. */
   diff: z.string().optional(),
 })

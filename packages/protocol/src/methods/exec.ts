@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { CmdopError } from '../errors.ts'
 import { AbsolutePath, EnvironmentChange, systemText } from './paths.ts'
 import { EffectSummary } from './effects.ts'
 import { Restrictions } from './restrictions.ts'
@@ -44,8 +45,19 @@ export const ExecParams = z.strictObject({
   keepResult: z.boolean().default(false),
   /** What it may not do. Not together with a `showIn` that has restrictions: those are fixed. */
   restrictions: Restrictions.optional(),
+  /** From this instant of the relay's clock on it is not started any more: `expired`. */
+  notAfter: z.iso.datetime().optional(),
 })
 export type ExecParams = z.infer<typeof ExecParams>
+
+/** What a call that comes too late is refused with; undefined: it is in time. `now`: milliseconds since 1970 by the relay's clock. */
+export function refuseLate(notAfter: unknown, now: number): CmdopError | undefined {
+  const instant = typeof notAfter === 'string' ? Date.parse(notAfter) : Number.NaN
+  if (Number.isNaN(instant) || now < instant) return undefined
+  return new CmdopError('expired', `It was to begin before ${String(notAfter)}, and came too late; nothing ran.`, {
+    details: { notAfter },
+  })
+}
 
 /** Parameters of `exec.attach`: go on with the call whose id the open frame carries. */
 export const ExecAttachParams = z.strictObject({
@@ -73,6 +85,10 @@ export const RememberedSince = z.object({
   rememberedSince: z.iso.datetime(),
 })
 export type RememberedSince = z.infer<typeof RememberedSince>
+
+/** Details of `not_found` of `exec.attach`: no call is missing that was made in these last milliseconds. */
+export const RememberedFor = z.object({ rememberedForMs: z.number().min(0) })
+export type RememberedFor = z.infer<typeof RememberedFor>
 
 /** Control from the machine: first on every channel of a call. */
 export const ExecStarted = z.object({

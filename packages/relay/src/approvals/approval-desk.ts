@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { type ApprovableAction, type Approval, CmdopError, type Open, type SignedApproval } from '@cmdop/protocol'
 import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Caller } from '../auth/authenticate.ts'
@@ -7,6 +8,7 @@ import type { Judgement } from '../policy/judgement.ts'
 import type {
   ApprovalActionRow,
   ApprovalChange,
+  ApprovalOutline,
   ApprovalRow,
   GrantRow,
   Person,
@@ -16,7 +18,8 @@ import type { MachineRow, Store } from '../store/store.ts'
 import { textOf } from './approval-view.ts'
 import { digestOf, planDigest } from './digests.ts'
 import { grantEntry, meanwhile, OwnActs, unlessMeanwhile } from './own-acts.ts'
-import { ANYBODY, type Questions } from './questions.ts'
+import { actionsOf, ANYBODY, type Described, type Questions } from './questions.ts'
+import { noSuchApproval, required, unusable } from './refusals.ts'
 import * as transitions from './transitions.ts'
 
 export interface ApprovalDeskOptions {
@@ -122,16 +125,45 @@ export class ApprovalDesk {
   /** An approval of the caller's fleet. Throws `not_found`. */
   async find(caller: Pick<Caller, 'fleetId'>, approvalId: string): Promise<WholeApproval> {
     const found = await this.#options.store.approvals.get(approvalId)
-    if (found === undefined || found.row.fleetId !== caller.fleetId)
-      throw new CmdopError('not_found', 'There is no such approval in your fleet.')
+    if (found === undefined || found.row.fleetId !== caller.fleetId) throw noSuchApproval()
     return found
   }
 
-  /** What belongs to a run that is over is asked no more. */
-  async voidRun(fleetId: string, runId: string): Promise<void> {
+  /**
+   * Approves what people have approved already, as part of another approval that still holds, in a later generation of its fleet run: by
+   * the same votes, until the same time. Throws `conflict` where that was done in this generation.
+   */
+  async repeat(
+    { row: former, votes }: ApprovalOutline,
+    { described, generation }: { readonly described: readonly Described[]; readonly generation: number },
+  ): Promise<ApprovalRow> {
+    const { approvals } = this.#options.store
+    // One id for all who ask at once: of these one gets it.
+    const id = `apr_${hash('sha256', `cmdop-approval-repeated-v1\n${former.id}\n${generation}`).slice(0, 32)}`
     const at = new Date().toISOString()
-    for (const id of await this.#options.store.approvals.open({ fleetId, runId }))
-      await this.#ownActs.change(id, (whole) => transitions.withdrawn(whole, at))
+    const digests = described.map(({ action: { digest } }) => digest)
+    const own = { id, state: 'approved' as const, planDigest: planDigest(digests), createdAt: at, decidedAt: at }
+    const row = {
+      ...former,
+      ...own,
+      fleetRunGeneration: generation,
+      reason: `Approved before, as ${former.id}. ${former.reason}`.slice(0, 4096),
+    }
+    const again = votes.map((vote) => ({ ...vote, approvalId: id }))
+    const whole = { row, actions: actionsOf(id, described), votes: again }
+    const { actions = [] } = this.#signed(whole, { row: { state: 'approved' } }) ?? {}
+    await approvals.create(row, actions, again)
+    await this.#tell(row)
+    return row
+  }
+
+  /** What belongs to a run that is over is asked no more. `until`: but what was asked since, by who goes on with it already. */
+  async voidRun(run: { readonly fleetId: string; readonly runId: string; readonly until?: string }): Promise<void> {
+    const { fleetId, runId, until } = run
+    const at = new Date().toISOString()
+    const over = (whole: WholeApproval) =>
+      until !== undefined && whole.row.createdAt > until ? undefined : transitions.withdrawn(whole, at)
+    for (const id of await this.#options.store.approvals.open({ fleetId, runId })) await this.#ownActs.change(id, over)
   }
 
   /** Ends what nobody decided, or used, in time, and the grants whose time is over. */
@@ -146,14 +178,17 @@ export class ApprovalDesk {
   }
 
   async #take(caller: Caller, open: Open, approvalId: string): Promise<Admitted> {
-    const { row, actions, votes } = await this.find(caller, approvalId)
+    const found = await this.#options.store.approvals.ofMachine(approvalId, open.target)
+    if (found === undefined || found.row.fleetId !== caller.fleetId) throw noSuchApproval()
+    const { row, actions, votes } = found
     const at = new Date().toISOString()
-    if (row.state === 'pending' && row.expiresAt > at) throw required({ row, actions, votes: [] })
+    if (row.state === 'pending' && row.expiresAt > at) throw required({ row })
     if (row.state === 'denied' || (row.state === 'expired' && row.decidedAt === null)) throw await this.#denial(row)
+    if (row.fleetRunId !== (open.fleetRunId ?? null)) throw unusable('is of another fleet run')
     const action = await this.#actionOf(caller, open, actions)
-    const use = { position: action.position, callId: open.callId, requester: requesterOf(caller) }
+    const use = { callId: open.callId, requester: requesterOf(caller) }
     // What cannot be used now is refused before anything is written down of it.
-    transitions.used({ row, actions, votes }, { ...use, at })
+    transitions.used({ row, action, votes }, { ...use, at })
     return this.#admitted(row, action, use)
   }
 
@@ -163,11 +198,10 @@ export class ApprovalDesk {
     { target, method, params }: Open,
     actions: readonly ApprovalActionRow[],
   ): Promise<ApprovalActionRow> {
-    const here = actions.filter(({ machineId }) => machineId === target)
-    const [only, second] = here
+    const [only, second] = actions
     if (only === undefined) throw unusable('is for another machine')
     if (second === undefined) return only
-    for (const action of here) {
+    for (const action of actions) {
       const { words } = action.action
       const described = await this.#options.questions.describe(caller, target, { method, params }, words)
       if (digestOf(described) === action.digest) return action
@@ -175,24 +209,27 @@ export class ApprovalDesk {
     throw unusable('is for something else than this')
   }
 
-  #admitted(row: ApprovalRow, { signed }: ApprovalActionRow, use: Omit<transitions.Use, 'at'>): Admitted {
+  #admitted(row: ApprovalRow, { signed, position }: ApprovalActionRow, use: Omit<transitions.Use, 'at'>): Admitted {
     if (signed === null) throw unusable('was not signed by this relay')
-    const { position, callId } = use
+    const { approvals } = this.#options.store
+    const { callId } = use
     // Another call of this id may have used it, and be with its machine.
     let held: 'no' | 'by-this' | 'by-another' = 'no'
     const begin = async () => {
       try {
-        await this.#change(row, (whole) => {
-          held = whole.actions[position]?.state === 'waiting' ? 'by-this' : 'by-another'
-          return transitions.used(whole, { ...use, at: new Date().toISOString() })
+        await approvals.changeAction(row.id, position, (one) => {
+          held = one.action?.state === 'waiting' ? 'by-this' : 'by-another'
+          return transitions.used(one, { ...use, at: new Date().toISOString() })
         })
+        await this.#tell(row)
       } catch (error) {
-        const { row: now } = await this.find(row, row.id)
-        throw now.state === 'denied' ? await this.#denial(now) : error
+        const now = await approvals.head(row.id)
+        throw now?.row.state === 'denied' ? await this.#denial(now.row) : error
       }
       // Nothing is sent yet: what was said while that was written and told counts too.
-      const { row: now, votes } = await this.find(row, row.id)
-      if (transitions.isDenied(votes)) throw await this.#denial({ ...now, state: 'denied' })
+      const now = await approvals.head(row.id)
+      if (now !== undefined && transitions.isDenied(now.votes))
+        throw await this.#denial({ ...now.row, state: 'denied' })
     }
     const ended = async (how: transitions.HowEnded) => {
       const was = held
@@ -200,7 +237,7 @@ export class ApprovalDesk {
       // What was not taken of this says nothing about the other.
       if (was === 'no' || (was === 'by-another' && (how === 'unused' || how === 'refused'))) return
       const at = new Date().toISOString()
-      await this.#ownActs.change(row.id, (whole) => transitions.ended(whole, { position, callId, how, at }))
+      await this.#ownActs.changeAction(row, position, (one) => transitions.ended(one, { callId, how, at }))
     }
     return { approvalId: row.id, signed, begin, ended }
   }
@@ -301,7 +338,7 @@ export class ApprovalDesk {
   }
 
   async #denial(row: ApprovalRow): Promise<CmdopError> {
-    const votes = (await this.#options.store.approvals.get(row.id))?.votes ?? []
+    const votes = (await this.#options.store.approvals.head(row.id))?.votes ?? []
     const vote = votes.find((each) => each.vote === 'deny')
     const { id: approvalId, doNotRetry, state } = row
     const details = { approvalId, reason: vote?.reason ?? '', by: vote?.personName ?? null, doNotRetry, state }
@@ -317,7 +354,7 @@ export class ApprovalDesk {
     decide: (whole: WholeApproval) => ApprovalChange | undefined,
   ): Promise<WholeApproval> {
     const after = await this.#options.store.approvals.change(row.id, decide)
-    if (after === undefined) throw new CmdopError('not_found', 'There is no such approval in your fleet.')
+    if (after === undefined) throw noSuchApproval()
     await this.#tell(after.row)
     return after
   }
@@ -360,17 +397,4 @@ function assertGrantable({ row, actions }: WholeApproval, edited: unknown): void
 
 function notGranted(): CmdopError {
   return new CmdopError('permission', 'What deletes is asked about each time; approve it without a grant.')
-}
-
-function required({ row }: WholeApproval): CmdopError {
-  const { id: approvalId, expiresAt, title: summary } = row
-  return new CmdopError(
-    'approval_required',
-    `A person has to approve this first; nothing ran. See: cmdop approvals show ${approvalId}`,
-    { details: { approvalId, expiresAt, summary } },
-  )
-}
-
-function unusable(why: string): CmdopError {
-  return new CmdopError('approval_void', `Nothing ran: the approval ${why}.`)
 }

@@ -3,7 +3,7 @@ import type { Caller } from '../auth/authenticate.ts'
 import type { Bus } from '../bus/bus.ts'
 import type { ApprovalEventRow } from '../store/approval-store.ts'
 import type { Store } from '../store/store.ts'
-import { viewOf } from './approval-view.ts'
+import { summaryOf } from './approval-view.ts'
 
 /** Events that are read at once, and pending approvals that are told at first. */
 const EVENTS_AT_ONCE = 50
@@ -67,8 +67,8 @@ export async function* followApprovals({
 }
 
 async function* told(store: Store, { position, approvalId, state, at }: ApprovalEventRow) {
-  const whole = await store.approvals.get(approvalId)
-  if (whole === undefined) return
-  const { actions, ...approval } = viewOf(whole)
-  yield { id: String(position), data: { state, at, approval: { ...approval, action_count: actions.length } } }
+  const outline = await store.approvals.outline(approvalId)
+  if (outline === undefined) return
+  const approval = summaryOf({ ...outline, actionCount: outline.members.length })
+  yield { id: String(position), data: { state, at, approval } }
 }

@@ -4,18 +4,38 @@ import {
   type ApprovalSummary,
   commandText,
   type GrantInfo,
+  MAX_SHOWN_ACTIONS,
+  MAX_SHOWN_NAMES,
 } from '@cmdop/protocol'
 import type {
   ApprovalActionRow,
+  ApprovalMember,
+  ApprovalOutline,
   ApprovalRow,
   ApprovalVoteRow,
   GrantRow,
   WholeApproval,
 } from '../store/approval-store.ts'
+import type { Store } from '../store/store.ts'
 
 /** An approval as the API shows it. Of variables it has the names only. */
-export function viewOf({ row, actions, votes }: WholeApproval): ApprovalInfo {
-  return { ...base(row, votes), actions: actions.map(actionView) }
+export function viewOf({ actions, ...head }: WholeApproval): ApprovalInfo {
+  const outline = { ...head, members: actions }
+  const shown = new Set(shownPositions(outline))
+  return infoOf(
+    outline,
+    actions.filter(({ position }) => shown.has(position)),
+  )
+}
+
+/** The same, without reading what would run on each of many machines. Undefined: there is no such approval. */
+export async function readView(
+  { approvals }: Pick<Store, 'approvals'>,
+  approvalId: string,
+): Promise<{ readonly outline: ApprovalOutline; readonly info: ApprovalInfo } | undefined> {
+  const outline = await approvals.outline(approvalId)
+  if (outline === undefined) return undefined
+  return { outline, info: infoOf(outline, await approvals.actions(approvalId, shownPositions(outline))) }
 }
 
 /** The same in a list. */
@@ -49,7 +69,45 @@ export function grantView(grant: GrantRow): GrantInfo {
   }
 }
 
-function base(row: ApprovalRow, votes: readonly ApprovalVoteRow[]): Omit<ApprovalInfo, 'actions'> {
+function infoOf(outline: ApprovalOutline, shown: readonly ApprovalActionRow[]): ApprovalInfo {
+  const { row, votes, members } = outline
+  const groups = groupsOf(members)
+  return {
+    ...base(row, votes),
+    action_count: members.length,
+    actions: shown.map(actionView),
+    groups: groups.slice(0, MAX_SHOWN_ACTIONS).map(([first, ...rest]) => ({
+      machine_id: first.machineId,
+      count: rest.length + 1,
+      machine_names: [first, ...rest].slice(0, MAX_SHOWN_NAMES).map(({ machineName }) => machineName),
+    })),
+    group_count: groups.length,
+  }
+}
+
+/** All of few actions; of many those that stand for a group. */
+function shownPositions({ members }: ApprovalOutline): number[] {
+  if (members.length <= MAX_SHOWN_ACTIONS) return members.map(({ position }) => position)
+  return groupsOf(members)
+    .slice(0, MAX_SHOWN_ACTIONS)
+    .map(([first]) => first.position)
+}
+
+/** Machines on which the same would run; the largest group first, then in order. */
+function groupsOf(members: readonly ApprovalMember[]): [ApprovalMember, ...ApprovalMember[]][] {
+  const groups = new Map<number, [ApprovalMember, ...ApprovalMember[]]>()
+  for (const member of members) {
+    const group = groups.get(member.alike)
+    if (group === undefined) groups.set(member.alike, [member])
+    else group.push(member)
+  }
+  return Array.from(groups.values()).sort((one, other) => other.length - one.length)
+}
+
+function base(
+  row: ApprovalRow,
+  votes: readonly ApprovalVoteRow[],
+): Omit<ApprovalInfo, 'actions' | 'action_count' | 'groups' | 'group_count'> {
   return {
     id: row.id,
     fleet_id: row.fleetId,
@@ -64,6 +122,7 @@ function base(row: ApprovalRow, votes: readonly ApprovalVoteRow[]): Omit<Approva
     requester_kind: row.requesterKind,
     on_behalf_of: row.requesterKind === 'human' ? null : row.personId,
     run_id: row.runId,
+    fleet_run_id: row.fleetRunId,
     agent_type: row.agentType,
     model: row.model,
     plan_digest: row.planDigest,
@@ -84,7 +143,8 @@ function base(row: ApprovalRow, votes: readonly ApprovalVoteRow[]): Omit<Approva
   }
 }
 
-function actionView(row: ApprovalActionRow): ApprovalAction {
+/** What would run on one machine. */
+export function actionView(row: ApprovalActionRow): ApprovalAction {
   const { method, command, params, cwd, environment, files, restrictions } = row.action
   return {
     machine_id: row.machineId,

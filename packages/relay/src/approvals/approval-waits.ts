@@ -1,7 +1,7 @@
 import { type ApprovalInfo, CmdopError } from '@cmdop/protocol'
 import type { Bus } from '../bus/bus.ts'
 import type { Store } from '../store/store.ts'
-import { viewOf } from './approval-view.ts'
+import { readView } from './approval-view.ts'
 
 /** Waits for people. */
 export class ApprovalWaits {
@@ -26,11 +26,12 @@ export class ApprovalWaits {
         // Read after subscribing, so that no change falls between.
         const next = Promise.withResolvers<void>()
         state.changed = next
-        const found = await this.#store.approvals.get(approvalId)
-        if (found === undefined || found.row.fleetId !== fleetId)
+        const found = await readView(this.#store, approvalId)
+        if (found?.outline.row.fleetId !== fleetId)
           throw new CmdopError('not_found', 'There is no such approval in your fleet.')
-        const leftMs = Math.min(end, Date.parse(found.row.expiresAt) + EXPIRY_MARGIN_MS) - Date.now()
-        if (found.row.state !== 'pending' || leftMs <= 0) return viewOf(found)
+        const { row } = found.outline
+        const leftMs = Math.min(end, Date.parse(row.expiresAt) + EXPIRY_MARGIN_MS) - Date.now()
+        if (row.state !== 'pending' || leftMs <= 0) return found.info
         await atMost(next.promise, leftMs)
       }
     } finally {

@@ -5,10 +5,12 @@ import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Caller } from '../auth/authenticate.ts'
 import { newId } from '../auth/secrets.ts'
 import type { Bus } from '../bus/bus.ts'
+import type { GoingFleetRuns } from '../fleet-runs/going-fleet-runs.ts'
 import type { PermitSigner } from '../permits.ts'
 import type { Store } from '../store/store.ts'
 import { ApprovalDesk } from './approval-desk.ts'
 import { ApprovalWaits } from './approval-waits.ts'
+import { FleetQuestions } from './fleet-questions.ts'
 import { Questions, type QuestionsOptions } from './questions.ts'
 
 /** How often approvals are looked at whose time is over, in milliseconds. */
@@ -23,6 +25,7 @@ export interface ApprovalsOptions {
   readonly judge: QuestionsOptions['judge']
   /** Calls machines for a caller; there only once the switch is. */
   readonly asks: () => AskService
+  readonly fleetRuns: GoingFleetRuns
 }
 
 /** Everything about approvals of one relay. */
@@ -30,10 +33,20 @@ export interface Approvals extends Disposable {
   readonly desk: ApprovalDesk
   readonly waits: ApprovalWaits
   readonly questions: Questions
+  readonly fleetQuestions: FleetQuestions
 }
 
 /** Puts the approvals of one relay together, and ends those whose time is over until it is disposed of. */
-export function createApprovals({ store, audit, bus, signer, log, judge, asks }: ApprovalsOptions): Approvals {
+export function createApprovals({
+  store,
+  audit,
+  bus,
+  signer,
+  log,
+  judge,
+  asks,
+  fleetRuns,
+}: ApprovalsOptions): Approvals {
   const ask = (caller: Caller, target: string, method: MethodName, params: object) =>
     asks().answer(caller, { method, target, callId: newId('call_'), params: { ...params } })
   const questions = new Questions({
@@ -51,5 +64,12 @@ export function createApprovals({ store, audit, bus, signer, log, judge, asks }:
   const timer = setInterval(() => {
     desk.expire().catch((err: unknown) => log.warn({ err }, 'approvals could not be looked through'))
   }, EXPIRE_EVERY_MS)
-  return { desk, questions, waits: new ApprovalWaits({ store, bus }), [Symbol.dispose]: () => clearInterval(timer) }
+  const fleetQuestions = new FleetQuestions({ store, questions, desk, fleetRuns })
+  return {
+    desk,
+    questions,
+    fleetQuestions,
+    waits: new ApprovalWaits({ store, bus }),
+    [Symbol.dispose]: () => clearInterval(timer),
+  }
 }

@@ -2,7 +2,15 @@ import type { ApprovalState } from '@cmdop/protocol'
 import { isCmdopError } from '@cmdop/protocol'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { ApprovalActionRow, ApprovalChange, ApprovalRow, Person, WholeApproval } from '../store/approval-store.ts'
+import type {
+  ApprovalActionRow,
+  ApprovalChange,
+  ApprovalRow,
+  OneAction,
+  OneActionChange,
+  Person,
+  WholeApproval,
+} from '../store/approval-store.ts'
 import { addFleet, at } from '../store/conformance/world.ts'
 import { openTemporaryStore } from '../store/sqlite/temporary-store.ts'
 import type { Store } from '../store/store.ts'
@@ -147,7 +155,10 @@ test.each([0, 1, 2, 3])(
 
 async function apply(store: Store, id: string, given: Act): Promise<string> {
   try {
-    const after = await store.approvals.change(id, (whole) => changeOf(whole, given))
+    const after =
+      given.kind === 'use' || given.kind === 'end'
+        ? await store.approvals.changeAction(id, given.machine, (one) => actionChangeOf(one, given))
+        : await store.approvals.change(id, (whole) => changeOf(whole, given))
     return after === undefined ? 'gone' : 'ok'
   } catch (error) {
     if (!isCmdopError(error)) throw error
@@ -155,7 +166,7 @@ async function apply(store: Store, id: string, given: Act): Promise<string> {
   }
 }
 
-function changeOf(whole: WholeApproval, given: Act): ApprovalChange | undefined {
+function changeOf(whole: WholeApproval, given: Exclude<Act, { kind: 'use' | 'end' }>): ApprovalChange | undefined {
   const now = at(given.time)
   const person = people['who' in given ? given.who : 0] as Person & { name: string }
   const answer = { person, reason: '', at: now, people }
@@ -169,11 +180,15 @@ function changeOf(whole: WholeApproval, given: Act): ApprovalChange | undefined 
   }
   if (given.kind === 'deny') return transitions.denied(whole, { ...answer, doNotRetry: true })
   if (given.kind === 'withdraw') return transitions.withdrawn(whole, now)
-  if (given.kind === 'expire') return transitions.expired(whole, now)
-  const { machine: position, call: callId } = given
+  return transitions.expired(whole, now)
+}
+
+function actionChangeOf(one: OneAction, given: Extract<Act, { kind: 'use' | 'end' }>): OneActionChange | undefined {
+  const now = at(given.time)
+  const { call: callId } = given
   if (given.kind === 'use')
-    return transitions.used(whole, { position, callId, requester: { id: given.requester, kind: 'ai' }, at: now })
-  return transitions.ended(whole, { position, callId, how: given.how, at: now })
+    return transitions.used(one, { callId, requester: { id: given.requester, kind: 'ai' }, at: now })
+  return transitions.ended(one, { callId, how: given.how, at: now })
 }
 
 /** A state is reached only over its transitions, however many of them one round takes. */
@@ -227,6 +242,8 @@ function approvalRow(id: string, fleetId: string): ApprovalRow {
     personId: 'asker',
     lentByIds: [],
     runId: null,
+    fleetRunId: null,
+    fleetRunGeneration: null,
     agentType: null,
     model: null,
     callId: null,
@@ -257,5 +274,6 @@ function actionRow(approvalId: string, position: number): ApprovalActionRow {
     callId: null,
     edited: null,
     signed: null,
+    alike: position,
   }
 }

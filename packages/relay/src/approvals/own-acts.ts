@@ -1,7 +1,14 @@
 import { CmdopError, isCmdopError } from '@cmdop/protocol'
 import type { AuditTrail } from '../audit/audit-trail.ts'
 import { type AuditEntry, systemEntry } from '../audit/entry.ts'
-import type { ApprovalChange, ApprovalRow, GrantRow, WholeApproval } from '../store/approval-store.ts'
+import type {
+  ApprovalChange,
+  ApprovalRow,
+  GrantRow,
+  OneAction,
+  OneActionChange,
+  WholeApproval,
+} from '../store/approval-store.ts'
 import type { Store } from '../store/store.ts'
 
 /** Grants that are ended at once. */
@@ -44,6 +51,30 @@ export class OwnActs {
         return change
       })
     await audit.around(entry, work).catch(unlessMeanwhile)
+  }
+
+  /** How a call ended that used one action; where that makes the approval void, between an intent and an outcome. */
+  async changeAction(
+    row: ApprovalRow,
+    position: number,
+    decide: (one: OneAction) => OneActionChange | undefined,
+  ): Promise<void> {
+    const { store, audit } = this.#options
+    let isVoid = false
+    const look = (one: OneAction) => {
+      isVoid = decide(one)?.row?.state === 'void'
+      return isVoid ? undefined : decide(one)
+    }
+    await store.approvals.changeAction(row.id, position, look)
+    if (isVoid) {
+      const { fleetId, runId, id } = row
+      const entry = { ...systemEntry(fleetId, 'approval.void', `approval:${id}`), approvalId: id, runId }
+      const work = async () => {
+        if ((await store.approvals.changeAction(id, position, decide)) !== true) throw meanwhile()
+      }
+      await audit.around(entry, work).catch(unlessMeanwhile)
+    }
+    await this.#options.changed(row)
   }
 
   /** Notes which grants are over since the last time. */

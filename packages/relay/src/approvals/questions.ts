@@ -14,9 +14,10 @@ import type { Caller } from '../auth/authenticate.ts'
 import { newId } from '../auth/secrets.ts'
 import type { Bus } from '../bus/bus.ts'
 import type { Judgement } from '../policy/judgement.ts'
-import type { PolicyDesk } from '../policy/policy-desk.ts'
+import type { JudgedCall, PolicyDesk } from '../policy/policy-desk.ts'
 import type { ApprovalActionRow, ApprovalRow, Person, WholeApproval } from '../store/approval-store.ts'
 import type { MachineRow, Store } from '../store/store.ts'
+import { Alike } from './alike.ts'
 import { textOf } from './approval-view.ts'
 import { digestOf, planDigest, toolAction } from './digests.ts'
 import { isMet } from './quorum.ts'
@@ -27,7 +28,7 @@ import { wordsOf } from './words.ts'
 const CALL_EXPIRES_SECONDS = 3600
 
 /** Machines that are asked at once what an action would do. */
-const DESCRIBED_AT_ONCE = 16
+const DESCRIBED_AT_ONCE = 32
 
 /** Questions of one principal that may wait at once. */
 const MAX_PENDING = 200
@@ -45,17 +46,31 @@ export interface QuestionsOptions {
   readonly judge: PolicyDesk['judge']
 }
 
+/** What would run on one machine, and what the policy says of it. */
+export interface Described {
+  readonly action: Omit<ApprovalActionRow, 'approvalId' | 'position' | 'alike'>
+  readonly judgement: Judgement
+  /** Of the environment as it was given. */
+  readonly env: unknown
+}
+
+/** An action that somebody wants to be asked about. */
+export interface Wanted {
+  readonly machine_id: string
+  readonly method: string
+  readonly params: Record<string, unknown>
+}
+
 /** A question as it is to be asked. */
-interface Draft {
+export interface Draft {
   readonly title: string
   readonly reason: string
   readonly rule: string
-  readonly judgements: readonly Judgement[]
-  readonly actions: readonly Omit<ApprovalActionRow, 'approvalId'>[]
+  readonly described: readonly Described[]
   readonly callId: string | null
   readonly requirement: Requirement
   readonly expiresInSeconds: number
-  readonly run: { readonly runId: string | null; readonly agentType: string | null; readonly model: string | null }
+  readonly run: Pick<ApprovalRow, 'runId' | 'fleetRunId' | 'fleetRunGeneration' | 'agentType' | 'model'>
 }
 
 /** Makes the questions: what would run, as the machine says, judged by the policy, bound to its hash. */
@@ -75,75 +90,55 @@ export class Questions {
     const machines = new Map<string, MachineRow>()
     assertTargets(caller, new Set(request.actions.map(({ machine_id }) => machine_id)).size)
     for (const { machine_id: id, method } of request.actions) machines.set(id, await permitted(id, method))
-    const judgements: Judgement[] = []
-    const actions = await inBatches(request.actions, async ({ machine_id, method, params }, position) => {
-      const machine = machines.get(machine_id) as MachineRow
-      judgements[position] = await this.#options.judge(
-        caller.principal.kind,
-        { method, params, operator: { runId: request.run_id } },
-        machine,
-      )
-      const action =
-        method === 'tool' ? toolAction(machine, params) : await this.describe(caller, machine.id, { method, params })
-      return await this.#row(caller, machine, action, position)
-    })
-    const denial = judgements.find(({ decision }) => decision === 'deny')
-    if (denial !== undefined) throw deniedByPolicy(denial)
-    const {
-      title,
-      reason,
-      requirement = ANYBODY,
-      expires_in_seconds: expiresInSeconds,
-      call_id: callId = null,
-    } = request
-    const { run_id: runId = null, agent_type: agentType = null, model = null } = request
-    const run = { runId, agentType, model }
-    const rule = judgements.find(({ decision }) => decision === 'ask')?.rule ?? 'caller'
-    return this.#create(caller, {
-      title,
-      reason,
-      rule,
-      judgements,
-      actions,
-      callId,
-      requirement,
-      expiresInSeconds,
-      run,
-    })
+    const operator = { runId: request.run_id }
+    const described = await inWindow(request.actions, (wanted) =>
+      this.judged(caller, machines.get(wanted.machine_id) as MachineRow, { ...wanted, operator }),
+    )
+    const { title, reason, requirement = ANYBODY, expires_in_seconds: expiresInSeconds } = request
+    const { run_id: runId = null, agent_type: agentType = null, model = null, call_id: callId = null } = request
+    const run = { runId, fleetRunId: null, fleetRunGeneration: null, agentType, model }
+    const rule = ruleOfPlan(described)
+    return this.ask(caller, { title, reason, rule, described, callId, requirement, expiresInSeconds, run })
+  }
+
+  /** What would run on one machine, as that says, and what the policy says. Throws what either refuses it with. */
+  async judged(
+    caller: Caller,
+    machine: MachineRow,
+    { method, params, operator }: Omit<Wanted, 'machine_id'> & Pick<JudgedCall, 'operator'>,
+  ): Promise<Described> {
+    const judgement = await this.#options.judge(caller.principal.kind, { method, params, operator }, machine)
+    if (judgement.decision === 'deny') throw deniedByPolicy(judgement)
+    const action =
+      method === 'tool' ? toolAction(machine, params) : await this.describe(caller, machine.id, { method, params })
+    return { judgement, action: await this.#row(caller, machine, action), env: params['env'] }
   }
 
   /** About one call. */
   async ofCall(
     caller: Caller,
-    { callId, operator }: Open,
+    { callId, operator, fleetRunId, params }: Open,
     { machine, judgement, action }: { machine: MachineRow; judgement: Judgement; action: ApprovableAction },
   ): Promise<WholeApproval> {
-    const row = await this.#row(caller, machine, action, 0)
+    const row = await this.#row(caller, machine, action)
     const { runId = null, agentType = null, model = null } = operator ?? {}
-    return this.#create(caller, {
+    return this.ask(caller, {
       title: titleOf(action, machine),
       reason: judgement.reason,
       rule: ruleOf(judgement),
-      judgements: [judgement],
-      actions: [row],
+      described: [{ judgement, action: row, env: params['env'] }],
       callId,
       requirement: ANYBODY,
       expiresInSeconds: CALL_EXPIRES_SECONDS,
-      run: { runId, agentType, model },
+      run: { runId, fleetRunId: fleetRunId ?? null, fleetRunGeneration: null, agentType, model },
     })
   }
 
-  async #row(
-    caller: Caller,
-    machine: MachineRow,
-    action: ApprovableAction,
-    position: number,
-  ): Promise<Omit<ApprovalActionRow, 'approvalId'>> {
+  async #row(caller: Caller, machine: MachineRow, action: ApprovableAction): Promise<Described['action']> {
     const effectId = action.method === 'effect.apply' ? action.params?.['effectId'] : undefined
     const effect = typeof effectId === 'string' ? await this.#options.readEffect(caller, machine.id, effectId) : null
     const digest = digestOf(action)
     return {
-      position,
       machineId: machine.id,
       machineName: machine.name,
       digest,
@@ -156,7 +151,8 @@ export class Questions {
     }
   }
 
-  async #create(caller: Caller, draft: Draft): Promise<WholeApproval> {
+  /** Asks people. Throws `rate_limit`, and `validation` where nobody could approve it. */
+  async ask(caller: Caller, draft: Draft): Promise<WholeApproval> {
     const { store, bus } = this.#options
     if ((await store.approvals.countPending(caller.principalId)) >= MAX_PENDING)
       throw new CmdopError(
@@ -172,7 +168,9 @@ export class Questions {
       draft.requirement,
       people.filter(({ id }) => !fourEyes || !askers.includes(id)),
     )
-    const worst = draft.judgements.reduce((one, other) => (rank(other) > rank(one) ? other : one))
+    const { described } = draft
+    const judgements = described.map(({ judgement }) => judgement)
+    const worst = judgements.reduce((one, other) => (rank(other) > rank(one) ? other : one))
     const now = Date.now()
     const id = newId('apr_')
     const row: ApprovalRow = {
@@ -191,10 +189,10 @@ export class Questions {
       lentByIds,
       ...draft.run,
       callId: draft.callId,
-      planDigest: planDigest(draft.actions.map(({ digest }) => digest)),
+      planDigest: planDigest(described.map(({ action: { digest } }) => digest)),
       requirement: draft.requirement,
       fourEyes,
-      deletes: draft.judgements.some(({ deletes }) => deletes),
+      deletes: judgements.some(({ deletes }) => deletes),
       editedBy: null,
       editedFrom: null,
       doNotRetry: false,
@@ -202,7 +200,7 @@ export class Questions {
       expiresAt: new Date(now + Math.min(draft.expiresInSeconds, MAX_APPROVAL_SECONDS) * 1000).toISOString(),
       decidedAt: null,
     }
-    const actions = draft.actions.map((action) => ({ ...action, approvalId: id }))
+    const actions = actionsOf(id, described)
     await store.approvals.create(row, actions)
     await bus.publish({ type: 'approval-changed', fleetId: row.fleetId, approvalId: id })
     return { row, actions, votes: [] }
@@ -228,6 +226,11 @@ export class Questions {
       throw new CmdopError(
         'unsupported',
         'Only an approval of one action can be edited; deny it, and say what to change.',
+      )
+    if (row.fleetRunId !== null && row.callId === null)
+      throw new CmdopError(
+        'unsupported',
+        'What a fleet run asks about cannot be edited; deny it, and say what to change.',
       )
     const machine = await this.#options.store.machines.get(former.machineId)
     if (machine === undefined) throw new CmdopError('not_found', 'The machine is not there any more.')
@@ -293,15 +296,33 @@ function commandChanges(
   }
 }
 
-async function inBatches<Item, Result>(
+/** The rule of the policy that asks about any of it; where none does, the caller has. */
+export function ruleOfPlan(described: readonly Described[]): string {
+  return described.find(({ judgement }) => judgement.decision === 'ask')?.judgement.rule ?? 'caller'
+}
+
+/** What is asked about, in order, as it is kept. */
+export function actionsOf(approvalId: string, described: readonly Described[]): ApprovalActionRow[] {
+  const alike = new Alike()
+  return described.map(({ action, env }, position) => ({
+    ...action,
+    approvalId,
+    position,
+    alike: alike.of(action.action, { effect: action.effect, env, position }),
+  }))
+}
+
+/** Some at once, in order; the first that fails is thrown. */
+export async function inWindow<Item, Result>(
   items: readonly Item[],
-  make: (item: Item, index: number) => Promise<Result>,
+  make: (item: Item) => Promise<Result>,
 ): Promise<Result[]> {
   const results: Result[] = []
-  for (let start = 0; start < items.length; start += DESCRIBED_AT_ONCE) {
-    const batch = items.slice(start, start + DESCRIBED_AT_ONCE)
-    results.push(...(await Promise.all(batch.map((item, index) => make(item, start + index)))))
+  const rest = items.entries()
+  const work = async () => {
+    for (const [index, item] of rest) results[index] = await make(item)
   }
+  await Promise.all(Array.from({ length: DESCRIBED_AT_ONCE }, work))
   return results
 }
 

@@ -4,6 +4,8 @@ import type {
   ApprovalChange,
   ApprovalRow,
   ApprovalVoteRow,
+  OneAction,
+  OneActionChange,
   Person,
   WholeApproval,
 } from '../store/approval-store.ts'
@@ -142,56 +144,58 @@ export interface Requester {
 
 /** A call that uses one action. */
 export interface Use {
-  readonly position: number
   readonly callId: string
   readonly requester: Requester
   readonly at: string
 }
 
 /** A call uses one action of it; again only the same call, which the machine runs once. Throws `approval_void`. */
-export function used(whole: WholeApproval, { position, callId, requester, at }: Use): ApprovalChange {
-  const { row, actions, votes } = whole
+export function used(
+  { row, votes, action }: Pick<OneAction, 'row' | 'votes' | 'action'>,
+  { callId, requester, at }: Use,
+): OneActionChange {
   // What a person was given, an operator that acts for the person was not.
   if (row.requesterId !== requester.id || row.requesterKind !== requester.kind)
     throw unusable('belongs to another requester')
   if (row.state !== 'approved' && row.state !== 'executing') throw unusable(`is ${row.state}`)
   if (row.expiresAt <= at) throw unusable('has expired')
   if (isDenied(votes)) throw unusable('was denied')
-  const action = actions[position]
   if (action === undefined) throw unusable('is for something else')
   const isAgain = action.state === 'executing' && action.callId === callId
   if (action.state !== 'waiting' && !isAgain) throw unusable('was used on this machine')
-  return { row: { state: 'executing' }, actions: replaced(actions, { ...action, state: 'executing', callId }) }
+  return { row: { state: 'executing' }, action: { state: 'executing', callId } }
 }
 
 /** See {@link ended}. */
 export type HowEnded = 'done' | 'failed' | 'refused' | 'unused'
 
-/** How the call ended that used it. `refused`: the machine found that it is for something else; `unused`: nothing reached it. */
+/**
+ * How the call ended that used it. `refused`: the machine found that it is for something else, which voids it; of a plan over several
+ * machines what is approved for the others still holds. `unused`: nothing reached the machine.
+ */
 export function ended(
-  { row, actions, votes }: WholeApproval,
-  { position, callId, how, at }: { position: number; callId: string; how: HowEnded; at: string },
-): ApprovalChange | undefined {
-  const action = actions[position]
+  { row, votes, action, others }: OneAction,
+  { callId, how, at }: { callId: string; how: HowEnded; at: string },
+): OneActionChange | undefined {
   if (action?.callId !== callId || action.state !== 'executing') return undefined
   if (how === 'unused') {
-    const after = replaced(actions, { ...action, state: 'waiting', callId: null })
     const isOver = row.state === 'executing' && isDenied(votes)
-    return { actions: after, ...(isOver ? { row: { state: 'denied' as const, decidedAt: at } } : {}) }
+    return {
+      action: { state: 'waiting', callId: null },
+      ...(isOver ? { row: { state: 'denied' as const, decidedAt: at } } : {}),
+    }
   }
-  const after = replaced(actions, { ...action, state: how === 'done' ? 'done' : 'failed' })
-  if (how === 'refused' && isOpen(row.state)) return { row: { state: 'void', decidedAt: at }, actions: after }
-  const isDone = row.state === 'executing' && after.every(({ state }) => state === 'done' || state === 'failed')
-  return { actions: after, ...(isDone ? { row: { state: 'done' as const } } : {}) }
+  const after = { state: how === 'done' ? ('done' as const) : ('failed' as const), callId }
+  const { waiting, executing, over: otherOver } = others
+  if (how === 'refused' && isOpen(row.state) && waiting + executing + otherOver === 0)
+    return { row: { state: 'void', decidedAt: at }, action: after }
+  const isDone = row.state === 'executing' && waiting + executing === 0
+  return { action: after, ...(isDone ? { row: { state: 'done' as const } } : {}) }
 }
 
 /** Whether anybody said no, in time or not. */
 export function isDenied(votes: readonly ApprovalVoteRow[]): boolean {
   return votes.some(({ vote }) => vote === 'deny')
-}
-
-function replaced(actions: readonly ApprovalActionRow[], action: ApprovalActionRow): ApprovalActionRow[] {
-  return actions.map((each) => (each.position === action.position ? action : each))
 }
 
 function assertPending({ row }: WholeApproval, { planDigest, at }: Pick<Answer, 'planDigest' | 'at'>): void {

@@ -1,4 +1,4 @@
-import { createPublicKey, verify } from 'node:crypto'
+import { createPublicKey, type KeyObject, verify } from 'node:crypto'
 import { CmdopError } from '@cmdop/protocol'
 import type { MachineRow, Store } from '../store/store.ts'
 
@@ -22,7 +22,20 @@ export async function isSignedBy(store: Store, machine: MachineRow, signed: Sign
 }
 
 export function isSignedWith(publicKey: string, { text, signature }: SignedText): boolean {
-  return verify(null, Buffer.from(text), createPublicKey(publicKey), Buffer.from(signature, 'base64url'))
+  return verify(null, Buffer.from(text), keyOf(publicKey), Buffer.from(signature, 'base64url'))
+}
+
+/** Keys that are kept as Node needs them: to read one from its PEM takes as long as what is done with it. */
+const MAX_KEYS = 20_000
+const keys = new Map<string, KeyObject>()
+
+function keyOf(pem: string): KeyObject {
+  const known = keys.get(pem)
+  if (known !== undefined) return known
+  const key = createPublicKey(pem)
+  if (keys.size >= MAX_KEYS) keys.clear()
+  keys.set(pem, key)
+  return key
 }
 
 /** The key as SPKI PEM of ours; refuses everything but Ed25519. */

@@ -13,9 +13,14 @@ export type BusMessage =
   | { readonly type: 'machine-claimed'; readonly machineId: string; readonly owner: Owner }
   /** Two daemons use its key; nothing runs there, and whoever holds a connection of it ends that. */
   | { readonly type: 'machine-quarantined'; readonly machineId: string }
+  /** Somebody asks these machines for a sign of life; whoever holds one answers for it. */
+  | { readonly type: 'ping'; readonly pingId: string; readonly machineIds: readonly string[] }
+  | { readonly type: 'pong'; readonly pingId: string; readonly machineId: string }
   | { readonly type: 'key-revoked'; readonly keyId: string }
   /** Role, groups or scopes of a principal changed, or it was removed; whatever is remembered of it is stale. */
   | { readonly type: 'principal-changed'; readonly principalId: string }
+  /** A fleet run was cancelled, or is gone on with: nothing of it begins, or may again. */
+  | { readonly type: 'fleet-run-changed'; readonly runId: string; readonly isCancelled: boolean }
   | { readonly type: 'policy-changed'; readonly fleetId: string }
   | { readonly type: 'approval-changed'; readonly fleetId: string; readonly approvalId: string }
 

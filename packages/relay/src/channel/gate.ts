@@ -7,6 +7,7 @@ import {
   isMethodName,
   methods,
   type Open,
+  refuseLate,
   type SignedApproval,
   type SignedPermit,
   toCmdopError,
@@ -26,6 +27,7 @@ import { type Admission, howEnded } from './admission.ts'
 import { InputMeter } from './input-meter.ts'
 import { quarantined } from './quarantine.ts'
 import type { RouteEnd } from './route.ts'
+import type { GoingFleetRuns } from '../fleet-runs/going-fleet-runs.ts'
 import type { Router } from './router.ts'
 import type { RunReach } from './run-reach.ts'
 
@@ -36,6 +38,7 @@ export interface GateOptions {
   readonly signer: PermitSigner
   readonly admission: Admission
   readonly reach: RunReach
+  readonly fleetRuns: GoingFleetRuns
   /** A call was allowed (`ok`) or not; for the metrics. */
   readonly decided: (method: string, code: string) => void
   /** A row that follows an intent could not be written; the intent stays, and the log says so. */
@@ -77,6 +80,8 @@ export class Gate {
   readonly #pending = new Set<Promise<void>>()
   #outcomes: { intent: AuditIntent; end: AuditOutcome }[] = []
   #timer: NodeJS.Timeout | undefined
+  /** Calls that are being decided. */
+  #deciding = 0
 
   constructor(options: GateOptions) {
     this.#options = options
@@ -85,7 +90,9 @@ export class Gate {
   /** Decides about a call of a client. Throws what the client is told. */
   async open(caller: Caller, open: Open, end: RouteEnd): Promise<void> {
     const acting = open.operator === undefined ? caller : operatorOf(caller)
-    const { machine, permit, approval, settled, begin, unused, meter } = await this.decide(acting, open)
+    this.#deciding += 1
+    const decided = await this.decide(acting, open).finally(() => (this.#deciding -= 1))
+    const { machine, permit, approval, settled, begin, unused, meter } = decided
     try {
       const peer = await this.#options.router.open(machine)
       await begin()
@@ -93,8 +100,11 @@ export class Gate {
       assertUsable(caller.key)
       if (end.closed)
         throw new CmdopError('cancelled', 'The caller is gone, or does not want it any more; nothing ran.')
+      if (open.fleetRunId !== undefined) this.#options.fleetRuns.assertGoing(open.fleetRunId, open.method)
+      assertInTime(open)
       peer.join(end, { ...open, permit, ...(approval === undefined ? {} : { approval }) }, { settled, meter })
-      this.#writeOutcomes()
+      // Where others are being decided, more outcomes come soon, and the intents of those go first.
+      if (this.#deciding === 0) this.#writeOutcomes()
     } catch (cause) {
       const error = toCmdopError(cause, 'server', 'The relay could not reach the machine.')
       unused()
@@ -156,11 +166,18 @@ export class Gate {
     open: Open,
     { machine, entry }: { machine: MachineRow; entry: AuditEntry },
   ): ReturnType<Admission['admit']> {
-    const { reach, admission } = this.#options
+    const { reach, admission, fleetRuns } = this.#options
     try {
       // The relay itself asks what a call would do; that call counts.
       if (open.method === 'action.describe') return await admission.admit(caller, open, machine)
-      const run = open.operator === undefined ? null : await reach.runOf(caller, open.operator.runId)
+      const { operator, fleetRunId } = open
+      if (fleetRunId !== undefined) {
+        await fleetRuns.assertOwn(caller, fleetRunId)
+        fleetRuns.assertGoing(fleetRunId, open.method)
+      }
+      const operatorsRun = operator === undefined ? null : await reach.runOf(caller, operator.runId)
+      // What operators do on many machines counts together.
+      const run = fleetRunId ?? operatorsRun
       reach.assertRoom(caller, run, machine.id)
       const admitted = await admission.admit(caller, open, machine)
       // Others may have come meanwhile.
@@ -237,9 +254,17 @@ function refuse(caller: Caller, open: Open, machine: MachineRow | undefined): Cm
   const decision = authorise(caller, methods[open.method].action, target)
   if (!decision.allowed) return new CmdopError(decision.code, decision.reason)
   if (present !== undefined && present.quarantinedAt !== null) return quarantined(present)
+  const late = refuseLate(open.params['notAfter'], Date.now())
+  if (late !== undefined) return late
   if (open.permit !== undefined || open.approval !== undefined)
     return new CmdopError('validation', 'Expected no permit and no approval from a client; the relay signs them.')
   return undefined
+}
+
+/** People, or the machine, may have taken long. Throws `expired`. */
+function assertInTime({ params }: Open): void {
+  const late = refuseLate(params['notAfter'], Date.now())
+  if (late !== undefined) throw late
 }
 
 /** A key may expire or be revoked while its connection lives. */
@@ -269,6 +294,7 @@ function entryOf(caller: Caller, open: Open, machine: MachineRow | undefined): A
     machineId: machine?.fleetId === caller.fleetId ? machine.id : null,
     sessionId: typeof sessionId === 'string' ? sessionId.slice(0, MAX_ID_LENGTH) : null,
     callId: open.callId,
+    ...(open.fleetRunId === undefined ? {} : { runId: open.fleetRunId }),
     ...open.operator,
   }
 }

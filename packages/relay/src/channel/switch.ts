@@ -2,6 +2,7 @@ import { CmdopError, type Transport } from '@cmdop/protocol'
 import type { Logger } from 'pino'
 import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Bus } from '../bus/bus.ts'
+import { Pings } from '../machines/pings.ts'
 import type { PermitSigner } from '../permits.ts'
 import { PresenceKeeper } from '../presence.ts'
 import type { Store } from '../store/store.ts'
@@ -12,6 +13,7 @@ import { type MachineChange, MachinePeers } from './machines.ts'
 import type { Peer } from './peer.ts'
 import { RelayPeers } from './relay-peers.ts'
 import { type DialRelay, Router } from './router.ts'
+import type { GoingFleetRuns } from '../fleet-runs/going-fleet-runs.ts'
 import type { RunReach } from './run-reach.ts'
 
 export interface SwitchOptions {
@@ -27,6 +29,7 @@ export interface SwitchOptions {
   readonly dial: DialRelay | undefined
   readonly admission: Admission
   readonly reach: RunReach
+  readonly fleetRuns: GoingFleetRuns
 }
 
 /** All connections of one relay and what joins them. */
@@ -34,6 +37,7 @@ export interface Switch {
   readonly clients: ClientPeers
   readonly gate: Gate
   readonly machines: MachinePeers
+  readonly pings: Pings
   readonly counts: Readonly<Record<'machines' | 'clients' | 'channels', () => number>>
   acceptRelay(transport: Transport): void
   /** Writes last life signs, closes every connection, and waits for outcomes that are being written. */
@@ -52,6 +56,7 @@ export function createSwitch(options: SwitchOptions): Switch {
     signer,
     admission: options.admission,
     reach: options.reach,
+    fleetRuns: options.fleetRuns,
     decided: options.decided,
     approvalFailed: (err, approvalId) => log.error({ err, approvalId }, 'the use of an approval could not be written'),
     outcomeFailed: (err, intent) => log.error({ err, intent }, 'a row that follows an intent could not be written'),
@@ -72,6 +77,7 @@ export function createSwitch(options: SwitchOptions): Switch {
     changed,
     failed,
   })
+  const pings = new Pings({ router, bus })
   const peers = function* (): Generator<Peer> {
     yield* router.local.values()
     yield* machines.unproven
@@ -84,6 +90,7 @@ export function createSwitch(options: SwitchOptions): Switch {
     clients,
     gate,
     machines,
+    pings,
     counts: {
       machines: () => router.local.size,
       clients: () => clients.size,
@@ -97,6 +104,7 @@ export function createSwitch(options: SwitchOptions): Switch {
         peer.link.close(new CmdopError('unavailable', 'The relay is shutting down.'))
       clients.close()
       machines.close()
+      pings[Symbol.dispose]()
       await gate.flush()
     },
   }

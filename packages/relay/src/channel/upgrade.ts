@@ -52,14 +52,22 @@ export function acceptChannels(server: Server, options: UpgradeOptions): WebSock
     if (url === null) return refuse(socket, '400 Bad Request')
     const refusal = options.isClosed() ? '503 Service Unavailable' : refusalOf(request, url, options.allowedOrigins)
     if (refusal !== undefined) return refuse(socket, refusal)
-    sockets.handleUpgrade(request, socket, head, (webSocket) => take(webSocket, url, request, options))
+    sockets.handleUpgrade(request, socket, head, (webSocket) =>
+      take({ webSocket, stream: socket }, url, request, options),
+    )
   })
   return sockets
 }
 
-function take(webSocket: WebSocket, url: URL, request: IncomingMessage, options: UpgradeOptions): void {
+interface Upgraded {
+  readonly webSocket: WebSocket
+  /** Below it. */
+  readonly stream: Duplex
+}
+
+function take({ webSocket, stream }: Upgraded, url: URL, request: IncomingMessage, options: UpgradeOptions): void {
   if (url.searchParams.get('role') === 'machine') {
-    options.machines.accept(createEmitterTransport(webSocket))
+    options.machines.accept(createEmitterTransport(webSocket, stream))
     return
   }
   const ticket = url.searchParams.get('ticket')
@@ -68,14 +76,18 @@ function take(webSocket: WebSocket, url: URL, request: IncomingMessage, options:
   const approach = { address: options.addressOf(request), audit }
   const caller = ticket === null ? authenticate(store, bearer, approach) : authenticateTicket(store, ticket, approach)
   // A client says nothing before the relay's hello, so that no message is missed while the key is looked up.
-  takeClient(webSocket, caller, options.clients).catch(() => webSocket.terminate())
+  takeClient({ webSocket, stream }, caller, options.clients).catch(() => webSocket.terminate())
 }
 
-async function takeClient(webSocket: WebSocket, caller: Promise<Caller>, clients: ClientPeers): Promise<void> {
+async function takeClient(
+  { webSocket, stream }: Upgraded,
+  caller: Promise<Caller>,
+  clients: ClientPeers,
+): Promise<void> {
   webSocket.on('error', () => {})
   try {
     const known = await caller
-    if (webSocket.readyState === webSocket.OPEN) clients.accept(createEmitterTransport(webSocket), known)
+    if (webSocket.readyState === webSocket.OPEN) clients.accept(createEmitterTransport(webSocket, stream), known)
   } catch (cause) {
     const error = toCmdopError(cause, 'unavailable', 'The relay could not look up the key; try again.')
     createEmitterTransport(webSocket).close(4000, `${error.code}: ${error.message}`)

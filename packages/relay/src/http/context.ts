@@ -3,6 +3,7 @@ import type { AskService } from '../ask/ask-service.ts'
 import type { AuditLog } from '../audit/audit-log.ts'
 import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Bus } from '../bus/bus.ts'
+import type { Pings } from '../machines/pings.ts'
 import type { RunReach } from '../channel/run-reach.ts'
 import type { Notifications } from '../notifications/create-notifications.ts'
 import type { PolicyDesk } from '../policy/policy-desk.ts'
@@ -23,6 +24,7 @@ export interface HttpContext {
   /** Contents of recordings. */
   readonly blobs: Blobs
   readonly bus: Bus
+  readonly pings: Pings
   readonly runs: RunJournals
   readonly reach: RunReach
   readonly asks: AskService

@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto'
+import type { ApprovableAction } from '@cmdop/protocol'
 import { pino } from 'pino'
 import { describe, expect, test } from 'vitest'
 import { createMemoryBus } from '../bus/memory-bus.ts'
@@ -13,6 +14,7 @@ import { type Received, startReceiver } from './testing/receiver.ts'
 const START = Date.UTC(2030, 0, 1)
 const SECRET = 'the secret of the webhook'
 const COMMAND = 'curl -H "token: hunter2" example.org'
+const ARGV = ['curl', '-H', 'token: hunter2', 'example.org']
 
 /** A store with a fleet, and relays that send from it by one clock, which the test moves. */
 async function startSending({ timeoutMs = 5000 } = {}) {
@@ -47,9 +49,9 @@ async function startSending({ timeoutMs = 5000 } = {}) {
     await store.notifications.createWebhook(webhook)
     return webhook
   }
-  const ask = async (change: Partial<ApprovalRow> = {}) => {
+  const ask = async (change: Partial<ApprovalRow> = {}, action: Partial<ApprovableAction> = {}) => {
     const row = approvalRow(fleet.id, change)
-    await store.approvals.create(row, [actionRow(row.id)])
+    await store.approvals.create(row, [actionRow(row.id, action)])
     return row.id
   }
   const deny = (id: string) => store.approvals.change(id, () => ({ row: { state: 'denied' as const } }))
@@ -85,6 +87,8 @@ function approvalRow(fleetId: string, change: Partial<ApprovalRow>): ApprovalRow
     personId: 'prn_1',
     lentByIds: [],
     runId: null,
+    fleetRunId: null,
+    fleetRunGeneration: null,
     agentType: null,
     model: null,
     callId: 'call_1',
@@ -102,7 +106,7 @@ function approvalRow(fleetId: string, change: Partial<ApprovalRow>): ApprovalRow
   }
 }
 
-function actionRow(approvalId: string): ApprovalActionRow {
+function actionRow(approvalId: string, change: Partial<ApprovableAction>): ApprovalActionRow {
   const action = {
     version: 1 as const,
     machineId: 'mac_1',
@@ -115,10 +119,11 @@ function actionRow(approvalId: string): ApprovalActionRow {
     files: [],
     restrictions: {},
     effectHash: null,
+    ...change,
   }
   const none = { effect: null, callId: null, signed: null, edited: null }
   const names = { machineId: 'mac_1', machineName: 'web-1', digest: 'ef'.repeat(32) }
-  return { approvalId, position: 0, ...names, action, state: 'waiting', ...none }
+  return { approvalId, position: 0, ...names, action, state: 'waiting', alike: 0, ...none }
 }
 
 describe('a notification', () => {
@@ -142,6 +147,26 @@ describe('a notification', () => {
     })
     expect(body).not.toMatch(/hunter2|TOKEN/)
     expect(await sending.deliveries(webhook)).toMatchObject([{ state: 'delivered', status: 204, attempts: 1 }])
+  })
+
+  test.each<[string, string, Partial<ApprovableAction>]>([
+    ['a part of the command', COMMAND.slice(0, -3), {}],
+    ['the words of a command, not as the shell quotes them', ARGV.join(' '), { command: ARGV }],
+    [
+      'a command of which an effect is approved',
+      COMMAND,
+      { method: 'effect.apply', command: null, params: { hash: 'ab' } },
+    ],
+    ['the prompt of an operator', 'Log in with hunter2', { method: 'ask', command: null, params: { prompt: 'x' } }],
+  ])('says nothing of the title of a fleet run, such as %s', async (_, title, action) => {
+    await using receiver = await startReceiver()
+    await using sending = await startSending()
+    await sending.addWebhook(receiver.url)
+    await sending.ask({ title: `${title} (wave 2, 1 machine)`, callId: null, fleetRunId: 'run_1' }, action)
+    await sending.one.idle()
+    const { body } = receiver.received[0] as Received
+    expect(body).not.toContain('hunter2')
+    expect(JSON.parse(body)).toMatchObject({ approval: { title: `${action.method ?? 'exec'} on web-1` } })
   })
 
   test('has the command only where that is asked for', async () => {

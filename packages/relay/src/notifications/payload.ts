@@ -55,14 +55,19 @@ function isRequesters({ callId, editedBy }: ApprovalRow): boolean {
   return callId === null && editedBy === null
 }
 
-/** The title of a question about one call begins with its command, and anybody's may hold it. */
+/**
+ * The title of a question about one call begins with its command, and anybody's may hold it. That of a fleet run is mostly made of its
+ * command or prompt, which need not be in what is approved: it is never sent.
+ */
 function titleWithoutCommand({ row, actions }: WholeApproval): string {
+  const { title, callId, fleetRunId } = row
+  const beginning = title.replace(/ \([^()]*\)$/, '')
   const holdsCommand = actions.some((action) => {
     const text = textOf(action)
-    return row.title.includes(text) || text.startsWith(row.title)
+    return title.includes(text) || text.startsWith(title) || text.startsWith(beginning)
   })
   const [action] = actions
-  if (action === undefined || (row.callId === null && !holdsCommand)) return row.title
+  if (action === undefined || (callId === null && fleetRunId === null && !holdsCommand)) return title
   const where = actions.length === 1 ? action.machineName : `${actions.length} machines`
   return `${action.action.method} on ${where}`
 }

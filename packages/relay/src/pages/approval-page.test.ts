@@ -25,6 +25,7 @@ function pageOf(text: string, change: Partial<ApprovalPage> = {}): ApprovalPage 
     requester_kind: 'ai',
     on_behalf_of: 'prn_2',
     run_id: text,
+    fleet_run_id: text,
     agent_type: text,
     model: text,
     plan_digest: 'ab'.repeat(32),
@@ -36,6 +37,9 @@ function pageOf(text: string, change: Partial<ApprovalPage> = {}): ApprovalPage 
     created_at: '2030-01-01T00:00:00.000Z',
     expires_at: '2030-01-01T01:00:00.000Z',
     decided_at: null,
+    action_count: 1,
+    groups: [{ machine_id: 'mac_1', count: 1, machine_names: [text] }],
+    group_count: 1,
     actions: [
       {
         machine_id: 'mac_1',
@@ -148,6 +152,16 @@ describe('the page of an approval', () => {
     expect(csp).toContain("default-src 'none'")
     expect(csp).toContain("frame-ancestors 'none'")
     expect(csp).not.toContain('unsafe')
+  })
+
+  test('says of what a script does itself, such as the prompt of a fleet run, that no machine is held to it', () => {
+    const { info } = pageOf('x')
+    const held = (method: string) => {
+      const actions = info.actions.map((action) => ({ ...action, method }))
+      return textOf(parse(approvalPage(pageOf('x', { info: { ...info, actions } }))))
+    }
+    expect(held('tool')).toContain('holds the script to it, and no machine')
+    expect(held('exec')).not.toContain('holds the script')
   })
 
   test('offers what can still be decided, to whom may', () => {

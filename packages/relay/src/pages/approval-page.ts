@@ -1,7 +1,11 @@
-import type { ApprovalAction, ApprovalInfo } from '@cmdop/protocol'
+import type { ApprovalAction, ApprovalGroup, ApprovalInfo } from '@cmdop/protocol'
 import { effectHtml } from './effect-html.ts'
 import { block, exact, type Html, html } from './html.ts'
 import { notice, page } from './layout.ts'
+
+/** Of what no machine checks: the function of a script is not a call of a machine. */
+const OWN_FUNCTION =
+  'This is what the script says that it does. Your answer holds the script to it, and no machine: no machine checks that exactly this is done.'
 
 /** Who looks at an approval, and what may be done about it. */
 export interface ApprovalPage {
@@ -31,7 +35,7 @@ export function approvalPage(shown: ApprovalPage): string {
       <h1>${exact(info.title)}</h1>
       <p class="state">${stateText(shown)}</p>
       <dl>${fields(shown)}</dl>
-      ${info.votes.length === 0 ? '' : votesHtml(info)} ${info.actions.map(actionHtml)}
+      ${info.votes.length === 0 ? '' : votesHtml(info)} ${actionsHtml(info)}
       <section>
         <h2>Decide</h2>
         <p>Digest of all that is above: ${info.plan_digest}</p>
@@ -77,6 +81,9 @@ function fields({ info, behalf }: ApprovalPage): Html[] {
     ...(info.run_id === null
       ? []
       : [field('Run', `${info.run_id}${info.agent_type === null ? '' : ` (${info.agent_type})`}`)]),
+    ...(info.fleet_run_id === null
+      ? []
+      : [field('Fleet run', `${info.fleet_run_id}; once more for each retry that deletes nothing, until then`)]),
     ...(edited === null ? [] : [field('Edited', `by ${edited.by}, from: ${edited.from}`)]),
     ...(info.do_not_retry ? [field('Again', 'it must not be asked for again')] : []),
     field('Id', info.id),
@@ -97,9 +104,40 @@ function votesHtml({ votes }: ApprovalInfo): Html {
     </ul>`
 }
 
-function actionHtml(action: ApprovalAction): Html {
-  const { machine_name, machine_id, method, text, command, cwd, environment, files, restrictions, effect, edited } =
-    action
+/** Each action once; what is the same on several machines with the names of all. */
+function actionsHtml(info: ApprovalInfo): Html[] {
+  const { actions, groups, group_count, action_count } = info
+  if (group_count === action_count && action_count === actions.length)
+    return actions.map((action) => actionHtml(action))
+  const shown = groups.flatMap((group) => {
+    const action = actions.find(({ machine_id }) => machine_id === group.machine_id)
+    return action === undefined ? [] : [actionHtml(action, group)]
+  })
+  const sizes = groups.map(({ count }) => count).join(', ')
+  const hidden = group_count - shown.length
+  return [
+    html`<p>On ${action_count} machines, in ${group_count} groups of what is the same: ${sizes}.</p>`,
+    ...shown,
+    ...(hidden === 0
+      ? []
+      : [
+          notice(
+            `${hidden} more that differ are not shown on this page; each machine: cmdop approvals actions ${info.id}`,
+          ),
+        ]),
+  ]
+}
+
+function headingOf({ machine_name, machine_id }: ApprovalAction, group: ApprovalGroup | undefined): Html {
+  if (group === undefined || group.count === 1) return html`<h2>On ${machine_name} (${machine_id})</h2>`
+  const rest = group.count - group.machine_names.length
+  const names = group.machine_names.join(', ')
+  return html`<h2>On ${group.count} machines, the same on each</h2>
+    <p>${exact(names)}${rest === 0 ? '' : ` and ${rest} more`}</p>`
+}
+
+function actionHtml(action: ApprovalAction, group?: ApprovalGroup): Html {
+  const { method, text, command, cwd, environment, files, restrictions, effect, edited } = action
   const held = Object.entries(restrictions).map(([name, value]) =>
     value === true ? name : `${name} ${JSON.stringify(value)}`,
   )
@@ -116,7 +154,7 @@ function actionHtml(action: ApprovalAction): Html {
     field('Digest', action.action_digest),
   ]
   return html`<section>
-    <h2>On ${machine_name} (${machine_id})</h2>
+    ${headingOf(action, group)} ${method === 'tool' ? notice(OWN_FUNCTION) : ''}
     <pre>${block(text)}</pre>
     <p>${lines === 1 ? 'One line' : `${lines} lines`}, ${text.length} characters.</p>
     <dl>${details}</dl>

@@ -20,6 +20,10 @@ export interface ApprovalRow {
   /** Who made the key with which it was asked, or one that it came from, for somebody else: he may have asked. */
   readonly lentByIds: readonly string[]
   readonly runId: string | null
+  /** The fleet run that it is part of: only its calls may use it. */
+  readonly fleetRunId: string | null
+  /** The generation in which that asked; null outside of one, and from before it was kept. */
+  readonly fleetRunGeneration: number | null
   readonly agentType: string | null
   readonly model: string | null
   /** Of the one call that it is about. */
@@ -55,6 +59,32 @@ export interface ApprovalActionRow {
   readonly signed: SignedApproval | null
   /** Parameters that a person changed, as the call has to send them. */
   readonly edited: Readonly<Record<string, unknown>> | null
+  /** The position of the first one that is the same on another machine; its own where there is none. */
+  readonly alike: number
+}
+
+/** As much of an action as a list of machines shows. */
+export type ApprovalMember = Pick<
+  ApprovalActionRow,
+  'position' | 'machineId' | 'machineName' | 'digest' | 'state' | 'alike'
+>
+
+/** An approval with its machines, without what would run on each. */
+export interface ApprovalOutline extends Pick<WholeApproval, 'row' | 'votes'> {
+  /** In order. */
+  readonly members: readonly ApprovalMember[]
+}
+
+/** One action of an approval, and how many of its other ones stand how. */
+export interface OneAction extends Pick<WholeApproval, 'row' | 'votes'> {
+  readonly action: ApprovalActionRow | undefined
+  readonly others: { readonly waiting: number; readonly executing: number; readonly over: number }
+}
+
+/** What a decision changes of it. */
+export interface OneActionChange {
+  readonly row?: Partial<ApprovalRow>
+  readonly action?: Pick<ApprovalActionRow, 'state' | 'callId'>
 }
 
 /** A person's vote; the last one counts. */
@@ -121,9 +151,16 @@ export interface GrantRow {
 
 /** The approvals and grants of all fleets. */
 export interface ApprovalStore {
-  /** Adds an approval with its actions, both or none. `conflict` when there is one of that id. */
-  create(row: ApprovalRow, actions: readonly ApprovalActionRow[]): Promise<void>
+  /** Adds an approval with its actions and votes, all or none. `conflict` when there is one of that id. */
+  create(row: ApprovalRow, actions: readonly ApprovalActionRow[], votes?: readonly ApprovalVoteRow[]): Promise<void>
   get(approvalId: string): Promise<WholeApproval | undefined>
+  /** The same, without its machines. */
+  head(approvalId: string): Promise<Pick<WholeApproval, 'row' | 'votes'> | undefined>
+  /** The same, with what would run on this machine alone. */
+  ofMachine(approvalId: string, machineId: string): Promise<WholeApproval | undefined>
+  outline(approvalId: string): Promise<ApprovalOutline | undefined>
+  /** The actions at these positions, in order; at most 1000. */
+  actions(approvalId: string, positions: readonly number[]): Promise<ApprovalActionRow[]>
   /** The newest of this principal about this call. */
   ofCall(requesterId: string, callId: string): Promise<ApprovalRow | undefined>
   /** Of one fleet, the newest first, then by id; `after` continues. */
@@ -139,7 +176,15 @@ export interface ApprovalStore {
     approvalId: string,
     decide: (approval: WholeApproval) => ApprovalChange | undefined,
   ): Promise<WholeApproval | undefined>
-  /** Ids of what is pending or approved and whose time is over, or that belongs to this run. */
+  /** {@link change} of one action, however many there are; true: something was changed. Undefined when there is no such approval. */
+  changeAction(
+    approvalId: string,
+    position: number,
+    decide: (one: OneAction) => OneActionChange | undefined,
+  ): Promise<boolean | undefined>
+  /** Of a fleet run, the newest first; at most 1000. */
+  ofFleetRun(fleetRunId: string): Promise<ApprovalRow[]>
+  /** Ids of what is pending or approved and whose time is over, or that belongs to this run or fleet run. */
   open(select: { expiredAt: string } | { fleetId: string; runId: string }): Promise<string[]>
   /** Questions of this principal that are not answered. */
   countPending(requesterId: string): Promise<number>

@@ -1,4 +1,4 @@
-import type { FleetRunKind, FleetRunState, FleetRunStop, OutcomeName } from '@cmdop/protocol'
+import type { FleetRunKind, FleetRunState, FleetRunStop, FleetRunWait, OutcomeName } from '@cmdop/protocol'
 
 /** A fleet run. */
 export interface FleetRunRow {
@@ -12,6 +12,10 @@ export interface FleetRunRow {
   readonly planDigest: string
   readonly state: FleetRunState
   readonly stop: FleetRunStop | null
+  /** What it waits for; with it the state is `paused`. */
+  readonly wait: FleetRunWait | null
+  /** The last wave after whose check a person has let it go on; 0: none. */
+  readonly continuedWave: number
   readonly generation: number
   /** How often it was claimed: only the last one writes. */
   readonly epoch: number
@@ -48,14 +52,24 @@ export interface FleetRunTargetRow {
 /** Machines of each outcome; those that are not done have none. */
 export type OutcomeCounts = Readonly<Partial<Record<OutcomeName, number>>>
 
-/** How it ended on some machines, and how the run stands after that. */
+/** What changes of a run. */
+export type FleetRunChange = Partial<
+  Pick<FleetRunRow, 'state' | 'stop' | 'wait' | 'continuedWave' | 'generation' | 'epoch' | 'cancelRequestedAt'>
+>
+
+/** Sees a run as it is, and says what changes. What it throws is thrown, and nothing changes. */
+export type DecideFleetRun = (run: FleetRunRow) => FleetRunChange
+
+/** How it ended on some machines, by who writes it. */
 export interface FleetRunProgress {
+  /** Where another one has claimed the run since, nothing is written. */
   readonly epoch: number
   readonly at: string
   readonly rows: readonly { readonly machineId: string; readonly outcome: OutcomeName; readonly row: string }[]
-  readonly state: FleetRunState | undefined
-  readonly stop: FleetRunStop | undefined
 }
+
+/** As much of a run as each of its calls is held to. */
+export type FleetRunStanding = Pick<FleetRunRow, 'fleetId' | 'principalId' | 'state' | 'generation'>
 
 /** The fleet runs of all fleets. */
 export interface FleetRunStore {
@@ -69,19 +83,23 @@ export interface FleetRunStore {
   ): Promise<FleetRunRow[]>
   counts(runId: string): Promise<OutcomeCounts & { readonly targets: number }>
   targets(runId: string, page: { from: number; limit: number }): Promise<FleetRunTargetRow[]>
-  /**
-   * Whoever claims it is the one that writes from then on; it is `running` again, and nobody's wish to cancel it is left. With
-   * `retry`, machines of these outcomes are not done any more, in a new generation. Gives the run; undefined: there is none.
-   */
+  /** Whose it is, and how it stands. */
+  standing(runId: string): Promise<FleetRunStanding | undefined>
+  /** Compare and set. Gives the run afterwards; undefined: there is none. */
+  change(runId: string, at: string, decide: DecideFleetRun): Promise<FleetRunRow | undefined>
+  /** {@link change}; machines with these outcomes are not done any more, and are of the generation that the run has then. */
   claim(
     runId: string,
-    claim: { at: string; retry: readonly OutcomeName[] | undefined },
+    claim: { at: string; again: readonly OutcomeName[] | undefined },
+    decide: DecideFleetRun,
   ): Promise<FleetRunRow | undefined>
   /**
    * Writes what is not written yet: an outcome that is there stays. Gives the run, or undefined when it was claimed by another one
-   * since, or is not there; then nothing is written.
+   * since, or is not there. `decide`: what else changes of it, as in {@link change}.
    */
-  record(runId: string, progress: FleetRunProgress): Promise<FleetRunRow | undefined>
-  /** Somebody wants it to be cancelled. */
-  requestCancel(runId: string, at: string): Promise<void>
+  record(
+    runId: string,
+    progress: FleetRunProgress,
+    decide: DecideFleetRun | undefined,
+  ): Promise<FleetRunRow | undefined>
 }

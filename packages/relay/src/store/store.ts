@@ -153,6 +153,8 @@ export interface MachineStore {
    */
   enroll(machine: NewMachine, tokenId: string): Promise<void>
   get(machineId: string): Promise<MachineRow | undefined>
+  /** Names by ids, of those of these that are of the fleet and not disabled: one statement, however many there are. */
+  namesOf(fleetId: string, machineIds: readonly string[]): Promise<ReadonlyMap<string, string>>
   /** Of one fleet and not disabled, in order of name, then id; `after` continues. `query` is part of a name or hostname, in any letter case of ASCII. */
   list(fleetId: string, page: { limit: number; after?: MachineCursor; query?: string }): Promise<MachineRow[]>
   /**

@@ -145,6 +145,7 @@ function toEffect(row: Row, { entries, diff }: { entries: number | undefined; di
     ...(entries !== undefined && { collapsed: entries }),
     ...(isEmptied(change) && { emptied: true }),
     ...(deferred !== undefined && { deferred }),
+    ...(entries === undefined && change.sha256 !== undefined && { sha256: change.sha256 }),
     ...(patch !== undefined && { diff: patch }),
   }
 }

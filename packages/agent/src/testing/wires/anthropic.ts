@@ -37,6 +37,11 @@ export const anthropicWire: Wire = {
         : [event({ type: 'error', error: { type: 'overloaded_error', message: turn.streamError } })]),
     ]
   },
+  userTexts: (body) =>
+    entries(body.messages)
+      .filter((message) => message.role === 'user')
+      .map((message) => textOf(message.content))
+      .filter((text) => text !== ''),
   toolResults: (body) =>
     entries(body.messages)
       .flatMap((message) => entries(message.content))

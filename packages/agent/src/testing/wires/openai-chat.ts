@@ -38,6 +38,10 @@ export const openaiChatWire: Wire = {
         : [data(failure)]),
     ]
   },
+  userTexts: (body) =>
+    entries(body.messages)
+      .filter((message) => message.role === 'user')
+      .map((message) => textOf(message.content)),
   toolResults: (body) =>
     entries(body.messages)
       .filter((message) => message.role === 'tool')

@@ -41,6 +41,10 @@ export const openaiResponsesWire: Wire = {
       (event, sequence_number) => `event: ${event.type}\ndata: ${JSON.stringify({ ...event, sequence_number })}\n\n`,
     )
   },
+  userTexts: (body) =>
+    entries(body.input)
+      .filter((item) => item.role === 'user')
+      .map((item) => textOf(item.content)),
   toolResults: (body) =>
     entries(body.input)
       .filter((item) => item.type === 'function_call_output')

@@ -31,6 +31,8 @@ export interface Wire {
   readonly path: string
   /** The server-sent events of an answer, as text, in order. */
   events(turn: ServerTurn, number: number): string[]
+  /** The texts of the caller in a request, in order. */
+  userTexts(body: RequestBody): string[]
   /** The texts of the tool results in a request, in order. */
   toolResults(body: RequestBody): string[]
   /** Names of the offered tools. */

@@ -74,6 +74,24 @@ describe.concurrent.each(shells)('commands in %s', (shell) => {
     expect((await session.execute('echo done')).output.toString()).toBe('done\r\n')
   })
 
+  test('are not refused by a prompt that comes before the shell was asked', async () => {
+    const [handed, prompted] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const beforeCommand = async () => {
+      handed.resolve()
+      await prompted.promise
+    }
+    await using session = await startTestShell({ shell, beforeCommand })
+    await session.shows(isPrompt)
+    const executed = session.execute('echo done')
+    await handed.promise
+    const mark = (kind: string, value: string) =>
+      `\x1b]133;${kind};cmdop=${session.nonce};${value};;${session.nonce}\x07`
+    session.driver.feed(Buffer.from(`${mark('A', '')}$ ${mark('B', '0')}`))
+    prompted.resolve()
+    expect(await executed).toMatchObject({ exitCode: 0 })
+    expect((await executed).output.toString()).toBe('done\r\n')
+  })
+
   test('wait for what somebody else runs', async () => {
     await using session = await startTestShell({ shell })
     await session.execute('true')

@@ -62,6 +62,9 @@ export class ShellDriver {
   /** What somebody typed since the prompt began. */
   #typed: Typed = 'nothing'
   #lastId = 0
+  /** Times that a command was handed over; of the last one, whether the shell has the keys by which it takes it. */
+  #handed = 0
+  #hasKeys = false
   #directory: Buffer | null = null
   #lastOutputAt = 0
   #exited = false
@@ -184,8 +187,10 @@ export class ShellDriver {
   /** Of a command that did not say its end, the prompt does: it was interrupted. */
   #promptBegins(): void {
     if (this.#state === 'taking') {
-      if (this.#turn?.hidden === true) return
-      this.#failTaking(notTaken())
+      // A prompt that comes late: the shell cannot have refused what it was not asked for.
+      if (!this.#hasKeys) this.#takeBack()
+      else if (this.#turn?.hidden === true) return
+      else this.#failTaking(notTaken())
     }
     if (this.#turn !== undefined) this.#turn.endOffset ??= this.#output.offset
     this.#enter(this.#turn === undefined ? 'prompting' : 'ending')
@@ -231,11 +236,15 @@ export class ShellDriver {
     this.#turn = turn
     this.#enter('taking')
     this.#output.hold()
-    const typed = this.#typed
+    this.#hasKeys = false
+    this.#handed += 1
+    const [typed, handed] = [this.#typed, this.#handed]
     files.write(integration.commandFile, integration.commandText(turn)).then(
-      () => this.#typeKeys(turn, typed),
+      () => {
+        if (this.#handed === handed) this.#typeKeys(turn, typed)
+      },
       (cause: unknown) => {
-        if (this.#turn !== turn) return
+        if (this.#turn !== turn || this.#handed !== handed) return
         this.#failTaking(new CmdopError('server', 'The machine could not hand the command to the shell.', { cause }))
         this.#enterReady()
         this.#next()
@@ -247,15 +256,14 @@ export class ShellDriver {
   #typeKeys(turn: Turn, typed: Typed): void {
     if (this.#turn !== turn || this.#state !== 'taking') return
     if (this.#typed !== typed) {
-      this.#turn = undefined
-      this.#waiting.unshift(turn)
-      this.#output.release('all')
+      this.#takeBack()
       this.#enterReady()
       return this.#next()
     }
     const { integration, terminal } = this.#options
     // A program that was killed may have left keys unread. A line editor knows what they are, others take them for a command.
     const isAfterKeys = turn.hidden && !integration.editsLines
+    this.#hasKeys = true
     terminal.write(Buffer.from(isAfterKeys ? `\n${integration.keys}` : integration.keys))
     this.#later(TAKE_WITHIN_MS, () => {
       this.#failTaking(notTaken())
@@ -298,6 +306,13 @@ export class ShellDriver {
     if (!forced || turn.hidden || ended !== undefined) return
     this.#output.push(resetModes(this.#alternate.active))
     this.#waiting.unshift(this.#newTurn('stty sane iutf8', { hidden: true }))
+  }
+
+  /** The command that was handed over is the next one again. */
+  #takeBack(): void {
+    if (this.#turn !== undefined) this.#waiting.unshift(this.#turn)
+    this.#turn = undefined
+    this.#output.release('all')
   }
 
   #failTaking(error: CmdopError): void {

@@ -37,6 +37,8 @@ export interface TestShellOptions {
   /** Files of its home, by name. */
   readonly home?: (folder: string) => void
   readonly env?: Readonly<Record<string, string>>
+  /** Comes before each command is written to the shell's folder, which takes its time where that is in another view. */
+  readonly beforeCommand?: () => Promise<void>
 }
 
 export async function startTestShell(options: TestShellOptions): Promise<TestShell> {
@@ -49,8 +51,15 @@ export async function startTestShell(options: TestShellOptions): Promise<TestShe
   const env = { PATH: process.env['PATH'] ?? '', HOME: home, TERM: 'xterm-256color', LANG: 'C.UTF-8', ...options.env }
   const prepared = prepareShell({ shell: options.shell, nonce, folder, env })
   if (prepared.integration === undefined) throw new Error(`Expected a shell that is known, got ${options.shell}.`)
-  const files = createShellFiles(folder)
-  for (const { name, text } of prepared.integration.files) await files.write(name, text)
+  const ownFiles = createShellFiles(folder)
+  for (const { name, text } of prepared.integration.files) await ownFiles.write(name, text)
+  const files = {
+    ...ownFiles,
+    write: async (name: string, text: string) => {
+      await options.beforeCommand?.()
+      await ownFiles.write(name, text)
+    },
+  }
   let pty: Pty | undefined
   const terminal = {
     get pid() {

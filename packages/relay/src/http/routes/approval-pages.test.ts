@@ -4,6 +4,7 @@ import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { AuditTrail } from '../../audit/audit-trail.ts'
+import { GoingFleetRuns } from '../../fleet-runs/going-fleet-runs.ts'
 import { createApprovals } from '../../approvals/create-approvals.ts'
 import { bootstrapFleet, proposeRelayKey } from '../../bootstrap.ts'
 import { createMemoryBus } from '../../bus/memory-bus.ts'
@@ -24,7 +25,9 @@ async function startPages() {
   const log = pino({ level: 'silent' })
   const audit = new AuditTrail({ store: store.audit, name: 'main', relayInstance: 'run_test' })
   const keyId = (await bootstrapFleet(store, audit))?.split('_')[2] ?? ''
-  const approvals = opened.use(createApprovals({ store, audit, bus, signer, log, judge: unused, asks: unused }))
+  const fleetRuns = opened.use(new GoingFleetRuns({ store, bus }))
+  const given = { store, audit, bus, signer, log, judge: unused, asks: unused, fleetRuns }
+  const approvals = opened.use(createApprovals(given))
   const shown: unknown[] = []
   const withCode: PageSignIn['withCode'] = async (code, place, open) => {
     shown.push([code, place])

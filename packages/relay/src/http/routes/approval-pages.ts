@@ -3,7 +3,7 @@ import { CmdopError, isCmdopError, Sha256 } from '@cmdop/protocol'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { viewOf } from '../../approvals/approval-view.ts'
+import { readView } from '../../approvals/approval-view.ts'
 import { actorOf } from '../../audit/entry.ts'
 import type { Caller } from '../../auth/authenticate.ts'
 import { authorise } from '../../auth/authorise.ts'
@@ -11,6 +11,7 @@ import { approvalPage, problemPage } from '../../pages/approval-page.ts'
 import { pageHeaders } from '../../pages/layout.ts'
 import { PageSessions } from '../../pages/page-sessions.ts'
 import { signInPage } from '../../pages/sign-in-page.ts'
+import { noSuchApproval } from '../../approvals/refusals.ts'
 import { auditedAs } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
 import { permitted } from '../guard.ts'
@@ -41,12 +42,14 @@ export function approvalPageRoutes(context: PageContext): FastifyPluginAsyncZod 
       if (cookie !== undefined) reply.header('set-cookie', cookie)
       if (caller === undefined) return reply.send(signInPage({ approvalId, csrf, withCode: isWithCode() }))
       await permitted(context, request, { caller, action: 'approval.read' })
-      const { row, ...rest } = await approvals.desk.find(caller, approvalId)
+      const found = await readView(store, approvalId)
+      if (found?.outline.row.fleetId !== caller.fleetId) throw noSuchApproval()
+      const { row } = found.outline
       const behalf = row.personId === row.requesterId ? undefined : await store.principals.get(row.personId)
       const deciding = authorise(caller, 'approval.decide', { fleetId: caller.fleetId })
       return reply.send(
         approvalPage({
-          info: viewOf({ row, ...rest }),
+          info: found.info,
           viewer: `${caller.principal.name} (${caller.role})`,
           behalf: behalf?.name ?? (row.personId === row.requesterId ? undefined : row.personId),
           csrf,

@@ -1,4 +1,6 @@
 import {
+  ApprovalActionList,
+  ApprovalActionsQuery,
   ApprovalApprove,
   ApprovalDeny,
   ApprovalInfo,
@@ -9,25 +11,20 @@ import {
   CmdopError,
   GrantInfo,
   GrantList,
-  isMethodName,
-  isRestMethod,
-  methods,
 } from '@cmdop/protocol'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { grantView, summaryOf, viewOf } from '../../approvals/approval-view.ts'
-import type { Caller } from '../../auth/authenticate.ts'
-import { authorise } from '../../auth/authorise.ts'
+import { actionView, grantView, summaryOf, viewOf } from '../../approvals/approval-view.ts'
 import { operatorOf } from '../../auth/operator-of.ts'
-import type { ApprovalCursor } from '../../store/approval-store.ts'
-import type { MachineRow } from '../../store/store.ts'
-import { audited, machineTarget } from '../audited.ts'
+import { noSuchApproval } from '../../approvals/refusals.ts'
+import { audited } from '../audited.ts'
+import { permittedCall } from '../permitted-call.ts'
 import type { HttpContext } from '../context.ts'
+import { formatCursor, parseCursor } from '../cursor.ts'
 import { guard } from '../guard.ts'
 
 const ApprovalParams = z.object({ approval: z.string().min(1).max(64) })
 const GrantParams = z.object({ grant: z.string().min(1).max(64) })
-const Cursor = z.tuple([z.string().max(64), z.string().max(64)])
 
 /** Questions to people, their answers, and what they granted. */
 export function approvalRoutes(context: HttpContext): FastifyPluginAsyncZod {
@@ -46,7 +43,7 @@ export function approvalRoutes(context: HttpContext): FastifyPluginAsyncZod {
             const acting = request.body.run_id === undefined ? caller : operatorOf(caller)
             await context.reach.runOf(acting, request.body.run_id)
             const made = await questions.ofPlan(acting, request.body, (machineId, method) =>
-              permitted(acting, machineId, method),
+              permittedCall(store, acting, { machineId, method }),
             )
             note({ approvalId: made.row.id, runId: made.row.runId })
             return made
@@ -70,13 +67,17 @@ export function approvalRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const { limit, cursor, state, run_id: runId, machine_id: machineId } = request.query
         const found = await store.approvals.list(caller.fleetId, {
           limit: limit + 1,
-          ...(cursor === undefined ? {} : { after: parseCursor(cursor) }),
+          ...(cursor === undefined ? {} : { after: parseCursor('createdAt', cursor) }),
           ...(state === undefined ? {} : { state }),
           ...(runId === undefined ? {} : { runId }),
           ...(machineId === undefined ? {} : { machineId }),
         })
         const items = found.slice(0, limit).map(summaryOf)
-        return { items, next_cursor: found.length > limit ? formatCursor(items.at(-1)) : null }
+        return {
+          items,
+          next_cursor:
+            found.length > limit ? formatCursor(items.at(-1), ({ created_at, id }) => [created_at, id]) : null,
+        }
       },
     )
 
@@ -97,6 +98,31 @@ export function approvalRoutes(context: HttpContext): FastifyPluginAsyncZod {
         // Who may not read it any more has waited in vain.
         if (seconds > 0) await guard(context, request, 'approval.read')
         return found
+      },
+    )
+
+    app.get(
+      '/api/approvals/:approval/actions',
+      {
+        schema: {
+          summary: 'What would run on each machine, in order',
+          params: ApprovalParams,
+          querystring: ApprovalActionsQuery,
+          response: { 200: ApprovalActionList },
+        },
+      },
+      async (request) => {
+        const caller = await guard(context, request, 'approval.read')
+        const { approval } = request.params
+        const { cursor, limit } = request.query
+        const head = await store.approvals.head(approval)
+        if (head?.row.fleetId !== caller.fleetId) throw noSuchApproval()
+        const rows = await store.approvals.actions(
+          approval,
+          Array.from({ length: limit + 1 }, (_, index) => cursor + index),
+        )
+        const items = rows.slice(0, limit).map(actionView)
+        return { items, next_cursor: rows.length > limit ? cursor + limit : null }
       },
     )
 
@@ -192,33 +218,5 @@ export function approvalRoutes(context: HttpContext): FastifyPluginAsyncZod {
           },
         ),
     )
-  }
-
-  /** The machine, if the requester may call this on it. */
-  async function permitted(caller: Caller, machineId: string, method: string): Promise<MachineRow> {
-    const machine = await store.machines.get(machineId)
-    if (method !== 'tool' && (!isMethodName(method) || isRestMethod(method)))
-      throw new CmdopError('validation', `Expected a method of machines or \`tool\`, got ${method}.`)
-    const action = isMethodName(method) ? methods[method].action : 'approval.request'
-    const decision = authorise(caller, action, await machineTarget(store, machineId))
-    if (!decision.allowed || machine === undefined)
-      throw new CmdopError(
-        decision.allowed ? 'not_found' : decision.code,
-        decision.allowed ? 'There is no such machine in your fleet.' : decision.reason,
-      )
-    return machine
-  }
-}
-
-function formatCursor(last: { created_at: string; id: string } | undefined): string | null {
-  return last === undefined ? null : Buffer.from(JSON.stringify([last.created_at, last.id])).toString('base64url')
-}
-
-function parseCursor(text: string): ApprovalCursor {
-  try {
-    const [createdAt, id] = Cursor.parse(JSON.parse(Buffer.from(text, 'base64url').toString()))
-    return { createdAt, id }
-  } catch (cause) {
-    throw new CmdopError('validation', 'Expected cursor to be the next_cursor of an earlier answer.', { cause })
   }
 }

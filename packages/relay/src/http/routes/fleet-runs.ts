@@ -1,17 +1,22 @@
 import {
-  CmdopError,
   FLEET_ROW_PAGE_BYTES,
+  FleetApprovalAsked,
+  FleetApprovalRequest,
   FleetRunAppend,
   FleetRunAppended,
   FleetRunClaim,
   FleetRunClaimed,
   FleetRunCreate,
+  FleetRunCreated,
+  FleetRunDetails,
   FleetRunList,
   FleetRunListQuery,
+  FleetRunPause,
   FleetRunSummary,
   FleetRunTargetList,
   FleetRunTargetsQuery,
   MAX_FLEET_APPEND_BYTES,
+  MAX_FLEET_APPROVAL_BYTES,
   RunId,
 } from '@cmdop/protocol'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
@@ -19,22 +24,24 @@ import { z } from 'zod'
 import { FleetRunLedger } from '../../fleet-runs/fleet-run-ledger.ts'
 import { audited } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
+import { formatCursor, parseCursor } from '../cursor.ts'
 import { guard } from '../guard.ts'
+import { permittedCall } from '../permitted-call.ts'
 
 const FleetRunParams = z.object({ run: RunId })
-const Cursor = z.tuple([z.string(), z.string()])
 const bodyLimit = MAX_FLEET_APPEND_BYTES
 
 /** Fleet runs of the caller's fleet, and how they ended on each machine. */
 export function fleetRunRoutes(context: HttpContext): FastifyPluginAsyncZod {
-  const { store } = context
-  const ledger = new FleetRunLedger(store)
+  const { store, bus, approvals } = context
+  const voidApprovals = approvals.desk.voidRun.bind(approvals.desk)
+  const ledger = new FleetRunLedger({ store, bus, voidApprovals })
   return async (app) => {
     app.post(
       '/api/fleet-runs',
       {
         bodyLimit,
-        schema: { summary: 'A fleet run begins', body: FleetRunCreate, response: { 200: FleetRunClaimed } },
+        schema: { summary: 'A fleet run begins', body: FleetRunCreate, response: { 200: FleetRunCreated } },
       },
       async (request) => {
         const { runId, planDigest } = request.body
@@ -55,7 +62,7 @@ export function fleetRunRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
       async (request) => {
         const { run: runId } = request.params
-        const subject = request.body.retry === undefined ? 'fleet-run:resume' : 'fleet-run:retry'
+        const subject = request.body.again ? 'fleet-run:retry' : 'fleet-run:resume'
         return audited(context, request, { action: 'run.write', runId, subject, anyMachine: true }, (caller) =>
           ledger.claim(caller, runId, request.body),
         )
@@ -77,8 +84,8 @@ export function fleetRunRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const { run: runId } = request.params
         const { state } = request.body
         const write = async (caller: Parameters<FleetRunLedger['record']>[0]) => {
-          const { cancelRequestedAt } = await ledger.record(caller, runId, request.body)
-          return { cancelRequested: cancelRequestedAt !== null }
+          const { cancelRequestedAt, wait, continuedWave } = await ledger.record(caller, runId, request.body)
+          return { cancelRequested: cancelRequestedAt !== null, wait, continuedWave }
         }
         // What the machines did is in the log already; that the run is over is said once.
         if (state === undefined) return write(await guard(context, request, 'run.write', { machine: 'any' }))
@@ -98,6 +105,67 @@ export function fleetRunRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
     )
 
+    app.post(
+      '/api/fleet-runs/:run/approvals',
+      {
+        bodyLimit: MAX_FLEET_APPROVAL_BYTES,
+        schema: {
+          summary: 'Ask people to approve what a fleet run is to do on some of its machines',
+          params: FleetRunParams,
+          body: FleetApprovalRequest,
+          response: { 200: FleetApprovalAsked },
+        },
+      },
+      async (request) => {
+        const { run: runId } = request.params
+        const act = {
+          action: 'approval.request' as const,
+          runId,
+          subject: 'fleet-run:approval',
+          anyMachine: true as const,
+        }
+        return audited(context, request, act, async (caller, note) => {
+          const asked = await approvals.fleetQuestions.ask(caller, { ...request.body, runId }, (machineId, method) =>
+            permittedCall(store, caller, { machineId, method }),
+          )
+          if (asked.approval !== null) note({ approvalId: asked.approval.id })
+          return asked
+        })
+      },
+    )
+
+    app.post(
+      '/api/fleet-runs/:run/pause',
+      {
+        schema: {
+          summary: 'Begin no machine of a fleet run until a person continues it',
+          params: FleetRunParams,
+          body: FleetRunPause,
+          response: { 200: FleetRunSummary },
+        },
+      },
+      async (request) => {
+        const { run: runId } = request.params
+        return audited(context, request, { action: 'run.write', runId, subject: 'fleet-run:pause' }, (caller) =>
+          ledger.pause(caller, runId, request.body.reason),
+        )
+      },
+    )
+
+    app.post(
+      '/api/fleet-runs/:run/continue',
+      { schema: { summary: 'Let a fleet run go on', params: FleetRunParams, response: { 200: FleetRunSummary } } },
+      async (request) => {
+        const { run: runId } = request.params
+        return audited(
+          context,
+          request,
+          { action: 'approval.decide', runId, subject: 'fleet-run:continue' },
+          (caller) => ledger.continue(caller, runId),
+        )
+      },
+    )
+
     app.get(
       '/api/fleet-runs',
       {
@@ -112,23 +180,25 @@ export function fleetRunRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const { fleetId } = await guard(context, request, 'run.read')
         const rows = await store.fleetRuns.list(fleetId, {
           limit: limit + 1,
-          ...(cursor === undefined ? {} : { after: parseCursor(cursor) }),
+          ...(cursor === undefined ? {} : { after: parseCursor('createdAt', cursor) }),
           ...(state === undefined ? {} : { state }),
         })
         const items = await Promise.all(rows.slice(0, limit).map((row) => ledger.summary(row)))
         const has_more = rows.length > limit
-        return { items, next_cursor: has_more ? formatCursor(items.at(-1)) : null, has_more }
+        return {
+          items,
+          next_cursor: has_more ? formatCursor(items.at(-1), ({ createdAt, runId }) => [createdAt, runId]) : null,
+          has_more,
+        }
       },
     )
 
     app.get(
       '/api/fleet-runs/:run',
-      { schema: { summary: 'One fleet run', params: FleetRunParams, response: { 200: FleetRunSummary } } },
+      { schema: { summary: 'One fleet run', params: FleetRunParams, response: { 200: FleetRunDetails } } },
       async (request) => {
         const { run: runId } = request.params
-        return audited(context, request, { action: 'run.read', runId }, async ({ fleetId }) =>
-          ledger.summary(await ledger.find(fleetId, runId)),
-        )
+        return audited(context, request, { action: 'run.read', runId }, (caller) => ledger.details(caller, runId))
       },
     )
 
@@ -162,19 +232,5 @@ export function fleetRunRoutes(context: HttpContext): FastifyPluginAsyncZod {
         })
       },
     )
-  }
-}
-
-function formatCursor(last: FleetRunSummary | undefined): string | null {
-  if (last === undefined) return null
-  return Buffer.from(JSON.stringify([last.createdAt, last.runId])).toString('base64url')
-}
-
-function parseCursor(text: string): { createdAt: string; id: string } {
-  try {
-    const [createdAt, id] = Cursor.parse(JSON.parse(Buffer.from(text, 'base64url').toString()))
-    return { createdAt, id }
-  } catch (cause) {
-    throw new CmdopError('validation', 'Expected cursor to be the next_cursor of an earlier answer.', { cause })
   }
 }

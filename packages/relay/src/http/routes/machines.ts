@@ -2,6 +2,8 @@ import {
   CmdopError,
   MachineList,
   MachineListQuery,
+  MachinePing,
+  MachinePingAnswer,
   MachineResolveQuery,
   MachineSummary,
   MachineUpdate,
@@ -12,15 +14,15 @@ import { z } from 'zod'
 import type { Caller } from '../../auth/authenticate.ts'
 import { authorise } from '../../auth/authorise.ts'
 import type { Bus, Owner } from '../../bus/bus.ts'
-import type { MachineCursor, MachineRow } from '../../store/store.ts'
+import type { MachineRow } from '../../store/store.ts'
 import { changeLabels, labelsOf } from '../../machines/labels.ts'
 import type { HttpContext } from '../context.ts'
+import { formatCursor, parseCursor } from '../cursor.ts'
 import { audited } from '../audited.ts'
 import { guard, permitted, permittedOn } from '../guard.ts'
 import { fingerprint } from './machine-keys.ts'
 
 const MachineParams = z.object({ machine: z.string().max(64) })
-const Cursor = z.tuple([z.string(), z.string()])
 
 /** Machines of the caller's fleet. */
 export function machineRoutes(context: HttpContext): FastifyPluginAsyncZod {
@@ -65,6 +67,24 @@ export function machineRoutes(context: HttpContext): FastifyPluginAsyncZod {
           )
         if (rows.length > 1) throw ambiguous(request.query.ref, rows)
         return only
+      },
+    )
+
+    app.post(
+      '/api/machines/ping',
+      {
+        schema: {
+          summary: 'Ask machines for a sign of life',
+          body: MachinePing,
+          response: { 200: MachinePingAnswer },
+        },
+      },
+      async (request) => {
+        const caller = await guard(context, request, 'machine.list', { machine: 'any' })
+        const { machine_ids, timeout_ms } = request.body
+        const seen = await seenOf(context, caller, machine_ids)
+        const tookMs = await context.pings.ping(seen, timeout_ms)
+        return { items: machine_ids.map((id) => ({ machine_id: id, round_trip_ms: tookMs.get(id) ?? null })) }
       },
     )
 
@@ -124,6 +144,16 @@ function isSeen(caller: Caller, machine: MachineRow): boolean {
   return authorise(caller, 'machine.list', { fleetId: machine.fleetId, machine }).allowed
 }
 
+/** Those of these machines that are in use and that the key is for, each once. */
+async function seenOf({ store, pings }: HttpContext, caller: Caller, machineIds: readonly string[]): Promise<string[]> {
+  const seen: string[] = []
+  for (const machineId of new Set(machineIds)) {
+    const row = pings.connected(machineId) ?? (await store.machines.get(machineId))
+    if (row !== undefined && row.disabledAt === null && isSeen(caller, row)) seen.push(machineId)
+  }
+  return seen
+}
+
 /** One page; with a presence filter, pages of the store are read until the page is full. */
 async function listMachines(
   context: HttpContext,
@@ -132,7 +162,7 @@ async function listMachines(
 ): Promise<MachineList> {
   const { limit, presence, q } = query
   const items: MachineSummary[] = []
-  let after = query.cursor === undefined ? undefined : parseCursor(query.cursor)
+  let after = query.cursor === undefined ? undefined : parseCursor('name', query.cursor)
   for (;;) {
     const rows = await context.store.machines.list(caller.fleetId, {
       limit: limit + 1,
@@ -142,7 +172,8 @@ async function listMachines(
     const seen = rows.filter((row) => isSeen(caller, row))
     for (const machine of await summaries(context.bus, seen)) {
       if (presence !== 'any' && machine.presence !== presence) continue
-      if (items.length === limit) return { items, next_cursor: formatCursor(items.at(-1)), has_more: true }
+      if (items.length === limit)
+        return { items, next_cursor: formatCursor(items.at(-1), ({ name, id }) => [name, id]), has_more: true }
       items.push(machine)
     }
     const last = rows.at(-1)
@@ -183,17 +214,4 @@ function ambiguous(reference: string, rows: readonly MachineRow[]): CmdopError {
   return new CmdopError('ambiguous', `${reference} fits ${rows.length} machines: ${names}. Use an id.`, {
     details: { candidates },
   })
-}
-
-function formatCursor(last: MachineSummary | undefined): string | null {
-  return last === undefined ? null : Buffer.from(JSON.stringify([last.name, last.id])).toString('base64url')
-}
-
-function parseCursor(cursor: string): MachineCursor {
-  try {
-    const [name, id] = Cursor.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString()))
-    return { name, id }
-  } catch (cause) {
-    throw new CmdopError('validation', 'Expected cursor to be the next_cursor of an earlier page.', { cause })
-  }
 }

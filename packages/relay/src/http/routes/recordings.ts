@@ -3,8 +3,9 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Caller } from '../../auth/authenticate.ts'
 import type { Blobs } from '../../recordings/blobs.ts'
-import type { RecordingCursor, RecordingRow } from '../../store/store.ts'
+import type { RecordingRow } from '../../store/store.ts'
 import type { HttpContext } from '../context.ts'
+import { formatCursor, parseCursor } from '../cursor.ts'
 import { type AuditedAct, audited } from '../audited.ts'
 import { assertInScope, guardList } from '../guard.ts'
 import { readableWhile, watchRight } from '../standing-right.ts'
@@ -18,7 +19,6 @@ const Part = z.object({
   /** Bytes at most; without it, all that there is. */
   length: z.coerce.number().int().min(0).optional(),
 })
-const Cursor = z.tuple([z.string(), z.string()])
 
 /** Recordings of the caller's fleet. */
 export function recordingRoutes(context: HttpContext): FastifyPluginAsyncZod {
@@ -45,14 +45,20 @@ export function recordingRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const { fleetId } = await guardList(context, request, 'recording.read', machineId)
         const rows = await store.recordings.list(fleetId, {
           limit: limit + 1,
-          ...(cursor === undefined ? {} : { after: parseCursor(cursor) }),
+          ...(cursor === undefined ? {} : { after: parseCursor('startedAt', cursor) }),
           ...(machineId === undefined ? {} : { machineId }),
           ...(subjectId === undefined ? {} : { subjectId }),
           ...(kind === undefined ? {} : { kind }),
         })
         const items = await Promise.all(rows.slice(0, limit).map((row) => summary(blobs, row)))
         const has_more = rows.length > limit
-        return { items, next_cursor: has_more ? formatCursor(items.at(-1)) : null, has_more }
+        return {
+          items,
+          next_cursor: has_more
+            ? formatCursor(items.at(-1), ({ startedAt, recordingId }) => [startedAt, recordingId])
+            : null,
+          has_more,
+        }
       },
     )
 
@@ -118,18 +124,4 @@ async function summary(blobs: Blobs, row: RecordingRow): Promise<RecordingSummar
 
 async function storedBytes(blobs: Blobs, row: RecordingRow): Promise<number> {
   return row.bytes ?? blobs.size(row.blob)
-}
-
-function formatCursor(last: RecordingSummary | undefined): string | null {
-  if (last === undefined) return null
-  return Buffer.from(JSON.stringify([last.startedAt, last.recordingId])).toString('base64url')
-}
-
-function parseCursor(text: string): RecordingCursor {
-  try {
-    const [startedAt, id] = Cursor.parse(JSON.parse(Buffer.from(text, 'base64url').toString()))
-    return { startedAt, id }
-  } catch (cause) {
-    throw new CmdopError('validation', 'Expected cursor to be the next_cursor of an earlier answer.', { cause })
-  }
 }

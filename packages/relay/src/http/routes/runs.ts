@@ -1,5 +1,4 @@
 import {
-  CmdopError,
   MAX_RUN_APPEND_BYTES,
   RUN_PAGE_BYTES,
   RunAppend,
@@ -19,13 +18,13 @@ import { z } from 'zod'
 import type { Caller } from '../../auth/authenticate.ts'
 import { RecentOwners } from '../../auth/recent-owners.ts'
 import { noSuchRun, type RunWriter } from '../../runs/run-journals.ts'
-import type { RunCursor, RunRow } from '../../store/store.ts'
+import type { RunRow } from '../../store/store.ts'
 import { audited } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
+import { formatCursor, parseCursor } from '../cursor.ts'
 import { assertInScope, guard, guardList, guardOften, permittedOn } from '../guard.ts'
 
 const RunParams = z.object({ run: RunId })
-const Cursor = z.tuple([z.string(), z.string()])
 const bodyLimit = MAX_RUN_APPEND_BYTES
 
 /** Operators' runs of the caller's fleet, and their journals. */
@@ -90,13 +89,17 @@ export function runRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const { fleetId } = await guardList(context, request, 'run.read', machineId)
         const rows = await store.runs.list(fleetId, {
           limit: limit + 1,
-          ...(cursor === undefined ? {} : { after: parseCursor(cursor) }),
+          ...(cursor === undefined ? {} : { after: parseCursor('createdAt', cursor) }),
           ...(machineId === undefined ? {} : { machineId }),
           ...(state === undefined ? {} : { state }),
         })
         const items = rows.slice(0, limit)
         const has_more = rows.length > limit
-        return { items: items.map(summary), next_cursor: has_more ? formatCursor(items.at(-1)) : null, has_more }
+        return {
+          items: items.map(summary),
+          next_cursor: has_more ? formatCursor(items.at(-1), ({ createdAt, id }) => [createdAt, id]) : null,
+          has_more,
+        }
       },
     )
 
@@ -140,18 +143,4 @@ function writerOf({ id: requestId }: FastifyRequest, caller: Caller): RunWriter 
 function summary(run: RunRow): RunSummary {
   const { id, policy: _, ...row } = run
   return { runId: id, ...row }
-}
-
-function formatCursor(last: RunRow | undefined): string | null {
-  if (last === undefined) return null
-  return Buffer.from(JSON.stringify([last.createdAt, last.id])).toString('base64url')
-}
-
-function parseCursor(text: string): RunCursor {
-  try {
-    const [createdAt, id] = Cursor.parse(JSON.parse(Buffer.from(text, 'base64url').toString()))
-    return { createdAt, id }
-  } catch (cause) {
-    throw new CmdopError('validation', 'Expected cursor to be the next_cursor of an earlier answer.', { cause })
-  }
 }

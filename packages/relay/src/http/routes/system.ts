@@ -26,12 +26,14 @@ export function systemRoutes(context: HttpContext): FastifyPluginAsyncZod {
     app.get('/api/me', { schema: { summary: 'Who your key is', response: { 200: Me } } }, async (request) => {
       const { principal, role, fleetId, key } = await guard(context, request, 'machine.list')
       const { id, kind, name, email, actsForId } = principal
+      const fleet = await context.store.fleets.get(fleetId)
       return {
         principal_id: id,
         kind,
         name,
         role,
         fleet_id: fleetId,
+        fleet_name: fleet?.name ?? '',
         email,
         groups: [...principal.groups],
         acts_for_id: actsForId,

@@ -15,13 +15,13 @@ import { z } from 'zod'
 import type { Caller } from '../../auth/authenticate.ts'
 import { newId, newSecret } from '../../auth/secrets.ts'
 import { ruleFor } from '../../notifications/addresses.ts'
-import type { DeliveryCursor, DeliveryRow, WebhookRow } from '../../store/notification-store.ts'
+import type { DeliveryRow, WebhookRow } from '../../store/notification-store.ts'
 import { audited } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
+import { formatCursor, parseCursor } from '../cursor.ts'
 import { guard } from '../guard.ts'
 
 const WebhookParams = z.object({ webhook: z.string().min(1).max(64) })
-const Cursor = z.tuple([z.string().max(64), z.string().max(64)])
 const act = { action: 'fleet.configure' } as const
 const actOn = (webhookId: string, what: string) => ({ ...act, subject: `webhook:${webhookId} ${what}` })
 
@@ -121,10 +121,14 @@ export function webhookRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const caller = await guard(context, request, act.action)
         const { id: webhookId } = await find(caller, request.params.webhook)
         const { limit, cursor } = request.query
-        const after = cursor === undefined ? {} : { after: parseCursor(cursor) }
+        const after = cursor === undefined ? {} : { after: parseCursor('createdAt', cursor) }
         const rows = await store.notifications.deliveries(caller.fleetId, { webhookId, limit: limit + 1, ...after })
         const items = rows.slice(0, limit).map(deliveryView)
-        return { items, next_cursor: rows.length > limit ? formatCursor(items.at(-1)) : null }
+        return {
+          items,
+          next_cursor:
+            rows.length > limit ? formatCursor(items.at(-1), ({ created_at, id }) => [created_at, id]) : null,
+        }
       },
     )
   }
@@ -194,17 +198,4 @@ function deliveryView(row: DeliveryRow): DeliveryInfo {
 
 function isUnknown(): CmdopError {
   return new CmdopError('not_found', 'There is no such webhook in your fleet.')
-}
-
-function formatCursor(last: { created_at: string; id: string } | undefined): string | null {
-  return last === undefined ? null : Buffer.from(JSON.stringify([last.created_at, last.id])).toString('base64url')
-}
-
-function parseCursor(text: string): DeliveryCursor {
-  try {
-    const [createdAt, id] = Cursor.parse(JSON.parse(Buffer.from(text, 'base64url').toString()))
-    return { createdAt, id }
-  } catch (cause) {
-    throw new CmdopError('validation', 'Expected cursor to be the next_cursor of an earlier answer.', { cause })
-  }
 }

@@ -20,6 +20,8 @@ export function describeApprovalEvents(open: OpenStore): void {
     personId: 'principal_1',
     lentByIds: [],
     runId: null,
+    fleetRunId: null,
+    fleetRunGeneration: null,
     agentType: null,
     model: null,
     callId: null,

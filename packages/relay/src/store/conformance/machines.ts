@@ -20,6 +20,22 @@ export function describeMachines(open: OpenStore): void {
       expect(names(await world.store.machines.list(fleet.id, { limit: 9, after }))).toEqual(['b', 'c'])
     })
 
+    it('names machines by their ids, of one fleet and without disabled ones', async () => {
+      await using world = await open()
+      const { fleet, owner } = await addFleet(world.store)
+      const { owner: stranger } = await addFleet(world.store)
+      const own = await addMachines(world.store, owner, [
+        { name: 'a' },
+        { name: 'off', disabledAt: at(1) },
+        { name: 'b' },
+      ])
+      const [other] = await addMachines(world.store, stranger, [{ name: 'c' }])
+      const ids = [...own.map(({ id }) => id), other?.id ?? '', 'nobody']
+      const known = await world.store.machines.namesOf(fleet.id, ids)
+      expect(Array.from(known.values()).sort()).toEqual(['a', 'b'])
+      expect(await world.store.machines.namesOf(fleet.id, [])).toEqual(new Map())
+    })
+
     it('finds machines by part of their name or hostname, in any letter case, with no wildcards', async () => {
       await using world = await open()
       const { fleet, owner } = await addFleet(world.store)

@@ -11,6 +11,8 @@ import { createNotifications } from './migration-0007.ts'
 import { createFleetWork } from './migration-0008.ts'
 import { sealSecrets } from './migration-0009.ts'
 import { lockTotp } from './migration-0010.ts'
+import { createFleetGates } from './migration-0011.ts'
+import { dateApprovals } from './migration-0012.ts'
 import type { Seal } from '../seal.ts'
 import type { SqlEngine } from './tables.ts'
 
@@ -27,6 +29,8 @@ function migrations(engine: SqlEngine, seal: Seal): Record<string, Migration> {
     '0008-fleet-work': { up: (db) => createFleetWork(db, engine) },
     '0009-sealed-secrets': { up: (db) => sealSecrets(db, seal) },
     '0010-totp-lock': { up: lockTotp },
+    '0011-fleet-gates': { up: createFleetGates },
+    '0012-approval-generations': { up: dateApprovals },
   }
 }
 

@@ -7,12 +7,14 @@ import type {
   ApprovalRow,
   ApprovalStore,
   ApprovalVoteRow,
+  OneAction,
   WholeApproval,
 } from '../approval-store.ts'
 import { roles } from '../store.ts'
 import { addApprovalEvent, createApprovalEventStore } from './sql-approval-events.ts'
 import { createGrantStore } from './sql-grants.ts'
 import type { Database, Tables } from './tables.ts'
+import { isBehind } from './newest-first.ts'
 
 const Texts = z.array(z.string())
 
@@ -22,14 +24,39 @@ const ADDED_AT_ONCE = 500
 /** {@link ApprovalStore} in SQL. */
 export function createApprovalStore(db: Database): ApprovalStore {
   return {
-    create: async (row, actions) => {
+    create: async (row, actions, votes = []) => {
       await db.transaction().execute(async (transaction) => {
         await transaction.insertInto('approvals').values(toTable(row)).execute()
         await insertActions(transaction, actions)
+        await insertVotes(transaction, votes)
         await addApprovalEvent(transaction, row, row.createdAt)
       })
     },
     get: async (approvalId) => await readWhole(db, approvalId),
+    head: async (approvalId) => await readHead(db, approvalId),
+    ofMachine: async (approvalId, machineId) => await readWhole(db, approvalId, machineId),
+    outline: async (approvalId) => {
+      const head = await readHead(db, approvalId)
+      if (head === undefined) return undefined
+      const members = await db
+        .selectFrom('approvalActions')
+        .select(['position', 'machineId', 'machineName', 'digest', 'state', 'alike'])
+        .where('approvalId', '=', approvalId)
+        .orderBy('position')
+        .execute()
+      return { ...head, members: members.map((member) => ({ ...member, alike: member.alike ?? member.position })) }
+    },
+    actions: async (approvalId, positions) => {
+      if (positions.length === 0) return []
+      const rows = await db
+        .selectFrom('approvalActions')
+        .selectAll()
+        .where('approvalId', '=', approvalId)
+        .where('position', 'in', positions)
+        .orderBy('position')
+        .execute()
+      return rows.map(actionFromTable)
+    },
     ofCall: async (requesterId, callId) => {
       const row = await db
         .selectFrom('approvals')
@@ -53,13 +80,41 @@ export function createApprovalStore(db: Database): ApprovalStore {
         if (row.state !== whole.row.state) await addApprovalEvent(transaction, row, new Date().toISOString())
         return { row, actions: change.actions ?? whole.actions, votes: change.votes ?? whole.votes }
       }),
+    changeAction: async (approvalId, position, decide) =>
+      await db.transaction().execute(async (transaction) => {
+        const one = await readOne(transaction, approvalId, position)
+        const change = one === undefined ? undefined : decide(one)
+        if (one === undefined) return undefined
+        if (change === undefined) return false
+        if (change.row !== undefined) await applyChange(transaction, approvalId, { row: change.row })
+        if (change.action !== undefined)
+          await transaction
+            .updateTable('approvalActions')
+            .set(change.action)
+            .where('approvalId', '=', approvalId)
+            .where('position', '=', position)
+            .execute()
+        const row = { ...one.row, ...change.row }
+        if (row.state !== one.row.state) await addApprovalEvent(transaction, row, new Date().toISOString())
+        return true
+      }),
+    ofFleetRun: async (fleetRunId) => {
+      const rows = await db
+        .selectFrom('approvals')
+        .selectAll()
+        .where('fleetRunId', '=', fleetRunId)
+        .orderBy('createdAt', 'desc')
+        .limit(1000)
+        .execute()
+      return rows.map(fromTable)
+    },
     open: async (select) => {
       const found = db.selectFrom('approvals').select('id')
       const rows =
         'runId' in select
           ? found
               .where('fleetId', '=', select.fleetId)
-              .where('runId', '=', select.runId)
+              .where((eb) => eb.or([eb('runId', '=', select.runId), eb('fleetRunId', '=', select.runId)]))
               .where('state', 'in', ['pending', 'approved', 'executing'])
           : found.where('state', 'in', ['pending', 'approved', 'executing']).where('expiresAt', '<=', select.expiredAt)
       return (await rows.limit(1000).execute()).map(({ id }) => id)
@@ -92,16 +147,50 @@ export function createApprovalStore(db: Database): ApprovalStore {
   }
 }
 
-async function readWhole(db: Database | Transaction<Tables>, approvalId: string): Promise<WholeApproval | undefined> {
+async function readHead(
+  db: Database | Transaction<Tables>,
+  approvalId: string,
+): Promise<Pick<WholeApproval, 'row' | 'votes'> | undefined> {
   const row = await db.selectFrom('approvals').selectAll().where('id', '=', approvalId).executeTakeFirst()
-  if (row === undefined) return undefined
+  return row && { row: fromTable(row), votes: await readVotes(db, [approvalId]) }
+}
+
+/** `machineId`: with the actions there alone. */
+async function readWhole(
+  db: Database | Transaction<Tables>,
+  approvalId: string,
+  machineId?: string,
+): Promise<WholeApproval | undefined> {
+  const head = await readHead(db, approvalId)
+  if (head === undefined) return undefined
   const actions = await db
     .selectFrom('approvalActions')
     .selectAll()
     .where('approvalId', '=', approvalId)
+    .$if(machineId !== undefined, (q) => q.where('machineId', '=', machineId ?? ''))
     .orderBy('position')
     .execute()
-  return { row: fromTable(row), actions: actions.map(actionFromTable), votes: await readVotes(db, [approvalId]) }
+  return { ...head, actions: actions.map(actionFromTable) }
+}
+
+async function readOne(
+  transaction: Transaction<Tables>,
+  approvalId: string,
+  position: number,
+): Promise<OneAction | undefined> {
+  const head = await readHead(transaction, approvalId)
+  if (head === undefined) return undefined
+  const of = transaction.selectFrom('approvalActions').where('approvalId', '=', approvalId)
+  const action = await of.selectAll().where('position', '=', position).executeTakeFirst()
+  const counts = await of
+    .select(['state', (eb) => eb.fn.countAll().as('count')])
+    .where('position', '!=', position)
+    .groupBy('state')
+    .execute()
+  const others = { waiting: 0, executing: 0, over: 0 }
+  for (const { state, count } of counts)
+    others[state === 'waiting' || state === 'executing' ? state : 'over'] += Number(count)
+  return { ...head, action: action && actionFromTable(action), others }
 }
 
 async function readVotes(db: Database | Transaction<Tables>, approvalIds: string[]): Promise<ApprovalVoteRow[]> {
@@ -132,7 +221,9 @@ async function listApprovals(
     )
     .where('fleetId', '=', fleetId)
     .$if(state !== undefined, (q) => q.where('state', '=', state ?? 'pending'))
-    .$if(runId !== undefined, (q) => q.where('runId', '=', runId ?? ''))
+    .$if(runId !== undefined, (q) =>
+      q.where((eb) => eb.or([eb('runId', '=', runId ?? ''), eb('fleetRunId', '=', runId ?? '')])),
+    )
     .$if(machineId !== undefined, (q) =>
       q.where('id', 'in', (eb) =>
         eb
@@ -141,14 +232,7 @@ async function listApprovals(
           .where('machineId', '=', machineId ?? ''),
       ),
     )
-    .$if(after !== undefined, (q) =>
-      q.where((eb) =>
-        eb.or([
-          eb('createdAt', '<', after?.createdAt ?? ''),
-          eb.and([eb('createdAt', '=', after?.createdAt ?? ''), eb('id', '>', after?.id ?? '')]),
-        ]),
-      ),
-    )
+    .where(isBehind('createdAt', after))
     .orderBy('createdAt', 'desc')
     .orderBy('id')
     .limit(limit)
@@ -187,12 +271,12 @@ async function applyChange(
   }
   if (votes !== undefined) {
     await transaction.deleteFrom('approvalVotes').where('approvalId', '=', approvalId).execute()
-    if (votes.length > 0)
-      await transaction
-        .insertInto('approvalVotes')
-        .values([...votes])
-        .execute()
+    await insertVotes(transaction, votes)
   }
+}
+
+async function insertVotes(transaction: Transaction<Tables>, votes: readonly ApprovalVoteRow[]): Promise<void> {
+  if (votes.length > 0) await transaction.insertInto('approvalVotes').values(votes.slice()).execute()
 }
 
 async function insertActions(transaction: Transaction<Tables>, actions: readonly ApprovalActionRow[]): Promise<void> {
@@ -255,6 +339,7 @@ function actionFromTable({
 }: Selectable<Tables['approvalActions']>): ApprovalActionRow {
   return {
     ...row,
+    alike: row.alike ?? row.position,
     action: ApprovableAction.parse(JSON.parse(action)),
     effect: effect === null ? null : ShownEffect.parse(JSON.parse(effect)),
     edited: edited === null ? null : z.record(z.string(), z.unknown()).parse(JSON.parse(edited)),

@@ -1,15 +1,19 @@
-import type { FleetRunProgress, FleetRunRow, FleetRunStore, FleetRunTargetRow } from '../fleet-run-store.ts'
+import { sql } from 'kysely'
+import type {
+  DecideFleetRun,
+  FleetRunProgress,
+  FleetRunRow,
+  FleetRunStore,
+  FleetRunTargetRow,
+} from '../fleet-run-store.ts'
 import type { Database, Tables } from './tables.ts'
+import { isBehind } from './newest-first.ts'
 
 /** Machines in one statement: far below what a statement has parameters. */
 const INSERTED_AT_ONCE = 500
 
 /** {@link FleetRunStore} in SQL. */
 export function createFleetRunStore(db: Database): FleetRunStore {
-  const get = async (on: Database, runId: string): Promise<FleetRunRow | undefined> => {
-    const row = await on.selectFrom('fleetRuns').selectAll().where('id', '=', runId).executeTakeFirst()
-    return row && fromTable(row)
-  }
   return {
     create: async (run, targets) => {
       await db.transaction().execute(async (transaction) => {
@@ -21,7 +25,7 @@ export function createFleetRunStore(db: Database): FleetRunStore {
             .execute()
       })
     },
-    get: (runId) => get(db, runId),
+    get: (runId) => getRun(db, runId),
     list: async (fleetId, page) => (await listRuns(db, fleetId, page)).map(fromTable),
     counts: async (runId) => {
       const rows = await standing(db, runId)
@@ -40,51 +44,77 @@ export function createFleetRunStore(db: Database): FleetRunStore {
         .orderBy('targets.position')
         .limit(limit)
         .execute(),
-    claim: async (runId, { at: updatedAt, retry }) =>
+    standing: async (runId) =>
+      await db
+        .selectFrom('fleetRuns')
+        .select(['fleetId', 'principalId', 'state', 'generation'])
+        .where('id', '=', runId)
+        .executeTakeFirst(),
+    change: async (runId, at, decide) =>
+      db.transaction().execute((transaction) => changeRun(transaction, runId, at, decide)),
+    claim: async (runId, { at, again }, decide) =>
       db.transaction().execute(async (transaction) => {
-        const run = await get(transaction, runId)
-        if (run === undefined) return undefined
-        const generation = run.generation + (retry === undefined ? 0 : 1)
-        const claimed = { state: 'running', epoch: run.epoch + 1, generation, updatedAt } as const
-        const fresh = { stop: null, cancelRequestedAt: null }
-        await transaction
-          .updateTable('fleetRuns')
-          .set({ ...claimed, ...fresh })
-          .where('id', '=', runId)
-          .execute()
-        if (retry === undefined) return { ...run, ...claimed, ...fresh }
-        const again = standing(transaction, runId).select('targets.machineId').where('outcomes.outcome', 'in', retry)
+        const run = await changeRun(transaction, runId, at, decide)
+        if (run === undefined || again === undefined) return run
+        const machines = standing(transaction, runId).select('targets.machineId').where('outcomes.outcome', 'in', again)
         await transaction
           .updateTable('fleetRunTargets')
-          .set({ generation })
+          .set({ generation: run.generation })
           .where('runId', '=', runId)
-          .where('machineId', 'in', again)
+          .where('machineId', 'in', machines)
           .execute()
-        return { ...run, ...claimed, ...fresh }
+        return run
       }),
-    record: async (runId, { epoch, at, rows, state, stop }) =>
-      db.transaction().execute(async (transaction) => {
-        const run = await get(transaction, runId)
-        if (run?.epoch !== epoch) return undefined
-        if (rows.length > 0) await insertOutcomes(transaction, runId, { at, rows })
-        const change = { updatedAt: at, ...(state === undefined ? {} : { state }) }
-        const why = stop === undefined ? {} : { stop: JSON.stringify(stop) }
-        await transaction
+    record: async (runId, progress, decide) => {
+      const { epoch, at: updatedAt } = progress
+      if (decide !== undefined)
+        return db.transaction().execute(async (transaction) => {
+          const run = await changeRun(transaction, runId, updatedAt, decide)
+          if (run !== undefined) await insertOutcomes(transaction, runId, progress)
+          return run
+        })
+      // Each holds for its epoch by itself, and both go into one commit. A transaction would have every other writer wait for its ways.
+      const [, row] = await Promise.all([
+        insertOutcomes(db, runId, progress),
+        db
           .updateTable('fleetRuns')
-          .set({ ...change, ...why })
+          .set({ updatedAt })
           .where('id', '=', runId)
-          .execute()
-        return { ...run, ...change, ...(stop === undefined ? {} : { stop }) }
-      }),
-    requestCancel: async (runId, cancelRequestedAt) => {
-      await db
-        .updateTable('fleetRuns')
-        .set({ cancelRequestedAt })
-        .where('id', '=', runId)
-        .where('cancelRequestedAt', 'is', null)
-        .execute()
+          .where('epoch', '=', epoch)
+          .returningAll()
+          .executeTakeFirst(),
+      ])
+      return row && fromTable(row)
     },
   }
+}
+
+async function getRun(on: Database, runId: string): Promise<FleetRunRow | undefined> {
+  const row = await on.selectFrom('fleetRuns').selectAll().where('id', '=', runId).executeTakeFirst()
+  return row && fromTable(row)
+}
+
+async function changeRun(
+  transaction: Database,
+  runId: string,
+  updatedAt: string,
+  decide: DecideFleetRun,
+): Promise<FleetRunRow | undefined> {
+  const run = await getRun(transaction, runId)
+  if (run === undefined) return undefined
+  const { stop = run.stop, wait = run.wait, ...change } = decide(run)
+  const after = { ...run, ...change, stop, wait, updatedAt }
+  const json = { stop: textOrNull(stop), wait: textOrNull(wait) }
+  await transaction
+    .updateTable('fleetRuns')
+    .set({ ...change, ...json, updatedAt })
+    .where('id', '=', runId)
+    .execute()
+  return after
+}
+
+function textOrNull(value: unknown): string | null {
+  return value === null ? null : JSON.stringify(value)
 }
 
 /** Machines of a run, each with how it ended in its generation. */
@@ -100,33 +130,23 @@ function standing(db: Database, runId: string) {
     .where('targets.runId', '=', runId)
 }
 
-/** What is there already stays. */
+/** What is there already stays, and nothing is written for another epoch than the run's. */
 async function insertOutcomes(
   db: Database,
   runId: string,
-  { at, rows }: Pick<FleetRunProgress, 'at' | 'rows'>,
+  { epoch, at, rows }: Pick<FleetRunProgress, 'epoch' | 'at' | 'rows'>,
 ): Promise<void> {
-  const targets = await db
-    .selectFrom('fleetRunTargets')
-    .select(['machineId', 'generation'])
-    .where('runId', '=', runId)
-    .where(
-      'machineId',
-      'in',
-      rows.map(({ machineId }) => machineId),
-    )
-    .execute()
-  const generations = new Map(targets.map(({ machineId, generation }) => [machineId, generation]))
-  const values = rows.flatMap((row) => {
-    const generation = generations.get(row.machineId)
-    return generation === undefined ? [] : [{ runId, at, generation, ...row }]
-  })
-  if (values.length === 0) return
-  await db
-    .insertInto('fleetRunOutcomes')
-    .values(values)
-    .onConflict((on) => on.doNothing())
-    .execute()
+  if (rows.length === 0) return
+  const given = sql.join(rows.map(({ machineId, outcome, row }) => sql`(${machineId}, ${outcome}, ${row})`))
+  await sql`
+    with given (machine_id, outcome, row) as (values ${given})
+    insert into fleet_run_outcomes (run_id, machine_id, generation, at, outcome, row)
+    select targets.run_id, targets.machine_id, targets.generation, ${at}, given.outcome, given.row
+    from given
+    join fleet_run_targets targets on targets.run_id = ${runId} and targets.machine_id = given.machine_id
+    join fleet_runs runs on runs.id = targets.run_id and runs.epoch = ${epoch}
+    where true
+    on conflict do nothing`.execute(db)
 }
 
 async function listRuns(
@@ -139,14 +159,7 @@ async function listRuns(
     .selectAll()
     .where('fleetId', '=', fleetId)
     .$if(state !== undefined, (q) => q.where('state', '=', state ?? 'running'))
-    .$if(after !== undefined, (q) =>
-      q.where((eb) =>
-        eb.or([
-          eb('createdAt', '<', after?.createdAt ?? ''),
-          eb.and([eb('createdAt', '=', after?.createdAt ?? ''), eb('id', '>', after?.id ?? '')]),
-        ]),
-      ),
-    )
+    .where(isBehind('createdAt', after))
     .orderBy('createdAt', 'desc')
     .orderBy('id')
     .limit(limit)
@@ -160,9 +173,14 @@ function toTargetTable(target: FleetRunTargetRow): Tables['fleetRunTargets'] {
 }
 
 function toTable(run: FleetRunRow): Tables['fleetRuns'] {
-  return { ...run, stop: run.stop === null ? null : JSON.stringify(run.stop) }
+  return { ...run, stop: textOrNull(run.stop), wait: textOrNull(run.wait) }
 }
 
 function fromTable(row: Tables['fleetRuns']): FleetRunRow {
-  return { ...row, stop: row.stop === null ? null : (JSON.parse(row.stop) as FleetRunRow['stop']) }
+  const { stop, wait } = row
+  return {
+    ...row,
+    stop: stop === null ? null : (JSON.parse(stop) as FleetRunRow['stop']),
+    wait: wait === null ? null : (JSON.parse(wait) as FleetRunRow['wait']),
+  }
 }

@@ -17,6 +17,16 @@ export function createMachineStore(
     enroll: async (machine, tokenId) => await enroll(db, machine, tokenId),
     // Every call waits for this: the statement is compiled once, and only its parameter changes.
     get: async (machineId) => await lookup<MachineRow>({ ...byId, parameters: [machineId] }),
+    namesOf: async (fleetId, machineIds) => {
+      const rows = await db
+        .selectFrom('machines')
+        .select(['id', 'name'])
+        .where(engine.isAnyOf('id', machineIds))
+        .where('fleetId', '=', fleetId)
+        .where('disabledAt', 'is', null)
+        .execute()
+      return new Map(rows.map(({ id, name }) => [id, name]))
+    },
     list: async (fleetId, page) => await listMachines(db, fleetId, page),
     resolve: async (fleetId, reference) => await resolveMachine(db, fleetId, reference),
     update: async (machineId, change) => {

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { NotificationStore, WebhookRow } from '../notification-store.ts'
 import type { Seal } from '../seal.ts'
 import type { Database, Tables } from './tables.ts'
+import { isBehind } from './newest-first.ts'
 
 const Events = z.array(ApprovalState)
 
@@ -101,14 +102,7 @@ function deliveriesIn(
         .selectAll()
         .where('webhookId', '=', webhookId)
         .where('fleetId', '=', fleetId)
-        .$if(after !== undefined, (query) =>
-          query.where((eb) =>
-            eb.or([
-              eb('createdAt', '<', after?.createdAt ?? ''),
-              eb.and([eb('createdAt', '=', after?.createdAt ?? ''), eb('id', '>', after?.id ?? '')]),
-            ]),
-          ),
-        )
+        .where(isBehind('createdAt', after))
         .orderBy('createdAt', 'desc')
         .orderBy('id')
         .limit(limit)

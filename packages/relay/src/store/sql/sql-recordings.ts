@@ -2,6 +2,7 @@ import { RecordingManifest, RecordingSubject } from '@cmdop/protocol'
 import type { Selectable } from 'kysely'
 import type { RecordingRow, RecordingStore } from '../store.ts'
 import type { Database, Tables } from './tables.ts'
+import { isBehind } from './newest-first.ts'
 
 /** Rows in one INSERT: far below what a statement has parameters. */
 const ADDED_AT_ONCE = 500
@@ -9,17 +10,14 @@ const ADDED_AT_ONCE = 500
 /** {@link RecordingStore} in SQL. */
 export function createRecordingStore(db: Database): RecordingStore {
   return {
+    // One statement where it fits, which is nearly always: a transaction holds up every other writer for its ways.
     add: async (recordings) => {
-      await db.transaction().execute(async (transaction) => {
-        for (let start = 0; start < recordings.length; start += ADDED_AT_ONCE) {
-          const rows = recordings.slice(start, start + ADDED_AT_ONCE).map(toTable)
-          await transaction
-            .insertInto('recordings')
-            .values(rows)
-            .onConflict((on) => on.column('id').doNothing())
-            .execute()
-        }
-      })
+      if (recordings.length <= ADDED_AT_ONCE) await insert(db, recordings)
+      else
+        await db.transaction().execute(async (transaction) => {
+          for (let start = 0; start < recordings.length; start += ADDED_AT_ONCE)
+            await insert(transaction, recordings.slice(start, start + ADDED_AT_ONCE))
+        })
     },
     get: async (recordingId) => {
       const row = await db.selectFrom('recordings').selectAll().where('id', '=', recordingId).executeTakeFirst()
@@ -38,6 +36,15 @@ export function createRecordingStore(db: Database): RecordingStore {
   }
 }
 
+async function insert(db: Database, recordings: readonly RecordingRow[]): Promise<void> {
+  if (recordings.length === 0) return
+  await db
+    .insertInto('recordings')
+    .values(recordings.map(toTable))
+    .onConflict((on) => on.column('id').doNothing())
+    .execute()
+}
+
 async function listRecordings(
   db: Database,
   fleetId: string,
@@ -50,14 +57,7 @@ async function listRecordings(
     .$if(machineId !== undefined, (q) => q.where('machineId', '=', machineId ?? ''))
     .$if(subjectId !== undefined, (q) => q.where('subjectId', '=', subjectId ?? ''))
     .$if(kind !== undefined, (q) => q.where('kind', '=', kind ?? 'exec'))
-    .$if(after !== undefined, (q) =>
-      q.where((eb) =>
-        eb.or([
-          eb('startedAt', '<', after?.startedAt ?? ''),
-          eb.and([eb('startedAt', '=', after?.startedAt ?? ''), eb('id', '>', after?.id ?? '')]),
-        ]),
-      ),
-    )
+    .where(isBehind('startedAt', after))
     .orderBy('startedAt', 'desc')
     .orderBy('id')
     .limit(limit)

@@ -1,6 +1,7 @@
 import type { CompiledQuery } from 'kysely'
 import type { RunEntryRow, RunRow, RunStore } from '../store.ts'
 import type { Database, Tables } from './tables.ts'
+import { isBehind } from './newest-first.ts'
 
 const entryColumns = ['runId', 'position', 'at', 'totalBytes', 'body'] as const
 
@@ -59,14 +60,7 @@ async function listRuns(
     .where('fleetId', '=', fleetId)
     .$if(machineId !== undefined, (q) => q.where('machineId', '=', machineId ?? ''))
     .$if(state !== undefined, (q) => q.where('state', '=', state ?? 'running'))
-    .$if(after !== undefined, (q) =>
-      q.where((eb) =>
-        eb.or([
-          eb('createdAt', '<', after?.createdAt ?? ''),
-          eb.and([eb('createdAt', '=', after?.createdAt ?? ''), eb('id', '>', after?.id ?? '')]),
-        ]),
-      ),
-    )
+    .where(isBehind('createdAt', after))
     .orderBy('createdAt', 'desc')
     .orderBy('id')
     .limit(limit)

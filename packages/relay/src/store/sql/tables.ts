@@ -58,8 +58,8 @@ export interface Tables {
   /** Subject and manifest are JSON. */
   recordings: Omit<RecordingRow, 'subject' | 'manifest'> & { subject: string; manifest: string | null }
   runs: RunRow
-  /** Why it stopped is JSON. */
-  fleetRuns: Omit<FleetRunRow, 'stop'> & { stop: string | null }
+  /** Why it stopped, and what it waits for, is JSON. */
+  fleetRuns: Omit<FleetRunRow, 'stop' | 'wait'> & { stop: string | null; wait: string | null }
   fleetRunTargets: Omit<FleetRunTargetRow, 'outcome' | 'row'>
   fleetRunOutcomes: FleetRunOutcomeRow
   /** `previous` is the position before, which must be there; null for the first. */
@@ -73,7 +73,9 @@ export interface Tables {
     doNotRetry: number
   }
   /** Action, effect, what was edited and what was signed are JSON. */
-  approvalActions: Omit<ApprovalActionRow, 'action' | 'effect' | 'edited' | 'signed'> & {
+  approvalActions: Omit<ApprovalActionRow, 'action' | 'effect' | 'edited' | 'signed' | 'alike'> & {
+    /** Null: from before there were such. */
+    alike: number | null
     action: string
     effect: string | null
     edited: string | null

@@ -72,6 +72,15 @@ test('Secrets from before are sealed when the database is opened, and are in its
     database.prepare('update webhooks set secret = ?, url = ?').run(webhook.secret, webhook.url)
     for (const column of ['attempts', 'lockouts', 'locked_until'])
       database.exec(`alter table totp drop column ${column}`)
+    database.exec('drop index approvals_fleet_run')
+    for (const [table, column] of [
+      ['fleet_runs', 'wait'],
+      ['fleet_runs', 'continued_wave'],
+      ['approvals', 'fleet_run_id'],
+      ['approvals', 'fleet_run_generation'],
+      ['approval_actions', 'alike'],
+    ])
+      database.exec(`alter table ${table} drop column ${column}`)
     database.exec(`delete from kysely_migration where name >= '0009-sealed-secrets'`)
   }
   expect(await readFile(world.file, 'latin1')).toContain(SECRET)

@@ -1,0 +1,6 @@
+export { type Colleague, type Decide, startColleague } from './colleague.ts'
+export { modelOr } from './model.ts'
+export { endOfProcess, startNode } from './process.ts'
+export { freePort, installService, type Service } from './service.ts'
+export { runStory, type Say, seeded, type Story, storyArguments } from './story.ts'
+export { type LocalSystem, startSystem, systemAt, type SystemOptions } from './system.ts'
