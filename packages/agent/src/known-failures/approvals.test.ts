@@ -150,7 +150,7 @@ test('13. whoever watches sees what is asked, until when, and who decided', asyn
         approvalId: 'ap_1',
         state: 'pending',
         summary: commandOf(request),
-        expiresAt: '2026-01-02T03:04:05Z',
+        expiresAt: '2999-01-02T03:04:05Z',
       })
       await new Promise((resolve) => setImmediate(resolve))
       onApproval({ approvalId: 'ap_1', state: 'approved', by: 'ann' })
@@ -167,7 +167,7 @@ test('13. whoever watches sees what is asked, until when, and who decided', asyn
       approvalId: 'ap_1',
       state: 'pending',
       summary: 'true',
-      expiresAt: '2026-01-02T03:04:05Z',
+      expiresAt: '2999-01-02T03:04:05Z',
     },
     { type: 'approval', tool: 'run_command', toolCallId: 'call-1-1', approvalId: 'ap_1', state: 'approved', by: 'ann' },
   ])
