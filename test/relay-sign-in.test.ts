@@ -203,7 +203,7 @@ describe('an authenticator', () => {
     await world.client.members.configure({ mfaRequired: 'required' })
     await expect(client.me()).rejects.toMatchObject({ code: 'auth', details: { totp: 'setup' } })
     const { code } = await world.client.members.code(email)
-    expect(await signIn(email, code)).toMatchObject({ totp_required: true })
+    expect(await signIn(email, code)).toMatchObject({ totpRequired: true })
     const { secret } = await client.login.setUpTotp()
     await client.login.confirmTotp(codeAt(secret))
     expect(await codeOf(() => client.me())).toBe('ok')
