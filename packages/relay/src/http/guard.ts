@@ -2,7 +2,7 @@ import { CmdopError } from '@cmdop/protocol'
 import type { FastifyRequest } from 'fastify'
 import type { AuditTrail } from '../audit/audit-trail.ts'
 import { actorOf, type AuditEntry } from '../audit/entry.ts'
-import { type Approach, authenticate, type Caller } from '../auth/authenticate.ts'
+import { type Approach, authenticate, type Caller, callerIn } from '../auth/authenticate.ts'
 import { type Action, authorise, type Target } from '../auth/authorise.ts'
 import type { OwnerOf } from '../auth/owner.ts'
 import type { Store } from '../store/store.ts'
@@ -38,9 +38,20 @@ export async function guard(
   action: Action,
   target: string | Partial<Target> = {},
 ): Promise<Caller> {
-  const caller = await callerOf(context, request)
-  await permitted(context, request, { caller, action, ...(typeof target === 'string' ? { fleetId: target } : target) })
+  const wanted = typeof target === 'string' ? { fleetId: target } : target
+  const caller = await callerInFleet(context, request, wanted.fleetId)
+  await permitted(context, request, { caller, action, ...wanted })
   return caller
+}
+
+/** The caller of a request whose path names a fleet, as the member of that fleet, see {@link callerIn}. */
+export async function callerInFleet(
+  context: GuardContext,
+  request: FastifyRequest,
+  fleetId: string | undefined,
+): Promise<Caller> {
+  const caller = await callerOf(context, request)
+  return fleetId === undefined ? caller : callerIn(context.store, caller, fleetId)
 }
 
 /** {@link guard} for a route that scripts call all the time; `ownerOf` remembers whose key it is. */

@@ -1,0 +1,63 @@
+import { CmdopError } from '@cmdop/protocol'
+import type { Transaction } from 'kysely'
+import type { MachineLinkStore } from '../store.ts'
+import { lockFleet } from './fleet-lock.ts'
+import type { Database, SqlEngine, Tables } from './tables.ts'
+
+/** {@link MachineLinkStore} in SQL. */
+export function createMachineLinkStore(db: Database, engine: SqlEngine): MachineLinkStore {
+  return {
+    attach: async (link) =>
+      await db.transaction().execute(async (transaction) => {
+        // Names are looked at under the lock of the fleet: of two who take one at once, the second sees it.
+        await lockFleet(transaction, link.fleetId)
+        const machine = await transaction
+          .selectFrom('machines')
+          .select('name')
+          .where('id', '=', link.machineId)
+          .executeTakeFirst()
+        if (machine !== undefined) await assertFree(transaction, { ...link, name: machine.name })
+        await transaction.insertInto('machineLinks').values(link).execute()
+      }),
+    detach: async (machineId, fleetId) => {
+      const { numDeletedRows } = await db
+        .deleteFrom('machineLinks')
+        .where('fleetId', '=', fleetId)
+        .where('machineId', '=', machineId)
+        .executeTakeFirst()
+      return numDeletedRows === 1n
+    },
+    get: async (machineId, fleetId) =>
+      await db
+        .selectFrom('machineLinks')
+        .selectAll()
+        .where('fleetId', '=', fleetId)
+        .where('machineId', '=', machineId)
+        .executeTakeFirst(),
+    of: async (machineIds) =>
+      await db
+        .selectFrom('machineLinks')
+        .selectAll()
+        .where(engine.isAnyOf('machineId', machineIds))
+        .orderBy('joinedAt')
+        .orderBy('fleetId')
+        .execute(),
+  }
+}
+
+/** Throws `conflict` when another machine that the fleet has or uses has the name. */
+export async function assertFree(
+  transaction: Transaction<Tables>,
+  { fleetId, machineId, name }: { fleetId: string; machineId: string; name: string },
+): Promise<void> {
+  const own = transaction.selectFrom('machines').select('id').where('fleetId', '=', fleetId).where('name', '=', name)
+  const linked = transaction
+    .selectFrom('machineLinks')
+    .innerJoin('machines', 'machines.id', 'machineLinks.machineId')
+    .select('machines.id')
+    .where('machineLinks.fleetId', '=', fleetId)
+    .where('machines.name', '=', name)
+  const having = [...(await own.execute()), ...(await linked.execute())]
+  if (having.every(({ id }) => id === machineId)) return
+  throw new CmdopError('conflict', `Another machine of the fleet is called ${name}; choose another name.`)
+}
