@@ -11,11 +11,11 @@ export async function createFleet(
   caller: Caller,
   { name, slug, mfa_required: mfaRequired }: z.output<typeof FleetCreate>,
 ): Promise<FleetSummary> {
-  const { key, principal } = caller
-  if (!isPersonAtHome(caller) || key.role !== null)
+  const { principal } = caller
+  if (!isPersonAtHome(caller))
     throw new CmdopError(
       'permission',
-      'Only a person makes a fleet, with all that he may do: sign in (cmdop login), or use a key of yours without scopes or role.',
+      'Only a person makes a fleet, where he signs in: with a session (cmdop login), or a key of his own without scopes.',
     )
   const createdAt = new Date().toISOString()
   const fleet = { id: newId('flt_'), name, slug, createdAt, mfaRequired }

@@ -27,6 +27,7 @@ import { policyRoutes } from './routes/policies.ts'
 import { memberRoutes } from './routes/members.ts'
 import { recordingUploadRoutes } from './routes/recording-uploads.ts'
 import { recordingRoutes } from './routes/recordings.ts'
+import { fleetMachineRoutes } from './routes/fleet-machines.ts'
 import { fleetRoutes } from './routes/fleets.ts'
 import { fleetRunRoutes } from './routes/fleet-runs.ts'
 import { runRoutes } from './routes/runs.ts'
@@ -93,6 +94,7 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
   await app.register(approvalPageRoutes(context))
   await app.register(policyRoutes(context))
   await app.register(fleetRoutes(context))
+  await app.register(fleetMachineRoutes(context))
   await app.register(memberRoutes(context))
   await app.register(loginRoutes(context))
   await app.register(webhookRoutes(context))

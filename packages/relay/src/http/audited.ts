@@ -5,6 +5,7 @@ import type { AuditTrail, Note } from '../audit/audit-trail.ts'
 import { actorOf } from '../audit/entry.ts'
 import type { Caller } from '../auth/authenticate.ts'
 import type { Action, Target } from '../auth/authorise.ts'
+import { targetFor } from '../auth/machine-targets.ts'
 import type { Store } from '../store/store.ts'
 import { assertAllowed, callerInFleet } from './guard.ts'
 
@@ -58,8 +59,10 @@ export async function auditedAs<Result>(
   work: (note: Note) => Promise<Result>,
 ): Promise<Result> {
   const { fleetId = caller.fleetId, machineId, anyMachine, evenDisabled, ...what } = act
-  const ofMachine = evenDisabled === true ? machineOf : machineTarget
-  const target = machineId === undefined ? fleetTarget(fleetId, anyMachine) : await ofMachine(store, machineId)
+  const target =
+    machineId === undefined
+      ? fleetTarget(fleetId, anyMachine)
+      : await machineTarget(store, caller, { action: act.action, machineId, evenDisabled })
   // What is of another fleet, or of none, is not named.
   const known = target?.fleetId === caller.fleetId ? machineId : undefined
   const entry = { ...actorOf(caller), ...what, ...(known === undefined ? {} : { machineId: known }) }
@@ -68,14 +71,17 @@ export async function auditedAs<Result>(
 }
 
 /** A machine as the one that is acted on; undefined when there is none. */
-export async function machineTarget(store: Store, machineId: string): Promise<Target | undefined> {
+export async function machineTarget(
+  store: Store,
+  caller: Caller,
+  {
+    action,
+    machineId,
+    evenDisabled = false,
+  }: { action: Action; machineId: string; evenDisabled?: boolean | undefined },
+): Promise<Target | undefined> {
   const machine = await store.machines.get(machineId)
-  return machine?.disabledAt === null ? { fleetId: machine.fleetId, machine } : undefined
-}
-
-async function machineOf(store: Store, machineId: string): Promise<Target | undefined> {
-  const machine = await store.machines.get(machineId)
-  return machine && { fleetId: machine.fleetId, machine }
+  return targetFor(store, caller, action, evenDisabled || machine?.disabledAt === null ? machine : undefined)
 }
 
 function fleetTarget(fleetId: string, anyMachine: true | undefined): Target {

@@ -14,6 +14,8 @@ export interface MachineLinkStore {
   attach(link: MachineLinkRow): Promise<void>
   /** True when this call removed it. */
   detach(machineId: string, fleetId: string): Promise<boolean>
+  /** How many machines a fleet uses. */
+  count(fleetId: string): Promise<number>
   get(machineId: string, fleetId: string): Promise<MachineLinkRow | undefined>
   /** Of these machines, the oldest first, then by fleet. */
   of(machineIds: readonly string[]): Promise<MachineLinkRow[]>

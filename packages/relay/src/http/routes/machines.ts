@@ -13,6 +13,8 @@ import {
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Caller } from '../../auth/authenticate.ts'
+import { authorise } from '../../auth/authorise.ts'
+import { targetFor } from '../../auth/machine-targets.ts'
 import { changeLabels } from '../../machines/labels.ts'
 import { isListed, listMachines, summariesFor } from '../../machines/list.ts'
 import { seenFleets } from '../../machines/seen-fleets.ts'
@@ -208,7 +210,8 @@ async function seenOf({ store, pings }: HttpContext, caller: Caller, machineIds:
   const seen: string[] = []
   for (const machineId of new Set(machineIds)) {
     const row = pings.connected(machineId) ?? (await store.machines.get(machineId))
-    if (row?.disabledAt === null && row.fleetId === caller.fleetId && isListed(caller, row)) seen.push(machineId)
+    const target = await targetFor(store, caller, 'machine.list', row?.disabledAt === null ? row : undefined)
+    if (authorise(caller, 'machine.list', target).allowed) seen.push(machineId)
   }
   return seen
 }

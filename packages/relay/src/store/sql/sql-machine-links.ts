@@ -1,5 +1,5 @@
 import { CmdopError } from '@cmdop/protocol'
-import type { Transaction } from 'kysely'
+import { sql, type Transaction } from 'kysely'
 import type { MachineLinkStore } from '../store.ts'
 import { lockFleet } from './fleet-lock.ts'
 import type { Database, SqlEngine, Tables } from './tables.ts'
@@ -27,6 +27,14 @@ export function createMachineLinkStore(db: Database, engine: SqlEngine): Machine
         .executeTakeFirst()
       return numDeletedRows === 1n
     },
+    count: async (fleetId) => {
+      const { total } = await db
+        .selectFrom('machineLinks')
+        .select((eb) => eb.fn.countAll().as('total'))
+        .where('fleetId', '=', fleetId)
+        .executeTakeFirstOrThrow()
+      return Number(total)
+    },
     get: async (machineId, fleetId) =>
       await db
         .selectFrom('machineLinks')
@@ -43,6 +51,12 @@ export function createMachineLinkStore(db: Database, engine: SqlEngine): Machine
         .orderBy('fleetId')
         .execute(),
   }
+}
+
+/** Of machines: the fleet has it, or uses it. */
+export function isOf(fleetId: string) {
+  const used = sql`select machine_id from machine_links where machine_links.fleet_id = ${fleetId}`
+  return sql<boolean>`(machines.fleet_id = ${fleetId} or machines.id in (${used}))`
 }
 
 /** Throws `conflict` when another machine that the fleet has or uses has the name. */

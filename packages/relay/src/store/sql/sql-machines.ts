@@ -2,7 +2,7 @@ import { CmdopError } from '@cmdop/protocol'
 import { sql } from 'kysely'
 import type { MachineRow, MachineStore, NewMachine } from '../store.ts'
 import { lockFleet } from './fleet-lock.ts'
-import { assertFree } from './sql-machine-links.ts'
+import { assertFree, isOf } from './sql-machine-links.ts'
 import { resolveMachine } from './sql-machine-reference.ts'
 import type { Database, Lookup, SqlEngine } from './tables.ts'
 
@@ -24,7 +24,7 @@ export function createMachineStore(
         .selectFrom('machines')
         .select(['id', 'name'])
         .where(engine.isAnyOf('id', machineIds))
-        .where('fleetId', '=', fleetId)
+        .where(isOf(fleetId))
         .where('disabledAt', 'is', null)
         .execute()
       return new Map(rows.map(({ id, name }) => [id, name]))
@@ -154,23 +154,33 @@ async function rename(db: Database, machineId: string, name: string): Promise<vo
   })
 }
 
+/** The machines of the fleet and those that it uses are two queries with an index each, of which a page is taken. */
 async function listMachines(
   db: Database,
   fleetId: string,
   page: Parameters<MachineStore['list']>[1],
 ): Promise<MachineRow[]> {
   const { limit, after, query, disabled = false } = page
+  const fitting = () =>
+    db
+      .selectFrom('machines')
+      .selectAll('machines')
+      .where('machines.disabledAt', disabled ? 'is not' : 'is', null)
+      .$if(after !== undefined, (q) =>
+        q.where((eb) =>
+          eb(eb.refTuple('machines.name', 'machines.id'), '>', eb.tuple(after?.name ?? '', after?.id ?? '')),
+        ),
+      )
+      .$if(query !== undefined, (q) =>
+        q.where((eb) => eb.or([contains('machines.name', query ?? ''), contains('machines.hostname', query ?? '')])),
+      )
+  const own = fitting().where('machines.fleetId', '=', fleetId).orderBy('name').orderBy('id').limit(limit)
+  const used = fitting()
+    .innerJoin('machineLinks', 'machineLinks.machineId', 'machines.id')
+    .where('machineLinks.fleetId', '=', fleetId)
   return await db
-    .selectFrom('machines')
+    .selectFrom(db.selectFrom(own.as('own')).selectAll().unionAll(used).as('machines'))
     .selectAll()
-    .where('fleetId', '=', fleetId)
-    .where('disabledAt', disabled ? 'is not' : 'is', null)
-    .$if(after !== undefined, (q) =>
-      q.where((eb) => eb(eb.refTuple('name', 'id'), '>', eb.tuple(after?.name ?? '', after?.id ?? ''))),
-    )
-    .$if(query !== undefined, (q) =>
-      q.where((eb) => eb.or([contains('name', query ?? ''), contains('hostname', query ?? '')])),
-    )
     .orderBy('name')
     .orderBy('id')
     .limit(limit)
