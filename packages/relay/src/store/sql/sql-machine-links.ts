@@ -16,6 +16,13 @@ export function createMachineLinkStore(db: Database, engine: SqlEngine): Machine
           .select('name')
           .where('id', '=', link.machineId)
           .executeTakeFirst()
+        const known = await transaction
+          .selectFrom('machineLinks')
+          .select('machineId')
+          .where('fleetId', '=', link.fleetId)
+          .where('machineId', '=', link.machineId)
+          .executeTakeFirst()
+        if (known !== undefined) throw new CmdopError('conflict', 'The fleet uses this machine already.')
         if (machine !== undefined) await assertFree(transaction, { ...link, name: machine.name })
         await transaction.insertInto('machineLinks').values(link).execute()
       }),
