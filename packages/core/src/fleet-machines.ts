@@ -1,5 +1,6 @@
 import * as wire from '@cmdop/protocol'
 import { z } from 'zod'
+import type { Repeatable } from './cancellable.ts'
 import type { FleetPaths, InFleet } from './in-fleet.ts'
 import type { MachineQuery } from './machines.ts'
 import { cursorPages, itemsOf } from './pages.ts'
@@ -39,15 +40,18 @@ export class FleetMachinesNamespace {
    * disabling, labels and its key stay with the fleet that it enrolled in. Throws `conflict` when it is attached, or its
    * name is taken there.
    */
-  async attach(machineId: string, { signal, fleetId }: InFleet = {}): Promise<MachineFleetLink> {
+  async attach(
+    machineId: string,
+    { signal, fleetId, idempotencyKey }: Repeatable & InFleet = {},
+  ): Promise<MachineFleetLink> {
     const path = await this.#paths.of({ fleetId }, '/machines')
     const body = { machine_id: machineId }
-    return this.#rest.call({ method: 'POST', path, body, answer: wire.MachineFleetLink, signal })
+    return this.#rest.call({ method: 'POST', path, body, answer: wire.MachineFleetLink, signal, idempotencyKey })
   }
 
   /** Lets a fleet use it no more: what runs there through it ends at once. */
-  async detach(machineId: string, { signal, fleetId }: InFleet = {}): Promise<void> {
+  async detach(machineId: string, { signal, fleetId, idempotencyKey }: Repeatable & InFleet = {}): Promise<void> {
     const path = await this.#paths.of({ fleetId }, `/machines/${encodeURIComponent(machineId)}`)
-    await this.#rest.call({ method: 'DELETE', path, answer: z.null(), signal })
+    await this.#rest.call({ method: 'DELETE', path, answer: z.null(), signal, idempotencyKey })
   }
 }

@@ -1,6 +1,6 @@
 import * as wire from '@cmdop/protocol'
 import { z } from 'zod'
-import type { Cancellable } from './cancellable.ts'
+import type { Cancellable, Repeatable } from './cancellable.ts'
 import { FleetMachinesNamespace } from './fleet-machines.ts'
 import { FleetPaths } from './in-fleet.ts'
 import type { MembersNamespace } from './members.ts'
@@ -54,24 +54,37 @@ export class FleetsNamespace {
   }
 
   /** Makes a fleet, which is yours. Only a person does. Throws `conflict` for a slug that is taken. */
-  create(fleet: FromWire<wire.FleetCreate>, { signal }: Cancellable = {}): Promise<FleetSummary> {
+  create(fleet: FromWire<wire.FleetCreate>, { signal, idempotencyKey }: Repeatable = {}): Promise<FleetSummary> {
     const body = toWire(wire.FleetCreate, fleet)
-    return this.#rest.call({ method: 'POST', path: '/api/fleets', body, answer: wire.FleetSummary, signal })
+    return this.#rest.call({
+      method: 'POST',
+      path: '/api/fleets',
+      body,
+      answer: wire.FleetSummary,
+      signal,
+      idempotencyKey,
+    })
   }
 
   /** Changes name or `mfaRequired`; what is not named stays. */
   async update(
     fleetId: string,
     change: FromWire<wire.FleetChange>,
-    { signal }: Cancellable = {},
+    { signal, idempotencyKey }: Repeatable = {},
   ): Promise<FleetSummary> {
     const body = toWire(wire.FleetChange, change)
     const path = await this.#paths.of({ fleetId })
-    return this.#rest.call({ method: 'PATCH', path, body, answer: wire.FleetSummary, signal })
+    return this.#rest.call({ method: 'PATCH', path, body, answer: wire.FleetSummary, signal, idempotencyKey })
   }
 
   /** Ends a fleet: its keys, sessions and machines, at once. Only an owner does. Throws `conflict` for that of the relay’s owner. */
-  async disable(fleetId: string, { signal }: Cancellable = {}): Promise<void> {
-    await this.#rest.call({ method: 'DELETE', path: await this.#paths.of({ fleetId }), answer: z.null(), signal })
+  async disable(fleetId: string, { signal, idempotencyKey }: Repeatable = {}): Promise<void> {
+    await this.#rest.call({
+      method: 'DELETE',
+      path: await this.#paths.of({ fleetId }),
+      answer: z.null(),
+      signal,
+      idempotencyKey,
+    })
   }
 }

@@ -1,5 +1,6 @@
 import * as wire from '@cmdop/protocol'
 import { z } from 'zod'
+import type { Repeatable } from './cancellable.ts'
 import { FleetPaths, type InFleet } from './in-fleet.ts'
 import { itemsOf, offsetPages } from './pages.ts'
 import type { ApiKeyIssued, ApiKeyList, ApiKeySummary } from './resources.ts'
@@ -42,7 +43,10 @@ export class KeysNamespace {
   }
 
   /** A new key; `rawToken` is shown only here. */
-  async issue(key: FromWire<wire.ApiKeyIssue>, { signal, fleetId }: InFleet = {}): Promise<ApiKeyIssued> {
+  async issue(
+    key: FromWire<wire.ApiKeyIssue>,
+    { signal, fleetId, idempotencyKey }: Repeatable & InFleet = {},
+  ): Promise<ApiKeyIssued> {
     const body = toWire(wire.ApiKeyIssue, key)
     return this.#rest.call({
       method: 'POST',
@@ -50,6 +54,7 @@ export class KeysNamespace {
       body,
       answer: wire.ApiKeyIssued,
       signal,
+      idempotencyKey,
     })
   }
 
@@ -57,17 +62,17 @@ export class KeysNamespace {
   async rotate(
     keyId: string,
     rotate: FromWire<wire.ApiKeyRotate> = {},
-    { signal, fleetId }: InFleet = {},
+    { signal, fleetId, idempotencyKey }: Repeatable & InFleet = {},
   ): Promise<ApiKeyIssued> {
     const path = await this.#path({ fleetId }, `/${encodeURIComponent(keyId)}/rotate`)
     const body = toWire(wire.ApiKeyRotate, rotate)
-    return this.#rest.call({ method: 'POST', path, body, answer: wire.ApiKeyIssued, signal })
+    return this.#rest.call({ method: 'POST', path, body, answer: wire.ApiKeyIssued, signal, idempotencyKey })
   }
 
   /** Ends a key at once, with the connections that use it. */
-  async revoke(keyId: string, { signal, fleetId }: InFleet = {}): Promise<void> {
+  async revoke(keyId: string, { signal, fleetId, idempotencyKey }: Repeatable & InFleet = {}): Promise<void> {
     const path = await this.#path({ fleetId }, `/${encodeURIComponent(keyId)}`)
-    await this.#rest.call({ method: 'DELETE', path, answer: z.null(), signal })
+    await this.#rest.call({ method: 'DELETE', path, answer: z.null(), signal, idempotencyKey })
   }
 
   #path(where: InFleet, rest = ''): Promise<string> {

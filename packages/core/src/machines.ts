@@ -2,7 +2,7 @@ import * as wire from '@cmdop/protocol'
 import { z } from 'zod'
 import { newCallId } from './answers.ts'
 import { type AskOptions, AskStream } from './ask/ask-stream.ts'
-import type { Cancellable } from './cancellable.ts'
+import type { Cancellable, Repeatable } from './cancellable.ts'
 import { cursorPages, itemsOf } from './pages.ts'
 import type {
   ClearMessagesResponse,
@@ -47,21 +47,28 @@ export class MachinesNamespace {
   update(
     machineId: string,
     change: FromWire<wire.MachineUpdate>,
-    { signal }: Cancellable = {},
+    { signal, idempotencyKey }: Repeatable = {},
   ): Promise<MachineSummary> {
     const body = toWire(wire.MachineUpdate, change)
-    return this.#rest.call({ method: 'PATCH', path: pathOf(machineId), body, answer: wire.MachineSummary, signal })
+    return this.#rest.call({
+      method: 'PATCH',
+      path: pathOf(machineId),
+      body,
+      answer: wire.MachineSummary,
+      signal,
+      idempotencyKey,
+    })
   }
 
   /** Ends what runs on a machine, and its connection, and lets it connect no more. Idempotent. */
-  async disable(machineId: string, { signal }: Cancellable = {}): Promise<void> {
-    await this.#rest.call({ method: 'DELETE', path: pathOf(machineId), answer: z.null(), signal })
+  async disable(machineId: string, { signal, idempotencyKey }: Repeatable = {}): Promise<void> {
+    await this.#rest.call({ method: 'DELETE', path: pathOf(machineId), answer: z.null(), signal, idempotencyKey })
   }
 
   /** Lets a machine connect again that was disabled. Idempotent. */
-  enable(machineId: string, { signal }: Cancellable = {}): Promise<MachineSummary> {
+  enable(machineId: string, { signal, idempotencyKey }: Repeatable = {}): Promise<MachineSummary> {
     const path = `${pathOf(machineId)}/enable`
-    return this.#rest.call({ method: 'POST', path, answer: wire.MachineSummary, signal })
+    return this.#rest.call({ method: 'POST', path, answer: wire.MachineSummary, signal, idempotencyKey })
   }
 
   /** A machine, measured now where it is online; else what was measured last, and `liveState.stale`. */
@@ -74,7 +81,7 @@ export class MachinesNamespace {
   async labels(
     machineId: string,
     changes?: wire.LabelChanges,
-    options: Cancellable = {},
+    options: Repeatable = {},
   ): Promise<MachineSummary['labels']> {
     const machine = changes === undefined ? this.get(machineId, options) : this.label(machineId, changes, options)
     return (await machine).labels
@@ -122,18 +129,30 @@ export class MachinesNamespace {
   }
 
   /** Changes labels: what is not named stays, and null removes. Throws `not_found`, `validation`. */
-  label(machineId: string, labels: wire.LabelChanges, { signal }: Cancellable = {}): Promise<MachineSummary> {
+  label(
+    machineId: string,
+    labels: wire.LabelChanges,
+    { signal, idempotencyKey }: Repeatable = {},
+  ): Promise<MachineSummary> {
     const body = { labels }
-    return this.#rest.call({ method: 'PATCH', path: pathOf(machineId), body, answer: wire.MachineSummary, signal })
+    return this.#rest.call({
+      method: 'PATCH',
+      path: pathOf(machineId),
+      body,
+      answer: wire.MachineSummary,
+      signal,
+      idempotencyKey,
+    })
   }
 
   /** Lets a machine run again whose key two daemons used at once. */
-  release(machineId: string, { signal }: Cancellable = {}): Promise<MachineSummary> {
+  release(machineId: string, { signal, idempotencyKey }: Repeatable = {}): Promise<MachineSummary> {
     return this.#rest.call({
       method: 'POST',
       path: `${pathOf(machineId)}/release`,
       answer: wire.MachineSummary,
       signal,
+      idempotencyKey,
     })
   }
 

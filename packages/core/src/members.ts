@@ -1,5 +1,6 @@
 import * as wire from '@cmdop/protocol'
 import { z } from 'zod'
+import type { Repeatable } from './cancellable.ts'
 import { FleetPaths, type InFleet } from './in-fleet.ts'
 import type {
   FleetSettings,
@@ -51,7 +52,7 @@ export class MembersNamespace {
   /** Invites somebody; `link` is shown only here, and works once. */
   async invite(
     invitation: FromWire<wire.InvitationIssue>,
-    { signal, fleetId }: InFleet = {},
+    { signal, fleetId, idempotencyKey }: Repeatable & InFleet = {},
   ): Promise<InvitationIssued> {
     const path = await this.#paths.of({ fleetId }, '/invitations')
     return this.#rest.call({
@@ -60,6 +61,7 @@ export class MembersNamespace {
       body: toWire(wire.InvitationIssue, invitation),
       answer: wire.InvitationIssued,
       signal,
+      idempotencyKey,
     })
   }
 
@@ -79,13 +81,17 @@ export class MembersNamespace {
   }
 
   /** Adds a member without an invitation; a code lets him in. */
-  async add(member: FromWire<wire.MemberAdd>, { signal, fleetId }: InFleet = {}): Promise<MemberInfo> {
+  async add(
+    member: FromWire<wire.MemberAdd>,
+    { signal, fleetId, idempotencyKey }: Repeatable & InFleet = {},
+  ): Promise<MemberInfo> {
     return this.#rest.call({
       method: 'POST',
       path: await this.#paths.of({ fleetId }, '/members'),
       body: toWire(wire.MemberAdd, member),
       answer: wire.MemberInfo,
       signal,
+      idempotencyKey,
     })
   }
 
@@ -93,7 +99,7 @@ export class MembersNamespace {
   async update(
     member: string,
     change: FromWire<wire.MemberChange>,
-    { signal, fleetId }: InFleet = {},
+    { signal, fleetId, idempotencyKey }: Repeatable & InFleet = {},
   ): Promise<MemberInfo> {
     const path = await this.#paths.of({ fleetId }, `/members/${encodeURIComponent(member)}`)
     return this.#rest.call({
@@ -102,6 +108,7 @@ export class MembersNamespace {
       body: toWire(wire.MemberChange, change),
       answer: wire.MemberInfo,
       signal,
+      idempotencyKey,
     })
   }
 
@@ -114,9 +121,9 @@ export class MembersNamespace {
   }
 
   /** Ends a membership at once, with keys, sessions and all that acts for the member. */
-  async remove(member: string, { signal, fleetId }: InFleet = {}): Promise<void> {
+  async remove(member: string, { signal, fleetId, idempotencyKey }: Repeatable & InFleet = {}): Promise<void> {
     const path = await this.#paths.of({ fleetId }, `/members/${encodeURIComponent(member)}`)
-    await this.#rest.call({ method: 'DELETE', path, answer: z.null(), signal })
+    await this.#rest.call({ method: 'DELETE', path, answer: z.null(), signal, idempotencyKey })
   }
 
   /** A code with which the member signs in, once; shown only here. */
