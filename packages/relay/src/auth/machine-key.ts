@@ -52,6 +52,18 @@ export function normalKey(pem: string): string {
 
 /** SHA-256 of a key (SPKI, DER), hex. PEM is the DER in base64 between two lines. */
 export function fingerprint(publicKey: string): string {
+  const known = fingerprints.get(publicKey)
+  if (known !== undefined) return known
+  if (fingerprints.size >= MAX_KEYS) fingerprints.clear()
+  const made = hashOf(publicKey)
+  fingerprints.set(publicKey, made)
+  return made
+}
+
+/** Every line of a list of machines has one. */
+const fingerprints = new Map<string, string>()
+
+function hashOf(publicKey: string): string {
   const der = Buffer.from(publicKey.replace(/-----[^-]+-----/g, ''), 'base64')
   return createHash('sha256').update(der).digest('hex')
 }

@@ -2,10 +2,15 @@ import { CmdopError } from '@cmdop/protocol'
 import { sql, type Transaction } from 'kysely'
 import type { MachineLinkStore } from '../store.ts'
 import { lockFleet } from './fleet-lock.ts'
-import type { Database, SqlEngine, Tables } from './tables.ts'
+import type { Database, Lookup, SqlEngine, Tables } from './tables.ts'
 
 /** {@link MachineLinkStore} in SQL. */
-export function createMachineLinkStore(db: Database, engine: SqlEngine): MachineLinkStore {
+export function createMachineLinkStore(
+  db: Database,
+  { engine, lookup }: { engine: SqlEngine; lookup: Lookup },
+): MachineLinkStore {
+  // Lists of machines ask each time, and most relays have no link at all.
+  const any = db.selectFrom('machineLinks').select('machineId').limit(1).compile()
   return {
     attach: async (link) =>
       await db.transaction().execute(async (transaction) => {
@@ -49,14 +54,16 @@ export function createMachineLinkStore(db: Database, engine: SqlEngine): Machine
         .where('fleetId', '=', fleetId)
         .where('machineId', '=', machineId)
         .executeTakeFirst(),
-    of: async (machineIds) =>
-      await db
+    of: async (machineIds) => {
+      if ((await lookup(any)) === undefined) return []
+      return await db
         .selectFrom('machineLinks')
         .selectAll()
         .where(engine.isAnyOf('machineId', machineIds))
         .orderBy('joinedAt')
         .orderBy('fleetId')
-        .execute(),
+        .execute()
+    },
   }
 }
 

@@ -14,6 +14,8 @@ export function createMachineStore(
   db: Database,
   { engine, lookup }: { engine: SqlEngine; lookup: Lookup },
 ): MachineStore {
+  // Most fleets use none of others, and their lists are one query.
+  const anyUsed = db.selectFrom('machineLinks').select('machineId').where('fleetId', '=', '').compile()
   const byId = db.selectFrom('machines').selectAll().where('id', '=', '').compile()
   return {
     enroll: async (machine, tokenId) => await enroll(db, machine, tokenId),
@@ -29,7 +31,10 @@ export function createMachineStore(
         .execute()
       return new Map(rows.map(({ id, name }) => [id, name]))
     },
-    list: async (fleetId, page) => await listMachines(db, fleetId, page),
+    list: async (fleetId, page) => {
+      const isUsing = (await lookup({ ...anyUsed, parameters: [fleetId] })) !== undefined
+      return await listMachines(db, fleetId, { ...page, isUsing })
+    },
     resolve: async (fleetId, reference) => await resolveMachine(db, fleetId, reference),
     update: async (machineId, change) => {
       await db.updateTable('machines').set(change).where('id', '=', machineId).execute()
@@ -158,9 +163,9 @@ async function rename(db: Database, machineId: string, name: string): Promise<vo
 async function listMachines(
   db: Database,
   fleetId: string,
-  page: Parameters<MachineStore['list']>[1],
+  page: Parameters<MachineStore['list']>[1] & { isUsing: boolean },
 ): Promise<MachineRow[]> {
-  const { limit, after, query, disabled = false } = page
+  const { limit, after, query, disabled = false, isUsing } = page
   const fitting = () =>
     db
       .selectFrom('machines')
@@ -175,6 +180,7 @@ async function listMachines(
         q.where((eb) => eb.or([contains('machines.name', query ?? ''), contains('machines.hostname', query ?? '')])),
       )
   const own = fitting().where('machines.fleetId', '=', fleetId).orderBy('name').orderBy('id').limit(limit)
+  if (!isUsing) return await own.execute()
   const used = fitting()
     .innerJoin('machineLinks', 'machineLinks.machineId', 'machines.id')
     .where('machineLinks.fleetId', '=', fleetId)

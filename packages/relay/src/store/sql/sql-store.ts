@@ -71,7 +71,7 @@ export class SqlStore implements Store {
     this.enrollmentTokens = createEnrollmentTokenStore(db)
     this.tickets = createTicketStore(db)
     this.machines = createMachineStore(db, { engine, lookup })
-    this.machineLinks = createMachineLinkStore(db, engine)
+    this.machineLinks = createMachineLinkStore(db, { engine, lookup })
     this.recordings = createRecordingStore(db)
     this.runs = createRunStore(db)
     this.fleetRuns = createFleetRunStore(db)
