@@ -26,6 +26,7 @@ import type {
   EnrollmentTokenRow,
   FleetRow,
   KeyRow,
+  MachineLinkRow,
   MachineRow,
   PrincipalRow,
   RecordingRow,
@@ -47,7 +48,7 @@ export interface Tables {
   /** Groups are JSON. */
   principals: Omit<PrincipalRow, 'groups'> & { groups: string }
   /** Scopes and addresses are JSON. */
-  apiKeys: Omit<KeyRow, 'scopes' | 'ipRanges'> & { scopes: string | null; ipRanges: string | null }
+  apiKeys: Omit<KeyRow, 'scopes' | 'ipRanges' | 'fleetDisabledAt'> & { scopes: string | null; ipRanges: string | null }
   /** Groups are JSON. */
   invitations: Omit<InvitationRow, 'groups'> & { groups: string }
   signInCodes: SignInCodeRow
@@ -56,6 +57,7 @@ export interface Tables {
   enrollmentTokens: EnrollmentTokenRow
   tickets: TicketRow
   machines: MachineRow
+  machineLinks: MachineLinkRow
   /** Subject and manifest are JSON. */
   recordings: Omit<RecordingRow, 'subject' | 'manifest'> & { subject: string; manifest: string | null }
   runs: RunRow
