@@ -73,7 +73,7 @@ describe('a machine of another fleet', () => {
   })
 
   test('is under the policies of both fleets, of which the stricter decides; nobody is asked', async () => {
-    const { client, machine } = world
+    const { client } = world
     await attach()
     const handle = there.handle(machine2())
     await handle.exec('uptime')

@@ -31,7 +31,7 @@ export const machinesListFigure: Figure = {
     progress(`enrolling ${MACHINES} machines, connecting ${CONNECTED}`)
     opened.use(await startMachines(relay, client))
     progress('listing')
-    return report(client)
+    return await report(client)
   },
 }
 

@@ -61,7 +61,8 @@ export async function keepConnected(options: RelayConnectionOptions, signal: Abo
       toCmdopError(cause, 'connection', 'The relay cannot be reached.'),
     )
     if (signal.aborted) return
-    if (error.code === 'disabled') await options.disabled()
+    if (error.code === 'disabled')
+      await options.disabled().catch((err: unknown) => options.log.error({ err }, 'what runs here could not be ended'))
     bound = Date.now() - startedAt >= STABLE_AFTER_MS ? FIRST_WAIT_MS : Math.min(bound * 2, LONGEST_WAIT_MS)
     const isQuarantined = error.code === 'quarantined'
     const waitMs = Math.round((isQuarantined ? QUARANTINE_WAIT_MS : bound) * Math.random())

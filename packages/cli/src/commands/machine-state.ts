@@ -109,5 +109,6 @@ function named(event: Parameters<typeof wireNames<typeof MachineEvent>>[1]): obj
 
 function shown(value: unknown): string {
   if (value === null) return '-'
-  return typeof value === 'number' && !Number.isInteger(value) ? value.toFixed(2) : String(value)
+  if (typeof value === 'string') return value
+  return typeof value === 'number' && !Number.isInteger(value) ? value.toFixed(2) : JSON.stringify(value)
 }

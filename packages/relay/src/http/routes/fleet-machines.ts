@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { attachMachine, detachMachine } from '../../auth/fleet-machines.ts'
 import { listMachines } from '../../machines/list.ts'
+import { asItIs } from '../as-it-is.ts'
 import { audited, auditedAs } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
 import { callerInFleet, guard } from '../guard.ts'
@@ -23,6 +24,7 @@ export function fleetMachineRoutes(context: HttpContext): FastifyPluginAsyncZod 
           querystring: MachineListQuery,
           response: { 200: MachineList },
         },
+        ...asItIs,
       },
       async (request) => {
         const caller = await guard(context, request, 'machine.list', request.params.fleet)

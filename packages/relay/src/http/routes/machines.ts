@@ -1,6 +1,5 @@
 import {
   CmdopError,
-  type LabelChanges,
   MachineDetail,
   MachineList,
   MachineListQuery,
@@ -20,6 +19,7 @@ import { isListed, listMachines, summariesFor } from '../../machines/list.ts'
 import { seenFleets } from '../../machines/seen-fleets.ts'
 import { detailOf } from '../../machines/summary.ts'
 import type { MachineRow } from '../../store/store.ts'
+import { asItIs } from '../as-it-is.ts'
 import { audited, digestOf } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
 import { guard, permitted, permittedOn } from '../guard.ts'
@@ -40,7 +40,10 @@ function addLookups(app: App, context: HttpContext): void {
   const { store, bus } = context
   app.get(
     '/api/machines',
-    { schema: { summary: 'Machines of your fleet', querystring: MachineListQuery, response: { 200: MachineList } } },
+    {
+      schema: { summary: 'Machines of your fleet', querystring: MachineListQuery, response: { 200: MachineList } },
+      ...asItIs,
+    },
     async (request) => {
       const caller = await guard(context, request, 'machine.list')
       return listMachines(context, caller, request.query)
@@ -137,7 +140,7 @@ function addChanges(app: App, context: HttpContext): void {
       const act = { action: 'machine.manage', machineId, subject, digest: digestOf(request.body) } as const
       return audited(context, request, act, async (caller) => {
         if (name !== undefined) await store.machines.rename(machineId, name)
-        if (labels !== undefined) await changeLabels(store, machineId, labels as LabelChanges)
+        if (labels !== undefined) await changeLabels(store, machineId, labels)
         await changed(machineId)
         return one(caller, machineId)
       })
