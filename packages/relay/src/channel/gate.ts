@@ -253,6 +253,8 @@ function refuse(caller: Caller, open: Open, machine: MachineRow | undefined): Cm
   const target = present && { fleetId: present.fleetId, machine: present }
   const decision = authorise(caller, methods[open.method].action, target)
   if (!decision.allowed) return new CmdopError(decision.code, decision.reason)
+  const skilled = open.params['skill'] === undefined ? decision : authorise(caller, 'skill.run', target)
+  if (!skilled.allowed) return new CmdopError(skilled.code, skilled.reason)
   if (present !== undefined && present.quarantinedAt !== null) return quarantined(present)
   const late = refuseLate(open.params['notAfter'], Date.now())
   if (late !== undefined) return late

@@ -15,6 +15,7 @@ import { createPrincipalStore } from './sql-principals.ts'
 import { createRecordingStore } from './sql-recordings.ts'
 import { createFleetRunStore } from './sql-fleet-runs.ts'
 import { createRunStore } from './sql-runs.ts'
+import { createSkillStore } from './sql-skills.ts'
 import type { Database, Lookup, Run, SqlEngine } from './tables.ts'
 
 /** What a {@link SqlStore} stands on. */
@@ -48,6 +49,7 @@ export class SqlStore implements Store {
   readonly fleetRuns
   readonly approvals
   readonly policies
+  readonly skills
   readonly notifications
   readonly pageSessions
   readonly audit
@@ -72,6 +74,7 @@ export class SqlStore implements Store {
     this.fleetRuns = createFleetRunStore(db)
     this.approvals = createApprovalStore(db)
     this.policies = createPolicyStore(db)
+    this.skills = createSkillStore(db)
     this.notifications = createNotificationStore(db, seal)
     this.pageSessions = createPageSessionStore(db)
     this.audit = createAuditStore(db, { engine, run })

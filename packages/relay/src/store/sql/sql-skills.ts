@@ -1,0 +1,119 @@
+import { CmdopError, SkillIssue, SkillManifest } from '@cmdop/protocol'
+import { type ExpressionBuilder, type Selectable, sql } from 'kysely'
+import { z } from 'zod'
+import type { SkillFilter, SkillPlace, SkillRow, SkillStore } from '../skill-store.ts'
+import { opinionsIn } from './sql-skill-opinions.ts'
+import { versionsIn } from './sql-skill-versions.ts'
+import type { Database, Tables } from './tables.ts'
+
+const Tags = z.array(z.string())
+const Publication = z.object({
+  version: z.string().nullable(),
+  sha256: z.string().nullable(),
+  errors: z.array(SkillIssue),
+  at: z.string(),
+})
+
+/** {@link SkillStore} in SQL. */
+export function createSkillStore(db: Database): SkillStore {
+  return { ...skillsIn(db), ...versionsIn(db), ...opinionsIn(db) }
+}
+
+function skillsIn(db: Database): Pick<SkillStore, 'create' | 'find' | 'list' | 'count' | 'update' | 'remove' | 'notePublication'> {
+  return {
+    create: async (skill) => {
+      const blank = { shortDescription: '', visibility: 'private', status: 'draft', tags: '[]' } as const
+      await db
+        .insertInto('skills')
+        .values({ ...skill, ...blank, updatedAt: skill.createdAt })
+        .execute()
+    },
+    find: async (fleetId, slug) => {
+      const rows = await db.selectFrom('skills').selectAll().where('slug', '=', slug).where(isSeenBy(fleetId)).execute()
+      const row = rows.find((each) => each.fleetId === fleetId) ?? rows[0]
+      return row === undefined ? undefined : fromTable(row)
+    },
+    list: async (fleetId, filter) => {
+      const found = filtered(db, fleetId, filter)
+      const [rows, total] = await Promise.all([
+        found
+          .selectAll('skills')
+          .orderBy(sql.ref(filter.by), filter.descending ? 'desc' : 'asc')
+          .orderBy('id')
+          .limit(filter.limit)
+          .offset(filter.offset)
+          .execute(),
+        found.select((eb) => eb.fn.countAll().as('total')).executeTakeFirstOrThrow(),
+      ])
+      return { rows: rows.map(fromTable), total: Number(total.total) }
+    },
+    count: async (fleetId) => {
+      const counted = db.selectFrom('skills').select((eb) => eb.fn.countAll().as('total'))
+      return Number((await counted.where('fleetId', '=', fleetId).executeTakeFirstOrThrow()).total)
+    },
+    update: async (skillId, change) => {
+      await db.updateTable('skills').set(change).where('id', '=', skillId).execute()
+    },
+    remove: async (skillId) => {
+      const { numDeletedRows } = await db.deleteFrom('skills').where('id', '=', skillId).executeTakeFirst()
+      return numDeletedRows === 1n
+    },
+    notePublication: async (skillId, publication) => {
+      const set = { publication: JSON.stringify(publication) }
+      await db.updateTable('skills').set(set).where('id', '=', skillId).execute()
+    },
+  }
+}
+
+function filtered(db: Database, fleetId: string, { category, tag, authorId, search }: SkillFilter) {
+  return db
+    .selectFrom('skills')
+    .where(isSeenBy(fleetId))
+    .$if(authorId !== undefined, (query) =>
+      query.where('authorId', '=', authorId ?? '').where('fleetId', '=', fleetId),
+    )
+    .$if(category !== undefined, (query) => query.where('category', '=', category ?? ''))
+    .$if(tag !== undefined, (query) =>
+      query.where('id', 'in', (eb) => eb.selectFrom('skillTags').select('skillId').where('tag', '=', tag ?? '')),
+    )
+    .$if(search !== undefined, (query) =>
+      query.where((eb) =>
+        eb.or(['slug', 'name', 'short_description'].map((column) => contains(column, search ?? ''))),
+      ),
+    )
+}
+
+/** Its own, and what is public and published. */
+export function isSeenBy(fleetId: string) {
+  return (eb: ExpressionBuilder<Tables, 'skills'>) =>
+    eb.or([
+      eb('skills.fleetId', '=', fleetId),
+      eb.and([eb('skills.visibility', '=', 'public'), eb('skills.status', '=', 'published')]),
+    ])
+}
+
+/** Part of a text, in any letter case of ASCII. */
+export function contains(column: string, part: string) {
+  const pattern = `%${part.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`
+  return sql<boolean>`lower(${sql.ref(column)}) like lower(${pattern}) escape '\\'`
+}
+
+function fromTable({ tags, publication, ...row }: Selectable<Tables['skills']>): SkillRow {
+  return {
+    ...row,
+    tags: Tags.parse(JSON.parse(tags)),
+    publication: publication === null ? null : Publication.parse(JSON.parse(publication)),
+  }
+}
+
+/** A manifest as it was stored. */
+export function storedManifest(text: string): SkillManifest {
+  const parsed = SkillManifest.safeParse(JSON.parse(text))
+  if (parsed.success) return parsed.data
+  throw new CmdopError('server', 'A manifest in the store cannot be read; was it written by another relay?', {
+    cause: parsed.error,
+  })
+}
+
+/** The part of a list that a place means. */
+export type Part = Pick<SkillPlace, 'offset' | 'limit'>
