@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { CmdopError, type Labels, type Permit, type Restrictions } from '@cmdop/protocol'
 import { type Logger, pino } from 'pino'
 import { answer } from './answer.ts'
@@ -24,6 +24,7 @@ import { createFilePlaces } from './restricted/session-file-places.ts'
 import { createChannelServer } from './serve-channel.ts'
 import { nodePtyHost } from './sessions/pty/node-pty.ts'
 import { SessionTable } from './sessions/session-table.ts'
+import { SkillTable } from './skills/skill-table.ts'
 
 export interface MachineOptions {
   /** Folder of an enrolled machine. */
@@ -34,6 +35,8 @@ export interface MachineOptions {
   operator?: ResidentSettings
   /** Folders that nothing restricted sees, beside `dataDir`: such as those of a relay on the same machine. */
   hidden?: readonly string[]
+  /** Where the files of installed skills are; restricted commands see it. Default: beside `dataDir`, which they do not see: `<dataDir>-skills`. */
+  skillsDir?: string
   /** What selectors see of this machine, where the relay has no label of the name. Default: of `CMDOP_LABELS`. */
   labels?: Labels
   /** Default `info`. */
@@ -88,7 +91,10 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
   const homeUnder = async (held: Restrictions) => (await settingsOf(held, settings)).home
   const surroundings = { machineId: state.machineId, homeUnder, restrictionsOf }
   const approvals = new ApprovalChecker({ ...state, ...surroundings, used, now: () => permits.relayNow })
-  const served = { permits, approvals, calls, files, sessions, restricted, log }
+  const { environment } = settings
+  const folderOfSkills = resolve(options.skillsDir ?? `${options.dataDir.replace(/\/+$/, '')}-skills`)
+  const skills = new SkillTable({ folder: folderOfSkills, records: join(options.dataDir, 'skills'), environment })
+  const served = { permits, approvals, calls, files, sessions, restricted, skills, log }
   const resident = new Resident({
     dataDir: options.dataDir,
     state,

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { SkillFile, SkillFileEntry } from '../skills/skill-files.ts'
-import { SkillManifest, SkillName, SkillVersionName } from '../skills/skill-manifest.ts'
+import { SkillName, SkillTool, SkillVersionName } from '../skills/skill-manifest.ts'
 import { MAX_SKILL_FILES } from '../skills/skill-paths.ts'
 import { Sha256 } from './sha256.ts'
 
@@ -26,6 +26,13 @@ export const SkillMissing = z.object({
 })
 export type SkillMissing = z.infer<typeof SkillMissing>
 
+/** A tool of an installed skill: see {@link SkillTool}. */
+export const InstalledSkillTool = SkillTool.omit({ timeout_seconds: true }).extend({
+  /** Seconds after which it is stopped. */
+  timeoutSeconds: z.number().int(),
+})
+export type InstalledSkillTool = z.infer<typeof InstalledSkillTool>
+
 /** A skill that is installed on a machine. */
 export const InstalledSkill = z.object({
   name: SkillName,
@@ -40,11 +47,11 @@ export const InstalledSkill = z.object({
   missing: SkillMissing,
   /** Its tools, by name, with what they do. */
   tools: z.array(z.object({ name: z.string(), description: z.string() })),
-  installed_at: z.iso.datetime(),
+  installedAt: z.iso.datetime(),
   /** The principal that installed it. */
-  installed_by: z.string(),
+  installedBy: z.string(),
   /** The address of the registry, as whoever installed it says. */
-  installed_from: z.string(),
+  installedFrom: z.string(),
 })
 export type InstalledSkill = z.infer<typeof InstalledSkill>
 
@@ -57,16 +64,21 @@ export const SkillGetParams = z.strictObject({ name: SkillName })
 export const InstalledSkillDetails = InstalledSkill.extend({
   /** The folder with its files. */
   folder: z.string(),
-  manifest: SkillManifest,
+  author: z.string().nullable(),
+  /** The model that it was written for. */
+  model: z.string().nullable(),
   /** The body of its `SKILL.md`. */
   body: z.string(),
+  tools: z.array(InstalledSkillTool),
+  /** What says whether it works here; a line for `/bin/sh -c` in its folder. */
+  runCheck: z.string().nullable(),
   files: z.array(SkillFileEntry),
 })
 export type InstalledSkillDetails = z.infer<typeof InstalledSkillDetails>
 
 /**
  * Parameters of `skill.install`: its files come on lane 1, a {@link SkillBundle} as JSON. The machine computes the digest itself, and
- * puts nothing in place that has another. The trailer is an {@link InstalledSkill}.
+ * puts nothing in place that has another (`integrity`). The trailer is a {@link SkillPlaced}.
  */
 export const SkillInstallParams = z.strictObject({
   name: SkillName,
@@ -82,6 +94,14 @@ export type SkillInstallParams = z.infer<typeof SkillInstallParams>
 /** The files of a skill on their way to a machine. */
 export const SkillBundle = z.strictObject({ files: z.array(SkillFile).max(MAX_SKILL_FILES) })
 export type SkillBundle = z.input<typeof SkillBundle>
+
+/** Trailer of `skill.install`. */
+export const SkillPlaced = z.object({
+  sha256: Sha256,
+  /** The version that was there before; null for none. */
+  replaced: z.string().nullable(),
+})
+export type SkillPlaced = z.infer<typeof SkillPlaced>
 
 /** Parameters of `skill.uninstall`. The answer is whether there was one. */
 export const SkillUninstallParams = z.strictObject({ name: SkillName })
