@@ -80,6 +80,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const folder = async () => {
     const path = await mkdtemp(join(tmpdir(), 'cmdop-test-'))
     opened.defer(() => rm(path, { recursive: true, force: true }))
+    // Of a machine with that folder.
+    opened.defer(() => rm(`${path}-skills`, { recursive: true, force: true }))
     return path
   }
   let opened: AsyncDisposableStack = opening
@@ -196,7 +198,7 @@ async function startWorldMachine(given: {
   options: WorldOptions
 }): Promise<WorldMachine> {
   const { name, relayUrl, client, dataDir } = given
-  const { raw_token: token } = await client.enrollmentTokens.issue()
+  const { rawToken: token } = await client.enrollmentTokens.issue()
   const { machineId: id } = await enrollMachine({ relayUrl, token, dataDir, name })
   const { operator } = given.options
   const settings = { dataDir, logLevel: 'silent' as const, ...(operator === undefined ? {} : { operator }) }

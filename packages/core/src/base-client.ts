@@ -1,4 +1,4 @@
-import { Me, type MachineSummary } from '@cmdop/protocol'
+import * as wire from '@cmdop/protocol'
 import { ApprovalsNamespace } from './approvals.ts'
 import { AuditNamespace } from './audit.ts'
 import { Channels } from './channels.ts'
@@ -7,16 +7,20 @@ import { FileCalls } from './files/file-calls.ts'
 import { RemoteFiles } from './files/remote-files.ts'
 import { LoginNamespace } from './login.ts'
 import { MembersNamespace } from './members.ts'
-import { EnrollmentTokensNamespace, KeysNamespace, MachinesNamespace } from './namespaces.ts'
+import { EnrollmentTokensNamespace } from './enrollment-tokens.ts'
+import { KeysNamespace } from './keys.ts'
+import { MachinesNamespace } from './machines.ts'
 import type { Platform } from './platform.ts'
 import { PolicyNamespace } from './policy.ts'
 import { RecordingsNamespace } from './recordings.ts'
+import type { MachineSummary, Me } from './resources.ts'
 import type { RemoteMachine } from './remote-machine.ts'
 import { RestClient } from './rest-client.ts'
 import { RunsNamespace } from './runs.ts'
 import { SessionsNamespace } from './sessions-namespace.ts'
 import { RemoteSessions } from './sessions/remote-sessions.ts'
 import { type ClientOptions, type ClientSettings, resolveSettings } from './settings.ts'
+import { SkillsNamespace } from './skills/skills-namespace.ts'
 import { TerminalNamespace } from './terminal.ts'
 import { WebhooksNamespace } from './webhooks.ts'
 
@@ -42,6 +46,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
   readonly policy: PolicyNamespace
   readonly audit: AuditNamespace
   readonly webhooks: WebhooksNamespace
+  readonly skills: SkillsNamespace
   readonly #settings: ClientSettings
   readonly #rest: RestClient
   readonly #channels: Channels
@@ -59,7 +64,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
     this.webhooks = new WebhooksNamespace(rest)
     this.#channels = new Channels(this.#settings, platform, rest, { approvals: this.approvals, runs: this.runs })
     this.machines = new MachinesNamespace(rest)
-    const fleetId = async () => this.fleetId ?? (await this.me()).fleet_id
+    const fleetId = async () => this.fleetId ?? (await this.me()).fleetId
     this.keys = new KeysNamespace(rest, fleetId)
     this.members = new MembersNamespace(rest, fleetId)
     this.login = new LoginNamespace(rest)
@@ -71,6 +76,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
     this.terminal = new TerminalNamespace(this)
     this.recordings = new RecordingsNamespace(rest)
     this.audit = new AuditNamespace(rest)
+    this.skills = new SkillsNamespace(rest, (reference, options) => this.machine(reference, options))
   }
 
   /** Address of the relay, without a slash at its end. */
@@ -90,14 +96,14 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
 
   /** Who the key is. */
   me({ signal }: { signal?: AbortSignal } = {}): Promise<Me> {
-    return this.#rest.call({ method: 'GET', path: '/api/me', answer: Me, signal })
+    return this.#rest.call({ method: 'GET', path: '/api/me', answer: wire.Me, signal })
   }
 
   /**
    * A handle of the machine that the reference means: id, hostname, name or unique prefix, in this order.
    * Throws `not_found`, or `ambiguous` with the candidates in `details`.
    */
-  async machine(reference: string, options: { signal?: AbortSignal } = {}): Promise<Handle> {
+  async machine(reference: string, options: { signal?: AbortSignal | undefined } = {}): Promise<Handle> {
     return this.#createMachine(this.#channels, await this.machines.resolve(reference, options))
   }
 

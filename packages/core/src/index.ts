@@ -10,11 +10,24 @@ export {
   type MachineApprovals,
   requiredApproval,
 } from './approvals.ts'
-export type { ApprovalInfo, ApprovalSummary } from '@cmdop/protocol'
+export type * from './resources.ts'
+export { type FromWire, fromWire, type ToWire, toWire } from './wire-names.ts'
+export type { Cancellable } from './cancellable.ts'
 export type { PolicyNamespace } from './policy.ts'
 export type { AuditLogFilter, AuditLogQuery, AuditNamespace } from './audit.ts'
 export { type RequestHeaders, verifyNotification, type VerifyNotificationOptions } from './verify-notification.ts'
 export type { WebhooksNamespace } from './webhooks.ts'
+export type {
+  MySkillQuery,
+  SkillInstalled,
+  SkillInstallOptions,
+  SkillPageQuery,
+  SkillQuery,
+  SkillReviewQuery,
+  SkillsNamespace,
+  SkillWordQuery,
+} from './skills/skills-namespace.ts'
+export { readSkillFolder } from './skills/node/read-skill-folder.ts'
 export { BaseClient } from './base-client.ts'
 export { Client } from './client.ts'
 export type {
@@ -45,6 +58,11 @@ export type {
   FilePart,
   Machine,
   MachineFiles,
+  MachineSkills,
+  SkillCheck,
+  SkillContent,
+  SkillRun,
+  SkillRunOptions,
 } from './machine.ts'
 export type {
   FileData,

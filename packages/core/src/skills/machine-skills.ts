@@ -1,10 +1,7 @@
 import type { InstalledSkill, InstalledSkillDetails, SkillFile, SkillPlaced } from '@cmdop/protocol'
 import type { z } from 'zod'
+import type { Cancellable } from '../cancellable.ts'
 import type { ExecExit, ExecOptions } from '../machine.ts'
-
-interface Cancellable {
-  signal?: AbortSignal | undefined
-}
 
 /** The skills of a machine. Each looks at every file first: one that is not as it was installed is `integrity`, and nothing of the skill is used. */
 export interface MachineSkills {

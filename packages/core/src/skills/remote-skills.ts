@@ -15,13 +15,10 @@ import {
 } from '@cmdop/protocol'
 import type { z } from 'zod'
 import { newCallId, parseAnswer, parseJson } from '../answers.ts'
+import type { Cancellable } from '../cancellable.ts'
 import type { Channels } from '../channels.ts'
 import type { Machine } from '../machine.ts'
 import type { MachineSkills, SkillCheck, SkillContent, SkillRun, SkillRunOptions } from './machine-skills.ts'
-
-interface Cancellable {
-  signal?: AbortSignal | undefined
-}
 
 /** Bytes that are sent at once. */
 const PIECE_BYTES = 64 * 1024
