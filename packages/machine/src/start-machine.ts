@@ -35,7 +35,7 @@ export interface MachineOptions {
   operator?: ResidentSettings
   /** Folders that nothing restricted sees, beside `dataDir`: such as those of a relay on the same machine. */
   hidden?: readonly string[]
-  /** Where the files of installed skills are; restricted commands see it. Default: beside `dataDir`, which they do not see: `<dataDir>-skills`. */
+  /** Where the files of installed skills are; restricted commands see it. Default: `CMDOP_SKILLS_DIR`, else beside `dataDir`, which they do not see: `<dataDir>-skills`. */
   skillsDir?: string
   /** What selectors see of this machine, where the relay has no label of the name. Default: of `CMDOP_LABELS`. */
   labels?: Labels
@@ -72,7 +72,7 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
   const recorder = new Recorder({ dataDir: options.dataDir, requests, log })
   opened.defer(() => recorder.close().finally(() => requests.close()))
   const folder = join(options.dataDir, 'calls')
-  const { operatorSettings, labels, ...settings } = readProcessSettings()
+  const { operatorSettings, labels, skillsDir, ...settings } = readProcessSettings()
   const shared = { machineId: state.machineId, recorder, log, ...settings }
   const restricted = opened.use(new Restricted({ dataDir: options.dataDir, hidden: options.hidden, log }))
   const sessionsFolder = join(options.dataDir, 'sessions')
@@ -92,7 +92,7 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
   const surroundings = { machineId: state.machineId, homeUnder, restrictionsOf }
   const approvals = new ApprovalChecker({ ...state, ...surroundings, used, now: () => permits.relayNow })
   const { environment } = settings
-  const folderOfSkills = resolve(options.skillsDir ?? `${options.dataDir.replace(/\/+$/, '')}-skills`)
+  const folderOfSkills = resolve(options.skillsDir ?? skillsDir ?? `${options.dataDir.replace(/\/+$/, '')}-skills`)
   const skills = new SkillTable({ folder: folderOfSkills, records: join(options.dataDir, 'skills'), environment })
   const served = { permits, approvals, calls, files, sessions, restricted, skills, log }
   const resident = new Resident({

@@ -20,9 +20,11 @@ export async function verifySkill(record: SkillInstall, sha256 = record.sha256):
   const whole = await digestOf(new TextEncoder().encode(skillDigestText(entries)))
   if (whole !== sha256 || record.sha256 !== sha256)
     throw notAsAnnounced(record, `its files have the digest ${whole}, not ${sha256}`)
-  const { name, version } = checked.manifest
+  const { name, version, run_check: runCheck = null } = checked.manifest
   if (name !== record.slug || version !== record.version)
     throw notAsAnnounced(record, `its files say that they are ${name} ${version}`)
+  if (record.skillMd !== checked.text || record.runCheck !== runCheck)
+    throw notAsAnnounced(record, 'what is said of it beside its files is not what its files say')
 }
 
 function notAsAnnounced({ slug, version }: SkillInstall, what: string): CmdopError {

@@ -23,7 +23,13 @@ export function opinionsIn(
         .where('skillId', '=', skillId)
         .$if(search !== undefined, (query) => query.where(contains('body', search ?? '')))
       const [rows, { total }] = await Promise.all([
-        found.selectAll().orderBy(sql.ref(by), descending ? 'desc' : 'asc').orderBy('id').limit(limit).offset(offset).execute(),
+        found
+          .selectAll()
+          .orderBy(sql.ref(by), descending ? 'desc' : 'asc')
+          .orderBy('id')
+          .limit(limit)
+          .offset(offset)
+          .execute(),
         found.select((eb) => eb.fn.countAll().as('total')).executeTakeFirstOrThrow(),
       ])
       return { rows, total: Number(total) }
@@ -60,7 +66,12 @@ async function toggleStar(
     .where('principalId', '=', principalId)
     .executeTakeFirst()
   const starred = numDeletedRows === 0n
-  if (starred) await db.insertInto('skillStars').values(row).onConflict((on) => on.columns(['skillId', 'principalId']).doNothing()).execute()
+  if (starred)
+    await db
+      .insertInto('skillStars')
+      .values(row)
+      .onConflict((on) => on.columns(['skillId', 'principalId']).doNothing())
+      .execute()
   const { starCount } = await db
     .updateTable('skills')
     .set({ starCount: sql<number>`(select count(*) from skill_stars where skill_id = ${skillId})` })
@@ -74,6 +85,8 @@ async function noteInstall(
   db: Database,
   { skillId, principalId, version, at }: Parameters<SkillStore['noteInstall']>[0],
 ): ReturnType<SkillStore['noteInstall']> {
+  const before = db.selectFrom('skillInstalls').select('version').where('skillId', '=', skillId)
+  const known = await before.where('principalId', '=', principalId).executeTakeFirst()
   const { createdAt: installedAt } = await db
     .insertInto('skillInstalls')
     .values({ skillId, principalId, version, createdAt: at, updatedAt: at })
@@ -88,7 +101,7 @@ async function noteInstall(
     }))
     .where('id', '=', skillId)
     .execute()
-  return { installedAt, isFirst: installedAt === at }
+  return { installedAt, isFirst: known === undefined }
 }
 
 async function putReview(db: Database, review: Parameters<SkillStore['review']>[0]): ReturnType<SkillStore['review']> {
