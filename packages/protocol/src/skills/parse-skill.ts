@@ -35,15 +35,24 @@ const COMPACT = /(?:[-?:][ \t]+){64}/
 /** Reads a `SKILL.md`: YAML between two lines `---`, then Markdown. Gives what is wrong with it instead, and throws nothing. */
 export function parseSkill(text: string): ParsedSkill | { readonly issues: readonly SkillIssue[] } {
   if (new TextEncoder().encode(text).length > MAX_SKILL_TEXT_BYTES)
-    return { issues: [issue(`It is longer than ${MAX_SKILL_TEXT_BYTES} bytes; put what is not for everybody into files beside it.`)] }
+    return {
+      issues: [
+        issue(`It is longer than ${MAX_SKILL_TEXT_BYTES} bytes; put what is not for everybody into files beside it.`),
+      ],
+    }
   const found = /^\uFEFF?---[ \t]*\r?\n([\s\S]*?)^---[ \t]*(?:\r?\n|$)/m.exec(text)
-  if (found?.index !== 0) return { issues: [issue('Expected front matter: YAML between two lines of ---, first in the file.', 1)] }
+  if (found?.index !== 0)
+    return { issues: [issue('Expected front matter: YAML between two lines of ---, first in the file.', 1)] }
   const read = readYaml(found[1] ?? '')
   if ('issues' in read) return read
   const parsed = SkillManifest.safeParse(read.value)
   if (!parsed.success) {
     const issues = parsed.error.issues.slice(0, MAX_ISSUES)
-    return { issues: issues.map(({ path, message }) => issue(`${path.join('.') || 'front matter'}: ${message}`, read.lineOf(path))) }
+    return {
+      issues: issues.map(({ path, message }) =>
+        issue(`${path.join('.') || 'front matter'}: ${message}`, read.lineOf(path)),
+      ),
+    }
   }
   const issues = toolIssues(parsed.data, read.lineOf)
   return issues.length > 0 ? { issues } : { manifest: parsed.data, body: text.slice(found[0].length) }
@@ -59,7 +68,8 @@ export function readSkill(text: string): ParsedSkill {
 /** The error that says what is wrong with a skill; `details.issues` has it. */
 export function invalidSkill(issues: readonly SkillIssue[]): CmdopError {
   const first = issues[0]
-  const where = first === undefined ? '' : ` ${first.path}${first.line === undefined ? '' : `:${first.line}`}: ${first.message}`
+  const where =
+    first === undefined ? '' : ` ${first.path}${first.line === undefined ? '' : `:${first.line}`}: ${first.message}`
   const more = issues.length > 1 ? ` And ${issues.length - 1} more; see details.issues.` : ''
   return new CmdopError('validation', `The skill is not valid.${where}${more}`, { details: { issues } })
 }
@@ -70,7 +80,14 @@ function readYaml(yaml: string): { value: unknown; lineOf: LineOf } | { issues: 
   if (isTooDeep(yaml)) return { issues: [issue('The front matter is nested too deeply.', 1)] }
   const lines = new LineCounter()
   try {
-    const document = parseDocument(yaml, { lineCounter: lines, schema: 'core', uniqueKeys: true, prettyErrors: false, strict: true })
+    const document = parseDocument(yaml, {
+      lineCounter: lines,
+      schema: 'core',
+      uniqueKeys: true,
+      prettyErrors: false,
+      logLevel: 'error',
+      strict: true,
+    })
     const { errors } = document
     // The front matter begins on the second line of the file.
     const lineAt = (offset: number) => lines.linePos(offset).line + 1
@@ -86,7 +103,14 @@ function readYaml(yaml: string): { value: unknown; lineOf: LineOf } | { issues: 
     // Aliases can make little text stand for much: there are none.
     return { value: document.toJS({ maxAliasCount: 0 }), lineOf }
   } catch (error) {
-    return { issues: [issue(`The front matter cannot be read: ${error instanceof Error ? error.message.slice(0, 200) : 'no reason'}.`, 2)] }
+    return {
+      issues: [
+        issue(
+          `The front matter cannot be read: ${error instanceof Error ? error.message.slice(0, 200) : 'no reason'}.`,
+          2,
+        ),
+      ],
+    }
   }
 }
 
@@ -104,11 +128,15 @@ function isTooDeep(yaml: string): boolean {
 function toolIssues({ tools }: SkillManifest, lineOf: LineOf): SkillIssue[] {
   const names = new Set<string>()
   return tools.flatMap(({ name, input, output, argv }, index) => {
-    const at = (field: string, message: string) => issue(`tools.${index}.${field}: ${message}`, lineOf(['tools', index, field]))
+    const at = (field: string, message: string) =>
+      issue(`tools.${index}.${field}: ${message}`, lineOf(['tools', index, field]))
     const found: SkillIssue[] = []
     if (names.has(name)) found.push(at('name', `There are two tools named ${name}.`))
     names.add(name)
-    for (const [field, schema] of [['input', input], ['output', output]] as const) {
+    for (const [field, schema] of [
+      ['input', input],
+      ['output', output],
+    ] as const) {
       try {
         jsonSchemaValidator(schema)
       } catch (error) {

@@ -20,13 +20,21 @@ export function skillCommand({ argv }: Pick<SkillTool, 'argv'>, folder: string):
 }
 
 /** The input of a tool as the JSON that it reads. Throws `validation` for what does not fit its schema, or is too long. */
-export function skillInput(skill: string, { name, input: schema }: Pick<SkillTool, 'name' | 'input'>, input: unknown): string {
+export function skillInput(
+  skill: string,
+  { name, input: schema }: Pick<SkillTool, 'name' | 'input'>,
+  input: unknown,
+): string {
   const parsed = jsonSchemaValidator(schema).safeParse(input)
   if (!parsed.success) {
     const issues = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'the input'}: ${message}`)
-    throw new CmdopError('validation', `The input of ${skill} ${name} does not fit. ${issues.join('; ')}`.slice(0, 2000), {
-      details: { issues: issues.slice(0, 20) },
-    })
+    throw new CmdopError(
+      'validation',
+      `The input of ${skill} ${name} does not fit. ${issues.join('; ')}`.slice(0, 2000),
+      {
+        details: { issues: issues.slice(0, 20) },
+      },
+    )
   }
   const json = JSON.stringify(input)
   if (new TextEncoder().encode(json).length > MAX_SKILL_INPUT_BYTES)
@@ -48,14 +56,18 @@ export function skillOutput(
   const failed = (reason: string, message: string, more: object = {}) =>
     new CmdopError('skill_failed', `${skill} ${name}: ${message}`, { details: { ...details, reason, ...more } })
   if (value === undefined)
-    throw failed('no_json', `It gave no JSON object on standard output (exit code ${exitCode}).`, { stdout: stdout.slice(0, 2000) })
+    throw failed('no_json', `It gave no JSON object on standard output (exit code ${exitCode}).`, {
+      stdout: stdout.slice(0, 2000),
+    })
   if (value['ok'] !== true || exitCode !== 0) {
     const said = typeof value['error'] === 'string' ? value['error'].slice(0, 500) : 'It says that it failed'
     throw failed('not_ok', `${said} (exit code ${exitCode}).`, { output: value })
   }
   const parsed = jsonSchemaValidator(schema).safeParse(value)
   if (parsed.success) return value
-  const issues = parsed.error.issues.slice(0, 20).map(({ path, message }) => `${path.join('.') || 'the output'}: ${message}`)
+  const issues = parsed.error.issues
+    .slice(0, 20)
+    .map(({ path, message }) => `${path.join('.') || 'the output'}: ${message}`)
   throw failed('schema', `Its output does not fit what it says of it. ${issues.join('; ')}`.slice(0, 1500), { issues })
 }
 

@@ -62,7 +62,9 @@ export interface CheckedSkill extends ParsedSkill {
 }
 
 /** Looks at the files of a skill: paths, sizes, and its `SKILL.md`. Gives what is wrong instead, and throws nothing. */
-export function checkSkillFiles(given: readonly SkillFile[]): CheckedSkill | { readonly issues: readonly SkillIssue[] } {
+export function checkSkillFiles(
+  given: readonly SkillFile[],
+): CheckedSkill | { readonly issues: readonly SkillIssue[] } {
   if (given.length > MAX_SKILL_FILES)
     return { issues: [{ path: SKILL_FILE, message: `There are more than ${MAX_SKILL_FILES} files.` }] }
   const issues = pathIssues(given)
@@ -71,24 +73,32 @@ export function checkSkillFiles(given: readonly SkillFile[]): CheckedSkill | { r
   const read = files.flatMap(({ data, ...file }) => (data === undefined ? [] : [{ ...file, data }]))
   for (const { path, data } of files) {
     if (data === undefined) issues.push({ path, message: 'Its content is not what its encoding says.' })
-    else if (data.length > MAX_SKILL_FILE_BYTES) issues.push({ path, message: `It is larger than ${MAX_SKILL_FILE_BYTES} bytes.` })
+    else if (data.length > MAX_SKILL_FILE_BYTES)
+      issues.push({ path, message: `It is larger than ${MAX_SKILL_FILE_BYTES} bytes.` })
   }
   const total = read.reduce((sum, { data }) => sum + data.length, 0)
-  if (total > MAX_SKILL_BYTES) issues.push({ path: SKILL_FILE, message: `The files have ${total} bytes together; at most are ${MAX_SKILL_BYTES}.` })
+  if (total > MAX_SKILL_BYTES)
+    issues.push({
+      path: SKILL_FILE,
+      message: `The files have ${total} bytes together; at most are ${MAX_SKILL_BYTES}.`,
+    })
   if (issues.length > 0) return { issues }
   return checkedText(read)
 }
 
 function checkedText(files: CheckedSkill['files']): CheckedSkill | { readonly issues: readonly SkillIssue[] } {
   const data = files.find(({ path }) => path === SKILL_FILE)?.data
-  if (data === undefined) return { issues: [{ path: SKILL_FILE, message: 'There is no SKILL.md at the top of the folder.' }] }
+  if (data === undefined)
+    return { issues: [{ path: SKILL_FILE, message: 'There is no SKILL.md at the top of the folder.' }] }
   const text = decoded(data)
   if (text === undefined) return { issues: [{ path: SKILL_FILE, message: 'It is not UTF-8.' }] }
   const parsed = parseSkill(text)
   if ('issues' in parsed) return parsed
   const paths = new Set(files.map(({ path }) => path))
   const missing = parsed.manifest.tools.flatMap(({ name, argv }) =>
-    argv.filter((word) => word.startsWith('./') && !paths.has(word.slice(2))).map((word) => `The tool ${name} names ${word}, which is no file of the skill.`),
+    argv
+      .filter((word) => word.startsWith('./') && !paths.has(word.slice(2)))
+      .map((word) => `The tool ${name} names ${word}, which is no file of the skill.`),
   )
   const startsPlain = parsed.manifest.tools.flatMap(({ name, argv: [first = ''] }) => {
     const file = files.find(({ path }) => `./${path}` === first)
@@ -103,7 +113,9 @@ function pathIssues(files: readonly SkillFile[]): SkillIssue[] {
   const colliding = collidingPaths(paths)
   return paths.flatMap((path) => {
     const shown = path.replaceAll(/[\p{Cc}\p{Cf}]/gu, '\uFFFD').slice(0, 200)
-    const collides = colliding.has(path) ? 'Another file or folder has this path, perhaps in another letter case.' : undefined
+    const collides = colliding.has(path)
+      ? 'Another file or folder has this path, perhaps in another letter case.'
+      : undefined
     const message = skillPathIssue(path) ?? collides
     return message === undefined ? [] : [{ path: shown, message }]
   })

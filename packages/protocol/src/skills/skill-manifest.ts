@@ -26,7 +26,12 @@ const MAX_TOOLS = 32
 /** Bytes of one JSON Schema in a manifest at most. */
 const MAX_SCHEMA_BYTES = 16_384
 
-const line = (max: number) => z.string().min(1).max(max).regex(/^\P{Cc}*$/u, 'Expected one line of text.')
+const line = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .regex(/^\P{Cc}*$/u, 'Expected one line of text.')
 const program = z.string().regex(/^[\w][\w.+-]{0,63}$/, 'Expected the name of a program on the PATH, such as openssl.')
 const variable = z.string().regex(/^[A-Za-z_]\w{0,127}$/, 'Expected the name of a variable, such as API_TOKEN.')
 const requirement = z.string().regex(/^[\w.+@/\-[\]<>=~!^*, ]{1,200}$/, 'Expected the name of a package.')
@@ -35,7 +40,10 @@ const requirement = z.string().regex(/^[\w.+@/\-[\]<>=~!^*, ]{1,200}$/, 'Expecte
 const ObjectSchema = z
   .record(z.string(), z.unknown())
   .refine((schema) => schema['type'] === 'object', 'Expected a JSON Schema of an object (type: object).')
-  .refine((schema) => jsonBytes(schema) <= MAX_SCHEMA_BYTES, `Expected at most ${MAX_SCHEMA_BYTES} bytes of JSON Schema.`)
+  .refine(
+    (schema) => jsonBytes(schema) <= MAX_SCHEMA_BYTES,
+    `Expected at most ${MAX_SCHEMA_BYTES} bytes of JSON Schema.`,
+  )
   .refine((schema) => !hasPattern(schema), 'Expected no pattern and no patternProperties; use enum, format or lengths.')
 
 /** An executable that a skill offers. It reads one JSON object, writes one, `{ "ok": true, ... }`, and exits with 0, or 1. */

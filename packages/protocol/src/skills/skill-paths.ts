@@ -24,14 +24,16 @@ const FORBIDDEN = /[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}\\:*?"<>|]/u
 export function skillPathIssue(path: string): string | undefined {
   if (path === '') return 'The path is empty.'
   if (path.length > MAX_PATH) return `The path is longer than ${MAX_PATH} characters.`
-  if (!path.isWellFormed() || path.normalize('NFC') !== path) return 'The path is not Unicode in its composed form (NFC).'
+  if (!path.isWellFormed() || path.normalize('NFC') !== path)
+    return 'The path is not Unicode in its composed form (NFC).'
   if (path.startsWith('/')) return 'The path is absolute; name it from the folder of the skill.'
   if (FORBIDDEN.test(path)) return 'The path has a character that no name in a skill may have.'
   const names = path.split('/')
   if (names.length > MAX_DEPTH) return `The path leads through more than ${MAX_DEPTH} folders.`
   if (names.some((name) => name === '' || name === '.' || name === '..'))
     return 'The path has a name that is empty, "." or "..".'
-  if (names.some((name) => /^\s|[\s.]$/.test(name))) return 'A name in the path begins with a space, or ends with one or a dot.'
+  if (names.some((name) => /^\s|[\s.]$/.test(name)))
+    return 'A name in the path begins with a space, or ends with one or a dot.'
   return undefined
 }
 

@@ -228,7 +228,14 @@ export type SkillPageQuery = z.infer<typeof SkillPageQuery>
 const search = text(200).optional()
 
 /** By what skills are sorted; a `-` before it turns that round. */
-export const skillOrderings = ['name', 'created_at', 'updated_at', 'install_count', 'star_count', 'download_count'] as const
+export const skillOrderings = [
+  'name',
+  'created_at',
+  'updated_at',
+  'install_count',
+  'star_count',
+  'download_count',
+] as const
 const orderingBy = <const Name extends string>(names: readonly Name[]) =>
   z.enum(names.flatMap((name): (Name | `-${Name}`)[] => [name, `-${name}`]))
 
@@ -279,7 +286,12 @@ export type SkillWordQuery = z.infer<typeof SkillWordQuery>
 /** Body of `POST /skills/`. */
 export const SkillCreate = z.strictObject({
   /** Its slug is made of it: in lower case, with dashes for what is no letter of ASCII and no digit. */
-  name: z.string().trim().min(1).max(64).regex(/[a-z0-9]/i, 'Expected a letter or a digit.'),
+  name: z
+    .string()
+    .trim()
+    .min(1)
+    .max(64)
+    .regex(/[a-z0-9]/i, 'Expected a letter or a digit.'),
 })
 export type SkillCreate = z.input<typeof SkillCreate>
 
