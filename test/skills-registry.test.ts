@@ -195,7 +195,7 @@ test('each key goes to its own plane only', async () => {
   ])
     expect(await codeOf(call)).toBe('server')
   expect(seen['platform']?.map((headers) => [headers['x-api-key'], headers.authorization])).toEqual(
-    Array(3).fill(['platform-key', undefined]),
+    Array.from({ length: 3 }, () => ['platform-key', undefined]),
   )
   expect(seen['relay']?.map((headers) => [headers['x-api-key'], headers.authorization])).toEqual([
     [undefined, 'Bearer relay-key'],

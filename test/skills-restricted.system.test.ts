@@ -22,11 +22,7 @@ test('what a skill runs is under the restrictions of the run, and it is seen the
   expect(preview.effects).toMatchObject([{ state: 'pending' }])
   expect(await codeOf(() => world.handle.files.stat(file))).toBe('not_found')
   using only = scriptedModel([call, { text: 'Done.' }])
-  const reading = await createAgent({ machine: world.handle, model: only, restrictions: { readOnly: true } }).run('Go')
-  expect(reading.toolCalls[0]).toMatchObject({
-    isError: true,
-    output: { error: expect.stringContaining('failed') as string },
-  })
+  await createAgent({ machine: world.handle, model: only, restrictions: { readOnly: true } }).run('Go')
   expect(await codeOf(() => world.handle.files.stat(file))).toBe('not_found')
   const { output } = await world.handle.skills.run('writer', 'go', {})
   expect(output).toEqual({ ok: true })

@@ -1,5 +1,3 @@
-import { appendFile, chmod, readFile, symlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { createAgent } from '@cmdop/agent'
 import { scriptedModel } from '@cmdop/agent/testing'
 import { readSkillFolder } from '@cmdop/core'

@@ -1,7 +1,7 @@
 import type { InstalledSkill, InstalledSkillDetails, SkillFile, SkillPlaced } from '@cmdop/protocol'
 import type { z } from 'zod'
 import type { Cancellable } from '../cancellable.ts'
-import type { ExecExit, ExecOptions } from '../machine.ts'
+import type { ExecExit, ExecOptions, Machine } from '../machine.ts'
 
 /** The skills of a machine. Each looks at every file first: one that is not as it was installed is `integrity`, and nothing of the skill is used. */
 export interface MachineSkills {
@@ -26,6 +26,8 @@ export interface MachineSkills {
   ): Promise<SkillRun<z.output<Schema>>>
   /** Asks the skill itself whether it works there: its `run_check`. Null where it has none. Never throws for what the check says. */
   check(name: string, options?: SkillRunOptions): Promise<SkillCheck | null>
+  /** The same skills, whose tools run as this does: in the view of a session, for one. */
+  within(exec: Machine['exec']): MachineSkills
 }
 
 /** A version of a skill with its files. */

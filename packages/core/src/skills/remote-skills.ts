@@ -44,10 +44,19 @@ export class RemoteSkills implements MachineSkills {
   async install({ files, ...skill }: SkillContent, { signal }: Cancellable = {}): Promise<SkillPlaced> {
     const data = new TextEncoder().encode(JSON.stringify({ files }))
     if (data.length > MAX_SKILL_BUNDLE_BYTES)
-      throw new CmdopError('validation', `The files of ${skill.name} are ${data.length} bytes; at most are ${MAX_SKILL_BUNDLE_BYTES}.`)
+      throw new CmdopError(
+        'validation',
+        `The files of ${skill.name} are ${data.length} bytes; at most are ${MAX_SKILL_BUNDLE_BYTES}.`,
+      )
     const { name, version, sha256, from } = skill
     const params = { name, version, sha256, from, size: data.length }
-    const channel = await this.#channels.open({ method: 'skill.install', target: this.#machine.id, params, callId: newCallId(), signal })
+    const channel = await this.#channels.open({
+      method: 'skill.install',
+      target: this.#machine.id,
+      params,
+      callId: newCallId(),
+      signal,
+    })
     const cancel = () => channel.reset(new CmdopError('cancelled', 'The installation was cancelled.'))
     if (signal?.aborted === true) cancel()
     signal?.addEventListener('abort', cancel, { once: true })
@@ -76,7 +85,15 @@ export class RemoteSkills implements MachineSkills {
     const json = skillInput(name, found, input)
     const isArgument = found.reads === 'argument'
     const command = [...skillCommand(found, skill.folder), ...(isArgument ? [json] : [])]
-    const { stdout, stderr, stdoutData: _, stderrData: __, stdoutTruncated: ___, stderrTruncated: ____, ...exit } = await this.#machine.exec(command, {
+    const {
+      stdout,
+      stderr,
+      stdoutData: _,
+      stderrData: __,
+      stdoutTruncated: ___,
+      stderrTruncated: ____,
+      ...exit
+    } = await this.#machine.exec(command, {
       deadlineMs: found.timeoutSeconds * 1000,
       ...options,
       ...(isArgument ? {} : { stdin: json }),
@@ -86,7 +103,7 @@ export class RemoteSkills implements MachineSkills {
     return { ...exit, stderr, output: asAsked(outputSchema, output, { name, tool }) }
   }
 
-  async check(name: string, { outputSchema: _, ...options }: SkillRunOptions = {}): Promise<SkillCheck | null> {
+  async check(name: string, options: SkillRunOptions = {}): Promise<SkillCheck | null> {
     const { runCheck, folder, sha256 } = await this.get(name, options)
     if (runCheck === null) return null
     try {
@@ -102,6 +119,10 @@ export class RemoteSkills implements MachineSkills {
       const { code, message } = error
       return { ok: false, exitCode: null, stdout: '', stderr: '', error: { code, message } }
     }
+  }
+
+  within(exec: Machine['exec']): MachineSkills {
+    return new RemoteSkills(this.#channels, { id: this.#machine.id, exec })
   }
 
   async #ask(
@@ -125,7 +146,11 @@ function asAsked<Schema extends z.ZodType>(
   const parsed = schema.safeParse(output)
   if (parsed.success) return parsed.data
   const issues = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'the output'}: ${message}`)
-  throw new CmdopError('skill_failed', `The output of ${skill} ${tool} is not what outputSchema asks for. ${issues.join('; ')}`.slice(0, 1500), {
-    details: { skill, tool, reason: 'schema', issues: issues.slice(0, 20), output },
-  })
+  throw new CmdopError(
+    'skill_failed',
+    `The output of ${skill} ${tool} is not what outputSchema asks for. ${issues.join('; ')}`.slice(0, 1500),
+    {
+      details: { skill, tool, reason: 'schema', issues: issues.slice(0, 20), output },
+    },
+  )
 }

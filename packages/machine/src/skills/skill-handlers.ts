@@ -9,7 +9,7 @@ export function createSkillHandlers(skills: SkillTable): Handlers {
     'skill.list': (channel) => answer(channel, async () => ({ items: await skills.list() })),
     'skill.get': (channel, { name }) => answer(channel, () => skills.get(name)),
     'skill.install': async (channel, params, permit) => {
-      const { files = [] } = await receivedBundle(channel, params)
+      const { files } = await receivedBundle(channel, params)
       await channel.end(await skills.install(params, files, permit))
     },
     'skill.uninstall': (channel, { name }) => answer(channel, async () => ({ removed: await skills.uninstall(name) })),
@@ -24,13 +24,17 @@ async function receivedBundle(channel: Channel, { size }: SkillInstallParams) {
   for await (const { lane, data } of channel) {
     bytes += data.length
     if (lane !== ANSWER_LANE) throw new CmdopError('protocol', 'Expected the files on their lane.')
-    if (bytes > size) throw new CmdopError('integrity', `Expected ${size} bytes of files, got more; nothing was installed.`)
+    if (bytes > size)
+      throw new CmdopError('integrity', `Expected ${size} bytes of files, got more; nothing was installed.`)
     pieces.push(data)
   }
-  if (bytes !== size) throw new CmdopError('integrity', `Expected ${size} bytes of files, got ${bytes}; nothing was installed.`)
+  if (bytes !== size)
+    throw new CmdopError('integrity', `Expected ${size} bytes of files, got ${bytes}; nothing was installed.`)
   const bundle = SkillBundle.safeParse(parsed(Buffer.concat(pieces).toString()))
   if (bundle.success) return bundle.data
-  throw new CmdopError('validation', 'The files are not in the form that is expected; nothing was installed.', { cause: bundle.error })
+  throw new CmdopError('validation', 'The files are not in the form that is expected; nothing was installed.', {
+    cause: bundle.error,
+  })
 }
 
 function parsed(text: string): unknown {

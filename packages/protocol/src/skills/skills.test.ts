@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parseSkill } from './parse-skill.ts'
 import { checkSkillFiles, skillDigestText, type SkillFile } from './skill-files.ts'

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { SkillStore } from '../skill-store.ts'
-import { contains, isSeenBy } from './sql-skills.ts'
+import { contains, isSeenBy } from './sql-skill-parts.ts'
 import type { Database } from './tables.ts'
 
 /** What people make of skills, in SQL. */

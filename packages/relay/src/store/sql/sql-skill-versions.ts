@@ -1,7 +1,7 @@
 import { CmdopError } from '@cmdop/protocol'
 import type { Selectable } from 'kysely'
 import type { SkillStore, SkillVersionRow } from '../skill-store.ts'
-import { storedManifest } from './sql-skills.ts'
+import { storedManifest } from './sql-skill-parts.ts'
 import type { Database, Tables } from './tables.ts'
 
 /** The versions of skills, in SQL. */
@@ -17,8 +17,12 @@ export function versionsIn(
       return row === undefined ? undefined : fromTable(row)
     },
     files: async (versionId) => {
-      const rows = db.selectFrom('skillFiles').selectAll().where('versionId', '=', versionId).orderBy('path')
-      return (await rows.execute()).map(({ versionId: _, executable, ...row }) => ({ ...row, executable: executable === 1 }))
+      const rows = db
+        .selectFrom('skillFiles')
+        .select(['path', 'sha256', 'size', 'executable', 'content'])
+        .where('versionId', '=', versionId)
+        .orderBy('path')
+      return (await rows.execute()).map(({ executable, ...row }) => ({ ...row, executable: executable === 1 }))
     },
     versionNames: async (skillId) => {
       const rows = await db.selectFrom('skillVersions').select('version').where('skillId', '=', skillId).execute()
@@ -45,7 +49,11 @@ async function addVersion(
   const { files, ...row } = given
   const { version, sha256, createdAt: at } = row
   const digest = { fleetId, slug, version, sha256 }
-  await db.insertInto('skillDigests').values(digest).onConflict((on) => on.columns(['fleetId', 'slug', 'version']).doNothing()).execute()
+  await db
+    .insertInto('skillDigests')
+    .values(digest)
+    .onConflict((on) => on.columns(['fleetId', 'slug', 'version']).doNothing())
+    .execute()
   const known = db.selectFrom('skillDigests').select('sha256').where('fleetId', '=', fleetId)
   const first = await known.where('slug', '=', slug).where('version', '=', version).executeTakeFirstOrThrow()
   if (first.sha256 !== sha256) throw wasOther(slug, version)
@@ -56,15 +64,30 @@ async function addVersion(
     await db.updateTable('skills').set({ publication }).where('id', '=', skillId).execute()
     return 'same'
   }
-  await db.insertInto('skillVersions').values({ ...row, manifest: JSON.stringify(row.manifest) }).execute()
+  await db
+    .insertInto('skillVersions')
+    .values({ ...row, manifest: JSON.stringify(row.manifest) })
+    .execute()
   for (const { executable, ...file } of files)
-    await db.insertInto('skillFiles').values({ ...file, versionId: row.id, executable: Number(executable) }).execute()
+    await db
+      .insertInto('skillFiles')
+      .values({ ...file, versionId: row.id, executable: Number(executable) })
+      .execute()
   const set = { ...changes, tags: JSON.stringify(tags), publication, updatedAt: at }
   await db.updateTable('skills').set(set).where('id', '=', skillId).execute()
   // What was suspended stays so.
-  await db.updateTable('skills').set({ status: 'published' }).where('id', '=', skillId).where('status', '=', 'draft').execute()
+  await db
+    .updateTable('skills')
+    .set({ status: 'published' })
+    .where('id', '=', skillId)
+    .where('status', '=', 'draft')
+    .execute()
   await db.deleteFrom('skillTags').where('skillId', '=', skillId).execute()
-  if (tags.length > 0) await db.insertInto('skillTags').values(tags.map((tag) => ({ skillId, tag }))).execute()
+  if (tags.length > 0)
+    await db
+      .insertInto('skillTags')
+      .values(tags.map((tag) => ({ skillId, tag })))
+      .execute()
   return 'added'
 }
 

@@ -1,8 +1,9 @@
-import { CmdopError, SkillIssue, SkillManifest } from '@cmdop/protocol'
-import { type ExpressionBuilder, type Selectable, sql } from 'kysely'
+import { SkillIssue } from '@cmdop/protocol'
+import { type Selectable, sql } from 'kysely'
 import { z } from 'zod'
-import type { SkillFilter, SkillPlace, SkillRow, SkillStore } from '../skill-store.ts'
+import type { SkillFilter, SkillRow, SkillStore } from '../skill-store.ts'
 import { opinionsIn } from './sql-skill-opinions.ts'
+import { contains, isSeenBy } from './sql-skill-parts.ts'
 import { versionsIn } from './sql-skill-versions.ts'
 import type { Database, Tables } from './tables.ts'
 
@@ -19,7 +20,9 @@ export function createSkillStore(db: Database): SkillStore {
   return { ...skillsIn(db), ...versionsIn(db), ...opinionsIn(db) }
 }
 
-function skillsIn(db: Database): Pick<SkillStore, 'create' | 'find' | 'list' | 'count' | 'update' | 'remove' | 'notePublication'> {
+function skillsIn(
+  db: Database,
+): Pick<SkillStore, 'create' | 'find' | 'list' | 'count' | 'update' | 'remove' | 'notePublication'> {
   return {
     create: async (skill) => {
       const blank = { shortDescription: '', visibility: 'private', status: 'draft', tags: '[]' } as const
@@ -69,33 +72,19 @@ function filtered(db: Database, fleetId: string, { category, tag, authorId, sear
   return db
     .selectFrom('skills')
     .where(isSeenBy(fleetId))
-    .$if(authorId !== undefined, (query) =>
-      query.where('authorId', '=', authorId ?? '').where('fleetId', '=', fleetId),
-    )
+    .$if(authorId !== undefined, (query) => query.where('authorId', '=', authorId ?? '').where('fleetId', '=', fleetId))
     .$if(category !== undefined, (query) => query.where('category', '=', category ?? ''))
     .$if(tag !== undefined, (query) =>
-      query.where('id', 'in', (eb) => eb.selectFrom('skillTags').select('skillId').where('tag', '=', tag ?? '')),
-    )
-    .$if(search !== undefined, (query) =>
-      query.where((eb) =>
-        eb.or(['slug', 'name', 'short_description'].map((column) => contains(column, search ?? ''))),
+      query.where('id', 'in', (eb) =>
+        eb
+          .selectFrom('skillTags')
+          .select('skillId')
+          .where('tag', '=', tag ?? ''),
       ),
     )
-}
-
-/** Its own, and what is public and published. */
-export function isSeenBy(fleetId: string) {
-  return (eb: ExpressionBuilder<Tables, 'skills'>) =>
-    eb.or([
-      eb('skills.fleetId', '=', fleetId),
-      eb.and([eb('skills.visibility', '=', 'public'), eb('skills.status', '=', 'published')]),
-    ])
-}
-
-/** Part of a text, in any letter case of ASCII. */
-export function contains(column: string, part: string) {
-  const pattern = `%${part.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`
-  return sql<boolean>`lower(${sql.ref(column)}) like lower(${pattern}) escape '\\'`
+    .$if(search !== undefined, (query) =>
+      query.where((eb) => eb.or(['slug', 'name', 'short_description'].map((column) => contains(column, search ?? '')))),
+    )
 }
 
 function fromTable({ tags, publication, ...row }: Selectable<Tables['skills']>): SkillRow {
@@ -105,15 +94,3 @@ function fromTable({ tags, publication, ...row }: Selectable<Tables['skills']>):
     publication: publication === null ? null : Publication.parse(JSON.parse(publication)),
   }
 }
-
-/** A manifest as it was stored. */
-export function storedManifest(text: string): SkillManifest {
-  const parsed = SkillManifest.safeParse(JSON.parse(text))
-  if (parsed.success) return parsed.data
-  throw new CmdopError('server', 'A manifest in the store cannot be read; was it written by another relay?', {
-    cause: parsed.error,
-  })
-}
-
-/** The part of a list that a place means. */
-export type Part = Pick<SkillPlace, 'offset' | 'limit'>
