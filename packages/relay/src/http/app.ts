@@ -11,6 +11,8 @@ import {
 import { isAddressIn } from '../auth/addresses.ts'
 import { RELAY_VERSION } from '../version.ts'
 import type { HttpContext } from './context.ts'
+import { takeIdempotencyKeys } from './idempotency.ts'
+import { withCommonParts } from './openapi.ts'
 import { apiKeyRoutes } from './routes/api-keys.ts'
 import { approvalEventRoutes } from './routes/approval-events.ts'
 import { approvalPageRoutes } from './routes/approval-pages.ts'
@@ -81,7 +83,10 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
       security: [{ bearer: [] }],
     },
     transform: jsonSchemaTransform,
+    transformObject: (given) =>
+      'openapiObject' in given ? withCommonParts(given.openapiObject as object) : given.swaggerObject,
   })
+  takeIdempotencyKeys(app, context)
   await app.register(systemRoutes(context))
   await app.register(enrollRoutes(context))
   await app.register(machineRoutes(context))

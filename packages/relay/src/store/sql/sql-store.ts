@@ -7,6 +7,7 @@ import { createAuditCheckpointStore } from './sql-audit-checkpoints.ts'
 import { createFleetStore } from './sql-fleets.ts'
 import { createInvitationStore, createSignInCodeStore, createTotpStore } from './sql-sign-in.ts'
 import { createEnrollmentTokenStore, createKeyStore, createTicketStore } from './sql-keys.ts'
+import { createIdempotencyStore } from './sql-idempotency.ts'
 import { createMachineStore } from './sql-machines.ts'
 import { createNotificationStore } from './sql-notifications.ts'
 import { createPageSessionStore } from './sql-page-sessions.ts'
@@ -50,6 +51,7 @@ export class SqlStore implements Store {
   readonly approvals
   readonly policies
   readonly skills
+  readonly idempotency
   readonly notifications
   readonly pageSessions
   readonly audit
@@ -75,6 +77,7 @@ export class SqlStore implements Store {
     this.approvals = createApprovalStore(db)
     this.policies = createPolicyStore(db)
     this.skills = createSkillStore(db)
+    this.idempotency = createIdempotencyStore(db)
     this.notifications = createNotificationStore(db, seal)
     this.pageSessions = createPageSessionStore(db)
     this.audit = createAuditStore(db, { engine, run })
