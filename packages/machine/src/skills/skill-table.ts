@@ -49,9 +49,12 @@ export class SkillTable {
   /** All of them, looked through. */
   async list(): Promise<InstalledSkill[]> {
     const names = await this.#records.names()
-    const records = await Promise.all(names.map((name) => this.#records.get(name)))
+    // One that cannot be read says so when it is used, and keeps nobody from the others.
+    const records = await Promise.all(names.map((name) => this.#records.get(name).catch(() => undefined)))
     const found: InstalledSkill[] = []
-    for (const record of records) if (record !== undefined) found.push(await this.#view(record))
+    for (const record of records)
+      if (record !== undefined)
+        found.push(await this.#view(record, await changedFiles(this.folderOf(record), record.files)))
     return found
   }
 
@@ -61,7 +64,16 @@ export class SkillTable {
     const { manifest, body, files } = record
     const { author = null, model = null, run_check: runCheck = null } = manifest
     const tools = manifest.tools.map(({ timeout_seconds: timeoutSeconds, ...tool }) => ({ ...tool, timeoutSeconds }))
-    return { ...(await this.#view(record)), folder: this.folderOf(record), author, model, runCheck, body, tools, files }
+    return {
+      ...(await this.#view(record, [])),
+      folder: this.folderOf(record),
+      author,
+      model,
+      runCheck,
+      body,
+      tools,
+      files,
+    }
   }
 
   /** What has to be of an installed skill, every file of which is as it was installed. Throws `not_found`, `integrity`. */
@@ -111,7 +123,10 @@ export class SkillTable {
     })
     const digest = createHash('sha256').update(skillDigestText(entries)).digest('hex')
     if (digest !== sha256 || manifest.name !== name || manifest.version !== version)
-      throw new CmdopError('integrity', `The files are ${manifest.name} ${manifest.version} with digest ${digest}, not ${name} ${version} with ${sha256}; nothing was installed.`)
+      throw new CmdopError(
+        'integrity',
+        `The files are ${manifest.name} ${manifest.version} with digest ${digest}, not ${name} ${version} with ${sha256}; nothing was installed.`,
+      )
     const names = await this.#records.names()
     if (!names.includes(name) && names.length >= MAX_INSTALLED)
       throw new CmdopError('conflict', `A machine has at most ${MAX_INSTALLED} skills; uninstall one first.`)
@@ -146,9 +161,8 @@ export class SkillTable {
       if (!kept.includes(each)) await rm(join(home, each), { recursive: true, force: true })
   }
 
-  async #view(record: SkillRecord): Promise<InstalledSkill> {
-    const { manifest, sha256, files, installedAt, installedBy, installedFrom } = record
-    const changed = await changedFiles(this.folderOf(record), files)
+  async #view(record: SkillRecord, changed: string[]): Promise<InstalledSkill> {
+    const { manifest, sha256, installedAt, installedBy, installedFrom } = record
     return {
       name: manifest.name,
       version: manifest.version,

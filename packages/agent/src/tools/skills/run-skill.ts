@@ -35,7 +35,9 @@ async function* runTool(
   context: ToolContext,
 ): AsyncGenerator<OutputChunk, ToolOutcome, void> {
   const { machine, workplace, signal } = context
-  const skill = await skillsOf(machine).get(name, { signal })
+  // A person who is asked is asked about what runs, and not about reading what that is.
+  const reader = machine.as?.({ approval: { ...context.approval, ask: false } }) ?? machine
+  const skill = await skillsOf(reader).get(name, { signal })
   const found = skillTool(skill, tool)
   const json = skillInput(name, found, input)
   const isArgument = found.reads === 'argument'
@@ -62,7 +64,8 @@ async function* followed(running: Running, context: ToolContext): AsyncGenerator
     return yield* captured(running, outputs)
   } catch (error) {
     // A variable that is missing is no reason to end the run.
-    if (isCmdopError(error) && error.code === 'config') throw new CmdopError('unsupported', error.message, { cause: error })
+    if (isCmdopError(error) && error.code === 'config')
+      throw new CmdopError('unsupported', error.message, { cause: error })
     throw error
   } finally {
     for (const each of Object.values(outputs)) each.end()
@@ -108,7 +111,11 @@ function outcomeOf(
   const about = { skill: name, version: skill.version, tool: tool.name, exitCode, durationMs }
   const source = `output of ${name} ${tool.name}`
   try {
-    const output = skillOutput(name, tool, { exitCode, stdout: collected.text('stdout'), stderr: collected.text('stderr') })
+    const output = skillOutput(name, tool, {
+      exitCode,
+      stdout: collected.text('stdout'),
+      stderr: collected.text('stderr'),
+    })
     const data = Buffer.from(redactor.text(JSON.stringify(output)))
     const { text, shownBytes } = boundedText(data, data.length, limitBytes)
     return { text: fence.enclose(source, text), shownBytes, output: { ...about, output } }
