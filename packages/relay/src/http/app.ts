@@ -21,12 +21,16 @@ import { askRoutes } from './routes/ask.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { enrollRoutes } from './routes/enroll.ts'
 import { loginRoutes } from './routes/login.ts'
+import { machineEventRoutes } from './routes/machine-events.ts'
+import { machineInfoRoutes } from './routes/machine-info.ts'
 import { machineKeyRoutes } from './routes/machine-keys.ts'
 import { machineRoutes } from './routes/machines.ts'
 import { policyRoutes } from './routes/policies.ts'
 import { memberRoutes } from './routes/members.ts'
 import { recordingUploadRoutes } from './routes/recording-uploads.ts'
 import { recordingRoutes } from './routes/recordings.ts'
+import { fleetMachineRoutes } from './routes/fleet-machines.ts'
+import { fleetRoutes } from './routes/fleets.ts'
 import { fleetRunRoutes } from './routes/fleet-runs.ts'
 import { runRoutes } from './routes/runs.ts'
 import { skillAuthorRoutes } from './routes/skill-authors.ts'
@@ -90,6 +94,8 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
   await app.register(systemRoutes(context))
   await app.register(enrollRoutes(context))
   await app.register(machineRoutes(context))
+  await app.register(machineInfoRoutes(context))
+  await app.register(machineEventRoutes(context))
   await app.register(machineKeyRoutes(context))
   await app.register(askRoutes(context))
   await app.register(apiKeyRoutes(context))
@@ -97,6 +103,8 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
   await app.register(approvalEventRoutes(context))
   await app.register(approvalPageRoutes(context))
   await app.register(policyRoutes(context))
+  await app.register(fleetRoutes(context))
+  await app.register(fleetMachineRoutes(context))
   await app.register(memberRoutes(context))
   await app.register(loginRoutes(context))
   await app.register(webhookRoutes(context))
