@@ -27,7 +27,7 @@ export type {
   SkillsNamespace,
   SkillWordQuery,
 } from './skills/skills-namespace.ts'
-export { readSkillFolder } from './skills/node/read-skill-folder.ts'
+export { readSkillFolder } from './files/node/read-skill-folder.ts'
 export { BaseClient } from './base-client.ts'
 export { Client } from './client.ts'
 export type {
