@@ -78,7 +78,8 @@ export function requireToken(settings: ClientSettings): string {
 export function requireApiKey({ apiKey, apiBaseUrl, baseUrl, token }: ClientSettings): string {
   if (apiKey !== undefined) return apiKey
   if (apiBaseUrl === baseUrl && token !== undefined) return token
-  const what = apiBaseUrl === baseUrl ? 'pass apiKey or token, or set CMDOP_API_KEY' : 'pass apiKey, or set CMDOP_API_KEY'
+  const what =
+    apiBaseUrl === baseUrl ? 'pass apiKey or token, or set CMDOP_API_KEY' : 'pass apiKey, or set CMDOP_API_KEY'
   throw new CmdopError('config', `There is no key for the platform ${apiBaseUrl} (skills): ${what}.`)
 }
 

@@ -86,7 +86,14 @@ export class SkillsNamespace {
   /** One page of those that you have made. */
   my({ signal, ...given }: MySkillQuery & Cancellable = {}): Promise<resources.SkillListPage> {
     const query = toQuery(wire.SkillMyQuery, given)
-    return this.#rest.call({ ...platform, method: 'GET', path: '/skills/my/', query, answer: wire.SkillListPage, signal })
+    return this.#rest.call({
+      ...platform,
+      method: 'GET',
+      path: '/skills/my/',
+      query,
+      answer: wire.SkillListPage,
+      signal,
+    })
   }
 
   /** All that you have made. */
@@ -100,7 +107,10 @@ export class SkillsNamespace {
   }
 
   /** All that it takes to install a version, looked through. Throws `not_found`, `conflict`, and `integrity` for files that are not as they were published. */
-  install(slug: string, options?: Omit<SkillInstallOptions, 'machine'> & { machine?: undefined }): Promise<resources.SkillInstall>
+  install(
+    slug: string,
+    options?: Omit<SkillInstallOptions, 'machine'> & { machine?: undefined },
+  ): Promise<resources.SkillInstall>
   /** Puts a version on a machine, which looks through it again, and runs its `run_check` there. Throws what `machine.skills.install` does, too. */
   install(slug: string, options: SkillInstallOptions & { machine: string }): Promise<SkillInstalled>
   async install(
@@ -118,7 +128,10 @@ export class SkillsNamespace {
       signal,
     })
     if (record.slug !== slug || (version !== undefined && record.version !== version))
-      throw new wire.CmdopError('integrity', `The registry gave ${record.slug} ${record.version}, which was not asked for.`)
+      throw new wire.CmdopError(
+        'integrity',
+        `The registry gave ${record.slug} ${record.version}, which was not asked for.`,
+      )
     await verifySkill(record, sha256)
     return machine === undefined ? record : installOn(machine, record, { check, signal })
   }
@@ -146,7 +159,13 @@ export class SkillsNamespace {
 
   /** Stars a skill, or takes the star back. */
   star(slug: string, { signal }: Cancellable = {}): Promise<resources.SkillStar> {
-    return this.#rest.call({ ...platform, method: 'POST', path: `${pathOf(slug)}star/`, answer: wire.SkillStar, signal })
+    return this.#rest.call({
+      ...platform,
+      method: 'POST',
+      path: `${pathOf(slug)}star/`,
+      answer: wire.SkillStar,
+      signal,
+    })
   }
 
   /** One page of its versions, the newest first. */
@@ -186,18 +205,44 @@ export class SkillsNamespace {
   /** Says what it is worth. It takes the place of what you said before. */
   review(slug: string, body: string, { signal }: Cancellable = {}): Promise<resources.SkillReview> {
     const path = `${pathOf(slug)}reviews/`
-    return this.#rest.call({ ...platform, method: 'POST', path, body: { body }, answer: wire.SkillReview, isRepeatable: true, signal })
+    return this.#rest.call({
+      ...platform,
+      method: 'POST',
+      path,
+      body: { body },
+      answer: wire.SkillReview,
+      isRepeatable: true,
+      signal,
+    })
   }
 
   /** Makes an empty skill. Throws `conflict` when your fleet has one of that name. */
   create(name: string, { signal }: Cancellable = {}): Promise<resources.SkillCreated> {
-    return this.#rest.call({ ...platform, method: 'POST', path: '/skills/', body: { name }, answer: wire.SkillCreated, signal })
+    return this.#rest.call({
+      ...platform,
+      method: 'POST',
+      path: '/skills/',
+      body: { name },
+      answer: wire.SkillCreated,
+      signal,
+    })
   }
 
   /** Changes what is said of it. What is left out stays; `null` takes it away. Throws `permission`, `conflict`. */
-  update(slug: string, change: ToWire<typeof wire.SkillUpdate>, { signal }: Cancellable = {}): Promise<resources.SkillUpdated> {
+  update(
+    slug: string,
+    change: ToWire<typeof wire.SkillUpdate>,
+    { signal }: Cancellable = {},
+  ): Promise<resources.SkillUpdated> {
     const body = toWire(wire.SkillUpdate, change)
-    return this.#rest.call({ ...platform, method: 'PATCH', path: pathOf(slug), body, answer: wire.SkillUpdated, signal })
+    return this.#rest.call({
+      ...platform,
+      method: 'PATCH',
+      path: pathOf(slug),
+      body,
+      answer: wire.SkillUpdated,
+      signal,
+    })
   }
 
   /** Deletes it with its versions. What was installed stays. */
@@ -209,10 +254,22 @@ export class SkillsNamespace {
    * Publishes a version, which never changes; the same again is no error. Throws `validation` with `details.issues` (`path`, `line`,
    * `message`), and `conflict` for a version that had other files.
    */
-  publish(slug: string, given: ToWire<typeof wire.SkillPublish>, { signal }: Cancellable = {}): Promise<resources.SkillPublished> {
+  publish(
+    slug: string,
+    given: ToWire<typeof wire.SkillPublish>,
+    { signal }: Cancellable = {},
+  ): Promise<resources.SkillPublished> {
     const body = toWire(wire.SkillPublish, given)
     const path = `${pathOf(slug)}publish/`
-    return this.#rest.call({ ...platform, method: 'POST', path, body, answer: wire.SkillPublished, isRepeatable: true, signal })
+    return this.#rest.call({
+      ...platform,
+      method: 'POST',
+      path,
+      body,
+      answer: wire.SkillPublished,
+      isRepeatable: true,
+      signal,
+    })
   }
 
   /** How the last publication went, with what was wrong. */
@@ -224,7 +281,14 @@ export class SkillsNamespace {
   /** One page of what skills can be about. */
   categories({ signal, ...given }: SkillWordQuery & Cancellable = {}): Promise<resources.SkillCategoryList> {
     const query = toQuery(wire.SkillWordQuery, given)
-    return this.#rest.call({ ...platform, method: 'GET', path: '/categories/', query, answer: wire.SkillCategoryList, signal })
+    return this.#rest.call({
+      ...platform,
+      method: 'GET',
+      path: '/categories/',
+      query,
+      answer: wire.SkillCategoryList,
+      signal,
+    })
   }
 
   /** All of it. */
@@ -270,7 +334,10 @@ async function installOn(
 ): Promise<SkillInstalled> {
   const skills = skillsOf(machine)
   const sent = files.map(({ path, content, encoding, executable }) => ({ path, content, encoding, executable }))
-  const { replaced } = await skills.install({ name: slug, version, sha256, files: sent, from: meta.installedFrom }, { signal })
+  const { replaced } = await skills.install(
+    { name: slug, version, sha256, files: sent, from: meta.installedFrom },
+    { signal },
+  )
   const { missing } = await skills.get(slug, { signal })
   const checked = check ? await skills.check(slug, signal === undefined ? {} : { signal }) : null
   return { slug, version, sha256, machineId: machine.id, machineName: machine.name, replaced, missing, check: checked }

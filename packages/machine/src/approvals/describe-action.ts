@@ -111,7 +111,13 @@ async function hashedEnvironment(machineId: string, env: unknown): Promise<Appro
 /** What is typed, or done in a shell that others use, is not known before. */
 function isBindable(method: string): boolean {
   if (method === 'session.execute') return false
-  return method === 'exec' || method === 'file.write' || method === 'skill.install' || !isMethodName(method) || !methods[method].input
+  return (
+    method === 'exec' ||
+    method === 'file.write' ||
+    method === 'skill.install' ||
+    !isMethodName(method) ||
+    !methods[method].input
+  )
 }
 
 /** What is copied or moved, as it is now; of a directory nobody knows all that. */

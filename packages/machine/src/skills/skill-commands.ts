@@ -13,9 +13,13 @@ export async function preparedCommand(skills: SkillTable, params: ExecParams): P
   if (skill === undefined) return params
   const record = await skills.unchanged(skill.name)
   if (record.sha256 !== skill.sha256)
-    throw new CmdopError('conflict', `Another version of the skill ${skill.name} is installed by now: ${record.manifest.version}. Nothing ran.`, {
-      details: { version: record.manifest.version, sha256: record.sha256 },
-    })
+    throw new CmdopError(
+      'conflict',
+      `Another version of the skill ${skill.name} is installed by now: ${record.manifest.version}. Nothing ran.`,
+      {
+        details: { version: record.manifest.version, sha256: record.sha256 },
+      },
+    )
   assertCommand(record, skills.folderOf(record), params)
   await assertRequirements(record.manifest, { ...skills.environment, ...env })
   // What Python writes beside what it reads would be a file that nobody has installed.

@@ -50,7 +50,8 @@ export async function changedFiles(folder: string, files: readonly SkillFileEntr
   const changed: string[] = []
   const look = async (relative: string): Promise<void> => {
     const stat = await lstat(join(folder, relative)).catch(() => undefined)
-    const isOurs = stat !== undefined && stat.isDirectory() && stat.uid === process.geteuid?.() && (stat.mode & WRITABLE) === 0
+    const isOurs =
+      stat !== undefined && stat.isDirectory() && stat.uid === process.geteuid?.() && (stat.mode & WRITABLE) === 0
     if (!isOurs) return void changed.push(relative === '' ? '.' : relative)
     for await (const { name } of await opendir(join(folder, relative))) {
       if (changed.length >= NAMED_CHANGES) return

@@ -18,7 +18,8 @@ export async function assertRequirements(manifest: SkillManifest, environment: E
   const missing = await missingOf(manifest, environment)
   const { bins, env } = missing
   if (bins.length === 0 && env.length === 0) return
-  const programs = bins.length === 0 ? [] : [`the programs ${bins.join(', ')}, which are not on the PATH of the machine`]
+  const programs =
+    bins.length === 0 ? [] : [`the programs ${bins.join(', ')}, which are not on the PATH of the machine`]
   const variables = env.length === 0 ? [] : [`the variables ${env.join(', ')}, which are not set; give them with env`]
   throw new CmdopError(
     bins.length > 0 ? 'command_not_found' : 'config',
@@ -30,7 +31,10 @@ export async function assertRequirements(manifest: SkillManifest, environment: E
 async function isOn(folders: readonly string[], bin: string): Promise<boolean> {
   for (const folder of folders) {
     const path = join(folder, bin)
-    const isThere = await access(path, constants.X_OK).then(() => stat(path), () => undefined)
+    const isThere = await access(path, constants.X_OK).then(
+      () => stat(path),
+      () => undefined,
+    )
     if (isThere?.isFile() === true) return true
   }
   return false

@@ -87,7 +87,10 @@ export const SkillInstallParams = z.strictObject({
   /** Bytes that will come. */
   size: z.number().int().min(1).max(MAX_SKILL_BUNDLE_BYTES),
   /** The address of the registry, for people. */
-  from: z.string().max(2048).regex(/^\P{Cc}*$/u),
+  from: z
+    .string()
+    .max(2048)
+    .regex(/^\P{Cc}*$/u),
 })
 export type SkillInstallParams = z.infer<typeof SkillInstallParams>
 

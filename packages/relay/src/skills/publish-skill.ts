@@ -49,7 +49,17 @@ export async function publishSkill(
       ? { shortDescription: manifest.description, tags: [...new Set(manifest.tags)] }
       : { shortDescription: skill.shortDescription, tags: skill.tags }
   const written = { skillMd, readme: readmeOf(checked, body), changelog: body.changelog ?? null }
-  const row = { id: newId('skv_'), skillId: skill.id, version, sha256, size, manifest, ...written, authorId, createdAt: at }
+  const row = {
+    id: newId('skv_'),
+    skillId: skill.id,
+    version,
+    sha256,
+    size,
+    manifest,
+    ...written,
+    authorId,
+    createdAt: at,
+  }
   await store.addVersion(skill, { ...row, files }, { ...described, latestVersion })
   return { status: skill.status === 'suspended' ? 'suspended' : 'published', version, sha256 }
 }
@@ -76,19 +86,28 @@ function checkedSkill({ slug }: SkillRow, body: Body): CheckedSkill | { readonly
 function withText({ files, skill_md, raw_manifest }: Body): SkillFile[] | { issues: SkillIssue[] } {
   const given = files.find(({ path }) => path === SKILL_FILE)
   if (skill_md === undefined && raw_manifest === undefined) return files
-  if (given !== undefined && raw_manifest === undefined && given.encoding === 'utf8' && given.content === skill_md) return files
+  if (given !== undefined && raw_manifest === undefined && given.encoding === 'utf8' && given.content === skill_md)
+    return files
   if (given !== undefined)
     return { issues: [{ path: SKILL_FILE, message: 'It is among the files, and given by itself too; give it once.' }] }
   const text = skill_md ?? ''
   if (raw_manifest !== undefined && text.startsWith('---'))
-    return { issues: [{ path: SKILL_FILE, line: 1, message: 'It has front matter, and raw_manifest is given too; give one.' }] }
+    return {
+      issues: [{ path: SKILL_FILE, line: 1, message: 'It has front matter, and raw_manifest is given too; give one.' }],
+    }
   const content = raw_manifest === undefined ? text : `---\n${raw_manifest.trimEnd()}\n---\n\n${text}`
   return [...files, { path: SKILL_FILE, content, encoding: 'utf8', executable: false }]
 }
 
 function fileRow({ path, executable, data }: CheckedSkill['files'][number]): SkillFileRow {
   const content = Buffer.from(data)
-  return { path, executable, size: content.length, sha256: hash('sha256', content), content: content.toString('base64') }
+  return {
+    path,
+    executable,
+    size: content.length,
+    sha256: hash('sha256', content),
+    content: content.toString('base64'),
+  }
 }
 
 function readmeOf({ files }: CheckedSkill, { readme }: Body): string | null {

@@ -5,7 +5,11 @@ import type { SkillChange, SkillFileRow, SkillRow, SkillStore } from '../store/s
 import { latestOf } from './publish-skill.ts'
 
 /** The skill that a caller means. Throws `not_found`: also for one that it does not see. */
-export async function findSkill(store: SkillStore, { fleetId }: Pick<Caller, 'fleetId'>, slug: string): Promise<SkillRow> {
+export async function findSkill(
+  store: SkillStore,
+  { fleetId }: Pick<Caller, 'fleetId'>,
+  slug: string,
+): Promise<SkillRow> {
   const skill = await store.find(fleetId, slug)
   if (skill === undefined) throw new CmdopError('not_found', `There is no skill ${slug} that your fleet sees.`)
   return skill
@@ -33,7 +37,9 @@ export async function createSkill(store: SkillStore, caller: Caller, name: strin
   if (slug === 'my') throw new CmdopError('validation', 'Expected another name: my is the address of your own skills.')
   const createdAt = new Date().toISOString()
   const skill = { id: newId('skl_'), fleetId, slug, name, authorId, authorName: principal.name, createdAt }
-  await store.create(skill).catch(asTaken(`Your fleet has a skill ${slug} already; publish a version of it, or choose another name.`))
+  await store
+    .create(skill)
+    .catch(asTaken(`Your fleet has a skill ${slug} already; publish a version of it, or choose another name.`))
   return await findSkill(store, caller, slug)
 }
 
@@ -61,10 +67,15 @@ export async function updateSkill(
 export async function installRecord(
   store: SkillStore,
   caller: Caller,
-  { skill, version: asked, from }: { readonly skill: SkillRow; readonly version: string | undefined; readonly from: string },
+  {
+    skill,
+    version: asked,
+    from,
+  }: { readonly skill: SkillRow; readonly version: string | undefined; readonly from: string },
 ): Promise<SkillInstall> {
   const { slug, id: skillId } = skill
-  if (skill.status !== 'published') throw new CmdopError('conflict', `The skill ${slug} is ${skill.status}; it cannot be installed.`)
+  if (skill.status !== 'published')
+    throw new CmdopError('conflict', `The skill ${slug} is ${skill.status}; it cannot be installed.`)
   const version = asked ?? latestOf(await store.versionNames(skillId))
   const row = await store.getVersion(skillId, version)
   if (row === undefined) throw new CmdopError('not_found', `There is no version ${version} of ${slug}.`)

@@ -44,7 +44,16 @@ export function detailOf(
 }
 
 /** What can be changed of a skill, as it is now. */
-export function updatedOf({ slug, name, category, visibility, status, icon, cover, repositoryUrl }: SkillRow): SkillUpdated {
+export function updatedOf({
+  slug,
+  name,
+  category,
+  visibility,
+  status,
+  icon,
+  cover,
+  repositoryUrl,
+}: SkillRow): SkillUpdated {
   const known = categoryOf(category)?.slug ?? null
   return { slug, name, category: known, visibility, status, icon, cover, repository_url: repositoryUrl }
 }
@@ -111,14 +120,25 @@ export function pageOf<Row, Item>(
 }
 
 /** Where a page is in its list. */
-export function placeOf({ page, page_size, ordering, search }: {
+export function placeOf({
+  page,
+  page_size,
+  ordering,
+  search,
+}: {
   readonly page: number
   readonly page_size: number
   readonly ordering: string
   readonly search?: string | undefined
 }) {
   const descending = ordering.startsWith('-')
-  return { offset: (page - 1) * page_size, limit: page_size, by: descending ? ordering.slice(1) : ordering, descending, search }
+  return {
+    offset: (page - 1) * page_size,
+    limit: page_size,
+    by: descending ? ordering.slice(1) : ordering,
+    descending,
+    search,
+  }
 }
 
 function commonOf(skill: SkillRow, isStarred: boolean): Omit<SkillSummary, 'category' | 'category_name'> {

@@ -19,7 +19,8 @@ export const skillList = defineTool({
     })
     const data = Buffer.from(skills.map((skill) => JSON.stringify(skill)).join('\n'))
     const { text, shownBytes } = boundedText(data, data.length, limitBytes)
-    const shown = skills.length === 0 ? 'No skill is installed on this machine.' : fence.enclose('installed skills', text)
+    const shown =
+      skills.length === 0 ? 'No skill is installed on this machine.' : fence.enclose('installed skills', text)
     return { text: shown, shownBytes, output: { skills } }
   },
 })
@@ -33,8 +34,21 @@ export const skillRead = defineTool({
   readOnly: true,
   run: async ({ skill: name }, { machine, fence, signal, limitBytes }) => {
     const { version, description, body, tools, folder, files, missing } = await skillsOf(machine).get(name, { signal })
-    const shownTools = tools.map((tool) => ({ name: tool.name, description: tool.description, input: tool.input, output: tool.output }))
-    const about = { name, version, description, missing, folder, files: files.map(({ path }) => path), tools: shownTools }
+    const shownTools = tools.map((tool) => ({
+      name: tool.name,
+      description: tool.description,
+      input: tool.input,
+      output: tool.output,
+    }))
+    const about = {
+      name,
+      version,
+      description,
+      missing,
+      folder,
+      files: files.map(({ path }) => path),
+      tools: shownTools,
+    }
     const data = Buffer.from(`${body.trim()}\n\n${JSON.stringify(about, null, 1)}`)
     const { text, shownBytes } = boundedText(data, data.length, limitBytes)
     return { text: fence.enclose(`skill ${name} ${version}`, text), shownBytes, output: { ...about, body } }

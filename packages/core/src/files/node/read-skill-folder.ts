@@ -21,11 +21,15 @@ export async function readSkillFolder(folder: string): Promise<SkillFile[]> {
         await look(path)
         continue
       }
-      if (!entry.isFile()) throw new CmdopError('validation', `Expected ${join(folder, path)} to be a regular file: a skill has no links.`)
+      if (!entry.isFile())
+        throw new CmdopError('validation', `Expected ${join(folder, path)} to be a regular file: a skill has no links.`)
       const { data, executable } = await readFile(join(folder, path))
       bytes += data.length
       if (files.length >= MAX_SKILL_FILES || bytes > MAX_SKILL_BYTES)
-        throw new CmdopError('validation', `${folder} has more than ${MAX_SKILL_FILES} files, or more than ${MAX_SKILL_BYTES} bytes.`)
+        throw new CmdopError(
+          'validation',
+          `${folder} has more than ${MAX_SKILL_FILES} files, or more than ${MAX_SKILL_BYTES} bytes.`,
+        )
       files.push({ path, executable, ...contentOf(data) })
     }
   }
@@ -41,7 +45,10 @@ async function readFile(path: string): Promise<{ data: Buffer; executable: boole
   try {
     const { size, mode } = await file.stat()
     if (size > MAX_SKILL_FILE_BYTES)
-      throw new CmdopError('validation', `${path} has ${size} bytes; a file of a skill has at most ${MAX_SKILL_FILE_BYTES}.`)
+      throw new CmdopError(
+        'validation',
+        `${path} has ${size} bytes; a file of a skill has at most ${MAX_SKILL_FILE_BYTES}.`,
+      )
     return { data: await file.readFile(), executable: (mode & 0o100) !== 0 }
   } finally {
     await file.close()

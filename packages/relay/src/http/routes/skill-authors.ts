@@ -29,8 +29,10 @@ const security = platformSecurity
 /** Bytes of what is published at most: files in base64, and JSON around them. */
 const PUBLISH_LIMIT_BYTES = 4 * 1024 * 1024
 
-const publishing = (slug: string, what: string) => ({ action: 'skill.publish', subject: `skill:${slug} ${what}` }) as const
-const reviewing = (slug: string, what: string) => ({ action: 'skill.review', subject: `skill:${slug} ${what}` }) as const
+const publishing = (slug: string, what: string) =>
+  ({ action: 'skill.publish', subject: `skill:${slug} ${what}` }) as const
+const reviewing = (slug: string, what: string) =>
+  ({ action: 'skill.review', subject: `skill:${slug} ${what}` }) as const
 
 /** The registry of skills, for who makes them, and who says what they are worth. */
 export function skillAuthorRoutes(context: HttpContext): FastifyPluginAsyncZod {
@@ -53,7 +55,13 @@ export function skillAuthorRoutes(context: HttpContext): FastifyPluginAsyncZod {
     app.patch(
       '/skills/:slug/',
       {
-        schema: { summary: 'Change what is said of it', security, params: SkillParams, body: SkillUpdate, response: { 200: SkillUpdated } },
+        schema: {
+          summary: 'Change what is said of it',
+          security,
+          params: SkillParams,
+          body: SkillUpdate,
+          response: { 200: SkillUpdated },
+        },
       },
       async (request) => {
         const act = { ...publishing(request.params.slug, 'update'), digest: digestOf(request.body) }
@@ -66,7 +74,9 @@ export function skillAuthorRoutes(context: HttpContext): FastifyPluginAsyncZod {
 
     app.delete(
       '/skills/:slug/',
-      { schema: { summary: 'Delete it with its versions', security, params: SkillParams, response: { 204: z.null() } } },
+      {
+        schema: { summary: 'Delete it with its versions', security, params: SkillParams, response: { 204: z.null() } },
+      },
       async (request, reply) => {
         const { slug } = request.params
         await audited(context, request, publishing(slug, 'delete'), async (caller) => {
@@ -80,7 +90,13 @@ export function skillAuthorRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/skills/:slug/publish/',
       {
         bodyLimit: PUBLISH_LIMIT_BYTES,
-        schema: { summary: 'Publish a version of it', security, params: SkillParams, body: SkillPublish, response: { 202: SkillPublished } },
+        schema: {
+          summary: 'Publish a version of it',
+          security,
+          params: SkillParams,
+          body: SkillPublish,
+          response: { 202: SkillPublished },
+        },
       },
       async (request, reply) => {
         const { slug } = request.params
@@ -96,7 +112,14 @@ export function skillAuthorRoutes(context: HttpContext): FastifyPluginAsyncZod {
 
     app.get(
       '/skills/:slug/publish-status/',
-      { schema: { summary: 'How the last publication went', security, params: SkillParams, response: { 200: SkillPublishStatus } } },
+      {
+        schema: {
+          summary: 'How the last publication went',
+          security,
+          params: SkillParams,
+          response: { 200: SkillPublishStatus },
+        },
+      },
       async (request) => {
         const caller = await guard(context, request, 'skill.publish')
         return publicationOf(await findOwnSkill(skills, caller, request.params.slug))
@@ -105,7 +128,14 @@ export function skillAuthorRoutes(context: HttpContext): FastifyPluginAsyncZod {
 
     app.post(
       '/skills/:slug/star/',
-      { schema: { summary: 'Star it, or take the star back', security, params: SkillParams, response: { 200: SkillStar } } },
+      {
+        schema: {
+          summary: 'Star it, or take the star back',
+          security,
+          params: SkillParams,
+          response: { 200: SkillStar },
+        },
+      },
       async (request) =>
         audited(context, request, reviewing(request.params.slug, 'star'), async (caller) => {
           const { id } = await findSkill(skills, caller, request.params.slug)
@@ -150,7 +180,14 @@ export function skillAuthorRoutes(context: HttpContext): FastifyPluginAsyncZod {
           const { id: skillId } = await findSkill(skills, caller, slug)
           const { fleetId, principalId: authorId, principal } = caller
           const at = new Date().toISOString()
-          const written = { fleetId, authorId, authorName: principal.name, body: request.body.body, createdAt: at, updatedAt: at }
+          const written = {
+            fleetId,
+            authorId,
+            authorName: principal.name,
+            body: request.body.body,
+            createdAt: at,
+            updatedAt: at,
+          }
           return reviewOf(await skills.review({ id: newId('skr_'), skillId, ...written }))
         })
       },

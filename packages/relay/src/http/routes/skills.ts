@@ -45,7 +45,12 @@ export function skillRoutes(context: HttpContext): FastifyPluginAsyncZod {
     app.get(
       '/skills/',
       {
-        schema: { summary: 'Skills that your fleet sees', security, querystring: SkillListQuery, response: { 200: SkillListPage } },
+        schema: {
+          summary: 'Skills that your fleet sees',
+          security,
+          querystring: SkillListQuery,
+          response: { 200: SkillListPage },
+        },
       },
       async (request) => {
         const caller = await guard(context, request, 'skill.read', { machine: 'any' })
@@ -58,7 +63,12 @@ export function skillRoutes(context: HttpContext): FastifyPluginAsyncZod {
     app.get(
       '/skills/my/',
       {
-        schema: { summary: 'Skills that you have made', security, querystring: SkillMyQuery, response: { 200: SkillListPage } },
+        schema: {
+          summary: 'Skills that you have made',
+          security,
+          querystring: SkillMyQuery,
+          response: { 200: SkillListPage },
+        },
       },
       async (request) => {
         const caller = await guard(context, request, 'skill.read', { machine: 'any' })
@@ -139,7 +149,12 @@ export function skillRoutes(context: HttpContext): FastifyPluginAsyncZod {
     app.get(
       '/categories/',
       {
-        schema: { summary: 'What skills are about', security, querystring: SkillWordQuery, response: { 200: SkillCategoryList } },
+        schema: {
+          summary: 'What skills are about',
+          security,
+          querystring: SkillWordQuery,
+          response: { 200: SkillCategoryList },
+        },
       },
       async (request) => {
         await guard(context, request, 'skill.read', { machine: 'any' })
@@ -155,7 +170,12 @@ export function skillRoutes(context: HttpContext): FastifyPluginAsyncZod {
     app.get(
       '/tags/',
       {
-        schema: { summary: 'Words that skills are found by', security, querystring: SkillWordQuery, response: { 200: SkillTagList } },
+        schema: {
+          summary: 'Words that skills are found by',
+          security,
+          querystring: SkillWordQuery,
+          response: { 200: SkillTagList },
+        },
       },
       async (request) => {
         const { fleetId } = await guard(context, request, 'skill.read', { machine: 'any' })
