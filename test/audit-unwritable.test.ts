@@ -118,6 +118,9 @@ async function prepare(): Promise<Record<string, Way>> {
   await client.approvals.approve(granted.id, { planDigest: granted.planDigest, grantSeconds: 600 })
   const [grant] = await client.approvals.grants.list()
   const webhook = await client.webhooks.create({ url: 'http://127.0.0.1:9/' })
+  const { slug } = await client.skills.create('Some')
+  const skillMd = `---\nname: ${slug}\ndescription: x\nversion: 1.0.0\n---\n`
+  await client.skills.publish(slug, { skillMd })
   const { code } = await client.members.code(ann.email)
   const other = await client.fleets.create({ name: 'Other', slug: 'other' })
   const unused = await client.fleets.create({ name: 'Unused', slug: 'unused' })
@@ -192,6 +195,13 @@ async function prepare(): Promise<Record<string, Way>> {
     'PATCH /api/webhooks/{webhook}': { places: [webhook.id], body: { enabled: false } },
     'DELETE /api/webhooks/{webhook}': { places: [webhook.id] },
     'POST /api/webhooks/{webhook}/test': { places: [webhook.id] },
+    'POST /skills/': { body: { name: 'Another' } },
+    'PATCH /skills/{slug}/': { places: [slug], body: { visibility: 'public' } },
+    'DELETE /skills/{slug}/': { places: [slug] },
+    'POST /skills/{slug}/publish/': { places: [slug], body: { skill_md: skillMd.replace('1.0.0', '1.0.1') } },
+    'POST /skills/{slug}/install/': { places: [slug] },
+    'POST /skills/{slug}/star/': { places: [slug] },
+    'POST /skills/{slug}/reviews/': { places: [slug], body: { body: 'It works.' } },
     'PATCH /api/machines/{machine}': { places: [machine.id], body: { labels: { role: 'web' } } },
     'POST /api/fleet-runs': { body: fleetRunOf(randomUUID(), [machine.id]) },
     'POST /api/fleet-runs/{run}/claim': { places: [fleetRun], body: {} },

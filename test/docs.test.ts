@@ -42,6 +42,7 @@ test.each([
   'operator',
   'operator-types',
   'resident',
+  'skills',
 ])('the example %s runs and ends with exit code 0', async (name) => {
   const env = ownEnvironment()
   const { stderr } = await promisify(execFile)(

@@ -119,6 +119,41 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
     async (client) => client.runs.get(await newRun(world.client)),
     async (client) => Array.fromAsync(client.runs.entries(await newRun(world.client))),
   ],
+  'skill.read': [
+    (client) => client.skills.list(),
+    (client) => client.skills.my(),
+    async (client) => client.skills.get((await anySkill()).slug),
+    async (client) => client.skills.versions((await anySkill()).slug),
+    async (client) => client.skills.reviews((await anySkill()).slug),
+    (client) => client.skills.categories(),
+    (client) => client.skills.tags(),
+    (client) => client.skills.installed(world.machine.id),
+    (client) => unlessUnknown(async () => (await client.machine(world.machine.id)).skills.get('none')),
+  ],
+  'skill.run': [
+    (client) =>
+      unlessUnknown(async () => {
+        const skill = { name: 'none', sha256: '0'.repeat(64), tool: 'check' }
+        return (await client.machine(world.machine.id)).exec('true', { skill })
+      }),
+  ],
+  'skill.review': [
+    async (client) => client.skills.star((await anySkill()).slug),
+    async (client) => client.skills.review((await anySkill()).slug, 'It works.'),
+  ],
+  'skill.install': [
+    (client) => unlessUnknown(() => client.skills.install('none')),
+    (client) => client.skills.uninstall('none', { machine: world.machine.id }),
+  ],
+  'skill.publish': [
+    async (client) => {
+      const { slug } = await client.skills.create(`skill ${randomUUID()}`)
+      await client.skills.update(slug, { category: 'other' })
+      await client.skills.publishStatus(slug)
+      await client.skills.publish(slug, { skillMd: `---\nname: ${slug}\ndescription: x\nversion: 1.0.0\n---\n` })
+      await client.skills.delete(slug)
+    },
+  ],
   'key.list': [(client) => client.keys.list()],
   'key.issue': [
     (client) => client.keys.issue({ name: 'viewer', kind: 'ai', role: 'viewer' }),
@@ -215,6 +250,11 @@ async function newRun(client: Client): Promise<string> {
 async function keyToRotate(client: Client): Promise<string> {
   if (kinds.get(client) === 'human') return othersKey()
   return (await client.keys.issue({ name: 'issued', kind: 'ai', role: 'viewer' })).id
+}
+
+/** A skill of the owner. */
+function anySkill() {
+  return world.client.skills.create(`skill ${randomUUID()}`)
 }
 
 function newMember() {

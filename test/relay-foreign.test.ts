@@ -21,6 +21,9 @@ const bodies: Record<string, unknown> = {
   'post /api/approvals/{approval}/approve': { plan_digest: 'a'.repeat(64) },
   'post /api/approvals/{approval}/deny': {},
   'patch /api/webhooks/{webhook}': { enabled: false },
+  'patch /skills/{slug}/': { visibility: 'public' },
+  'post /skills/{slug}/publish/': { skill_md: 'x' },
+  'post /skills/{slug}/reviews/': { body: 'Looked at.' },
   'post /api/runs/{run}/entries': { index: 1, entries: [{ v: 1, type: 'looked' }] },
   'post /api/fleet-runs/{run}/approvals': {
     title: 'true',
@@ -74,6 +77,7 @@ async function someIds(): Promise<Record<string, string>> {
   await (await invitePerson(world, 'voter')).client.approvals.approve(asked.id, { planDigest, grantSeconds: 60 })
   const { id: webhook } = await client.webhooks.create({ url: 'https://ops.example/cmdop' })
   const [granted] = await client.approvals.grants.list()
+  const { slug } = await client.skills.create('Of the fleet')
   return {
     fleet,
     machine: machine.id,
@@ -86,6 +90,7 @@ async function someIds(): Promise<Record<string, string>> {
     call,
     approval,
     webhook,
+    slug,
     grant: granted?.id ?? '',
   }
 }
@@ -113,6 +118,8 @@ describe('an object of another fleet', () => {
       expect(await answer.json()).toMatchObject({ items: [] })
     }
     const spy = world.connect({ token: key })
+    expect((await spy.skills.list()).results).toEqual([])
+    expect((await spy.skills.tags()).results).toEqual([])
     expect((await spy.keys.list()).total).toBe(1)
     expect((await spy.members.list()).total).toBe(1)
     expect((await spy.members.invitations()).items).toEqual([])

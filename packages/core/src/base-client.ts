@@ -21,6 +21,7 @@ import { RunsNamespace } from './runs.ts'
 import { SessionsNamespace } from './sessions-namespace.ts'
 import { RemoteSessions } from './sessions/remote-sessions.ts'
 import { type ClientOptions, type ClientSettings, resolveSettings } from './settings.ts'
+import { SkillsNamespace } from './skills/skills-namespace.ts'
 import { TerminalNamespace } from './terminal.ts'
 import { WebhooksNamespace } from './webhooks.ts'
 
@@ -47,6 +48,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
   readonly policy: PolicyNamespace
   readonly audit: AuditNamespace
   readonly webhooks: WebhooksNamespace
+  readonly skills: SkillsNamespace
   readonly #settings: ClientSettings
   readonly #rest: RestClient
   readonly #channels: Channels
@@ -77,6 +79,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
     this.terminal = new TerminalNamespace(this)
     this.recordings = new RecordingsNamespace(rest)
     this.audit = new AuditNamespace(rest)
+    this.skills = new SkillsNamespace(rest, (reference, options) => this.machine(reference, options))
   }
 
   /** Address of the relay, without a slash at its end. */
@@ -103,7 +106,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
    * A handle of the machine that the reference means: id, hostname, name or unique prefix, in this order.
    * Throws `not_found`, or `ambiguous` with the candidates in `details`.
    */
-  async machine(reference: string, options: { signal?: AbortSignal } = {}): Promise<Handle> {
+  async machine(reference: string, options: { signal?: AbortSignal | undefined } = {}): Promise<Handle> {
     return this.#createMachine(this.#channels, await this.machines.resolve(reference, options))
   }
 

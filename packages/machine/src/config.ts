@@ -8,6 +8,8 @@ export interface ProcessSettings {
   readonly home: string
   readonly labels: Labels
   readonly operatorSettings: ResidentSettings
+  /** Where the files of skills are, where that is set. */
+  readonly skillsDir: string | undefined
 }
 
 /** What the daemon takes from the process it runs in: the one place that reads it. Throws `config`. */
@@ -17,6 +19,7 @@ export function readProcessSettings(): ProcessSettings {
     environment: commandEnvironment(env),
     home: homedir(),
     labels: parseLabels([env['CMDOP_LABELS'] ?? '']),
+    skillsDir: env['CMDOP_SKILLS_DIR'] || undefined,
     operatorSettings: { env, confirm: confirmMode(env['CMDOP_OPERATOR_CONFIRM']) },
   }
 }

@@ -22,7 +22,9 @@ describe('the decision', () => {
 
   test('lets no AI operator loosen what binds it, nobody but people decide, and all else as the matrix says', () => {
     const ofFleets = ['fleet.configure', 'fleet.create', 'fleet.disable']
-    const notForAi = [...ofFleets, 'key.own', 'effect.apply', 'grant.revoke', 'policy.write', 'member.manage']
+    const ofSkills = ['skill.install', 'skill.publish', 'skill.review']
+    const ofPeople = ['key.own', 'effect.apply', 'grant.revoke', 'policy.write', 'member.manage']
+    const notForAi = [...ofFleets, ...ofSkills, ...ofPeople]
     for (const kind of principalKinds) {
       for (const role of roles) {
         for (const action of actions) {

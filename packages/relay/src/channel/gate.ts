@@ -278,6 +278,8 @@ function refuse(
   const present = machine?.disabledAt === null ? machine : undefined
   const decision = authorise(caller, methods[open.method].action, present && target)
   if (!decision.allowed) return new CmdopError(decision.code, decision.reason)
+  const skilled = open.params['skill'] === undefined ? decision : authorise(caller, 'skill.run', target)
+  if (!skilled.allowed) return new CmdopError(skilled.code, skilled.reason)
   if (present !== undefined && present.quarantinedAt !== null) return quarantined(present)
   const late = refuseLate(open.params['notAfter'], Date.now())
   if (late !== undefined) return late

@@ -2,6 +2,7 @@ import type { NotificationStore, PageSessionStore } from './notification-store.t
 import type { FleetRunStore } from './fleet-run-store.ts'
 import type { IdempotencyStore } from './idempotency-store.ts'
 import type { PolicyStore } from './policy-store.ts'
+import type { SkillStore } from './skill-store.ts'
 import type { ApprovalStore } from './approval-store.ts'
 import type { RecordingManifest, RecordingSubject, RecordingSummary, RunSummary } from '@cmdop/protocol'
 import type { AuditCheckpointStore, AuditStore } from './audit-store.ts'
@@ -38,6 +39,7 @@ export interface Store extends AsyncDisposable {
   readonly fleetRuns: FleetRunStore
   readonly approvals: ApprovalStore
   readonly policies: PolicyStore
+  readonly skills: SkillStore
   readonly idempotency: IdempotencyStore
   readonly notifications: NotificationStore
   readonly pageSessions: PageSessionStore

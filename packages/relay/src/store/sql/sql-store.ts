@@ -17,6 +17,7 @@ import { createPrincipalStore } from './sql-principals.ts'
 import { createRecordingStore } from './sql-recordings.ts'
 import { createFleetRunStore } from './sql-fleet-runs.ts'
 import { createRunStore } from './sql-runs.ts'
+import { createSkillStore } from './sql-skills.ts'
 import type { Database, Lookup, Run, SqlEngine } from './tables.ts'
 
 /** What a {@link SqlStore} stands on. */
@@ -51,6 +52,7 @@ export class SqlStore implements Store {
   readonly fleetRuns
   readonly approvals
   readonly policies
+  readonly skills
   readonly idempotency
   readonly notifications
   readonly pageSessions
@@ -77,6 +79,7 @@ export class SqlStore implements Store {
     this.fleetRuns = createFleetRunStore(db)
     this.approvals = createApprovalStore(db)
     this.policies = createPolicyStore(db)
+    this.skills = createSkillStore(db)
     this.idempotency = createIdempotencyStore(db)
     this.notifications = createNotificationStore(db, seal)
     this.pageSessions = createPageSessionStore(db)

@@ -3,6 +3,7 @@ import type { DeliveryRow, PageSessionRow, WebhookRow } from '../notification-st
 import type { FleetRunOutcomeRow, FleetRunRow, FleetRunTargetRow } from '../fleet-run-store.ts'
 import type { IdempotencyRow } from '../idempotency-store.ts'
 import type { PolicyRow } from '../policy-store.ts'
+import type { SkillFileRow, SkillReviewRow, SkillRow, SkillVersionRow } from '../skill-store.ts'
 import type {
   ColumnDefinitionBuilder,
   CompiledQuery,
@@ -95,6 +96,20 @@ export interface Tables {
   }
   deliveries: DeliveryRow
   pageSessions: PageSessionRow
+  /** Tags and publication are JSON. */
+  skills: Omit<SkillRow, 'tags' | 'publication' | SkillCount> & {
+    tags: string
+    publication: Generated<string | null>
+  } & Readonly<Record<SkillCount, Generated<number>>>
+  /** Its manifest is JSON. */
+  skillVersions: Omit<SkillVersionRow, 'manifest'> & { manifest: string }
+  /** `executable`: 0 or 1. */
+  skillFiles: Omit<SkillFileRow, 'executable'> & { versionId: string; executable: number }
+  skillDigests: { fleetId: string; slug: string; version: string; sha256: string }
+  skillTags: { skillId: string; tag: string }
+  skillStars: { skillId: string; principalId: string; createdAt: string }
+  skillInstalls: { skillId: string; principalId: string; version: string; createdAt: string; updatedAt: string }
+  skillReviews: SkillReviewRow
   /** A machine of '' is the fleet itself. */
   idempotencyKeys: IdempotencyRow
   policies: Omit<PolicyRow, 'machineId'> & { machineId: string }
@@ -114,6 +129,9 @@ export interface Tables {
   /** At most one row; its `id` is 1. */
   relayKey: RelayKeyRow & { id: number }
 }
+
+/** What is counted of a skill. */
+type SkillCount = 'installCount' | 'downloadCount' | 'starCount' | 'reviewCount'
 
 /** A connected database. Its errors are those of the port already. */
 export type Database = Kysely<Tables>
