@@ -27,6 +27,8 @@ import { recordingUploadRoutes } from './routes/recording-uploads.ts'
 import { recordingRoutes } from './routes/recordings.ts'
 import { fleetRunRoutes } from './routes/fleet-runs.ts'
 import { runRoutes } from './routes/runs.ts'
+import { scheduleRunRoutes } from './routes/schedule-runs.ts'
+import { scheduleRoutes } from './routes/schedules.ts'
 import { systemRoutes } from './routes/system.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
 
@@ -90,6 +92,8 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
   await app.register(memberRoutes(context))
   await app.register(loginRoutes(context))
   await app.register(webhookRoutes(context))
+  await app.register(scheduleRoutes(context))
+  await app.register(scheduleRunRoutes(context))
   await app.register(recordingRoutes(context))
   await app.register(auditRoutes(context))
   // Scripts write all the time.

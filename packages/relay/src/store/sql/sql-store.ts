@@ -13,6 +13,7 @@ import { createPageSessionStore } from './sql-page-sessions.ts'
 import { createPolicyStore } from './sql-policies.ts'
 import { createPrincipalStore } from './sql-principals.ts'
 import { createRecordingStore } from './sql-recordings.ts'
+import { createScheduleStore } from './sql-schedules.ts'
 import { createFleetRunStore } from './sql-fleet-runs.ts'
 import { createRunStore } from './sql-runs.ts'
 import type { Database, Lookup, Run, SqlEngine } from './tables.ts'
@@ -48,6 +49,7 @@ export class SqlStore implements Store {
   readonly fleetRuns
   readonly approvals
   readonly policies
+  readonly schedules
   readonly notifications
   readonly pageSessions
   readonly audit
@@ -72,6 +74,7 @@ export class SqlStore implements Store {
     this.fleetRuns = createFleetRunStore(db)
     this.approvals = createApprovalStore(db)
     this.policies = createPolicyStore(db)
+    this.schedules = createScheduleStore(db)
     this.notifications = createNotificationStore(db, seal)
     this.pageSessions = createPageSessionStore(db)
     this.audit = createAuditStore(db, { engine, run })
