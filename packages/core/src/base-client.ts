@@ -19,6 +19,7 @@ import { RestClient } from './rest-client.ts'
 import { RunsNamespace } from './runs.ts'
 import { SessionsNamespace } from './sessions-namespace.ts'
 import { RemoteSessions } from './sessions/remote-sessions.ts'
+import { SchedulesNamespace } from './schedules.ts'
 import { type ClientOptions, type ClientSettings, resolveSettings } from './settings.ts'
 import { TerminalNamespace } from './terminal.ts'
 import { WebhooksNamespace } from './webhooks.ts'
@@ -34,6 +35,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
   readonly machines: MachinesNamespace
   readonly keys: KeysNamespace
   readonly members: MembersNamespace
+  readonly schedules: SchedulesNamespace
   readonly login: LoginNamespace
   readonly enrollmentTokens: EnrollmentTokensNamespace
   readonly sessions: SessionsNamespace
@@ -65,6 +67,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
     const fleetId = async () => this.fleetId ?? (await this.me()).fleetId
     this.keys = new KeysNamespace(rest, fleetId)
     this.members = new MembersNamespace(rest, fleetId)
+    this.schedules = new SchedulesNamespace(rest, fleetId)
     this.login = new LoginNamespace(rest)
     this.enrollmentTokens = new EnrollmentTokensNamespace(rest)
     this.sessions = new SessionsNamespace(this.machines, (machineId) => {

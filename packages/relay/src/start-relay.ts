@@ -112,7 +112,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     audit,
     bus,
     log,
-    relayInstance,
+    relayInstance: `${config.name}/${relayInstance}`,
     isDraining,
     asks,
     waits: approvals.waits,

@@ -36,7 +36,8 @@ export async function runCommand(call: CommandCall): Promise<Outcome> {
   try {
     return await readEnd(call, channel, () => endGroup(channel))
   } catch (error) {
-    return isLost(error) && !call.leaving.aborted ? await askForCommand(call, startedAt) : failedOutcome(error)
+    // It was sent: whatever took the channel away, it is asked for.
+    return isTransient(error) && !call.leaving.aborted ? await askForCommand(call, startedAt) : failedOutcome(error)
   }
 }
 

@@ -31,6 +31,7 @@ export interface SchedulerOptions {
   readonly store: ScheduleStore
   readonly bus: Bus
   readonly log: Logger
+  /** This process: `<name of the relay>/<its own id>`. */
   readonly relayInstance: string
   readonly conductor: Conductor
   readonly notices: Notices
@@ -86,6 +87,9 @@ export class Scheduler implements AsyncDisposable {
   }
 
   async #loop(): Promise<void> {
+    const { store, relayInstance, now } = this.#options
+    // An earlier process of this relay is gone: nobody waits for its leases.
+    await store.releaseFormer(relayInstance, isoOf(now())).catch((err: unknown) => this.#failed(err))
     while (!this.#leaving.signal.aborted) {
       this.#wake = Promise.withResolvers()
       let waitMs = LOOK_EVERY_MS

@@ -176,6 +176,8 @@ export interface ScheduleStore {
   renew(lease: ScheduleLease): Promise<void>
   /** Lets go of everything that this process runs, for others to go on with. */
   release(relayInstance: string, at: string): Promise<void>
+  /** {@link release} of what earlier processes of this relay ran. A process is `<name of the relay>/<its own id>`. */
+  releaseFormer(relayInstance: string, at: string): Promise<void>
   /** Running ones whose lease has ended. */
   abandoned(now: string, limit: number): Promise<ScheduleRunRow[]>
   /** Takes an abandoned run; of many that try, one. */

@@ -36,7 +36,7 @@ export function createScheduleRuns(db: Database): Runs {
   return { ...leasesIn(db), ...endsIn(db), ...resultsIn(db), ...readsIn(db) }
 }
 
-function leasesIn(db: Database): Pick<Runs, 'renew' | 'release' | 'abandoned' | 'cancelled'> {
+function leasesIn(db: Database): Pick<Runs, 'renew' | 'release' | 'releaseFormer' | 'abandoned' | 'cancelled'> {
   const own = (relayInstance: string) =>
     db.updateTable('scheduleRuns').where('status', '=', RUNNING).where('relayInstance', '=', relayInstance)
   return {
@@ -45,6 +45,18 @@ function leasesIn(db: Database): Pick<Runs, 'renew' | 'release' | 'abandoned' | 
     },
     release: async (relayInstance, at) => {
       await own(relayInstance).set({ leaseUntil: at }).execute()
+    },
+    releaseFormer: async (relayInstance, at) => {
+      const [name = ''] = relayInstance.split('/')
+      await db
+        .updateTable('scheduleRuns')
+        .set({ leaseUntil: at })
+        .where('status', '=', RUNNING)
+        // The sign after the slash ends what begins with the name and a slash.
+        .where('relayInstance', '>=', `${name}/`)
+        .where('relayInstance', '<', `${name}0`)
+        .where('relayInstance', '!=', relayInstance)
+        .execute()
     },
     abandoned: async (now, limit) => {
       const rows = db.selectFrom('scheduleRuns').selectAll().where('status', '=', RUNNING)
