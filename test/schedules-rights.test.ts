@@ -29,9 +29,15 @@ describe('a schedule acts for who wrote it', () => {
     await world.client.members.remove(person.id)
     expect(await ranOnce(world.client, id)).toMatchObject({ status: 'failed', errorCode: 'auth', commandCount: 0 })
     const view = await world.client.schedules.get(id)
-    expect(view).toMatchObject({ actsForId: person.id, lastStatus: 'failed', lastError: expect.stringContaining('no member') })
-    const rows = await world.client.audit.list({ principalId: id })
-    expect(rows.items.map(({ action, decision, code, principalKind }) => [action, decision, code, principalKind])).toEqual(
+    expect(view).toMatchObject({
+      actsForId: person.id,
+      lastStatus: 'failed',
+      lastError: expect.stringContaining('no member'),
+    })
+    const rows = await world.client.audit.getLogs({ principalId: id })
+    expect(
+      rows.items.map(({ action, decision, code, principalKind }) => [action, decision, code, principalKind]),
+    ).toEqual(
       expect.arrayContaining([
         ['exec', 'allow', null, 'schedule'],
         ['exec', 'deny', 'permission', 'schedule'],
@@ -73,7 +79,9 @@ describe('a schedule acts for who wrote it', () => {
     const { keys } = world.client
     const mark = newMark()
     const { id: keyId, rawToken } = await keys.issue({ name: 'short', role: 'member' })
-    const { id } = await world.connect({ token: rawToken }).schedules.create({ ...plain, command: `: ${mark}; sleep 1000` })
+    const { id } = await world
+      .connect({ token: rawToken })
+      .schedules.create({ ...plain, command: `: ${mark}; sleep 1000` })
     const { jobId } = await world.client.schedules.trigger(id)
     await whenRunning(mark)
     await keys.revoke(keyId)
@@ -138,5 +146,7 @@ test('webhooks are told how runs end, and nothing of what a command wrote', asyn
   })
   expect(told?.body).not.toContain('very-secret-output')
   await waitFor('it is noted', async () => (await webhooks.deliveries(webhook)).items[0]?.state === 'delivered')
-  expect((await webhooks.deliveries(webhook)).items).toMatchObject([{ approvalId: null, scheduleRunId: runId, event: 'schedule.failure' }])
+  expect((await webhooks.deliveries(webhook)).items).toMatchObject([
+    { approvalId: null, scheduleRunId: runId, event: 'schedule.failure' },
+  ])
 })

@@ -12,7 +12,8 @@ beforeAll(async () => {
 })
 afterAll(() => world[Symbol.asyncDispose]())
 
-const refused = (code: string, message: string) => expect.objectContaining({ code, message: expect.stringContaining(message) })
+const refused = (code: string, message: string) =>
+  expect.objectContaining({ code, message: expect.stringContaining(message) })
 
 describe('a schedule', () => {
   test('runs on every machine at its instants, never before, each once', async () => {
@@ -31,8 +32,16 @@ describe('a schedule', () => {
     }
     const good = runs.find(({ status }) => status === 'success')
     const { results, ...run } = await schedules.run(id, good?.id ?? '')
-    expect(run).toMatchObject({ trigger: 'time', commandCount: 2, counts: { ok: 2 }, error: '', durationSeconds: expect.any(Number) })
-    expect(results.map(({ machineName, output, exitCode, attempts }) => [machineName, output, exitCode, attempts])).toEqual([
+    expect(run).toMatchObject({
+      trigger: 'time',
+      commandCount: 2,
+      counts: { ok: 2 },
+      error: '',
+      durationSeconds: expect.any(Number),
+    })
+    expect(
+      results.map(({ machineName, output, exitCode, attempts }) => [machineName, output, exitCode, attempts]),
+    ).toEqual([
       ['machine-0', '42\n', 0, 1],
       ['machine-1', '42\n', 0, 1],
     ])
@@ -51,7 +60,12 @@ describe('a schedule', () => {
     const iterated = await Array.fromAsync(schedules.iter({ perPage: 2 }))
     expect(iterated.map(({ id }) => id)).toEqual(expect.arrayContaining(ids))
     expect((await Array.fromAsync(schedules.pages({ perPage: 1 }))).length).toBe((await schedules.list()).total)
-    expect(made[0]).toMatchObject({ timezone: 'UTC', targetKind: 'all_fleet_machines', machineIds: [], description: '' })
+    expect(made[0]).toMatchObject({
+      timezone: 'UTC',
+      targetKind: 'all_fleet_machines',
+      machineIds: [],
+      description: '',
+    })
     for (const id of ids) await schedules.delete(id)
   })
 
@@ -81,14 +95,23 @@ describe('a schedule', () => {
   test('acts on the machines that are named, and on none once these are cleared', async () => {
     const { schedules } = world.client
     const targets = { targetKind: 'specific_machines' as const, machineIds: [world.machines[1]?.id ?? ''] }
-    const { id } = await schedules.create({ name: 'one', cronExpr: NEVER, command: 'hostname', description: 'd', ...targets })
+    const { id } = await schedules.create({
+      name: 'one',
+      cronExpr: NEVER,
+      command: 'hostname',
+      description: 'd',
+      ...targets,
+    })
     expect((await ranOnce(world.client, id)).results.map(({ machineName }) => machineName)).toEqual(['machine-1'])
     for (const none of [null, []]) {
       const { revision: _, ...cleared } = { revision: 0, ...(await schedules.update(id, { machineIds: none })) }
       expect(cleared).toMatchObject({ targetKind: 'specific_machines', machineIds: [], description: 'd' })
       expect(await ranOnce(world.client, id)).toMatchObject({ status: 'failed', errorCode: 'not_found', results: [] })
     }
-    expect(await schedules.get(id)).toMatchObject({ lastStatus: 'failed', lastError: 'The schedule names no machine; nothing ran.' })
+    expect(await schedules.get(id)).toMatchObject({
+      lastStatus: 'failed',
+      lastError: 'The schedule names no machine; nothing ran.',
+    })
     const changed = await schedules.update(id, { targetKind: 'selector', selector: 'machine-0', description: null })
     expect(changed).toMatchObject({ name: 'one', description: '', selector: 'machine-0', command: 'hostname' })
     expect((await ranOnce(world.client, id)).results.map(({ machineName }) => machineName)).toEqual(['machine-0'])
@@ -135,7 +158,14 @@ describe('a schedule', () => {
     const file = join(await world.folder(), 'first')
     const command = `test -e ${file} || { touch ${file}; exit 1; }`
     const target = { targetKind: 'selector', selector: 'machine-0' } as const
-    const { id } = await schedules.create({ name: 'second', cronExpr: NEVER, command, ...target, retries: 3, retryWaitSeconds: 0 })
+    const { id } = await schedules.create({
+      name: 'second',
+      cronExpr: NEVER,
+      command,
+      ...target,
+      retries: 3,
+      retryWaitSeconds: 0,
+    })
     expect((await ranOnce(world.client, id)).results).toMatchObject([{ status: 'ok', attempts: 2, error: '' }])
     await schedules.delete(id)
   })
@@ -175,7 +205,9 @@ describe('a run', () => {
     const mark = newMark()
     const { id } = await sleeping(mark, { cronExpr: '* * * * * *' })
     await whenRunning(mark, 2)
-    await waitFor('instants are skipped', async () => (await schedules.runs(id)).items.some(({ status }) => status === 'skipped'))
+    await waitFor('instants are skipped', async () =>
+      (await schedules.runs(id)).items.some(({ status }) => status === 'skipped'),
+    )
     await expect(schedules.trigger(id)).rejects.toThrow(refused('conflict', 'The run before was not over.'))
     const { items } = await schedules.runs(id)
     expect(items.filter(({ status }) => status === 'running')).toHaveLength(1)

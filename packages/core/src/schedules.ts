@@ -2,7 +2,14 @@ import * as wire from '@cmdop/protocol'
 import { z } from 'zod'
 import type { Cancellable } from './cancellable.ts'
 import { cursorPages, itemsOf, offsetPages } from './pages.ts'
-import type { ScheduleList, ScheduleRun, ScheduleRunDetail, ScheduleRunList, ScheduleTriggered, ScheduleView } from './resources.ts'
+import type {
+  ScheduleList,
+  ScheduleRun,
+  ScheduleRunDetail,
+  ScheduleRunList,
+  ScheduleTriggered,
+  ScheduleView,
+} from './resources.ts'
 import type { RestClient } from './rest-client.ts'
 import { type FromWire, toQuery, toWire } from './wire-names.ts'
 
@@ -82,7 +89,10 @@ export class SchedulesNamespace {
   }
 
   /** Every run that is kept, page by page as they are needed. */
-  iterRuns(scheduleId: string, query: Omit<ScheduleRunQuery, 'cursor'> & Cancellable = {}): AsyncGenerator<ScheduleRun> {
+  iterRuns(
+    scheduleId: string,
+    query: Omit<ScheduleRunQuery, 'cursor'> & Cancellable = {},
+  ): AsyncGenerator<ScheduleRun> {
     return itemsOf(this.pagesRuns(scheduleId, query), ({ id }) => id)
   }
 
