@@ -5,6 +5,7 @@ import { isCmdopError } from '@cmdop/protocol'
 import type { Client, MachineEffects, Session } from '@cmdop/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { waitFor } from './wait-for.ts'
+import { NEVER } from './schedule-runs.ts'
 import { startWorld, type World } from './world.ts'
 
 const roles = ['owner', 'admin', 'member', 'viewer'] as const
@@ -113,6 +114,21 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
     async (client) => client.runs.get(await newRun(world.client)),
     async (client) => Array.fromAsync(client.runs.entries(await newRun(world.client))),
   ],
+  'schedule.read': [
+    (client) => client.schedules.list(),
+    (client) => withSchedule((id) => client.schedules.get(id)),
+    (client) => withSchedule((id) => client.schedules.runs(id)),
+    (client) => withSchedule((id) => unlessUnknown(() => client.schedules.run(id, 'srn_none'))),
+  ],
+  'schedule.write': [
+    async (client) => world.client.schedules.delete((await client.schedules.create(schedule)).id),
+    (client) => withSchedule((id) => client.schedules.update(id, { isEnabled: false })),
+    (client) => withSchedule((id) => client.schedules.delete(id)),
+  ],
+  'schedule.run': [
+    (client) => withSchedule((id) => client.schedules.trigger(id)),
+    (client) => withSchedule((id) => unlessUnknown(() => client.schedules.cancel(id, 'srn_none'))),
+  ],
   'key.list': [(client) => client.keys.list()],
   'key.issue': [
     (client) => client.keys.issue({ name: 'viewer', kind: 'ai', role: 'viewer' }),
@@ -185,6 +201,19 @@ async function withWebhook(call: (id: string) => Promise<unknown>): Promise<void
     await call(id)
   } finally {
     await unlessUnknown(() => world.client.webhooks.remove(id))
+  }
+}
+
+/** Nothing that would run by itself. */
+const schedule = { name: 'walked', cronExpr: NEVER, command: 'true' }
+
+/** A schedule of the owner, gone after the call. */
+async function withSchedule(call: (id: string) => Promise<unknown>): Promise<void> {
+  const { id } = await world.client.schedules.create(schedule)
+  try {
+    await call(id)
+  } finally {
+    await unlessUnknown(() => world.client.schedules.delete(id))
   }
 }
 
