@@ -10,7 +10,7 @@ import { startRelayProcess } from '../world.ts'
 
 const SCHEDULES = 1000
 const MACHINES = 100
-const ROUNDS = 5
+const ROUNDS = 2
 
 /** Seconds between two instants, of which the first is to warm up. */
 const EVERY_SECONDS = 20

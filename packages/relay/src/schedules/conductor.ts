@@ -7,7 +7,7 @@ import type { AskService } from '../ask/ask-service.ts'
 import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Caller } from '../auth/authenticate.ts'
 import type { ClientPeers } from '../channel/clients.ts'
-import type { ScheduleResultRow, ScheduleRunEnd, ScheduleRunRow, ScheduleWork } from '../store/schedule-store.ts'
+import type { ScheduleResultRow, ScheduleRow, ScheduleRunEnd, ScheduleRunRow, ScheduleWork } from '../store/schedule-store.ts'
 import type { Store } from '../store/store.ts'
 import { type MachineLink, openLink } from './machine-link.ts'
 import { callIdOf, cancelledError, failedOutcome, NOTHING, type Outcome } from './outcome.ts'
@@ -33,20 +33,23 @@ export interface ConductorOptions {
   readonly calls: LimitFunction
 }
 
-/** What may end a run before its time. */
-export interface ConductSignals {
+/** How a run is done, and what may end it before its time. */
+export interface ConductOptions {
+  /** Another relay has begun it. */
+  readonly resumed: boolean
+  /** Its schedule, where that was read just now. */
+  readonly schedule?: ScheduleRow | undefined
   /** Somebody wants it to end: its processes are ended. */
   readonly cancelled: AbortSignal
   /** The relay ends: what runs is left to the next one. */
   readonly leaving: AbortSignal
 }
 
-interface Going extends ConductSignals {
+interface Going extends ConductOptions {
   readonly run: ScheduleRunRow
   readonly work: ScheduleWork
   readonly caller: () => Promise<Caller>
   readonly link: MachineLink
-  readonly resumed: boolean
 }
 
 /** Does one run of a schedule on all of its machines, as the schedule, with the rights that it has then. */
@@ -57,37 +60,39 @@ export class Conductor {
     this.#options = options
   }
 
-  /** How it ended; undefined when it was left. `resumed`: another relay has begun it. */
+  /** How it ended; undefined when it was left. */
   async conduct(
     run: ScheduleRunRow,
-    signals: ConductSignals & { readonly resumed: boolean },
+    options: ConductOptions,
   ): Promise<ScheduleRunEnd | undefined> {
     let end: Omit<ScheduleRunEnd, 'finishedAt'>
     try {
-      end = await this.#conduct(run, signals)
+      end = await this.#conduct(run, options)
     } catch (cause) {
       const { code, message } = toCmdopError(cause, 'server', 'The relay met a fault of its own.')
       end = { status: 'failed', error: message, errorCode: code, counts: {} }
     }
-    return signals.leaving.aborted ? undefined : { ...end, finishedAt: new Date().toISOString() }
+    return options.leaving.aborted ? undefined : { ...end, finishedAt: new Date().toISOString() }
   }
 
   async #conduct(
     run: ScheduleRunRow,
-    signals: ConductSignals & { readonly resumed: boolean },
+    options: ConductOptions,
   ): Promise<Omit<ScheduleRunEnd, 'finishedAt'>> {
     const { store, clients } = this.#options
     const { work } = run
     if (work === null) throw new CmdopError('server', 'The run has no work; nothing ran.')
     const caller = () => scheduleCaller(store, run.scheduleId)
-    const first = await caller().catch((cause: unknown) => this.#refused(run, cause))
-    const results = signals.resumed ? await this.#begun(run) : await this.#begin(run, work)
+    const known = scheduleCaller(store, run.scheduleId, options.schedule)
+    const first = await known.catch((cause: unknown) => this.#refused(run, cause))
+    const results = options.resumed ? await this.#begun(run) : await this.#begin(run, work)
     await using link = await openLink(clients, first, caller)
-    const going: Going = { ...signals, run, work, caller, link }
+    const going: Going = { ...options, run, work, caller, link }
     const tally = new Tally()
     const limit = pLimit(work.concurrency)
-    await limit.map(results, (result) => this.#onMachine(going, result, tally))
-    return tally.end(signals.cancelled.aborted)
+    const ended = limit.map(results, (result) => this.#onMachine(going, result, tally))
+    await Promise.all([ended, store.schedules.count(run.id, results.length)])
+    return tally.end(options.cancelled.aborted)
   }
 
   /** Nobody is refused without a row. */
@@ -108,11 +113,15 @@ export class Conductor {
   async #begin(run: ScheduleRunRow, work: ScheduleWork): Promise<ScheduleResultRow[]> {
     const { store } = this.#options
     const machines = await machinesOf(store, run.fleetId, work)
-    const results = machines.map(({ id: machineId, name: machineName }): ScheduleResultRow => {
-      const about = { runId: run.id, machineId, machineName, callId: callIdOf(run.id, machineId, 1) }
-      return { ...NOTHING, ...about, status: 'pending', attempts: 0, startedAt: null, finishedAt: null }
+    const at = new Date().toISOString()
+    const results = machines.map(({ id: machineId, name: machineName }, index): ScheduleResultRow => {
+      const about = { runId: run.id, machineId, machineName, callId: callIdOf(run.id, machineId, 1), finishedAt: null }
+      // Those that begin at once are not noted a second time.
+      const isFirst = index < work.concurrency
+      const begun = isFirst ? { attempts: 1, startedAt: at } : { attempts: 0, startedAt: null }
+      return { ...NOTHING, ...about, ...begun, status: isFirst ? 'running' : 'pending' }
     })
-    await store.schedules.addResults(run.id, results)
+    await store.schedules.addResults(results)
     return results
   }
 
@@ -137,7 +146,7 @@ export class Conductor {
     const outcome = going.resumed
       ? await this.#options.calls(() => this.#askFor(going, row))
       : cancelled.aborted
-        ? failedOutcome(cancelledError(), { status: 'cancelled' })
+        ? failedOutcome(cancelledError())
         : await this.#try(going, row, (next) => void (row = next))
     if (leaving.aborted) return
     const finished = { ...row, ...outcome, finishedAt: new Date().toISOString() }
@@ -153,7 +162,8 @@ export class Conductor {
       const callId = callIdOf(run.id, given.machineId, attempt)
       const row = { ...given, status: 'running' as const, callId, attempts: attempt }
       changed(row)
-      const noted = schedules.saveResult(row)
+      const isNoted = attempt === 1 && given.status === 'running'
+      const noted = isNoted ? undefined : schedules.saveResult(row)
       // Who goes on with the run has to know which try it was.
       if (attempt > 1) await noted
       const [outcome] = await Promise.all([this.#options.calls(() => this.#once(going, row)), noted])

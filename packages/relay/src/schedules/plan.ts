@@ -1,6 +1,6 @@
 import { newId } from '../auth/secrets.ts'
 import type { ScheduleClaim, ScheduleRow, ScheduleRunRow } from '../store/schedule-store.ts'
-import { parseTimetable } from './timetable.ts'
+import { Timetables } from './timetable.ts'
 
 /** Instants of one schedule that are looked at together. When more have passed, they are noted as one. */
 const MAX_INSTANTS = 100
@@ -12,8 +12,8 @@ export type DueSchedule = ScheduleRow & { readonly nextRunAt: string }
  * What is to be claimed of a schedule: a run for each instant up to `now` (milliseconds since 1970), those that are too late as missed, and
  * the instant after. That comes from the last instant and not from the clock, so that a clock that is set back repeats nothing.
  */
-export function planOf(schedule: DueSchedule, now: number): ScheduleClaim {
-  const timetable = parseTimetable(schedule.cronExpr, schedule.timezone)
+export function planOf(schedule: DueSchedule, now: number, timetables = new Timetables()): ScheduleClaim {
+  const timetable = timetables.of(schedule.cronExpr, schedule.timezone)
   const instants = [Date.parse(schedule.nextRunAt)]
   let next = timetable.next(instants[0] ?? now)
   while (next !== undefined && next <= now && instants.length < MAX_INSTANTS) {

@@ -7,10 +7,13 @@ import type { Store } from '../store/store.ts'
 /**
  * A schedule as a caller: it can do now what who wrote it can, with the key that was used for that. A key that was revoked or has expired,
  * and a person who was removed, can do nothing; a person who wrote it while signed in is not asked to be still.
- * Throws `auth`.
+ * Throws `auth`. `known`: the schedule, as it was read just now.
  */
-export async function scheduleCaller(store: Store, scheduleId: string): Promise<Caller> {
-  const [schedule, principal] = await Promise.all([store.schedules.get(scheduleId), store.principals.get(scheduleId)])
+export async function scheduleCaller(store: Store, scheduleId: string, known?: ScheduleRow): Promise<Caller> {
+  const [schedule, principal] = await Promise.all([
+    known ?? store.schedules.get(scheduleId),
+    store.principals.get(scheduleId),
+  ])
   if (schedule === undefined || principal === undefined || schedule.deletedAt !== null)
     throw new CmdopError('auth', 'The schedule was deleted.')
   const writer = toCaller(withoutSession(await ownerIn(store)(schedule.keyId)))

@@ -1,9 +1,10 @@
 import type { Logger } from 'pino'
 import type { Bus } from '../bus/bus.ts'
 import type { ScheduleClaim, ScheduleLease, ScheduleRunRow, ScheduleStore } from '../store/schedule-store.ts'
-import type { Conductor } from './conductor.ts'
+import type { Conductor, ConductOptions } from './conductor.ts'
 import type { Notices } from './notices.ts'
 import { type DueSchedule, planOf } from './plan.ts'
+import { Timetables } from './timetable.ts'
 
 /** Milliseconds after which it is looked again at the latest: for what other relays have left, and what they have added. */
 const LOOK_EVERY_MS = 1000
@@ -16,7 +17,7 @@ export const LEASE_MS = 15_000
 const RENEW_EVERY_MS = 5000
 
 /** Schedules whose instants are claimed in one commit. */
-const CLAIMED_AT_ONCE = 500
+const CLAIMED_AT_ONCE = 1000
 
 /** Runs that are begun, or taken over, in one look. */
 const STARTED_AT_ONCE = 100
@@ -50,6 +51,8 @@ export class Scheduler implements AsyncDisposable {
   readonly #leaving = new AbortController()
   readonly #runs = new Map<string, AbortController>()
   readonly #going = new Set<Promise<void>>()
+  readonly #timetables = new Timetables()
+  /** When old runs of a schedule were forgotten last. */
   readonly #pruned = new Map<string, number>()
   readonly #stops: (() => void)[] = []
   #looping: Promise<void> = Promise.resolve()
@@ -111,6 +114,7 @@ export class Scheduler implements AsyncDisposable {
     await notices.tell()
     if (now() - this.#purgedAt >= PURGE_EVERY_MS) {
       this.#purgedAt = now()
+      for (const [id, at] of this.#pruned) if (now() - at >= PRUNE_EVERY_MS) this.#pruned.delete(id)
       await store.purge()
     }
     const next = await store.nextDue()
@@ -127,7 +131,9 @@ export class Scheduler implements AsyncDisposable {
       if (claims.length === 0) return
       const { runs, cancelled } = await store.claim(claims, this.#lease(), isoOf(now()))
       for (const runId of cancelled) await bus.publish({ type: 'schedule-run-cancelled', runId })
-      for (const run of runs) if (run.status === 'running') this.#conduct(run, false)
+      const schedules = new Map(due.map((schedule) => [schedule.id, schedule]))
+      for (const run of runs)
+        if (run.status === 'running') this.#conduct(run, { resumed: false, schedule: schedules.get(run.scheduleId) })
       if (due.length < CLAIMED_AT_ONCE) return
     }
   }
@@ -135,7 +141,7 @@ export class Scheduler implements AsyncDisposable {
   /** A schedule that cannot be read any more is passed over; the others are not held up by it. */
   #plan(schedule: DueSchedule, at: number): ScheduleClaim[] {
     try {
-      return [planOf(schedule, at)]
+      return [planOf(schedule, at, this.#timetables)]
     } catch (err) {
       this.#options.log.error({ err, scheduleId: schedule.id }, 'a schedule cannot be read; it fires no more')
       const { id, revision, nextRunAt, work } = schedule
@@ -148,7 +154,7 @@ export class Scheduler implements AsyncDisposable {
     for (const { id } of await store.startable(STARTED_AT_ONCE)) {
       if (this.#leaving.signal.aborted) return
       const run = await store.start(id, this.#lease(), isoOf(now()))
-      if (run !== undefined) this.#conduct(run, false)
+      if (run !== undefined) this.#conduct(run, { resumed: false })
     }
   }
 
@@ -158,19 +164,19 @@ export class Scheduler implements AsyncDisposable {
       // Its lease ended while it goes on here: it is prolonged with the others.
       if (this.#runs.has(run.id) || this.#leaving.signal.aborted) continue
       const taken = await store.takeOver(run, this.#lease())
-      if (taken !== undefined) this.#conduct(taken, true)
+      if (taken !== undefined) this.#conduct(taken, { resumed: true })
     }
   }
 
-  #conduct(run: ScheduleRunRow, resumed: boolean): void {
+  #conduct(run: ScheduleRunRow, how: Pick<ConductOptions, 'resumed' | 'schedule'>): void {
     const { conductor, store } = this.#options
     const cancel = new AbortController()
     if (run.cancelRequestedAt !== null) cancel.abort()
     this.#runs.set(run.id, cancel)
     const conducting = async () => {
       try {
-        const signals = { cancelled: cancel.signal, leaving: this.#leaving.signal, resumed }
-        const end = await conductor.conduct(run, signals)
+        const options = { ...how, cancelled: cancel.signal, leaving: this.#leaving.signal }
+        const end = await conductor.conduct(run, options)
         if (end !== undefined && (await store.finish(run, end))) await this.#prune(run)
       } catch (err) {
         this.#failed(err)
@@ -188,7 +194,6 @@ export class Scheduler implements AsyncDisposable {
   async #prune({ scheduleId, work }: ScheduleRunRow): Promise<void> {
     const { store, now } = this.#options
     if (work === null || now() - (this.#pruned.get(scheduleId) ?? 0) < PRUNE_EVERY_MS) return
-    for (const [id, at] of this.#pruned) if (now() - at >= PRUNE_EVERY_MS) this.#pruned.delete(id)
     this.#pruned.set(scheduleId, now())
     await store.prune(scheduleId, work.keep_runs)
   }

@@ -6,12 +6,14 @@ import type { MachineCursor, MachineRow, Store } from '../store/store.ts'
 /** Machines that are read at once. */
 const PAGE = 500
 
+/** Machines that are looked up one by one at most. */
+const LOOKED_UP = 20
+
 /** A machine on which a run acts. */
 export interface ScheduleMachine {
   readonly id: string
+  /** Its id, where it is not there any more. */
   readonly name: string
-  /** It is named, but not there any more. */
-  readonly isGone: boolean
 }
 
 /** The machines of a run, as they are now. Throws `not_found` where there is none. */
@@ -31,17 +33,25 @@ async function find(
   { target_kind: kind, machine_ids: ids, selector }: Pick<ScheduleWork, 'target_kind' | 'machine_ids' | 'selector'>,
 ): Promise<ScheduleMachine[]> {
   if (kind === 'specific_machines') {
-    const names = await store.machines.namesOf(fleetId, ids)
-    return ids.map((id) => ({ id, name: names.get(id) ?? id, isGone: !names.has(id) }))
+    const names = await namesOf(store, fleetId, ids)
+    return ids.map((id) => ({ id, name: names.get(id) ?? id }))
   }
   const wanted = kind === 'selector' ? parseSelector(selector ?? '') : undefined
   const machines: ScheduleMachine[] = []
   for await (const row of all(store, fleetId)) {
     const { id, name, hostname } = row
     if (wanted === undefined || selects(wanted, { id, name, hostname, labels: labelsOf(row) }))
-      machines.push({ id, name, isGone: false })
+      machines.push({ id, name })
   }
   return machines
+}
+
+/** A few are looked up, which waits for nobody who writes. */
+async function namesOf(store: Store, fleetId: string, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  if (ids.length > LOOKED_UP) return await store.machines.namesOf(fleetId, ids)
+  const rows = await Promise.all(ids.map((id) => store.machines.get(id)))
+  const own = rows.flatMap((row) => (row?.fleetId === fleetId && row.disabledAt === null ? [row] : []))
+  return new Map(own.map(({ id, name }) => [id, name]))
 }
 
 async function* all(store: Store, fleetId: string): AsyncGenerator<MachineRow> {

@@ -7,6 +7,9 @@ export interface Timetable {
   next(after: number): number | undefined
 }
 
+/** Timetables that are kept. */
+const MAX_KNOWN = 10_000
+
 const FORM = /^(@[a-z]+|[^\s@]+( +[^\s@]+){4,6})$/i
 
 /**
@@ -15,7 +18,6 @@ const FORM = /^(@[a-z]+|[^\s@]+( +[^\s@]+){4,6})$/i
  * due the first time. Throws `validation`, and says what is wrong.
  */
 export function parseTimetable(expression: string, timezone: string): Timetable {
-  assertTimezone(timezone)
   const pattern = expression.trim()
   if (!FORM.test(pattern))
     throw wrong(expression, 'expected five fields (minute hour day month weekday), six with seconds, or @daily')
@@ -23,13 +25,39 @@ export function parseTimetable(expression: string, timezone: string): Timetable 
     const cron = new Cron(pattern, { paused: true, timezone })
     return { next: (after) => cron.nextRun(new Date(after))?.getTime() }
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message.replace(/^CronPattern: /, '') : 'it is not understood'
-    throw wrong(expression, message.slice(0, 200), cause)
+    throw wrong(expression, reasonOf(cause), cause)
+  }
+}
+
+/** Timetables by their words. Many schedules have the same, and are due at the same instant, which is worked out once. */
+export class Timetables {
+  readonly #known = new Map<string, Timetable>()
+
+  /** {@link parseTimetable}. */
+  of(expression: string, timezone: string): Timetable {
+    const key = `${timezone} ${expression}`
+    const known = this.#known.get(key)
+    if (known !== undefined) return known
+    if (this.#known.size >= MAX_KNOWN) this.#known.clear()
+    const timetable = withLast(parseTimetable(expression, timezone))
+    this.#known.set(key, timetable)
+    return timetable
+  }
+}
+
+function withLast(timetable: Timetable): Timetable {
+  let last: { after: number; next: number | undefined } | undefined
+  return {
+    next: (after) => {
+      if (last?.after !== after) last = { after, next: timetable.next(after) }
+      return last.next
+    },
   }
 }
 
 /** {@link parseTimetable}, of something that comes at all after now. */
 export function parseDueTimetable(expression: string, timezone: string, now: number): Timetable {
+  assertTimezone(timezone)
   const timetable = parseTimetable(expression, timezone)
   if (timetable.next(now) === undefined) throw wrong(expression, 'that instant never comes; look at day and month')
   return timetable
@@ -43,6 +71,10 @@ function assertTimezone(timezone: string): void {
       cause,
     })
   }
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message.replace(/^CronPattern: /, '').slice(0, 200) : 'it is not understood'
 }
 
 function wrong(expression: string, why: string, cause?: unknown): CmdopError {

@@ -191,8 +191,10 @@ export interface ScheduleStore {
     run: Pick<ScheduleRunRow, 'id' | 'scheduleId' | 'relayInstance' | 'startedAt'>,
     end: ScheduleRunEnd,
   ): Promise<boolean>
-  /** Adds the machines of a run, and counts them. */
-  addResults(runId: string, results: readonly ScheduleResultRow[]): Promise<void>
+  /** Adds machines of runs. */
+  addResults(results: readonly ScheduleResultRow[]): Promise<void>
+  /** Notes on how many machines a run acts. */
+  count(runId: string, commandCount: number): Promise<void>
   /** Notes how it stands on one machine, unless it is over there. */
   saveResult(result: ScheduleResultRow): Promise<void>
   getRun(runId: string): Promise<ScheduleRunRow | undefined>

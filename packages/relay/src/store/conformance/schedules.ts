@@ -227,7 +227,8 @@ export function describeSchedules(open: OpenStore): void {
       const { schedules } = world.store
       const run = await running(world.store, await add(world.store))
       const rows = ['c', 'a', 'b'].map((machineName) => scheduleResultRow(run.id, { machineName }))
-      await schedules.addResults(run.id, rows)
+      await schedules.addResults(rows)
+      await schedules.count(run.id, 3)
       const [, a, b] = rows as [object, (typeof rows)[0], (typeof rows)[0]]
       const over = {
         ...a,
@@ -269,7 +270,7 @@ export function describeSchedules(open: OpenStore): void {
       const { schedules } = world.store
       const schedule = await add(world.store)
       const run = await running(world.store, schedule)
-      await schedules.addResults(run.id, [scheduleResultRow(run.id)])
+      await schedules.addResults([scheduleResultRow(run.id)])
       expect(await schedules.remove(schedule.id, at(11))).toEqual([run.id])
       expect(await schedules.remove(schedule.id, at(11))).toBeUndefined()
       await schedules.purge()

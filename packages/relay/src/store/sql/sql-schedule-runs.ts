@@ -1,7 +1,7 @@
 import { type Selectable, sql, type SqlBool } from 'kysely'
 import type { ScheduleResultRow, ScheduleRunRow, ScheduleStore, ScheduleWork } from '../schedule-store.ts'
 import { isBehind } from './newest-first.ts'
-import type { Database, Tables } from './tables.ts'
+import type { Database, Run, Tables } from './tables.ts'
 
 /** Machines in one statement. */
 const INSERTED_AT_ONCE = 500
@@ -32,8 +32,8 @@ type Runs = Omit<
 >
 
 /** Runs as they go on, end and are read. */
-export function createScheduleRuns(db: Database): Runs {
-  return { ...leasesIn(db), ...endsIn(db), ...resultsIn(db), ...readsIn(db) }
+export function createScheduleRuns(db: Database, run: Run): Runs {
+  return { ...leasesIn(db), ...endsIn(db), ...resultsIn(db, run), ...readsIn(db) }
 }
 
 function leasesIn(db: Database): Pick<Runs, 'renew' | 'release' | 'releaseFormer' | 'abandoned' | 'cancelled'> {
@@ -112,31 +112,36 @@ function endsIn(db: Database): Pick<Runs, 'cancel' | 'finish' | 'told' | 'prune'
   }
 }
 
-function resultsIn(db: Database): Pick<Runs, 'addResults' | 'saveResult' | 'results'> {
+function resultsIn(db: Database, run: Run): Pick<Runs, 'addResults' | 'count' | 'saveResult' | 'results'> {
+  // Runs wait for these: each statement is compiled once, and only its parameters change.
+  const sample = Object.fromEntries(RESULT_COLUMNS.map((column) => [column, ''])) as unknown as ResultTable
+  const inserted = db.insertInto('scheduleResults').values(sample).compile()
+  const { runId: _run, machineId: _machine, ...change } = sample
+  const saved = db
+    .updateTable('scheduleResults')
+    .set(change)
+    .where('runId', '=', '')
+    .where('machineId', '=', '')
+    .where('status', 'in', [sql.lit('pending' as const), sql.lit('running' as const)])
+    .compile()
+  const counted = db.updateTable('scheduleRuns').set({ commandCount: 0 }).where('id', '=', '').compile()
   return {
-    addResults: async (runId, results) => {
-      await db.transaction().execute(async (transaction) => {
-        for (let next = 0; next < results.length; next += INSERTED_AT_ONCE)
-          await transaction
-            .insertInto('scheduleResults')
-            .values(results.slice(next, next + INSERTED_AT_ONCE).map(resultToTable))
-            .execute()
-        await transaction
-          .updateTable('scheduleRuns')
-          .set({ commandCount: results.length })
-          .where('id', '=', runId)
-          .execute()
-      })
+    addResults: async (results) => {
+      const [first, ...others] = results.map(resultToTable)
+      if (first !== undefined && others.length === 0) return await run({ ...inserted, parameters: valuesOf(first) })
+      const rows = first === undefined ? [] : [first, ...others]
+      const parts: ResultTable[][] = []
+      for (let next = 0; next < rows.length; next += INSERTED_AT_ONCE)
+        parts.push(rows.slice(next, next + INSERTED_AT_ONCE))
+      // Nothing begins before all are there. A transaction would have every other run wait for its ways.
+      await Promise.all(parts.map((part) => db.insertInto('scheduleResults').values(part).execute()))
+    },
+    count: async (runId, commandCount) => {
+      await run({ ...counted, parameters: [commandCount, runId] })
     },
     saveResult: async (result) => {
       const { runId, machineId, ...row } = resultToTable(result)
-      await db
-        .updateTable('scheduleResults')
-        .set(row)
-        .where('runId', '=', runId)
-        .where('machineId', '=', machineId)
-        .where('status', 'in', ['pending', 'running'])
-        .execute()
+      await run({ ...saved, parameters: [...valuesOf(row), runId, machineId] })
     },
     results: async (runId, { limit, after }) => {
       const rows = await db
@@ -184,6 +189,33 @@ function readsIn(db: Database): Pick<Runs, 'getRun' | 'runs' | 'untold'> {
       return (await rows.orderBy('finishedAt').limit(limit).execute()).map(runFromTable)
     },
   }
+}
+
+type ResultTable = Tables['scheduleResults']
+
+/** In the order of the parameters of statements that are compiled once. */
+const RESULT_COLUMNS = [
+  'runId',
+  'machineId',
+  'machineName',
+  'status',
+  'callId',
+  'attempts',
+  'exitCode',
+  'signal',
+  'output',
+  'outputTruncated',
+  'outputBytes',
+  'answer',
+  'error',
+  'errorCode',
+  'approvalId',
+  'startedAt',
+  'finishedAt',
+] as const satisfies readonly (keyof ResultTable)[]
+
+function valuesOf(row: Partial<ResultTable>): unknown[] {
+  return RESULT_COLUMNS.flatMap((column) => (Object.hasOwn(row, column) ? [row[column]] : []))
 }
 
 /** A row of the table. */

@@ -3,13 +3,13 @@ import type { ScheduleChange, ScheduleRow, ScheduleStore, ScheduleWork } from '.
 import { createScheduleClaims } from './sql-schedule-claims.ts'
 import { createScheduleRuns } from './sql-schedule-runs.ts'
 import { principalToTable } from './sql-principals.ts'
-import type { Database, Tables } from './tables.ts'
+import type { Database, Run, Tables } from './tables.ts'
 
 type TableRow = Selectable<Tables['schedules']>
 
 /** {@link ScheduleStore} in SQL. */
-export function createScheduleStore(db: Database): ScheduleStore {
-  return { ...schedulesIn(db), ...createScheduleClaims(db), ...createScheduleRuns(db) }
+export function createScheduleStore(db: Database, run: Run): ScheduleStore {
+  return { ...schedulesIn(db), ...createScheduleClaims(db), ...createScheduleRuns(db, run) }
 }
 
 function schedulesIn(

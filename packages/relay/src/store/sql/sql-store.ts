@@ -74,7 +74,7 @@ export class SqlStore implements Store {
     this.fleetRuns = createFleetRunStore(db)
     this.approvals = createApprovalStore(db)
     this.policies = createPolicyStore(db)
-    this.schedules = createScheduleStore(db)
+    this.schedules = createScheduleStore(db, run)
     this.notifications = createNotificationStore(db, seal)
     this.pageSessions = createPageSessionStore(db)
     this.audit = createAuditStore(db, { engine, run })
