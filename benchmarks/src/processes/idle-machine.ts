@@ -59,7 +59,10 @@ export function connectIdleMachine(relayUrl: string, machine: IdleMachine, name:
 const identity = { os: 'linux', architecture: 'x64', agentVersion: '0.1.0' }
 
 function answerHello({ challenge = '' }: Hello, machine: IdleMachine, name: string): Uint8Array {
-  return encodeJson(frameTypes.hello, 0, { version: PROTOCOL_VERSION, ...proofOf(challenge, machine, name) } satisfies Hello)
+  return encodeJson(frameTypes.hello, 0, {
+    version: PROTOCOL_VERSION,
+    ...proofOf(challenge, machine, name),
+  } satisfies Hello)
 }
 
 /** The hello of a machine that proves itself. */

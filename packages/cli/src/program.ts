@@ -24,6 +24,7 @@ import { withRestrictionOptions } from './restriction-options.ts'
 import { reportError, say } from './terminal.ts'
 import { CLI_VERSION } from './version.ts'
 import { addAuditCommands } from './audit/audit-program.ts'
+import { addScheduleCommands } from './schedule-commands.ts'
 import { addWebhookCommands } from './webhook-commands.ts'
 
 const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace']
@@ -60,6 +61,7 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
   addAuditCommands(program, done, signal)
   addIdentityCommands(program, done, signal)
   addWebhookCommands(program, done, signal)
+  addScheduleCommands(program, done, signal)
   try {
     await program.parseAsync(argv, { from: 'user' })
     return exitCode

@@ -7,7 +7,13 @@ import type { AskService } from '../ask/ask-service.ts'
 import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Caller } from '../auth/authenticate.ts'
 import type { ClientPeers } from '../channel/clients.ts'
-import type { ScheduleResultRow, ScheduleRow, ScheduleRunEnd, ScheduleRunRow, ScheduleWork } from '../store/schedule-store.ts'
+import type {
+  ScheduleResultRow,
+  ScheduleRow,
+  ScheduleRunEnd,
+  ScheduleRunRow,
+  ScheduleWork,
+} from '../store/schedule-store.ts'
 import type { Store } from '../store/store.ts'
 import { type MachineLink, openLink } from './machine-link.ts'
 import { callIdOf, cancelledError, failedOutcome, NOTHING, type Outcome } from './outcome.ts'
@@ -61,10 +67,7 @@ export class Conductor {
   }
 
   /** How it ended; undefined when it was left. */
-  async conduct(
-    run: ScheduleRunRow,
-    options: ConductOptions,
-  ): Promise<ScheduleRunEnd | undefined> {
+  async conduct(run: ScheduleRunRow, options: ConductOptions): Promise<ScheduleRunEnd | undefined> {
     let end: Omit<ScheduleRunEnd, 'finishedAt'>
     try {
       end = await this.#conduct(run, options)
@@ -75,10 +78,7 @@ export class Conductor {
     return options.leaving.aborted ? undefined : { ...end, finishedAt: new Date().toISOString() }
   }
 
-  async #conduct(
-    run: ScheduleRunRow,
-    options: ConductOptions,
-  ): Promise<Omit<ScheduleRunEnd, 'finishedAt'>> {
+  async #conduct(run: ScheduleRunRow, options: ConductOptions): Promise<Omit<ScheduleRunEnd, 'finishedAt'>> {
     const { store, clients } = this.#options
     const { work } = run
     if (work === null) throw new CmdopError('server', 'The run has no work; nothing ran.')

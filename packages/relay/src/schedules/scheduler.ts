@@ -17,7 +17,7 @@ export const LEASE_MS = 15_000
 const RENEW_EVERY_MS = 5000
 
 /** Schedules whose instants are claimed in one commit. */
-const CLAIMED_AT_ONCE = 1000
+const CLAIMED_AT_ONCE = 500
 
 /** Runs that are begun, or taken over, in one look. */
 const STARTED_AT_ONCE = 100
