@@ -1,6 +1,6 @@
 import * as wire from '@cmdop/protocol'
 import { z } from 'zod'
-import type { Cancellable } from './cancellable.ts'
+import type { Cancellable, Repeatable } from './cancellable.ts'
 import { cursorPages, itemsOf, offsetPages } from './pages.ts'
 import type {
   ScheduleList,
@@ -51,9 +51,19 @@ export class SchedulesNamespace {
   }
 
   /** A schedule that acts for you, with the rights that you have when it fires. Throws `validation`, and says what is wrong. */
-  async create(schedule: FromWire<wire.ScheduleCreate>, { signal }: Cancellable = {}): Promise<ScheduleView> {
+  async create(
+    schedule: FromWire<wire.ScheduleCreate>,
+    { signal, idempotencyKey }: Repeatable = {},
+  ): Promise<ScheduleView> {
     const body = toWire(wire.ScheduleCreate, schedule)
-    return this.#rest.call({ method: 'POST', path: await this.#path(), body, answer: wire.ScheduleView, signal })
+    return this.#rest.call({
+      method: 'POST',
+      path: await this.#path(),
+      body,
+      answer: wire.ScheduleView,
+      signal,
+      idempotencyKey,
+    })
   }
 
   /**
@@ -63,22 +73,28 @@ export class SchedulesNamespace {
   async update(
     scheduleId: string,
     change: FromWire<wire.ScheduleUpdate>,
-    { signal }: Cancellable = {},
+    { signal, idempotencyKey }: Repeatable = {},
   ): Promise<ScheduleView> {
     const body = toWire(wire.ScheduleUpdate, change)
     const path = await this.#path(scheduleId)
-    return this.#rest.call({ method: 'PATCH', path, body, answer: wire.ScheduleView, signal })
+    return this.#rest.call({ method: 'PATCH', path, body, answer: wire.ScheduleView, signal, idempotencyKey })
   }
 
   /** Deletes it with its runs, and ends what runs of it. Throws `not_found`. */
-  async delete(scheduleId: string, { signal }: Cancellable = {}): Promise<void> {
-    await this.#rest.call({ method: 'DELETE', path: await this.#path(scheduleId), answer: z.null(), signal })
+  async delete(scheduleId: string, { signal, idempotencyKey }: Repeatable = {}): Promise<void> {
+    await this.#rest.call({
+      method: 'DELETE',
+      path: await this.#path(scheduleId),
+      answer: z.null(),
+      signal,
+      idempotencyKey,
+    })
   }
 
   /** Runs it now, for whom it acts; `jobId` is the run. Throws `conflict` while a run is under way that it may not overlap. */
-  async trigger(scheduleId: string, { signal }: Cancellable = {}): Promise<ScheduleTriggered> {
+  async trigger(scheduleId: string, { signal, idempotencyKey }: Repeatable = {}): Promise<ScheduleTriggered> {
     const path = `${await this.#path(scheduleId)}/run`
-    return this.#rest.call({ method: 'POST', path, answer: wire.ScheduleTriggered, signal })
+    return this.#rest.call({ method: 'POST', path, answer: wire.ScheduleTriggered, signal, idempotencyKey })
   }
 
   /** Its runs, one page, the newest first. Pass `nextCursor` on as `cursor`. */
@@ -116,9 +132,9 @@ export class SchedulesNamespace {
   }
 
   /** Ends a run with all of its processes; it may be under way for a moment more. Throws `not_found`, `conflict` for one that is over. */
-  async cancel(scheduleId: string, runId: string, { signal }: Cancellable = {}): Promise<ScheduleRun> {
+  async cancel(scheduleId: string, runId: string, { signal, idempotencyKey }: Repeatable = {}): Promise<ScheduleRun> {
     const path = `${await this.#runPath(scheduleId, runId)}/cancel`
-    return this.#rest.call({ method: 'POST', path, answer: wire.ScheduleRunView, signal })
+    return this.#rest.call({ method: 'POST', path, answer: wire.ScheduleRunView, signal, idempotencyKey })
   }
 
   async #path(scheduleId?: string): Promise<string> {
