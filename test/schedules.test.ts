@@ -73,7 +73,7 @@ describe('a schedule', () => {
     const { schedules } = world.client
     const good = { name: 'x', cronExpr: NEVER, command: 'true' }
     const wrong = (change: object, message: string) =>
-      expect(schedules.create({ ...good, ...change } as typeof good)).rejects.toThrow(refused('validation', message))
+      expect(schedules.create({ ...good, ...change })).rejects.toThrow(refused('validation', message))
     await wrong({ targetKind: 'everything' }, 'target_kind')
     await wrong({ cronExpr: '0 0 30 2 *' }, 'never comes')
     await wrong({ cronExpr: '61 * * * *' }, 'Invalid value for minute: 61')

@@ -21,13 +21,13 @@ describe('the decision', () => {
   })
 
   test('lets no AI operator loosen what binds it, nobody but people decide, and all else as the matrix says', () => {
-    const notForAi = ['key.own', 'effect.apply', 'grant.revoke', 'policy.write', 'member.manage', 'fleet.configure']
+    const notForPrograms = ['key.own', 'approval.decide', 'member.manage', 'fleet.configure']
+    const notForAi = [...notForPrograms, 'effect.apply', 'grant.revoke', 'policy.write', 'schedule.write']
     for (const kind of principalKinds) {
       for (const role of roles) {
         for (const action of actions) {
           const isForbidden =
-            (kind === 'ai' && notForAi.includes(action)) ||
-            (kind !== 'human' && ['key.own', 'approval.decide', 'member.manage', 'fleet.configure'].includes(action))
+            (kind === 'ai' && notForAi.includes(action)) || (kind !== 'human' && notForPrograms.includes(action))
           const { allowed } = authorise(actor(role, kind), action, { fleetId: 'flt_one' })
           const expected = matrix[role].includes(action) && !isForbidden
           expect(`${kind} ${role} ${action} ${allowed}`).toBe(`${kind} ${role} ${action} ${expected}`)

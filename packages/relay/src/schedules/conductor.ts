@@ -87,6 +87,10 @@ export class Conductor {
     const first = await known.catch((cause: unknown) => this.#refused(run, cause))
     const results = options.resumed ? await this.#begun(run) : await this.#begin(run, work)
     await using link = await openLink(clients, first, caller)
+    // Whoever leaves takes his ear away, and nothing else.
+    const leave = () => void link[Symbol.asyncDispose]()
+    options.leaving.addEventListener('abort', leave, { once: true })
+    if (options.leaving.aborted) leave()
     const going: Going = { ...options, run, work, caller, link }
     const tally = new Tally()
     const limit = pLimit(work.concurrency)
@@ -147,7 +151,7 @@ export class Conductor {
       ? await this.#options.calls(() => this.#askFor(going, row))
       : cancelled.aborted
         ? failedOutcome(cancelledError())
-        : await this.#try(going, row, (next) => void (row = next))
+        : await this.#try(going, row, (next) => void (row = next)).catch((cause: unknown) => failedOutcome(cause))
     if (leaving.aborted) return
     const finished = { ...row, ...outcome, finishedAt: new Date().toISOString() }
     await this.#options.store.schedules.saveResult(finished)

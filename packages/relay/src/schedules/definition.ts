@@ -49,7 +49,7 @@ export function changedWork(before: ScheduleWork, given: Given): ScheduleWork {
   const selector = given.selector === undefined && kind !== 'selector' ? null : work.selector
   const none = { output_schema: work.output_schema ?? null, restrictions: work.restrictions ?? null }
   const next = { ...work, ...none, command: command ?? '', prompt: prompt ?? null, notify: work.notify ?? null }
-  const changed = { ...next, machine_ids: ids ?? [], selector: selector ?? null } as ScheduleWork
+  const changed = { ...next, machine_ids: ids ?? [], selector: selector ?? null }
   assertWork(changed)
   return changed
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { CmdopError, isCmdopError, type OutcomeName, outcomeOfError, toCmdopError } from '@cmdop/protocol'
+import { CmdopError, isCmdopError, type OutcomeName, outcomeOfError, outcomes, toCmdopError } from '@cmdop/protocol'
 import type { ScheduleResultRow } from '../store/schedule-store.ts'
 
 /** Milliseconds that a machine goes on with what it was given when nobody listens: in which a relay is there again. */
@@ -39,6 +39,12 @@ export function failedOutcome(cause: unknown, about: Partial<Outcome> = {}): Out
     errorCode: error.code,
     approvalId: typeof approvalId === 'string' ? approvalId : null,
   }
+}
+
+/** {@link failedOutcome} of a call that a machine has taken, or may have: what is refused later has not stopped it before. */
+export function sentOutcome(cause: unknown): Outcome {
+  const outcome = failedOutcome(cause)
+  return outcomes[outcome.status].mayHaveRun ? outcome : { ...outcome, status: 'unknown' }
 }
 
 /** Id of a call: the same for the same try of the same run on the same machine, so that the machine runs it once, whoever asks. */

@@ -2,7 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Channel, CmdopError, ExecEnd, isCmdopError, RememberedSince } from '@cmdop/protocol'
 import type { ScheduleWork } from '../store/schedule-store.ts'
 import type { LinkCall, MachineLink } from './machine-link.ts'
-import { cancelledError, failedOutcome, isLost, isTransient, NOTHING, ORPHAN_MS, type Outcome } from './outcome.ts'
+import {
+  cancelledError,
+  failedOutcome,
+  isLost,
+  isTransient,
+  NOTHING,
+  ORPHAN_MS,
+  type Outcome,
+  sentOutcome,
+} from './outcome.ts'
 import { OutputTail } from './output-tail.ts'
 
 /** Milliseconds in which a machine that was lost is asked how a command ended, and between two questions. */
@@ -37,7 +46,7 @@ export async function runCommand(call: CommandCall): Promise<Outcome> {
     return await readEnd(call, channel, () => endGroup(channel))
   } catch (error) {
     // It was sent: whatever took the channel away, it is asked for.
-    return isTransient(error) && !call.leaving.aborted ? await askForCommand(call, startedAt) : failedOutcome(error)
+    return isTransient(error) && !call.leaving.aborted ? await askForCommand(call, startedAt) : sentOutcome(error)
   }
 }
 
@@ -52,7 +61,8 @@ export async function askForCommand(call: CommandCall, startedAt: string): Promi
       return await readEnd(call, channel, () => channel.reset(cancelledError()))
     } catch (error) {
       const isOver = Date.now() > until || call.leaving.aborted
-      if (isOver || !isTransient(error)) return failedOutcome(isOver ? unknownEnd(error) : meant(error, startedAt))
+      if (isOver) return failedOutcome(unknownEnd(error))
+      if (!isTransient(error)) return isCode(error, 'not_found') ? neverSent(error, startedAt) : sentOutcome(error)
       await sleep(ASK_EVERY_MS, undefined, { signal: call.leaving }).catch(() => {})
     }
   }
@@ -116,11 +126,15 @@ function outcomeOf({ reason, exitCode, signal, stdoutBytes, stderrBytes, effect 
 }
 
 /** What `not_found` says: a machine that remembers the time has never got it. */
-function meant(error: unknown, startedAt: string): unknown {
-  if (!isCmdopError(error) || error.code !== 'not_found') return error
+function neverSent(error: CmdopError, startedAt: string): Outcome {
   const since = RememberedSince.safeParse(error.details).data?.rememberedSince
-  if (since === undefined || Date.parse(since) > Date.parse(startedAt)) return unknownEnd(error)
-  return new CmdopError('unavailable', 'It has never reached the machine; nothing ran, and it is not sent again.')
+  if (since === undefined || Date.parse(since) > Date.parse(startedAt)) return failedOutcome(unknownEnd(error))
+  const message = 'It has never reached the machine; nothing ran, and it is not sent again.'
+  return failedOutcome(new CmdopError('unavailable', message))
+}
+
+function isCode(error: unknown, code: CmdopError['code']): error is CmdopError {
+  return isCmdopError(error) && error.code === code
 }
 
 function unknownEnd(cause: unknown): CmdopError {

@@ -4,7 +4,7 @@ import type { AskCall, AskService, AskStream } from '../ask/ask-service.ts'
 import type { Caller } from '../auth/authenticate.ts'
 import { newId } from '../auth/secrets.ts'
 import type { ScheduleWork } from '../store/schedule-store.ts'
-import { failedOutcome, isLost, isTransient, NOTHING, ORPHAN_MS, type Outcome } from './outcome.ts'
+import { failedOutcome, isLost, isTransient, NOTHING, ORPHAN_MS, type Outcome, sentOutcome } from './outcome.ts'
 import { OutputTail } from './output-tail.ts'
 
 /** Milliseconds in which an ask that was lost is looked for, and between two tries. */
@@ -47,7 +47,8 @@ async function follow(call: PromptCall, { begin }: { begin: boolean }): Promise<
       if (last !== undefined) return outcomeOf(last, call.work)
     } catch (error) {
       const wasSent = next.method === 'ask.attach' || isLost(error)
-      if (!wasSent || !isTransient(error) || call.leaving.aborted) return failedOutcome(meant(error, next))
+      if (!wasSent) return failedOutcome(error)
+      if (!isTransient(error) || call.leaving.aborted) return sentOutcome(meant(error, next))
       if (Date.now() > until) return failedOutcome(unknownEnd(error))
     }
     if (next.method === 'ask') until = Date.now() + ASK_WITHIN_MS
@@ -62,6 +63,9 @@ async function lastFrame(
   { stream, caller, seen }: { stream: AskStream; caller: Caller; seen: { number: number } },
 ): Promise<Last | undefined> {
   const stop = () => void cancelAsk(call, caller)
+  const leave = () => void stream[Symbol.asyncDispose]()
+  call.leaving.addEventListener('abort', leave, { once: true })
+  if (call.leaving.aborted) leave()
   call.cancelled.addEventListener('abort', stop, { once: true })
   if (call.cancelled.aborted) stop()
   try {
@@ -79,6 +83,7 @@ async function lastFrame(
     return undefined
   } finally {
     call.cancelled.removeEventListener('abort', stop)
+    call.leaving.removeEventListener('abort', leave)
   }
 }
 

@@ -201,7 +201,7 @@ export class Scheduler implements AsyncDisposable {
   async #renew(): Promise<void> {
     const { store, relayInstance } = this.#options
     if (this.#runs.size === 0) return
-    await store.renew(this.#lease())
+    await store.renew([...this.#runs.keys()], this.#lease())
     for (const runId of await store.cancelled(relayInstance)) this.#runs.get(runId)?.abort()
   }
 

@@ -172,8 +172,8 @@ export interface ScheduleStore {
   startable(limit: number): Promise<ScheduleRunRow[]>
   /** The run, if this call started it. */
   start(runId: string, lease: ScheduleLease, at: string): Promise<ScheduleRunRow | undefined>
-  /** Prolongs the leases of what this process runs. */
-  renew(lease: ScheduleLease): Promise<void>
+  /** Prolongs the leases of these runs, where they are this process's. */
+  renew(runIds: readonly string[], lease: ScheduleLease): Promise<void>
   /** Lets go of everything that this process runs, for others to go on with. */
   release(relayInstance: string, at: string): Promise<void>
   /** {@link release} of what earlier processes of this relay ran. A process is `<name of the relay>/<its own id>`. */

@@ -184,7 +184,10 @@ export function describeSchedules(open: OpenStore): void {
       const { schedules } = world.store
       const run = await running(world.store, await add(world.store))
       expect(await schedules.abandoned(at(99), 9)).toEqual([])
-      await schedules.renew(lease('a', 200))
+      await schedules.renew([], lease('a', 300))
+      expect(await schedules.abandoned(at(150), 9)).toHaveLength(1)
+      await schedules.renew([run.id], lease('a', 200))
+      await schedules.renew([run.id], lease('b', 400))
       expect(await schedules.abandoned(at(150), 9)).toEqual([])
       await schedules.release('a', at(20))
       const [left] = (await schedules.abandoned(at(20), 9)) as [ScheduleRunRow]

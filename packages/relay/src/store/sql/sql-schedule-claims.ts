@@ -20,10 +20,11 @@ export function createScheduleClaims(db: Database): Claims {
         .selectFrom('scheduleRuns as run')
         .selectAll()
         .where('run.status', '=', sql.lit('pending'))
-        .where(({ not, exists, selectFrom }) =>
-          not(
-            exists(
-              selectFrom('scheduleRuns as other')
+        .where((eb) =>
+          eb.not(
+            eb.exists(
+              eb
+                .selectFrom('scheduleRuns as other')
                 .select('other.id')
                 .whereRef('other.scheduleId', '=', 'run.scheduleId')
                 .where('other.status', '=', sql.lit('running')),

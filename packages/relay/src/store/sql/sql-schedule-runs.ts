@@ -40,8 +40,12 @@ function leasesIn(db: Database): Pick<Runs, 'renew' | 'release' | 'releaseFormer
   const own = (relayInstance: string) =>
     db.updateTable('scheduleRuns').where('status', '=', RUNNING).where('relayInstance', '=', relayInstance)
   return {
-    renew: async ({ relayInstance, leaseUntil }) => {
-      await own(relayInstance).set({ leaseUntil }).execute()
+    renew: async (runIds, { relayInstance, leaseUntil }) => {
+      for (let next = 0; next < runIds.length; next += INSERTED_AT_ONCE)
+        await own(relayInstance)
+          .set({ leaseUntil })
+          .where('id', 'in', runIds.slice(next, next + INSERTED_AT_ONCE))
+          .execute()
     },
     release: async (relayInstance, at) => {
       await own(relayInstance).set({ leaseUntil: at }).execute()
@@ -241,5 +245,5 @@ function resultToTable({ outputTruncated, ...row }: ScheduleResultRow): Tables['
 }
 
 function resultFromTable({ outputTruncated, ...row }: Selectable<Tables['scheduleResults']>): ScheduleResultRow {
-  return { ...row, outputBytes: Number(row.outputBytes), outputTruncated: outputTruncated === 1 }
+  return { ...row, outputTruncated: outputTruncated === 1 }
 }
