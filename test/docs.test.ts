@@ -38,6 +38,7 @@ test.each([
   'restrictions',
   'policy',
   'notifications',
+  'schedules',
   'operator',
   'operator-types',
   'resident',

@@ -1,10 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { newMark, whenGone, whenRunning } from './marked.ts'
 import { killRelayUnderSchedule } from './schedule-kills.ts'
-import { endedRun, NEVER } from './schedule-runs.ts'
+import { endedRun } from './schedule-runs.ts'
 import { startTwoRelays } from './two-relays.ts'
 import { waitFor } from './wait-for.ts'
-import { startWorld } from './world.ts'
 
 test('a relay that is killed misses instants and says so, and runs none twice', async () => {
   await killRelayUnderSchedule({ seconds: 4, machines: 2, awayMs: 2500 })

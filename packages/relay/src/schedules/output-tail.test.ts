@@ -1,10 +1,10 @@
-import fc from 'fast-check'
+import { array, assert, nat, property, uint8Array } from 'fast-check'
 import { expect, test } from 'vitest'
 import { OutputTail } from './output-tail.ts'
 
 test('keeps the end, whatever pieces it comes in', () => {
-  fc.assert(
-    fc.property(fc.array(fc.uint8Array({ maxLength: 40 })), fc.nat(60), (pieces, limit) => {
+  assert(
+    property(array(uint8Array({ maxLength: 40 })), nat(60), (pieces, limit) => {
       const ascii = pieces.map((piece) => piece.map((byte) => 0x20 + (byte % 90)))
       const tail = new OutputTail(limit)
       for (const piece of ascii) tail.add(piece)
