@@ -18,6 +18,8 @@ const bodies: Record<string, unknown> = {
   'post /api/fleets/{fleet}/schedules': { name: 'spy', cron_expr: '0 0 * * *', command: 'true' },
   'patch /api/fleets/{fleet}/schedules/{schedule}': { is_enabled: false },
   'patch /api/fleets/{fleet}/settings': { mfa_required: 'none' },
+  'patch /api/fleets/{fleet}': { name: 'Spied' },
+  'post /api/fleets/{fleet}/machines': { machine_id: 'mch_none' },
   'patch /api/machines/{machine}': { labels: { role: 'spied' } },
   'post /api/approvals/{approval}/approve': { plan_digest: 'a'.repeat(64) },
   'post /api/approvals/{approval}/deny': {},

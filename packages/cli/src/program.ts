@@ -3,7 +3,6 @@ import { Command, CommanderError, Option } from 'commander'
 import type { DoctorFlags } from './commands/doctor.ts'
 import type { ExecFlags } from './commands/exec.ts'
 import type { EnrollFlags, MachineRunFlags, TokenFlags } from './commands/machine.ts'
-import type { MachinesFlags } from './commands/machines.ts'
 import type { McpFlags } from './commands/mcp.ts'
 import type { RelayFlags } from './commands/relay.ts'
 import type { RunFlags } from './commands/run.ts'
@@ -13,6 +12,8 @@ import { addCompletion } from './completion.ts'
 import { addEffectCommands, addFileCommands } from './file-commands.ts'
 import { exitCodeOf, exitCodes } from './exit-codes.ts'
 import { addFleetCommands } from './fleet-commands.ts'
+import { addFleetsCommands } from './fleets-commands.ts'
+import { addMachinesCommands } from './machines-commands.ts'
 import { addPlaybookCommands } from './playbook-commands.ts'
 import { addPolicyCommands } from './policy-commands.ts'
 import { addIdentityCommands } from './identity-commands.ts'
@@ -46,12 +47,14 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
     .configureHelp({ showGlobalOptions: true })
   addSystemCommands(program, done, signal)
   addMachineCommands(program, done, signal)
+  addMachinesCommands(program, done, signal)
   addWorkCommands(program, done, signal)
   addFileCommands(program, done, signal)
   addSessionCommands(program, done, signal)
   addRecordingCommands(program, done, signal)
   addEffectCommands(program, done, signal)
   addFleetCommands(program, done, signal)
+  addFleetsCommands(program, done, signal)
   addPlaybookCommands(program, done, signal)
   addApprovalCommands(program, done, signal)
   addPolicyCommands(program, done, signal)
@@ -163,29 +166,6 @@ function addMachineCommands(program: Command, done: Done, signal: AbortSignal): 
     .description('let people ask without a PIN')
     .option('--data <folder>', 'folder for key and state')
     .action(done(async (flags: { data?: string }) => (await import('./commands/machine.ts')).removePinCommand(flags)))
-  const machines = program.command('machines').enablePositionalOptions()
-  machines
-    .command('release')
-    .description('let a machine run again whose key two daemons used at once')
-    .argument('<machine>', 'id, hostname, name or unique prefix')
-    .action(
-      done(async (reference: string) => (await import('./commands/machines.ts')).releaseCommand(reference, signal)),
-    )
-  machines
-    .command('label')
-    .description('change the labels of a machine, by which selectors find it')
-    .argument('<machine>', 'id, hostname, name or unique prefix')
-    .argument('<change...>', 'role=web sets, role- removes')
-    .action(
-      done(async (reference: string, changes: string[]) =>
-        (await import('./commands/machines.ts')).labelCommand(reference, changes, signal),
-      ),
-    )
-  machines
-    .description('list the machines of the fleet')
-    .addOption(new Option('--presence <state>', 'only these').choices(['any', 'online', 'suspect', 'offline']))
-    .option('--json', 'print one JSON document')
-    .action(done(async (flags: MachinesFlags) => (await import('./commands/machines.ts')).machinesCommand(flags)))
 }
 
 function addWorkCommands(program: Command, done: Done, signal: AbortSignal): void {

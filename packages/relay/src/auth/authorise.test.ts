@@ -21,7 +21,8 @@ describe('the decision', () => {
   })
 
   test('lets no AI operator loosen what binds it, nobody but people decide, and all else as the matrix says', () => {
-    const notForPrograms = ['key.own', 'approval.decide', 'member.manage', 'fleet.configure']
+    const ofFleets = ['fleet.configure', 'fleet.create', 'fleet.disable']
+    const notForPrograms = [...ofFleets, 'key.own', 'approval.decide', 'member.manage']
     const notForAi = [...notForPrograms, 'effect.apply', 'grant.revoke', 'policy.write', 'schedule.write']
     for (const kind of principalKinds) {
       for (const role of roles) {

@@ -1,5 +1,5 @@
 import { CmdopError } from '@cmdop/protocol'
-import { type Caller, toCaller } from '../auth/authenticate.ts'
+import { type Caller, callerIn, toCaller } from '../auth/authenticate.ts'
 import { type Owner, ownerIn } from '../auth/owner.ts'
 import type { ScheduleRow } from '../store/schedule-store.ts'
 import type { Store } from '../store/store.ts'
@@ -16,7 +16,11 @@ export async function scheduleCaller(store: Store, scheduleId: string, known?: S
   ])
   if (schedule === undefined || principal === undefined || schedule.deletedAt !== null)
     throw new CmdopError('auth', 'The schedule was deleted.')
-  const writer = toCaller(withoutSession(await ownerIn(store)(schedule.keyId)))
+  const owner = withoutSession(await ownerIn(store)(schedule.keyId))
+  // A person may have come from the fleet where he signs in.
+  const writer = await callerIn(store, toCaller(owner), schedule.fleetId)
+  if (writer.fleetId !== schedule.fleetId)
+    throw new CmdopError('auth', 'Who wrote the schedule is no member of the fleet any more.')
   if (writer.kind === 'ai') throw new CmdopError('permission', 'An AI operator has no schedules.')
   const actsForId = writer.principal.actsForId ?? writer.principalId
   return {

@@ -65,7 +65,7 @@ export function parseDueTimetable(expression: string, timezone: string, now: num
 
 function assertTimezone(timezone: string): void {
   try {
-    new Intl.DateTimeFormat('en', { timeZone: timezone })
+    Intl.DateTimeFormat('en', { timeZone: timezone })
   } catch (cause) {
     throw new CmdopError('validation', `Expected a time zone such as Europe/Berlin or UTC, got '${timezone}'.`, {
       cause,
