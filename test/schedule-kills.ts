@@ -68,7 +68,7 @@ async function whenRan(client: Client, id: string, count: number): Promise<void>
       const runs = await Array.fromAsync(client.schedules.iterRuns(id, { limit: 200 })).catch(() => [])
       return runs.filter(({ status }) => status === 'success').length >= count
     },
-    count * 3000 + 30_000,
+    count * 3000 + 90_000,
   )
 }
 
@@ -79,7 +79,7 @@ async function allEnded(client: Client, id: string): Promise<ScheduleRun[]> {
       const runs = await Array.fromAsync(client.schedules.iterRuns(id, { limit: 200 }))
       return runs.every(({ finishedAt }) => finishedAt !== null) && runs
     },
-    180_000,
+    120_000,
   )
 }
 
