@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { fleetRunOf } from './fleet-runs.ts'
 import { invitePerson } from './people.ts'
 import { signedBy } from './signed-requests.ts'
+import { NEVER } from './schedule-runs.ts'
 import { startWorld, type World } from './world.ts'
 
 /** Ways that have no row of their own, and why. */
@@ -147,6 +148,8 @@ async function prepare(): Promise<Record<string, Way>> {
   const public_key = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }).toString()
   const fleetRun = randomUUID()
   await client.fleetRuns.create(fleetRunOf(fleetRun, [machine.id]))
+  const schedule = await client.schedules.create({ name: 'some', cronExpr: NEVER, command: 'true' })
+  const places = [fleet, schedule.id]
   const about = { runId: randomUUID(), machineId: machine.id, agentType: 'terminal', model: 'a:b', title: 'Look' }
   return {
     'POST /api/enrollment-tokens': { body: {} },
@@ -183,6 +186,11 @@ async function prepare(): Promise<Record<string, Way>> {
     'DELETE /api/fleets/{fleet}/members/{user}/totp': { places: [fleet, ann.id] },
     'POST /api/fleets/{fleet}/invitations': { places: [fleet], body: { email: 'new@example.com' } },
     'DELETE /api/fleets/{fleet}/invitations/{invitation}': { places: [fleet, invited.id] },
+    'POST /api/fleets/{fleet}/schedules': { places: [fleet], body: { name: 'x', cron_expr: NEVER, command: 'true' } },
+    'PATCH /api/fleets/{fleet}/schedules/{schedule}': { places, body: { name: 'other' } },
+    'POST /api/fleets/{fleet}/schedules/{schedule}/run': { places },
+    'POST /api/fleets/{fleet}/schedules/{schedule}/runs/{run}/cancel': { places: [...places, 'srn_none'] },
+    'DELETE /api/fleets/{fleet}/schedules/{schedule}': { places },
     'PATCH /api/fleets/{fleet}/settings': { places: [fleet], body: { four_eyes: true } },
     'POST /api/login': { token: null, body: { email: ann.email, code } },
     'POST /api/invitations/accept': { token: null, body: { token: invited.token } },

@@ -39,6 +39,7 @@ test.each([
   'restrictions',
   'policy',
   'notifications',
+  'schedules',
   'operator',
   'operator-types',
   'resident',

@@ -6,6 +6,7 @@ import type { Client, MachineEffects, Session } from '@cmdop/core'
 import { enrollMachine } from '@cmdop/machine'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { waitFor } from './wait-for.ts'
+import { NEVER } from './schedule-runs.ts'
 import { startWorld, type World } from './world.ts'
 
 const roles = ['owner', 'admin', 'member', 'viewer'] as const
@@ -154,6 +155,21 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
       await client.skills.delete(slug)
     },
   ],
+  'schedule.read': [
+    (client) => client.schedules.list(),
+    (client) => withSchedule((id) => client.schedules.get(id)),
+    (client) => withSchedule((id) => client.schedules.runs(id)),
+    (client) => withSchedule((id) => unlessUnknown(() => client.schedules.run(id, 'srn_none'))),
+  ],
+  'schedule.write': [
+    async (client) => world.client.schedules.delete((await client.schedules.create(schedule)).id),
+    (client) => withSchedule((id) => client.schedules.update(id, { isEnabled: false })),
+    (client) => withSchedule((id) => client.schedules.delete(id)),
+  ],
+  'schedule.run': [
+    (client) => withSchedule((id) => client.schedules.trigger(id)),
+    (client) => withSchedule((id) => unlessUnknown(() => client.schedules.cancel(id, 'srn_none'))),
+  ],
   'key.list': [(client) => client.keys.list()],
   'key.issue': [
     (client) => client.keys.issue({ name: 'viewer', kind: 'ai', role: 'viewer' }),
@@ -235,6 +251,19 @@ async function withWebhook(call: (id: string) => Promise<unknown>): Promise<void
     await call(id)
   } finally {
     await unlessUnknown(() => world.client.webhooks.remove(id))
+  }
+}
+
+/** Nothing that would run by itself. */
+const schedule = { name: 'walked', cronExpr: NEVER, command: 'true' }
+
+/** A schedule of the owner, gone after the call. */
+async function withSchedule(call: (id: string) => Promise<unknown>): Promise<void> {
+  const { id } = await world.client.schedules.create(schedule)
+  try {
+    await call(id)
+  } finally {
+    await unlessUnknown(() => world.client.schedules.delete(id))
   }
 }
 

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { addFleet } from './fleets.ts'
 import { fleetRunOf } from './fleet-runs.ts'
 import { invitePerson } from './people.ts'
+import { NEVER } from './schedule-runs.ts'
 import { waitFor } from './wait-for.ts'
 import { startWorld, type World } from './world.ts'
 
@@ -14,6 +15,8 @@ const bodies: Record<string, unknown> = {
   'post /api/fleets/{fleet}/members': { email: 'spy@example.com' },
   'patch /api/fleets/{fleet}/members/{user}': { role: 'viewer' },
   'post /api/fleets/{fleet}/invitations': { email: 'spy@example.com' },
+  'post /api/fleets/{fleet}/schedules': { name: 'spy', cron_expr: '0 0 * * *', command: 'true' },
+  'patch /api/fleets/{fleet}/schedules/{schedule}': { is_enabled: false },
   'patch /api/fleets/{fleet}/settings': { mfa_required: 'none' },
   'patch /api/fleets/{fleet}': { name: 'Spied' },
   'post /api/fleets/{fleet}/machines': { machine_id: 'mch_none' },
@@ -78,6 +81,7 @@ async function someIds(): Promise<Record<string, string>> {
   const { id: webhook } = await client.webhooks.create({ url: 'https://ops.example/cmdop' })
   const [granted] = await client.approvals.grants.list()
   const { slug } = await client.skills.create('Of the fleet')
+  const { id: schedule } = await client.schedules.create({ name: 'there', cronExpr: NEVER, command: 'true' })
   return {
     fleet,
     machine: machine.id,
@@ -91,6 +95,7 @@ async function someIds(): Promise<Record<string, string>> {
     approval,
     webhook,
     slug,
+    schedule,
     grant: granted?.id ?? '',
   }
 }
@@ -123,6 +128,7 @@ describe('an object of another fleet', () => {
     expect((await spy.keys.list()).total).toBe(1)
     expect((await spy.members.list()).total).toBe(1)
     expect((await spy.members.invitations()).items).toEqual([])
+    expect((await spy.schedules.list()).items).toEqual([])
     const own = { fleet: (await spy.me()).fleetId }
     // Nor by its id under one’s own fleet.
     for (const [method, path] of [
@@ -133,6 +139,11 @@ describe('an object of another fleet', () => {
       ['post', '/api/fleets/{fleet}/members/{user}/code'],
       ['delete', '/api/fleets/{fleet}/members/{user}/totp'],
       ['delete', '/api/fleets/{fleet}/invitations/{invitation}'],
+      ['get', '/api/fleets/{fleet}/schedules/{schedule}'],
+      ['patch', '/api/fleets/{fleet}/schedules/{schedule}'],
+      ['delete', '/api/fleets/{fleet}/schedules/{schedule}'],
+      ['post', '/api/fleets/{fleet}/schedules/{schedule}/run'],
+      ['get', '/api/fleets/{fleet}/schedules/{schedule}/runs'],
     ] as const)
       expect(`${path} ${(await ask(method, path, own)).code}`).toBe(`${path} not_found`)
   })

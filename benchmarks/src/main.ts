@@ -17,6 +17,7 @@ import { memoryFigure } from './figures/memory.ts'
 import { policyFigure } from './figures/policy.ts'
 import { resumeFigure } from './figures/resume.ts'
 import { sandboxFigure } from './figures/sandbox.ts'
+import { schedulesFigure } from './figures/schedules.ts'
 import { startFigure } from './figures/start.ts'
 import { streamFigure } from './figures/stream.ts'
 import { terminalFigure } from './figures/terminal.ts'
@@ -40,6 +41,7 @@ const figures: readonly Figure[] = [
   resumeFigure,
   policyFigure,
   sandboxFigure,
+  schedulesFigure,
   startFigure,
 ]
 

@@ -23,6 +23,7 @@ import { reportError, say } from './terminal.ts'
 import { CLI_VERSION } from './version.ts'
 import { addAuditCommands } from './audit/audit-program.ts'
 import { addSkillCommands } from './skill-commands.ts'
+import { addScheduleCommands } from './schedule-commands.ts'
 import { addWebhookCommands } from './webhook-commands.ts'
 
 const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace']
@@ -62,6 +63,7 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
   addIdentityCommands(program, done, signal)
   addWebhookCommands(program, done, signal)
   addSkillCommands(program, done, signal)
+  addScheduleCommands(program, done, signal)
   await addCompletion(program, argv)
   try {
     await program.parseAsync(argv, { from: 'user' })

@@ -20,6 +20,7 @@ import { RestClient } from './rest-client.ts'
 import { RunsNamespace } from './runs.ts'
 import { SessionsNamespace } from './sessions-namespace.ts'
 import { RemoteSessions } from './sessions/remote-sessions.ts'
+import { SchedulesNamespace } from './schedules.ts'
 import { type ClientOptions, type ClientSettings, resolveSettings } from './settings.ts'
 import { SkillsNamespace } from './skills/skills-namespace.ts'
 import { TerminalNamespace } from './terminal.ts'
@@ -37,6 +38,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
   readonly fleets: FleetsNamespace
   readonly keys: KeysNamespace
   readonly members: MembersNamespace
+  readonly schedules: SchedulesNamespace
   readonly login: LoginNamespace
   readonly enrollmentTokens: EnrollmentTokensNamespace
   readonly sessions: SessionsNamespace
@@ -70,6 +72,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
     this.keys = new KeysNamespace(rest, fleetId)
     this.members = new MembersNamespace(rest, fleetId)
     this.fleets = new FleetsNamespace(rest, { fleetId, members: this.members })
+    this.schedules = new SchedulesNamespace(rest, fleetId)
     this.login = new LoginNamespace(rest)
     this.enrollmentTokens = new EnrollmentTokensNamespace(rest)
     this.sessions = new SessionsNamespace(this.machines, (machineId) => {

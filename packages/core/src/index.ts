@@ -28,6 +28,7 @@ export type {
   SkillWordQuery,
 } from './skills/skills-namespace.ts'
 export { readSkillFolder } from './files/node/read-skill-folder.ts'
+export type { ScheduleQuery, ScheduleRunQuery, SchedulesNamespace } from './schedules.ts'
 export { BaseClient } from './base-client.ts'
 export { Client } from './client.ts'
 export type {

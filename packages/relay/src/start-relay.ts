@@ -31,6 +31,7 @@ import { PermitSigner } from './permits.ts'
 import { PolicyDesk } from './policy/policy-desk.ts'
 import type { Blobs } from './recordings/blobs.ts'
 import { FileBlobs } from './recordings/file-blobs.ts'
+import { createSchedules } from './schedules/create-schedules.ts'
 import { openSqliteStore } from './store/sqlite-store.ts'
 import type { Store } from './store/store.ts'
 
@@ -106,6 +107,17 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   const ended = (fleetId: string, runId: string) => approvals.desk.voidRun({ fleetId, runId })
   const runs = new RunJournals({ store, audit, ended })
   const asks = new AskService({ ...channels, journals: runs, waits: approvals.waits })
+  const schedules = createSchedules({
+    ...channels,
+    store,
+    audit,
+    bus,
+    log,
+    relayInstance: `${config.name}/${relayInstance}`,
+    isDraining,
+    asks,
+    waits: approvals.waits,
+  })
   const publicUrl = () => config.publicUrl ?? state.url
   const notifications = opened.use(createNotifications({ store, bus, log, publicUrl, settings: config.webhooks }))
   const blobs = ports.blobs ?? new FileBlobs(join(config.dataDir, 'recordings'))
@@ -130,6 +142,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     policies,
     mailer: config.smtp === undefined ? undefined : opened.use(createCodeMailer(config.smtp)),
     notifications,
+    schedules: schedules.desk,
     pageSignIn: {
       ...createPageSignIn({ store, audit }),
       withCode: async (shown, place, open) => open((await signIn({ store, audit }, shown, place)).session_id),
@@ -167,6 +180,8 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   await listen(() => app.listen({ host: config.host, port: config.port }), config)
   state.url = addressOf(app.server.address() as AddressInfo, config)
   notifications.deliverer.start()
+  // Lets go of what runs before the channels are closed.
+  opened.use(schedules).start()
   const running = opened.move()
   const close = once(async () => {
     state.draining = true

@@ -145,7 +145,8 @@ async function callerOf(store: Store, owner: Owner, { address, beforeTotp }: App
   return caller
 }
 
-function toCaller(owner: Owner): Caller {
+/** Who may do what this owner may. Throws `auth` when that is nobody any more. */
+export function toCaller(owner: Owner): Caller {
   assertOwner(owner)
   const { key, principal } = owner as { key: KeyRow; principal: PrincipalRow }
   return {

@@ -23,14 +23,14 @@ describe('the decision', () => {
   test('lets no AI operator loosen what binds it, nobody but people decide, and all else as the matrix says', () => {
     const ofFleets = ['fleet.configure', 'fleet.create', 'fleet.disable']
     const ofSkills = ['skill.install', 'skill.publish', 'skill.review']
-    const ofPeople = ['key.own', 'effect.apply', 'grant.revoke', 'policy.write', 'member.manage']
-    const notForAi = [...ofFleets, ...ofSkills, ...ofPeople]
+    const notForPrograms = [...ofFleets, 'key.own', 'approval.decide', 'member.manage']
+    const ofPeople = ['effect.apply', 'grant.revoke', 'policy.write', 'schedule.write']
+    const notForAi = [...notForPrograms, ...ofSkills, ...ofPeople]
     for (const kind of principalKinds) {
       for (const role of roles) {
         for (const action of actions) {
           const isForbidden =
-            (kind === 'ai' && notForAi.includes(action)) ||
-            (kind !== 'human' && [...ofFleets, 'key.own', 'approval.decide', 'member.manage'].includes(action))
+            (kind === 'ai' && notForAi.includes(action)) || (kind !== 'human' && notForPrograms.includes(action))
           const { allowed } = authorise(actor(role, kind), action, { fleetId: 'flt_one' })
           const expected = matrix[role].includes(action) && !isForbidden
           expect(`${kind} ${role} ${action} ${allowed}`).toBe(`${kind} ${role} ${action} ${expected}`)

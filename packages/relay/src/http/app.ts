@@ -35,6 +35,8 @@ import { fleetRunRoutes } from './routes/fleet-runs.ts'
 import { runRoutes } from './routes/runs.ts'
 import { skillAuthorRoutes } from './routes/skill-authors.ts'
 import { skillRoutes } from './routes/skills.ts'
+import { scheduleRunRoutes } from './routes/schedule-runs.ts'
+import { scheduleRoutes } from './routes/schedules.ts'
 import { systemRoutes } from './routes/system.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
 
@@ -110,6 +112,8 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
   await app.register(webhookRoutes(context))
   await app.register(skillRoutes(context))
   await app.register(skillAuthorRoutes(context))
+  await app.register(scheduleRoutes(context))
+  await app.register(scheduleRunRoutes(context))
   await app.register(recordingRoutes(context))
   await app.register(auditRoutes(context))
   // Scripts write all the time.

@@ -11,6 +11,7 @@ import { describeMembers } from './conformance/members.ts'
 import { describeNotifications } from './conformance/notifications.ts'
 import { describeRecordings } from './conformance/recordings.ts'
 import { describeRuns } from './conformance/runs.ts'
+import { describeSchedules } from './conformance/schedules.ts'
 import { describeSignIn } from './conformance/sign-in.ts'
 import { describeSkills } from './conformance/skills.ts'
 import type { OpenStore } from './conformance/world.ts'
@@ -27,6 +28,7 @@ export function describeStore(name: string, open: OpenStore): void {
     describeMachineLinks(open)
     describeRecordings(open)
     describeRuns(open)
+    describeSchedules(open)
     describeApprovalEvents(open)
     describeNotifications(open)
     describeSkills(open)

@@ -1,6 +1,7 @@
 import type { NotificationStore, PageSessionStore } from './notification-store.ts'
 import type { FleetRunStore } from './fleet-run-store.ts'
 import type { IdempotencyStore } from './idempotency-store.ts'
+import type { ScheduleStore } from './schedule-store.ts'
 import type { PolicyStore } from './policy-store.ts'
 import type { SkillStore } from './skill-store.ts'
 import type { ApprovalStore } from './approval-store.ts'
@@ -41,6 +42,7 @@ export interface Store extends AsyncDisposable {
   readonly policies: PolicyStore
   readonly skills: SkillStore
   readonly idempotency: IdempotencyStore
+  readonly schedules: ScheduleStore
   readonly notifications: NotificationStore
   readonly pageSessions: PageSessionStore
   readonly audit: AuditStore

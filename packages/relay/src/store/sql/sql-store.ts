@@ -15,6 +15,7 @@ import { createPageSessionStore } from './sql-page-sessions.ts'
 import { createPolicyStore } from './sql-policies.ts'
 import { createPrincipalStore } from './sql-principals.ts'
 import { createRecordingStore } from './sql-recordings.ts'
+import { createScheduleStore } from './sql-schedules.ts'
 import { createFleetRunStore } from './sql-fleet-runs.ts'
 import { createRunStore } from './sql-runs.ts'
 import { createSkillStore } from './sql-skills.ts'
@@ -54,6 +55,7 @@ export class SqlStore implements Store {
   readonly policies
   readonly skills
   readonly idempotency
+  readonly schedules
   readonly notifications
   readonly pageSessions
   readonly audit
@@ -81,6 +83,7 @@ export class SqlStore implements Store {
     this.policies = createPolicyStore(db)
     this.skills = createSkillStore(db)
     this.idempotency = createIdempotencyStore(db)
+    this.schedules = createScheduleStore(db, run)
     this.notifications = createNotificationStore(db, seal)
     this.pageSessions = createPageSessionStore(db)
     this.audit = createAuditStore(db, { engine, run })

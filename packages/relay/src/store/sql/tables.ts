@@ -2,6 +2,7 @@ import type { ApprovalActionRow, ApprovalEventRow, ApprovalRow, ApprovalVoteRow,
 import type { DeliveryRow, PageSessionRow, WebhookRow } from '../notification-store.ts'
 import type { FleetRunOutcomeRow, FleetRunRow, FleetRunTargetRow } from '../fleet-run-store.ts'
 import type { IdempotencyRow } from '../idempotency-store.ts'
+import type { ScheduleResultRow, ScheduleRow, ScheduleRunRow } from '../schedule-store.ts'
 import type { PolicyRow } from '../policy-store.ts'
 import type { SkillFileRow, SkillReviewRow, SkillRow, SkillVersionRow } from '../skill-store.ts'
 import type {
@@ -115,6 +116,17 @@ export interface Tables {
   policies: Omit<PolicyRow, 'machineId'> & { machineId: string }
   /** Its words are JSON. */
   grants: Omit<GrantRow, 'words'> & { words: string }
+  /** What it does is JSON, its flag is 0 or 1. */
+  schedules: Omit<ScheduleRow, 'work' | 'isEnabled'> & { work: string; isEnabled: number }
+  /** Work and counts are JSON, its flag is 0 or 1. */
+  scheduleRuns: Omit<ScheduleRunRow, 'work' | 'counts' | 'isTold' | 'trigger'> & {
+    work: string | null
+    counts: string
+    isTold: number
+    triggerKind: ScheduleRunRow['trigger']
+  }
+  /** Its flag is 0 or 1. */
+  scheduleResults: Omit<ScheduleResultRow, 'outputTruncated'> & { outputTruncated: number }
   /** The id is read from the body. */
   audit: SealedAuditRow & { position: Generated<number>; id: GeneratedAlways<string> }
   /** What rows are found by; filled from their bodies by the database. */

@@ -73,6 +73,7 @@ test('Secrets from before are sealed when the database is opened, and are in its
     for (const column of ['attempts', 'lockouts', 'locked_until'])
       database.exec(`alter table totp drop column ${column}`)
     database.exec('drop table idempotency_keys')
+    for (const table of ['schedule_results', 'schedule_runs', 'schedules']) database.exec(`drop table ${table}`)
     database.exec('drop index approvals_fleet_run')
     database.exec('drop index principals_person')
     database.exec('drop table machine_links')
