@@ -2,11 +2,13 @@ import { homedir } from 'node:os'
 import { CmdopError, type Labels, parseLabels } from '@cmdop/protocol'
 import { commandEnvironment } from './environment.ts'
 import type { ResidentSettings } from './resident/resident.ts'
+import { parseTunnelRules, type TunnelRules } from './tunnels/refused-addresses.ts'
 
 export interface ProcessSettings {
   readonly environment: Record<string, string>
   readonly home: string
   readonly labels: Labels
+  readonly tunnelRules: TunnelRules
   readonly operatorSettings: ResidentSettings
 }
 
@@ -17,6 +19,7 @@ export function readProcessSettings(): ProcessSettings {
     environment: commandEnvironment(env),
     home: homedir(),
     labels: parseLabels([env['CMDOP_LABELS'] ?? '']),
+    tunnelRules: parseTunnelRules(env['CMDOP_TUNNELS'], env['CMDOP_TUNNEL_DENY']),
     operatorSettings: { env, confirm: confirmMode(env['CMDOP_OPERATOR_CONFIRM']) },
   }
 }

@@ -24,6 +24,7 @@ import { createFilePlaces } from './restricted/session-file-places.ts'
 import { createChannelServer } from './serve-channel.ts'
 import { nodePtyHost } from './sessions/pty/node-pty.ts'
 import { SessionTable } from './sessions/session-table.ts'
+import { TunnelConnections } from './tunnels/tunnel-connections.ts'
 
 export interface MachineOptions {
   /** Folder of an enrolled machine. */
@@ -69,7 +70,7 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
   const recorder = new Recorder({ dataDir: options.dataDir, requests, log })
   opened.defer(() => recorder.close().finally(() => requests.close()))
   const folder = join(options.dataDir, 'calls')
-  const { operatorSettings, labels, ...settings } = readProcessSettings()
+  const { operatorSettings, labels, tunnelRules, ...settings } = readProcessSettings()
   const shared = { machineId: state.machineId, recorder, log, ...settings }
   const restricted = opened.use(new Restricted({ dataDir: options.dataDir, hidden: options.hidden, log }))
   const sessionsFolder = join(options.dataDir, 'sessions')
@@ -88,6 +89,7 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
   const homeUnder = async (held: Restrictions) => (await settingsOf(held, settings)).home
   const surroundings = { machineId: state.machineId, homeUnder, restrictionsOf }
   const approvals = new ApprovalChecker({ ...state, ...surroundings, used, now: () => permits.relayNow })
+  const tunnels = new TunnelConnections(tunnelRules)
   const served = { permits, approvals, calls, files, sessions, restricted, log }
   const resident = new Resident({
     dataDir: options.dataDir,
@@ -107,6 +109,7 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
       log,
       serve: createChannelServer(served, {
         ...resident.handlers,
+        ...tunnels.handlers,
         'action.describe': (channel, params, permit) =>
           answer(channel, () => describeAction(params, permit, surroundings)),
       }),
@@ -120,6 +123,7 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
   })
   opened.defer(() => Promise.all([calls.close(), sessions.close()]).then(() => {}))
   opened.defer(() => files.close())
+  opened.use(tunnels)
   opened.defer(() => resident.close())
   const running = opened.move()
   const close = () => running.disposeAsync()

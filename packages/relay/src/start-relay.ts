@@ -32,6 +32,7 @@ import type { Blobs } from './recordings/blobs.ts'
 import { FileBlobs } from './recordings/file-blobs.ts'
 import { openSqliteStore } from './store/sqlite-store.ts'
 import type { Store } from './store/store.ts'
+import { createTunnels } from './tunnels/create-tunnels.ts'
 
 /** Parts that another deployment brings itself. */
 export interface RelayPorts {
@@ -86,6 +87,8 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   const fleetRuns = opened.use(new GoingFleetRuns({ store, bus }))
   const approvals = opened.use(createApprovals({ store, audit, bus, signer, log, judge, asks: () => asks, fleetRuns }))
   const reach = new RunReach({ runs: store.runs })
+  const publicUrl = () => config.publicUrl ?? state.url
+  const tunnels = opened.use(createTunnels({ store, audit, bus, log, judge, config, publicUrl }))
   const channels = createSwitch({
     store,
     audit,
@@ -95,6 +98,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     admission: new Admission({ judge, approvals: approvals.desk }),
     reach,
     fleetRuns,
+    tunnels: tunnels.desk.gate,
     log,
     isDraining,
     decided: (method, code) => metrics.calls.inc({ method, code }),
@@ -105,7 +109,6 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   const ended = (fleetId: string, runId: string) => approvals.desk.voidRun({ fleetId, runId })
   const runs = new RunJournals({ store, audit, ended })
   const asks = new AskService({ ...channels, journals: runs, waits: approvals.waits })
-  const publicUrl = () => config.publicUrl ?? state.url
   const notifications = opened.use(createNotifications({ store, bus, log, publicUrl, settings: config.webhooks }))
   const blobs = ports.blobs ?? new FileBlobs(join(config.dataDir, 'recordings'))
   const context: HttpContext = {
@@ -122,6 +125,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     policies,
     mailer: config.smtp === undefined ? undefined : opened.use(createCodeMailer(config.smtp)),
     notifications,
+    tunnels,
     pageSignIn: {
       ...createPageSignIn({ store, audit }),
       withCode: async (shown, place, open) => open((await signIn({ store, audit }, shown, place)).session_id),
@@ -139,14 +143,17 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     trustedProxies: config.trustedProxies,
     ...(config.tls === undefined ? {} : { tls: config.tls }),
   })
+  const visits = tunnels.serve(app.server, { clients: channels.clients, isDraining })
   opened.defer(async () => {
     state.closed = true
+    visits?.close()
     // Together: the server stops listening first, and is closed once the last WebSocket has ended.
     const closed = app.close()
     await channels.close()
     await closed
   })
   acceptChannels(app.server, {
+    visits,
     store,
     audit,
     clients: channels.clients,

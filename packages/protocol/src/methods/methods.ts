@@ -42,6 +42,7 @@ import {
   SessionOpenParams,
   SessionReadParams,
 } from './sessions.ts'
+import { TunnelAttachParams, TunnelConnectParams } from './tunnels.ts'
 
 /** The lane on which a method with one answer sends it. */
 export const ANSWER_LANE = 1
@@ -85,6 +86,8 @@ export const methods = {
   'session.observe': { params: SessionObserveParams, action: 'session.observe', repeatable: true, input: false },
   'session.execute': { params: SessionExecuteParams, action: 'session.operate', repeatable: false, input: false },
   'session.close': { params: SessionCloseParams, action: 'session.operate', repeatable: true, input: false },
+  'tunnel.connect': { params: TunnelConnectParams, action: 'tunnel.connect', repeatable: false, input: true },
+  'tunnel.attach': { params: TunnelAttachParams, action: 'tunnel.connect', repeatable: true, input: true },
   'action.describe': { params: ActionDescribeParams, action: 'approval.request', repeatable: true, input: false },
   ask: { params: AskParams, action: 'machine.ask', repeatable: false, input: true },
   'ask.attach': { params: AskAttachParams, action: 'machine.ask', repeatable: true, input: true },

@@ -32,6 +32,8 @@ export interface Caller extends Actor {
   readonly lenders: readonly string[]
   /** What its key, and those that one came from, limit: machines in a run, counted for each principal. */
   readonly reach: readonly Reach[]
+  /** Where it comes from, as far as that is known. */
+  readonly address?: string | undefined
 }
 
 /** How a caller comes. */
@@ -73,11 +75,14 @@ export async function authenticateTicket(store: Store, ticket: string, approach:
 }
 
 /** The same caller as it is now. Throws `auth` when it is no more. */
-export async function refreshCaller(store: Store, { key }: Pick<Caller, 'key'>): Promise<Caller> {
+export async function refreshCaller(
+  store: Store,
+  { key, address }: Pick<Caller, 'address'> & { readonly key: Pick<KeyRow, 'id'> },
+): Promise<Caller> {
   const owner = await ownerIn(store)(key.id)
   const caller = toCaller(owner)
   await assertTotp(store, caller)
-  return caller
+  return { ...caller, address }
 }
 
 /** Whether the next use of a key is to be noted. */
@@ -112,7 +117,7 @@ async function callerOf(store: Store, owner: Owner, { address, beforeTotp }: App
   if (beforeTotp !== true) await assertTotp(store, caller)
   // At most once in a while: it is a write.
   if (isUseOld(key)) await store.keys.touch(key.id, new Date().toISOString())
-  return caller
+  return { ...caller, address }
 }
 
 function toCaller(owner: Owner): Caller {

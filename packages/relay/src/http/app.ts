@@ -28,6 +28,7 @@ import { recordingRoutes } from './routes/recordings.ts'
 import { fleetRunRoutes } from './routes/fleet-runs.ts'
 import { runRoutes } from './routes/runs.ts'
 import { systemRoutes } from './routes/system.ts'
+import { tunnelRoutes } from './routes/tunnels.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
 
 /** Bytes of a request body at most. */
@@ -90,6 +91,7 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
   await app.register(memberRoutes(context))
   await app.register(loginRoutes(context))
   await app.register(webhookRoutes(context))
+  await app.register(tunnelRoutes(context))
   await app.register(recordingRoutes(context))
   await app.register(auditRoutes(context))
   // Scripts write all the time.

@@ -13,6 +13,7 @@ import type { RunJournals } from '../runs/run-journals.ts'
 import type { PageSignIn } from '../pages/sign-in.ts'
 import type { Metrics } from './metrics.ts'
 import type { Store } from '../store/store.ts'
+import type { Tunnels } from '../tunnels/create-tunnels.ts'
 
 /** What the routes work with. */
 export interface HttpContext {
@@ -33,6 +34,7 @@ export interface HttpContext {
   /** Absent where no mail server is set. */
   readonly mailer: CodeMailer | undefined
   readonly notifications: Notifications
+  readonly tunnels: Tunnels
   /** How people sign in to the pages. */
   readonly pageSignIn: PageSignIn
   /** Where people reach this relay, without a slash at its end. */

@@ -1,6 +1,7 @@
 import type { NotificationStore, PageSessionStore } from './notification-store.ts'
 import type { FleetRunStore } from './fleet-run-store.ts'
 import type { PolicyStore } from './policy-store.ts'
+import type { TunnelStore } from './tunnel-store.ts'
 import type { ApprovalStore } from './approval-store.ts'
 import type { RecordingManifest, RecordingSubject, RecordingSummary, RunSummary } from '@cmdop/protocol'
 import type { AuditCheckpointStore, AuditStore } from './audit-store.ts'
@@ -36,6 +37,7 @@ export interface Store extends AsyncDisposable {
   readonly policies: PolicyStore
   readonly notifications: NotificationStore
   readonly pageSessions: PageSessionStore
+  readonly tunnels: TunnelStore
   readonly audit: AuditStore
   readonly auditCheckpoints: AuditCheckpointStore
   /** The relay's own signing key, made once by whoever comes first; every relay on this store gets the same one. */

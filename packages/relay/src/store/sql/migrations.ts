@@ -13,6 +13,7 @@ import { sealSecrets } from './migration-0009.ts'
 import { lockTotp } from './migration-0010.ts'
 import { createFleetGates } from './migration-0011.ts'
 import { dateApprovals } from './migration-0012.ts'
+import { createTunnels } from './migration-0013.ts'
 import type { Seal } from '../seal.ts'
 import type { SqlEngine } from './tables.ts'
 
@@ -31,6 +32,7 @@ function migrations(engine: SqlEngine, seal: Seal): Record<string, Migration> {
     '0010-totp-lock': { up: lockTotp },
     '0011-fleet-gates': { up: createFleetGates },
     '0012-approval-generations': { up: dateApprovals },
+    '0013-tunnels': { up: createTunnels },
   }
 }
 

@@ -15,6 +15,7 @@ import { createPrincipalStore } from './sql-principals.ts'
 import { createRecordingStore } from './sql-recordings.ts'
 import { createFleetRunStore } from './sql-fleet-runs.ts'
 import { createRunStore } from './sql-runs.ts'
+import { createTunnelStore } from './sql-tunnels.ts'
 import type { Database, Lookup, Run, SqlEngine } from './tables.ts'
 
 /** What a {@link SqlStore} stands on. */
@@ -50,6 +51,7 @@ export class SqlStore implements Store {
   readonly policies
   readonly notifications
   readonly pageSessions
+  readonly tunnels
   readonly audit
   readonly auditCheckpoints
   readonly #db: Database
@@ -74,6 +76,7 @@ export class SqlStore implements Store {
     this.policies = createPolicyStore(db)
     this.notifications = createNotificationStore(db, seal)
     this.pageSessions = createPageSessionStore(db)
+    this.tunnels = createTunnelStore(db)
     this.audit = createAuditStore(db, { engine, run })
     this.auditCheckpoints = createAuditCheckpointStore(db)
   }

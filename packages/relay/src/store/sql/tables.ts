@@ -2,6 +2,7 @@ import type { ApprovalActionRow, ApprovalEventRow, ApprovalRow, ApprovalVoteRow,
 import type { DeliveryRow, PageSessionRow, WebhookRow } from '../notification-store.ts'
 import type { FleetRunOutcomeRow, FleetRunRow, FleetRunTargetRow } from '../fleet-run-store.ts'
 import type { PolicyRow } from '../policy-store.ts'
+import type { TunnelRow } from '../tunnel-store.ts'
 import type {
   ColumnDefinitionBuilder,
   CompiledQuery,
@@ -92,6 +93,8 @@ export interface Tables {
   }
   deliveries: DeliveryRow
   pageSessions: PageSessionRow
+  /** Its addresses are JSON, its flag is 0 or 1. */
+  tunnels: Omit<TunnelRow, 'allowedPeers' | 'insecureTls'> & { allowedPeers: string | null; insecureTls: number }
   /** A machine of '' is the fleet itself. */
   policies: Omit<PolicyRow, 'machineId'> & { machineId: string }
   /** Its words are JSON. */

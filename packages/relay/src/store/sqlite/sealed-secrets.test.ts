@@ -81,6 +81,7 @@ test('Secrets from before are sealed when the database is opened, and are in its
       ['approval_actions', 'alike'],
     ])
       database.exec(`alter table ${table} drop column ${column}`)
+    database.exec('drop table tunnels')
     database.exec(`delete from kysely_migration where name >= '0009-sealed-secrets'`)
   }
   expect(await readFile(world.file, 'latin1')).toContain(SECRET)
