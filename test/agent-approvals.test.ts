@@ -47,7 +47,7 @@ describe('a run that asks people', () => {
       rule: 'caller',
     })
     expect(approval.actions).toMatchObject([{ text: 'echo hello' }])
-    await world.client.approvals.approve(approval.id, { plan_digest: approval.plan_digest })
+    await world.client.approvals.approve(approval.id, { planDigest: approval.planDigest })
     await ended
     expect(events.filter(({ type }) => type === 'approval')).toMatchObject([
       { state: 'pending' },
@@ -77,7 +77,7 @@ describe('a run that asks people', () => {
     })
     const approval = await question()
     const edited = { command: 'echo two $NAME' }
-    await world.client.approvals.approve(approval.id, { plan_digest: approval.plan_digest, edited })
+    await world.client.approvals.approve(approval.id, { planDigest: approval.planDigest, edited })
     const { toolCalls } = await run
     expect(toolCalls[1]).toMatchObject({
       output: { stdout: 'two ada\n' },
@@ -99,7 +99,7 @@ describe('a run that asks people', () => {
     expect((stopped as { result: { approvals: unknown[] } }).result.approvals).toMatchObject([
       { approvalId: approval.id },
     ])
-    await world.client.approvals.approve(approval.id, { plan_digest: approval.plan_digest })
+    await world.client.approvals.approve(approval.id, { planDigest: approval.planDigest })
     const result = await agent.resume((stopped as { result: { runId: string } }).result.runId)
     expect(result.toolCalls).toMatchObject([{ output: { stdout: 'later\n' } }])
   })
@@ -112,7 +112,7 @@ describe('a run that asks people', () => {
     const approval = await question()
     expect(approval).toMatchObject({ title: 'Migrate', run_id: plan.runId, requester_kind: 'ai' })
     const edited = { input: { steps: ['a'] } }
-    await world.client.approvals.approve(approval.id, { plan_digest: approval.plan_digest, edited })
+    await world.client.approvals.approve(approval.id, { planDigest: approval.planDigest, edited })
     expect(await asked).toMatchObject({ approved: true, output: { steps: ['a'] } })
     const again = agent.getHumanApproval(plan)
     const second = await question()
@@ -135,7 +135,7 @@ describe('a run that asks people', () => {
     const approval = await question()
     expect(done).toEqual([])
     expect(approval.actions).toMatchObject([{ method: 'tool', params: { tool: 'pay', input: { amount: 7 } } }])
-    await world.client.approvals.approve(approval.id, { plan_digest: approval.plan_digest })
+    await world.client.approvals.approve(approval.id, { planDigest: approval.planDigest })
     await run
     expect(done).toEqual([7])
   })

@@ -72,13 +72,13 @@ async function knownIds(world: World): Promise<KnownIds> {
   const store = await world.openStore()
   const other = await addFleet(store, CANARY)
   const foreign = await addSilentMachine(store, other.fleetId, { name: `${CANARY}-machine` })
-  const { fleet_id } = await world.client.me()
+  const { fleetId } = await world.client.me()
   const viewer = await world.client.keys.issue({ name: 'viewer', role: 'viewer' })
   const ai = await world.client.keys.issue({ name: 'robot', kind: 'ai', role: 'member' })
   const service = await world.client.keys.issue({ name: 'service', kind: 'service', role: 'admin' })
   return {
-    ids: [world.machine.id, fleet_id, foreign, other.fleetId, other.id, viewer.id, world.machine.name],
-    keys: [world.relay.firstKey, world.relay.firstKey, viewer.raw_token, ai.raw_token, service.raw_token],
+    ids: [world.machine.id, fleetId, foreign, other.fleetId, other.id, viewer.id, world.machine.name],
+    keys: [world.relay.firstKey, world.relay.firstKey, viewer.rawToken, ai.rawToken, service.rawToken],
   }
 }
 

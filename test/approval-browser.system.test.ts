@@ -75,7 +75,7 @@ describe.runIf(hasChromium)('the page of an approval in Chromium', () => {
     receiver = await startReceiver()
     ;({ secret } = await world.client.webhooks.create({ url: receiver.url, events: ['pending'] }))
     ann = await invitePerson(world, 'ann')
-    const { raw_token: token } = await world.client.keys.issue({ name: 'operator', kind: 'ai', role: 'member' })
+    const { rawToken: token } = await world.client.keys.issue({ name: 'operator', kind: 'ai', role: 'member' })
     operator = world.connect({ token })
     browser = await startChromium()
   })
@@ -94,10 +94,10 @@ describe.runIf(hasChromium)('the page of an approval in Chromium', () => {
     expect(await page.innerText('body')).not.toMatch(/exactly this|operator|machine-0/)
 
     await signInWithCode(page, ann)
-    const { plan_digest: digest, actions } = await world.client.approvals.get(approvalId)
+    const { planDigest: digest, actions } = await world.client.approvals.get(approvalId)
     expect(await page.innerText('pre')).toBe(command)
     const shown = await page.innerText('body')
-    for (const part of ['machine-0', 'operator (ai)', 'On behalf of', digest, actions[0]?.action_digest ?? '-'])
+    for (const part of ['machine-0', 'operator (ai)', 'On behalf of', digest, actions[0]?.actionDigest ?? '-'])
       expect(shown).toContain(part)
     expect((await world.client.approvals.get(approvalId)).state).toBe('pending')
 

@@ -47,8 +47,8 @@ async function callBetween(callId: string) {
   const refused = await send()
   expect(refused).toMatchObject({ code: 'approval_required' })
   const { approvalId } = (refused as { details: { approvalId: string } }).details
-  const { plan_digest } = await world.client.approvals.get(approvalId)
-  await world.client.approvals.approve(approvalId, { plan_digest })
+  const { planDigest } = await world.client.approvals.get(approvalId)
+  await world.client.approvals.approve(approvalId, { planDigest })
   const use = holdNext()
   const outcome = send(abort.signal)
   await use.taken

@@ -17,8 +17,8 @@ async function callThatWaits(callId: string) {
   const refused: unknown = await world.handle.exec(command, call).then(undefined, (error: unknown) => error)
   expect(refused).toMatchObject({ code: 'approval_required' })
   const { approvalId } = (refused as { details: { approvalId: string } }).details
-  const { plan_digest } = await world.client.approvals.get(approvalId)
-  await world.client.approvals.approve(approvalId, { plan_digest })
+  const { planDigest } = await world.client.approvals.get(approvalId)
+  await world.client.approvals.approve(approvalId, { planDigest })
   await world.machine.close()
   const outcome = world.handle.exec(command, call).then(
     () => undefined,

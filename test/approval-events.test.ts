@@ -1,5 +1,4 @@
-import type { Client } from '@cmdop/core'
-import type { ApprovalEvent } from '@cmdop/protocol'
+import type { ApprovalEvent, Client } from '@cmdop/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startCli } from './processes/cli.ts'
 import { waitFor } from './wait-for.ts'
@@ -14,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => world[Symbol.asyncDispose]())
 
 async function ask(client = world.client): Promise<string> {
-  const actions = [{ machine_id: world.machine.id, method: 'exec', params: { command: 'echo done' } }]
+  const actions = [{ machineId: world.machine.id, method: 'exec', params: { command: 'echo done' } }]
   return (await client.approvals.request({ title: 'Say it', actions })).id
 }
 
@@ -73,7 +72,7 @@ describe('watching approvals', () => {
 
   test('outlives a restart of the relay', async () => {
     await using own = await startWorld()
-    const actions = [{ machine_id: own.machine.id, method: 'exec', params: { command: 'echo done' } }]
+    const actions = [{ machineId: own.machine.id, method: 'exec', params: { command: 'echo done' } }]
     const watched = watching(own.client)
     const { id } = await own.client.approvals.request({ title: 'Say it', actions })
     await waitFor('it is told', () => watched.seen(id).length === 1)
@@ -87,7 +86,7 @@ describe('watching approvals', () => {
 
   test('ends with its key', async () => {
     const issued = await world.client.keys.issue({ name: 'short', kind: 'human', role: 'viewer' })
-    const watched = watching(world.connect({ token: issued.raw_token }))
+    const watched = watching(world.connect({ token: issued.rawToken }))
     const id = await ask()
     await waitFor('it is told', () => watched.seen(id).length === 1)
     await world.client.keys.revoke(issued.id)

@@ -1,4 +1,4 @@
-import type { ApprovalInfo } from '@cmdop/protocol'
+import type { ApprovalInfo } from '@cmdop/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { waitFor } from './wait-for.ts'
 import { startWorld, type World } from './world.ts'
@@ -55,7 +55,7 @@ function fieldOf(text: string, name: string): string {
 
 /** Asks people about a command, and gives the question with the path of its page. */
 async function ask(command = 'echo done'): Promise<{ info: ApprovalInfo; path: string }> {
-  const actions = [{ machine_id: world.machine.id, method: 'exec', params: { command } }]
+  const actions = [{ machineId: world.machine.id, method: 'exec', params: { command } }]
   const info = await world.client.approvals.request({ title: 'Say it', reason: 'because', actions })
   return { info, path: `/approvals/${info.id}` }
 }
@@ -72,7 +72,7 @@ describe('the page of an approval', () => {
     const { info, path } = await ask('echo many')
     const { browser, text } = await signedIn(path)
     await world.relay.restart()
-    const [csrf, plan_digest] = [fieldOf(text, 'csrf'), info.plan_digest]
+    const [csrf, plan_digest] = [fieldOf(text, 'csrf'), info.planDigest]
     const names = ['approve', 'deny', 'approve', 'deny', 'approve', 'deny']
     const answers = await Promise.all(names.map((name) => browser.post(`${path}/${name}`, { csrf, plan_digest })))
     const taken = names.filter((_, index) => answers[index]?.status === 303)
@@ -88,7 +88,7 @@ describe('the page of an approval', () => {
     const browser = new Browser(world.relay.url)
     const { status, text, headers } = await browser.get(path)
     expect(status).toBe(200)
-    expect(text).not.toMatch(new RegExp(`hidden-command|Say it|${info.plan_digest}|machine-0`))
+    expect(text).not.toMatch(new RegExp(`hidden-command|Say it|${info.planDigest}|machine-0`))
     expect(Object.fromEntries(headers)).toMatchObject({
       'content-security-policy': expect.stringContaining("frame-ancestors 'none'"),
       'referrer-policy': 'no-referrer',
@@ -100,7 +100,7 @@ describe('the page of an approval', () => {
     expect(unknown.status).toBe(200)
     expect(unknown.text.replaceAll('apr_unknown', info.id)).toBe(text)
     for (const name of ['approve', 'deny'])
-      expect((await browser.post(`${path}/${name}`, { csrf: 'x', plan_digest: info.plan_digest })).status).toBe(401)
+      expect((await browser.post(`${path}/${name}`, { csrf: 'x', plan_digest: info.planDigest })).status).toBe(401)
     expect((await world.client.approvals.get(info.id)).state).toBe('pending')
   })
 
@@ -112,9 +112,9 @@ describe('the page of an approval', () => {
     const path = `/approvals/${refused.details.approvalId}`
     const { text } = await signedIn(path)
     const info = await world.client.approvals.get(refused.details.approvalId)
-    for (const shown of ['echo &quot;$API_KEY&quot; &gt; /tmp/x', 'machine-0', '/tmp', 'API_KEY', info.plan_digest])
+    for (const shown of ['echo &quot;$API_KEY&quot; &gt; /tmp/x', 'machine-0', '/tmp', 'API_KEY', info.planDigest])
       expect(text).toContain(shown)
-    expect(text).toContain(info.danger_reason)
+    expect(text).toContain(info.dangerReason)
     expect(text).not.toContain('value-of-the-variable')
     expect(text).not.toContain(world.relay.firstKey)
   })
@@ -123,21 +123,21 @@ describe('the page of an approval', () => {
     const { info, path } = await ask()
     const { browser, text } = await signedIn(path)
     const [csrf, digest] = [fieldOf(text, 'csrf'), fieldOf(text, 'plan_digest')]
-    expect(digest).toBe(info.plan_digest)
+    expect(digest).toBe(info.planDigest)
     const answer = await browser.post(`${path}/approve`, { csrf, plan_digest: digest, reason: 'looks right' })
     expect(answer).toMatchObject({ status: 303 })
     expect(answer.headers.get('location')).toBe(path)
     const byPage = await world.client.approvals.get(info.id)
     const other = await ask()
-    const byApi = await world.client.approvals.approve(other.info.id, { plan_digest: digest, reason: 'looks right' })
+    const byApi = await world.client.approvals.approve(other.info.id, { planDigest: digest, reason: 'looks right' })
     const told = ({ state, votes }: ApprovalInfo) => [state, votes.map(({ at: _at, ...vote }) => vote)]
     expect(told(byPage)).toEqual(told(byApi))
     expect((await browser.get(path)).text).toContain('approved')
     const store = await world.openStore()
-    const audit = await store.audit.list(info.fleet_id, { limit: 500 })
+    const audit = await store.audit.list(info.fleetId, { limit: 500 })
     const rows = audit.filter(({ row }) => row.action === 'approval.decide' && row.digest === digest)
     expect(rows.map(({ row }) => [row.kind, row.decision, row.principalId])).toEqual(
-      ['intent', 'outcome', 'intent', 'outcome'].map((kind) => [kind, 'allow', info.requester_id]),
+      ['intent', 'outcome', 'intent', 'outcome'].map((kind) => [kind, 'allow', info.requesterId]),
     )
   })
 
@@ -151,7 +151,7 @@ describe('the page of an approval', () => {
     expect(after).toContain('denied')
     expect(after).toContain('&lt;b&gt;no&lt;/b&gt;')
     expect(after).not.toContain('plan_digest')
-    const late = await browser.post(`${path}/approve`, { csrf, plan_digest: info.plan_digest })
+    const late = await browser.post(`${path}/approve`, { csrf, plan_digest: info.planDigest })
     expect(late.status).toBe(409)
     expect(late.text).toContain('denied already')
   })
@@ -169,7 +169,7 @@ describe('the page of an approval', () => {
   test('takes no form of another site, of another visitor, or without its token', async () => {
     const { info, path } = await ask()
     const { browser, text } = await signedIn(path)
-    const [csrf, plan_digest] = [fieldOf(text, 'csrf'), info.plan_digest]
+    const [csrf, plan_digest] = [fieldOf(text, 'csrf'), info.planDigest]
     const other = await signedIn(path)
     for (const [form, headers] of [
       [{ csrf, plan_digest }, { origin: 'https://evil.example' }],
@@ -191,14 +191,14 @@ describe('the page of an approval', () => {
 
   test('lets a viewer only look, and a program not even that', async () => {
     const { info, path } = await ask()
-    const { raw_token: viewer } = await world.client.keys.issue({ name: 'vera', kind: 'human', role: 'viewer' })
+    const { rawToken: viewer } = await world.client.keys.issue({ name: 'vera', kind: 'human', role: 'viewer' })
     const { browser, text } = await signedIn(path, viewer)
     expect(text).toContain('echo done')
     expect(text).not.toContain('plan_digest')
-    const form = { csrf: fieldOf(text, 'csrf'), plan_digest: info.plan_digest }
+    const form = { csrf: fieldOf(text, 'csrf'), plan_digest: info.planDigest }
     expect((await browser.post(`${path}/approve`, form)).status).toBe(403)
     for (const kind of ['ai', 'service'] as const) {
-      const { raw_token: key } = await world.client.keys.issue({ name: kind, kind, role: 'member' })
+      const { rawToken: key } = await world.client.keys.issue({ name: kind, kind, role: 'member' })
       const program = new Browser(world.relay.url)
       const answer = await program.signIn(path, key)
       expect(answer).toMatchObject({ status: 403, text: expect.stringContaining('Only people sign in here') })
@@ -210,7 +210,7 @@ describe('the page of an approval', () => {
   test('ends a session with its key, and when its person signs out', async () => {
     const { path } = await ask()
     const issued = await world.client.keys.issue({ name: 'short', kind: 'human', role: 'member' })
-    const one = await signedIn(path, issued.raw_token)
+    const one = await signedIn(path, issued.rawToken)
     expect(one.text).toContain('echo done')
     await world.client.keys.revoke(issued.id)
     expect((await one.browser.get(path)).text).not.toContain('echo done')
@@ -227,9 +227,9 @@ describe('the page of an approval', () => {
     const limited = await world.client.keys.issue({ name: 'limited', kind: 'human', scopes })
     const robot = await world.client.keys.issue({ name: 'robot', kind: 'service' })
     const browser = new Browser(world.relay.url)
-    expect(await browser.signIn(path, robot.raw_token)).toMatchObject({ status: 403 })
-    expect(await browser.signIn(path, `${limited.raw_token.slice(0, -2)}--`)).toMatchObject({ status: 401 })
-    expect(await browser.signIn(path, limited.raw_token)).toMatchObject({ status: 303 })
+    expect(await browser.signIn(path, robot.rawToken)).toMatchObject({ status: 403 })
+    expect(await browser.signIn(path, `${limited.rawToken.slice(0, -2)}--`)).toMatchObject({ status: 401 })
+    expect(await browser.signIn(path, limited.rawToken)).toMatchObject({ status: 303 })
     expect((await browser.get(path)).status).toBe(403)
     const signedOut = await signedIn(path)
     await signedOut.browser.post(`${path}/sign-out`, { csrf: fieldOf(signedOut.text, 'csrf') })
@@ -248,13 +248,13 @@ describe('the page of an approval', () => {
   })
 
   test('shows that nobody decided in time', async () => {
-    const actions = [{ machine_id: world.machine.id, method: 'exec', params: { command: 'echo late' } }]
-    const info = await world.client.approvals.request({ title: 'Late', actions, expires_in_seconds: 1 })
+    const actions = [{ machineId: world.machine.id, method: 'exec', params: { command: 'echo late' } }]
+    const info = await world.client.approvals.request({ title: 'Late', actions, expiresInSeconds: 1 })
     const path = `/approvals/${info.id}`
     const { browser, text } = await signedIn(path)
     await waitFor('it expired', async () => (await world.client.approvals.get(info.id)).state === 'expired')
     expect((await browser.get(path)).text).toContain('expired')
-    const form = { csrf: fieldOf(text, 'csrf'), plan_digest: info.plan_digest }
+    const form = { csrf: fieldOf(text, 'csrf'), plan_digest: info.planDigest }
     expect((await browser.post(`${path}/approve`, form)).status).toBe(409)
   })
 })

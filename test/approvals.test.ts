@@ -33,7 +33,7 @@ describe('a command that a person has to approve', () => {
     expect(approval).toMatchObject({ state: 'pending', danger: expect.any(String), requester_kind: 'human' })
     expect(approval.actions).toMatchObject([{ text: `echo done > ${folder}/file; cat ${folder}/file`, method: 'exec' }])
     await expect(world.handle.files.stat(`${folder}/file`)).rejects.toMatchObject({ code: 'not_found' })
-    await world.client.approvals.approve(approval.id, { plan_digest: approval.plan_digest })
+    await world.client.approvals.approve(approval.id, { planDigest: approval.planDigest })
     expect((await outcome).result).toMatchObject({ stdout: 'done\n', exitCode: 0 })
     const after = await waitFor('it is done', async () => {
       const info = await world.client.approvals.get(approval.id)
@@ -56,7 +56,7 @@ describe('a command that a person has to approve', () => {
     expect(JSON.stringify(approval)).not.toContain('hidden')
     expect(approval.actions[0]).toMatchObject({ environment: ['SECRET'] })
     await world.client.approvals.approve(approval.id, {
-      plan_digest: approval.plan_digest,
+      planDigest: approval.planDigest,
       edited: { command: 'echo "two $SECRET"' },
     })
     expect((await outcome).result).toMatchObject({ stdout: 'two hidden\n' })
@@ -72,7 +72,7 @@ describe('a command that a person has to approve', () => {
     const { approvalId } = (refused as { details: { approvalId: string } }).details
     const approval = await world.client.approvals.get(approvalId)
     expect(approval.actions[0]?.files).toMatchObject([{ path: `${folder}/deploy.sh` }])
-    await world.client.approvals.approve(approvalId, { plan_digest: approval.plan_digest })
+    await world.client.approvals.approve(approvalId, { planDigest: approval.planDigest })
     await writeFile(`${folder}/deploy.sh`, 'echo bad')
     await expect(machine.exec('sh deploy.sh', call)).rejects.toMatchObject({ code: 'approval_void' })
     await waitFor('it is void', async () => (await world.client.approvals.get(approvalId)).state === 'void')
@@ -85,14 +85,14 @@ test('An edited question shows others the version of the approver: its danger, a
   const rule = { id: 'ask-ai', decision: 'ask', who: ['ai'], reason: 'Not an operator.', class: ['delete'] }
   const examples = { match: ['rm /srv/x'], notMatch: ['ls /srv'] }
   await world.client.policy.set({ policy: { mode: 'bypass', rules: [{ ...rule, ...examples }] }, version })
-  const { raw_token: token } = await world.client.keys.issue({ name: 'operator', kind: 'ai', role: 'member' })
+  const { rawToken: token } = await world.client.keys.issue({ name: 'operator', kind: 'ai', role: 'member' })
   const [bob, eve] = [await invitePerson(world, 'bob'), await invitePerson(world, 'eve')]
-  const actions = [{ machine_id: world.machine.id, method: 'exec', params: { command: 'uptime' } }]
+  const actions = [{ machineId: world.machine.id, method: 'exec', params: { command: 'uptime' } }]
   const requirement = [{ from: 'member', n: 2 }]
   const asked = await world.connect({ token }).approvals.request({ title: 'Look around', actions, requirement })
   expect(asked).toMatchObject({ danger: 'low', rule: 'caller' })
   const edited = { command: 'rm -rf /srv/app' }
-  await bob.client.approvals.approve(asked.id, { plan_digest: asked.plan_digest, edited })
+  await bob.client.approvals.approve(asked.id, { planDigest: asked.planDigest, edited })
   expect(await eve.client.approvals.get(asked.id)).toMatchObject({
     state: 'pending',
     title: `rm -rf /srv/app on ${world.machine.name}`,

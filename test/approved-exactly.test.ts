@@ -3,8 +3,8 @@ import { DatabaseSync } from 'node:sqlite'
 import { join } from 'node:path'
 import { createAgent, createRelayJournal } from '@cmdop/agent'
 import { scriptedModel } from '@cmdop/agent/testing'
-import type { Client, ExecOptions, RemoteMachine } from '@cmdop/core'
-import { type ApprovalInfo, isCmdopError, type Open } from '@cmdop/protocol'
+import type { Client, ExecOptions, RemoteMachine, ApprovalInfo } from '@cmdop/core'
+import { isCmdopError, type Open } from '@cmdop/protocol'
 import type { Store } from '@cmdop/relay'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { invitePerson } from './people.ts'
@@ -40,7 +40,7 @@ async function ask(command: string, options: ExecOptions & { callId: string }): 
   return world.client.approvals.get((refused as { details: { approvalId: string } }).details.approvalId)
 }
 
-const approve = (by: Client, { id, plan_digest }: ApprovalInfo) => by.approvals.approve(id, { plan_digest })
+const approve = (by: Client, { id, planDigest }: ApprovalInfo) => by.approvals.approve(id, { planDigest })
 
 /** What the call is refused with; nothing has run. */
 async function refusal(command: string, options: ExecOptions, handle = world.handle): Promise<string> {
@@ -54,7 +54,7 @@ async function refusal(command: string, options: ExecOptions, handle = world.han
 
 /** A row of the log says so. */
 async function expectRow(row: Partial<Record<'code' | 'callId' | 'action', string>>): Promise<void> {
-  const { fleet_id: fleetId } = await world.client.me()
+  const { fleetId } = await world.client.me()
   await waitFor(`there is a row ${JSON.stringify(row)}`, async () => {
     const rows = await allRows(fleetId)
     return rows.some((each) =>
@@ -227,7 +227,7 @@ describe('does not run:', () => {
   })
 
   test('8. what nobody approved, or used, in time', async () => {
-    const { id, fleet_id } = await ask(`touch ${marker}`, { callId: newCallId() })
+    const { id, fleetId } = await ask(`touch ${marker}`, { callId: newCallId() })
     const approval = await world.client.approvals.get(id)
     await approve(bob, approval)
     await inDatabase((database) => {
@@ -235,12 +235,12 @@ describe('does not run:', () => {
     })
     const call = { callId: newCallId(), approval: { approvalId: id } }
     expect(await refusal(`touch ${marker}`, call)).toBe('approval_void')
-    const rows = (await store.audit.list(fleet_id, { limit: 9, callId: call.callId })).map(({ row }) => row.code)
+    const rows = (await store.audit.list(fleetId, { limit: 9, callId: call.callId })).map(({ row }) => row.code)
     expect(rows).toEqual(['approval_void'])
   })
 
   test('9. what somebody of another group approved', async () => {
-    const actions = [{ machine_id: world.machine.id, method: 'exec', params: { command: `touch ${marker}` } }]
+    const actions = [{ machineId: world.machine.id, method: 'exec', params: { command: `touch ${marker}` } }]
     const requirement = [{ from: 'owner', n: 1 }]
     const { client: alice } = await invitePerson(world, 'alice')
     const approval = await alice.approvals.request({ title: 'touch', actions, requirement })
@@ -265,7 +265,7 @@ describe('does not run:', () => {
     const { id, email } = await invitePerson(world, 'carol')
     const { code } = await world.client.members.code(id)
     const { token } = await world.client.login.signIn({ email, code })
-    const { raw_token: made } = await world.client.keys.issue({ name: 'carol', kind: 'human', member: id })
+    const { rawToken: made } = await world.client.keys.issue({ name: 'carol', kind: 'human', member: id })
     for (const lent of [token, made]) {
       const message = expect.stringContaining('Who asks has made')
       await expect(approve(world.connect({ token: lent }), approval)).rejects.toMatchObject({ message })
@@ -278,8 +278,8 @@ describe('does not run:', () => {
     const { code } = await world.client.members.code(dan.id)
     const asDan = world.connect({ token: (await world.client.login.signIn({ email: dan.email, code })).token })
     // What is made with it is in the same hands, and what that makes.
-    const { raw_token: robot } = await asDan.keys.issue({ name: 'robot', kind: 'ai', role: 'admin' })
-    const { raw_token: sub } = await world.connect({ token: robot }).keys.issue({ name: 'sub', kind: 'ai' })
+    const { rawToken: robot } = await asDan.keys.issue({ name: 'robot', kind: 'ai', role: 'admin' })
+    const { rawToken: sub } = await world.connect({ token: robot }).keys.issue({ name: 'sub', kind: 'ai' })
     const { code: again } = await asDan.login.ownCode()
     const second = await world.client.login.signIn({ email: dan.email, code: again })
     for (const asker of [asDan, ...[robot, sub, second.token].map((token) => world.connect({ token }))])
@@ -296,7 +296,7 @@ describe('does not run:', () => {
 
   async function expectNotApproved(asker: Client): Promise<void> {
     const command = `touch ${marker}`
-    const actions = [{ machine_id: world.machine.id, method: 'exec', params: { command } }]
+    const actions = [{ machineId: world.machine.id, method: 'exec', params: { command } }]
     const approval = await asker.approvals.request({ title: 'touch', actions })
     const message = expect.stringContaining('a key or code that you made')
     await expect(approve(world.client, approval)).rejects.toMatchObject({ code: 'permission', message })
@@ -310,7 +310,7 @@ describe('does not run:', () => {
     const call = { callId: newCallId() }
     const approval = await ask(`touch ${marker}`, call)
     for (const kind of ['ai', 'service'] as const) {
-      const { raw_token: token } = await world.client.keys.issue({ name: kind, kind, role: 'admin' })
+      const { rawToken: token } = await world.client.keys.issue({ name: kind, kind, role: 'admin' })
       const message = expect.stringContaining('Only a person')
       await expect(approve(world.connect({ token }), approval)).rejects.toMatchObject({ code: 'permission', message })
     }

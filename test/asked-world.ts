@@ -35,6 +35,6 @@ export function until(file: string): string {
 
 /** A client of another principal. */
 export async function clientOf(world: World, role: 'viewer' | 'member'): Promise<Client> {
-  const { raw_token: token } = await world.client.keys.issue({ name: role, role })
+  const { rawToken: token } = await world.client.keys.issue({ name: role, role })
   return world.connect({ token })
 }

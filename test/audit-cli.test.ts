@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { AuditLog } from '@cmdop/protocol'
+import type { AuditLog } from '@cmdop/core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runCli, startCli } from './processes/cli.ts'
 import { waitFor } from './wait-for.ts'

@@ -24,7 +24,7 @@ const rowsOf = (query: { action: string; approvalId: string }) =>
 const system = { principalId: 'system', principalKind: 'system', principalName: 'relay' }
 
 async function ask(more: object = {}) {
-  const actions = [{ machine_id: world.machine.id, method: 'exec', params: { command: 'echo asked' } }]
+  const actions = [{ machineId: world.machine.id, method: 'exec', params: { command: 'echo asked' } }]
   return await world.client.approvals.request({ title: 'Say it', actions, ...more })
 }
 
@@ -62,17 +62,17 @@ describe('what the relay does of itself is in the audit log', () => {
     const call = { callId: 'call_changed_file', cwd: folder, approval: { ask: true } }
     const refused = await world.handle.exec('sh deploy.sh', call).then(undefined, (error: unknown) => error)
     const { approvalId } = (refused as { details: { approvalId: string } }).details
-    const { plan_digest } = await world.client.approvals.get(approvalId)
-    await world.client.approvals.approve(approvalId, { plan_digest })
+    const { planDigest } = await world.client.approvals.get(approvalId)
+    await world.client.approvals.approve(approvalId, { planDigest })
     await writeFile(`${folder}/deploy.sh`, 'echo bad')
     await expect(world.handle.exec('sh deploy.sh', call)).rejects.toMatchObject({ code: 'approval_void' })
     expect(await rowsOf({ action: 'approval.void', approvalId })).toMatchObject([system, { ...system, code: null }])
   })
 
   test('that a grant is made by a decision, and that it is over', async () => {
-    const { id, plan_digest } = await ask()
-    const { principal_id: onBehalfOf } = await world.client.me()
-    await world.client.approvals.approve(id, { plan_digest, grant_seconds: 60 })
+    const { id, planDigest } = await ask()
+    const { principalId: onBehalfOf } = await world.client.me()
+    await world.client.approvals.approve(id, { planDigest, grantSeconds: 60 })
     const [grant] = await world.client.approvals.grants.list()
     const subject = `grant:${grant?.id}`
     const about = { ...system, subject, onBehalfOf, machineId: world.machine.id }
@@ -88,7 +88,7 @@ describe('what the relay does of itself is in the audit log', () => {
 })
 
 test('every key of an owner that the relay makes itself is in the audit log', async () => {
-  const { principal_id: onBehalfOf } = await world.client.me()
+  const { principalId: onBehalfOf } = await world.client.me()
   const keyIds = [world.relay.firstKey, await world.relay.inProcess.issueOwnerKey('another')].map(
     (key) => key.split('_')[2],
   )
@@ -105,15 +105,15 @@ test('what a person does about signing in has a row before and after it, with wh
   const { token: invitation, id } = await world.client.members.invite({ email: 'ann@example.com' })
   const {
     token,
-    principal_id: principalId,
-    session_id: session,
+    principalId,
+    sessionId: session,
   } = await world.client.login.accept({
     token: invitation,
   })
   const ann = world.connect({ token })
   const { code } = await ann.login.ownCode()
   expect(await codeOf(() => ann.login.signIn({ email: 'ann@example.com', code: 'AAAA-AAAA' }))).toBe('auth')
-  const { session_id: second } = await ann.login.signIn({ email: 'ann@example.com', code })
+  const { sessionId: second } = await ann.login.signIn({ email: 'ann@example.com', code })
   await ann.login.setUpTotp()
   expect(await codeOf(() => ann.login.confirmTotp('000000'))).toBe('auth')
   await ann.login.revoke(second)
@@ -153,7 +153,7 @@ test('a row says what was changed, and of a policy and of settings by which dige
   const sha256 = (given: unknown) => hash('sha256', canonicalJson(given))
   const outcome = async (query: object) =>
     (await client.audit.getLogs({ ...query, kind: 'outcome', limit: 1 })).items[0]
-  await client.members.configure({ four_eyes: false })
+  await client.members.configure({ fourEyes: false })
   expect(await outcome({ action: 'fleet.configure' })).toMatchObject({
     subject: 'settings:four_eyes',
     digest: sha256({ four_eyes: false }),

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { type AuditLog, CHANNEL_SUBPROTOCOL } from '@cmdop/protocol'
+import type { AuditLog } from '@cmdop/core'
+import { CHANNEL_SUBPROTOCOL } from '@cmdop/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { addFleet, addPrincipalKey, addSilentMachine } from './fleets.ts'
@@ -16,7 +17,7 @@ let world: World
 let fleetId = ''
 beforeAll(async () => {
   world = await startWorld()
-  fleetId = (await world.client.me()).fleet_id
+  fleetId = (await world.client.me()).fleetId
 })
 afterAll(() => world[Symbol.asyncDispose]())
 
@@ -45,7 +46,7 @@ const run = (machineId: string) => ({
 
 describe('a request that is refused is a row', () => {
   test('where the role does not allow it: lists, single objects and metrics alike', async () => {
-    const { raw_token: token, id: keyId } = await world.client.keys.issue({ name: 'viewer', role: 'viewer' })
+    const { rawToken: token, id: keyId } = await world.client.keys.issue({ name: 'viewer', role: 'viewer' })
     const paths = {
       [`/api/fleets/${fleetId}/api-keys`]: 'key.list',
       [`/api/fleets/${fleetId}/members`]: 'member.list',
@@ -74,7 +75,7 @@ describe('a request that is refused is a row', () => {
 
   test('where the scopes of the key do not, on the machine that it is about', async () => {
     const scopes = [{ actions: ['recording.read', 'run.*'], machines: { ids: [], names: ['elsewhere'] } }]
-    const { raw_token: token, id: keyId } = await world.client.keys.issue({ name: 'limited', scopes })
+    const { rawToken: token, id: keyId } = await world.client.keys.issue({ name: 'limited', scopes })
     const { id: machineId, name } = world.machine
     const mine = run(machineId)
     await world.client.runs.create(mine)
@@ -111,7 +112,7 @@ describe('a request that is refused is a row', () => {
     const store = await world.openStore()
     const other = await addFleet(store)
     const foreign = await addSilentMachine(store, other.fleetId, { name: 'foreign' })
-    const { raw_token: token, id: keyId } = await world.client.keys.issue({ name: 'curious' })
+    const { rawToken: token, id: keyId } = await world.client.keys.issue({ name: 'curious' })
     expect(await statusOf(`/api/machines/${foreign}`, token)).toBe(404)
     expect(await statusOf(`/api/fleets/${other.fleetId}/members`, token)).toBe(404)
     expect(await denied({ keyId })).toMatchObject([
@@ -134,7 +135,7 @@ describe('a key that is known and refused is a row a minute', () => {
 
   test('where it is revoked, or its owner removed, however often it comes', async () => {
     const person = await invitePerson(world, 'leaver', 'member')
-    const { raw_token: token, id } = await world.client.keys.issue({ name: 'lost' })
+    const { rawToken: token, id } = await world.client.keys.issue({ name: 'lost' })
     await world.client.keys.revoke(id)
     await world.client.members.remove(person.id)
     for (let times = 0; times < 3; times += 1) expect(await statusOf('/api/runs', token)).toBe(401)
@@ -147,7 +148,7 @@ describe('a key that is known and refused is a row a minute', () => {
   })
 
   test('where it comes from a wrong address, or has expired, also to a channel', async () => {
-    const { raw_token: far, id } = await world.client.keys.issue({ name: 'far', ip_ranges: ['10.0.0.0/8'] })
+    const { rawToken: far, id } = await world.client.keys.issue({ name: 'far', ipRanges: ['10.0.0.0/8'] })
     const expired = await addPrincipalKey(await world.openStore(), fleetId, { expiresInMs: -1 })
     const before = { far: await rowsOf(id), expired: await rowsOf(expired.id) }
     expect(before).toEqual({ far: [], expired: [] })
@@ -158,7 +159,7 @@ describe('a key that is known and refused is a row a minute', () => {
   })
 
   test('and is unavailable where that cannot be written, and a row then', async () => {
-    const { raw_token: token, id } = await world.client.keys.issue({ name: 'unlucky' })
+    const { rawToken: token, id } = await world.client.keys.issue({ name: 'unlucky' })
     await world.client.keys.revoke(id)
     using database = new DatabaseSync(join(world.relay.dataDir, 'relay.sqlite'))
     database.exec(`create trigger full before insert on audit begin select raise(abort, 'disk is full'); end`)

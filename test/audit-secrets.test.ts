@@ -39,7 +39,7 @@ test('no secret, PIN, key, file content or keystroke is in the database or in an
     const { items } = await client.audit.getLogs({ action: 'session.attach', sessionId, kind: 'outcome' })
     return items[0]
   })
-  const { principal_id: principalId } = await client.me()
+  const { principalId } = await client.me()
   expect(typing).toMatchObject({ principalId, bytes: line.length, offset: 0 })
   const [piped] = (await client.audit.getLogs({ action: 'exec', kind: 'outcome' })).items
   expect(piped).toMatchObject({ bytes: stdin.length, offset: 0 })
@@ -52,7 +52,7 @@ test('no secret, PIN, key, file content or keystroke is in the database or in an
   const files = await Promise.all(names.map((name) => readFile(join(world.relay.dataDir, name), 'latin1')))
   const whole = [text, ...files].join('\n')
   expect(whole).toContain(sessionId)
-  const secrets = { environment, stdin, typed, content, pin, key: issued.raw_token.slice(-43) }
+  const secrets = { environment, stdin, typed, content, pin, key: issued.rawToken.slice(-43) }
   expect(Object.entries(secrets).filter(([, secret]) => whole.includes(secret))).toEqual([])
   // The list of recordings names commands by their arguments; the audit log has no more than their digest.
   expect(text).not.toContain(argument)

@@ -102,20 +102,20 @@ async function answerTo(way: string, { places = [], body, token = world.relay.fi
 /** Something of each kind that can be changed, and a request that changes it while rows can be written. */
 async function prepare(): Promise<Record<string, Way>> {
   const { client, machine } = world
-  const { fleet_id: fleet } = await client.me()
+  const { fleetId: fleet } = await client.me()
   // One person decides alone here.
-  await client.members.configure({ four_eyes: false })
+  await client.members.configure({ fourEyes: false })
   const ann = await invitePerson(world, 'ann', 'member')
   const invited = await client.members.invite({ email: 'bob@example.com' })
-  const { raw_token: enrolment } = await client.enrollmentTokens.issue()
+  const { rawToken: enrolment } = await client.enrollmentTokens.issue()
   const key = await client.keys.issue({ name: 'some' })
   const ask = () =>
     client.approvals.request({
       title: 'Say it',
-      actions: [{ machine_id: machine.id, method: 'exec', params: { command: 'echo asked' } }],
+      actions: [{ machineId: machine.id, method: 'exec', params: { command: 'echo asked' } }],
     })
   const [granted, pending] = [await ask(), await ask()]
-  await client.approvals.approve(granted.id, { plan_digest: granted.plan_digest, grant_seconds: 600 })
+  await client.approvals.approve(granted.id, { planDigest: granted.planDigest, grantSeconds: 600 })
   const [grant] = await client.approvals.grants.list()
   const webhook = await client.webhooks.create({ url: 'http://127.0.0.1:9/' })
   const { code } = await client.members.code(ann.email)
@@ -158,7 +158,7 @@ async function prepare(): Promise<Record<string, Way>> {
         actions: [{ machine_id: machine.id, method: 'exec', params: { command: 'echo asked' } }],
       },
     },
-    'POST /api/approvals/{approval}/approve': { places: [pending.id], body: { plan_digest: pending.plan_digest } },
+    'POST /api/approvals/{approval}/approve': { places: [pending.id], body: { plan_digest: pending.planDigest } },
     'POST /api/approvals/{approval}/deny': { places: [pending.id], body: {} },
     'POST /api/approvals/{approval}/withdraw': { places: [pending.id] },
     'DELETE /api/grants/{grant}': { places: [grant?.id ?? ''] },

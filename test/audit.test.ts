@@ -1,8 +1,7 @@
 import { access } from 'node:fs/promises'
 import { DatabaseSync } from 'node:sqlite'
 import { join } from 'node:path'
-import type { Client } from '@cmdop/core'
-import type { AuditLog } from '@cmdop/protocol'
+import type { Client, AuditLog } from '@cmdop/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { addFleet } from './fleets.ts'
 import { exportAndVerify } from './verified-export.ts'
@@ -26,12 +25,12 @@ const rowsOf = (callId: string) =>
 
 describe('the audit log', () => {
   test('says who did what with which key, on which machine, and how it ended', async () => {
-    const { raw_token: token, id: keyId } = await world.client.keys.issue({ name: 'robot', kind: 'ai' })
+    const { rawToken: token, id: keyId } = await world.client.keys.issue({ name: 'robot', kind: 'ai' })
     const client = world.connect({ token })
     const execution = (await client.machine(world.machine.id)).exec('exit 3')
     await execution
-    const { principal_id: principalId } = await client.me()
-    const { principal_id: owner } = await world.client.me()
+    const { principalId } = await client.me()
+    const { principalId: owner } = await world.client.me()
     const [intent, outcome] = await rowsOf(execution.callId)
     const who = { principalId, principalKind: 'ai', principalName: 'robot', onBehalfOf: owner, keyId }
     expect(intent).toMatchObject({ ...who, kind: 'intent', action: 'exec', decision: 'allow', chain: 'main' })
@@ -41,12 +40,12 @@ describe('the audit log', () => {
   })
 
   test('has a row for what was refused', async () => {
-    const { raw_token: token } = await world.client.keys.issue({ name: 'viewer', role: 'viewer' })
+    const { rawToken: token } = await world.client.keys.issue({ name: 'viewer', role: 'viewer' })
     const client = world.connect({ token })
     await expect((await client.machine(world.machine.id)).exec('true')).rejects.toMatchObject({ code: 'permission' })
     await expect(client.audit.getLogs()).rejects.toMatchObject({ code: 'permission' })
     await expect(client.keys.issue({ name: 'more' })).rejects.toMatchObject({ code: 'permission' })
-    const { principal_id: principalId } = await client.me()
+    const { principalId } = await client.me()
     const { items } = await audit.getLogs({ principalId, decision: 'deny', code: 'permission' })
     expect(items.map(({ action }) => action)).toEqual(['key.issue', 'audit.read', 'exec'])
   })
@@ -91,7 +90,7 @@ describe('the audit log', () => {
   test('is not shown to another fleet', async () => {
     const other = await addFleet(await world.openStore())
     const stranger = world.connect({ token: other.raw })
-    const { fleet_id: fleetId } = await stranger.me()
+    const { fleetId } = await stranger.me()
     expect(new Set((await stranger.audit.getLogs()).items.map((row) => row.fleetId))).toEqual(new Set([fleetId]))
     const { rows, result } = await exportAndVerify(stranger)
     expect(result).toMatchObject({ ok: true, fleetId })
@@ -133,7 +132,7 @@ describe('an export', () => {
 
   test('as CSV has a column for each field, and no cell that a spreadsheet runs', async () => {
     const { id } = await world.client.keys.issue({ name: '=cmd|"/c calc"!A1', role: 'viewer' })
-    const { raw_token: token } = await world.client.keys.issue({ name: '=1+1, "x"', kind: 'service', role: 'admin' })
+    const { rawToken: token } = await world.client.keys.issue({ name: '=1+1, "x"', kind: 'service', role: 'admin' })
     await world.connect({ token }).keys.revoke(id)
     const pieces = await Array.fromAsync(audit.export({ format: 'csv', subject: `key:${id}`, action: 'key.revoke' }))
     const [header = '', ...lines] = Buffer.concat(pieces).toString().trimEnd().split('\r\n')
@@ -184,7 +183,7 @@ describe('an intent that cannot be written', () => {
     await expect(world.client.keys.issue({ name: 'none of it' })).rejects.toMatchObject(refused)
     database.exec('drop trigger full')
     await expect(access(file)).rejects.toMatchObject({ code: 'ENOENT' })
-    expect((await world.client.keys.list({ per_page: 500 })).items.map(({ name }) => name)).not.toContain('none of it')
+    expect((await world.client.keys.list({ perPage: 500 })).items.map(({ name }) => name)).not.toContain('none of it')
     expect((await exportAndVerify(world.client)).result).toMatchObject({ ok: true })
   })
 })

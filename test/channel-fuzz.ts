@@ -19,7 +19,7 @@ export async function fuzzChannel(count: number): Promise<void> {
   const store = await world.openStore()
   const other = await addFleet(store, CANARY)
   const foreign = await addSilentMachine(store, other.fleetId, { name: CANARY })
-  const { fleet_id: fleetId } = await world.client.me()
+  const { fleetId } = await world.client.me()
   const silent = await addSilentMachine(store, fleetId, { name: 'silent' })
   const call = callTo({ real: world.machine.id, others: [foreign, silent] })
   const channels = rawChannels(world)

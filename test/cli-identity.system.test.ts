@@ -84,6 +84,6 @@ test('keys are issued with limits, listed, rotated and revoked', async () => {
 
 test('a machine gets another key, and one that is in no quarantine is released without harm', async () => {
   const { public_key_fingerprint: print } = await json(['machine', 'rotate-key', '--data', world.machine.dataDir], {})
-  expect((await world.client.machines.get(world.machine.id)).public_key_fingerprint).toBe(print)
+  expect((await world.client.machines.get(world.machine.id)).publicKeyFingerprint).toBe(print)
   expect((await runCli(['machines', 'release', 'machine-0'], owner())).stderr).toContain('machine-0 is released')
 })

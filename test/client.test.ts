@@ -87,7 +87,7 @@ describe('a call', () => {
 describe('a list', () => {
   test('comes page by page and ends, each machine once and in order of name', async () => {
     const store = await world.openStore()
-    const { fleet_id: fleetId } = await world.client.me()
+    const { fleetId } = await world.client.me()
     const names = Array.from({ length: 23 }, (_, index) => `page-${String(index).padStart(2, '0')}`)
     for (const name of names) await addSilentMachine(store, fleetId, { name })
     for (const limit of [1, 5, 23, 24, 500]) {
@@ -114,7 +114,7 @@ describe('a list', () => {
     const found: string[] = []
     for await (const { name } of world.client.keys.iter()) found.push(name)
     expect(found.filter((name) => name.startsWith('key-'))).toEqual(['key-4', 'key-3', 'key-2', 'key-1', 'key-0'])
-    expect(await world.client.keys.list({ offset: 1, per_page: 2 })).toMatchObject({ offset: 1, per_page: 2, total: 6 })
+    expect(await world.client.keys.list({ offset: 1, perPage: 2 })).toMatchObject({ offset: 1, per_page: 2, total: 6 })
   })
 
   test('from a server whose pages do not lead on ends too', async () => {

@@ -46,7 +46,7 @@ test('15. what would delete, empty or replace is not done under noDelete, whoeve
   expect(await readFile(join(folder, 'backups', 'only'), 'utf8')).toBe('the only backup\n')
 
   // What waits is for a person: no key of an AI applies it, whatever its role.
-  const { raw_token: token } = await world.client.keys.issue({ name: 'operator', kind: 'ai', role: 'admin' })
+  const { rawToken: token } = await world.client.keys.issue({ name: 'operator', kind: 'ai', role: 'admin' })
   const machine = await world.connect({ token }).machine(world.machine.id)
   const waiting = effects.filter(({ state }) => state === 'pending')
   expect(waiting.length).toBeGreaterThan(0)

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createFleet } from '@cmdop/fleet'
-import type { ApprovalSummary } from '@cmdop/protocol'
+import type { ApprovalSummary } from '@cmdop/core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { invitePerson, type Person } from './people.ts'
 import { waitFor } from './wait-for.ts'
@@ -19,13 +19,13 @@ async function failedRun(command: string) {
   const runId = randomUUID()
   const run = createFleet(world.client, world.machine.name).exec(command, { runId, approval: 'before' })
   const question = await waitFor('people are asked', async () => {
-    const { items } = await world.client.approvals.list({ run_id: runId, state: 'pending' })
+    const { items } = await world.client.approvals.list({ runId, state: 'pending' })
     return items[0]
   })
   await approve(question)
   expect((await run).counts).toMatchObject({ failed: 1 })
   const again = () => world.client.fleetRuns.claim(runId, { retry: ['failed', 'ok'], again: true })
-  const actions = [{ machine_id: world.machine.id, method: 'exec', params: { command } }]
+  const actions = [{ machineId: world.machine.id, method: 'exec', params: { command } }]
   const ask = async () => {
     const { approval } = await world.client.fleetRuns.askApproval(runId, { title: 'Again', actions, again: true })
     return approval as ApprovalSummary
@@ -37,8 +37,8 @@ async function failedRun(command: string) {
   return { question, again, ask, call }
 }
 
-async function approve({ id, plan_digest }: ApprovalSummary): Promise<void> {
-  await bob.client.approvals.approve(id, { plan_digest })
+async function approve({ id, planDigest }: ApprovalSummary): Promise<void> {
+  await bob.client.approvals.approve(id, { planDigest })
 }
 
 test('what people have approved is done once more for each time that the run is done again, and no oftener', async () => {

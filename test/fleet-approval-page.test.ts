@@ -18,7 +18,7 @@ const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
 /** A question about very many machines, of which each `differs`-th has a command of its own. */
 async function askAboutMany(differs: number): Promise<string> {
-  const { fleet_id: fleetId, principal_id: requesterId } = await world.client.me()
+  const { fleetId, principalId: requesterId } = await world.client.me()
   const id = `apr_${randomUUID()}`
   const none = { params: null, environment: [], words: [], files: [], restrictions: {}, effectHash: null }
   const rows = Array.from({ length: MACHINES }, (_, position) => {
@@ -85,8 +85,8 @@ test('a question about ten thousand machines shows what is equal once, is bounde
   const id = await askAboutMany(833)
   const info = await world.client.approvals.get(id)
   expect(info).toMatchObject({ action_count: MACHINES, group_count: 14, model: 'anthropic:some-model' })
-  expect(info.groups[0]).toMatchObject({ machine_id: 'mch_0', count: MACHINES - 13 })
-  expect(info.groups[0]?.machine_names).toHaveLength(500)
+  expect(info.groups[0]).toMatchObject({ machineId: 'mch_0', count: MACHINES - 13 })
+  expect(info.groups[0]?.machineNames).toHaveLength(500)
   expect(info.actions.map(({ text }) => text)).toEqual([
     'restart app',
     ...Array.from({ length: 13 }, (_, index) => `restart app --slot ${index * 833 + 1}`),
@@ -98,7 +98,7 @@ test('a question about ten thousand machines shows what is equal once, is bounde
   expect(page).toContain('anthropic:some-model')
   expect(page.length).toBeLessThan(64_000)
   expect(await Array.fromAsync(world.client.approvals.actions(id))).toHaveLength(MACHINES)
-  await world.client.approvals.approve(id, { plan_digest: info.plan_digest })
+  await world.client.approvals.approve(id, { planDigest: info.planDigest })
   expect((await world.client.approvals.get(id)).state).toBe('approved')
 }, 60_000)
 

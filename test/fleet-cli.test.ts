@@ -125,7 +125,7 @@ test('a run waits for people, who see once what is equal, approve it, and pause 
   const flags = ['--run-id', runId, '--approval', 'before', '--waves', '1,100%']
   const run = on('role=web', ...flags, '--', 'echo', 'hi')
   const question = await waitFor('people are asked', async () => {
-    const { items } = await world.client.approvals.list({ run_id: runId })
+    const { items } = await world.client.approvals.list({ runId })
     return items[0]
   })
   const waits = await waitFor('the run waits', async () => {
@@ -139,7 +139,7 @@ test('a run waits for people, who see once what is equal, approve it, and pause 
   expect(stdout).toContain(`On 2 machines, the same on each: ${names[0]}, ${names[1]}:\n    echo hi`)
   const each = await runCli(['approvals', 'actions', question.id], asBob)
   expect(each.stdout.match(/^On /gm)).toHaveLength(2)
-  const { code } = await runCli(['approvals', 'approve', question.id, '--digest', question.plan_digest], asBob)
+  const { code } = await runCli(['approvals', 'approve', question.id, '--digest', question.planDigest], asBob)
   expect(code).toBe(0)
   const ended = await run
   expect(ended.code).toBe(0)

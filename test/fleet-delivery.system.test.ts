@@ -124,7 +124,7 @@ describe('a machine that is offline', () => {
 
   test('is unreachable once it is too late for it, and is not begun after that', async () => {
     const store = await world.openStore()
-    const { fleet_id: fleetId } = await world.client.me()
+    const { fleetId } = await world.client.me()
     await addSilentMachine(store, fleetId, { name: 'zz-silent' })
     const began = performance.now()
     const report = await createFleet(world.client, 'zz-silent').exec('true', { queue: { maxAgeMs: 300 } })

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createFleet } from '@cmdop/fleet'
-import type { ApprovalInfo } from '@cmdop/protocol'
+import type { ApprovalInfo } from '@cmdop/core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { invitePerson, type Person } from './people.ts'
 import { waitFor } from './wait-for.ts'
@@ -20,7 +20,7 @@ afterAll(() => world[Symbol.asyncDispose]())
 /** The questions of a run, once there are so many. */
 async function questionsOf(runId: string, count: number): Promise<ApprovalInfo[]> {
   const items = await waitFor('people are asked', async () => {
-    const found = await world.client.approvals.list({ run_id: runId, state: 'pending' })
+    const found = await world.client.approvals.list({ runId, state: 'pending' })
     return found.items.length === count && found.items
   })
   return await Promise.all(items.map(({ id }) => bob.client.approvals.get(id)))
@@ -44,14 +44,14 @@ test('people are asked once for each different effect, and what they approve is 
     { approval: 'effects' },
   )
   const questions = await questionsOf(run.runId, 2)
-  const [larger, smaller] = questions.toSorted((one, other) => other.action_count - one.action_count)
-  expect([larger?.action_count, smaller?.action_count]).toEqual([2, 1])
+  const [larger, smaller] = questions.toSorted((one, other) => other.actionCount - one.actionCount)
+  expect([larger?.actionCount, smaller?.actionCount]).toEqual([2, 1])
   expect(larger?.groups).toMatchObject([{ count: 2, machine_names: [names[0], names[1]] }])
   const effects = larger?.actions[0]?.effect?.list?.effects
   expect(effects).toMatchObject([{ kind: 'added', path: shared.fileOf('new'), diff: expect.stringContaining('+a') }])
   await expect(readFile(shared.fileOf('new'))).rejects.toThrow('ENOENT')
   await bob.client.approvals.deny(larger?.id ?? '', { reason: 'not a' })
-  await bob.client.approvals.approve(smaller?.id ?? '', { plan_digest: smaller?.plan_digest ?? '' })
+  await bob.client.approvals.approve(smaller?.id ?? '', { planDigest: smaller?.planDigest ?? '' })
   const report = await run
   expect(report.rows.map(({ outcome, error }) => [outcome, error?.code])).toEqual([
     ['denied', 'approval_denied'],
@@ -69,7 +69,7 @@ test('a machine that was changed since its dry run is left as it is, and failed'
   const run = createFleet(world.client, '*').exec(({ name }) => `echo next >> ${fileOf(name)}`, { approval: 'effects' })
   const questions = await questionsOf(run.runId, 4)
   await writeFile(fileOf(names[1]), 'changed\n')
-  for (const { id, plan_digest } of questions) await bob.client.approvals.approve(id, { plan_digest })
+  for (const { id, planDigest } of questions) await bob.client.approvals.approve(id, { planDigest })
   const report = await run
   expect(report.rows.map(({ outcome, error }) => [outcome, error?.code])).toEqual([
     ['ok', undefined],
@@ -88,7 +88,7 @@ test('nobody is asked where nothing would change, and a dry run that fails chang
   )
   expect(report.rows.map(({ outcome }) => outcome)).toEqual(['failed', 'ok', 'ok', 'ok'])
   expect(await read()).toEqual(['', '', '', ''])
-  expect((await world.client.approvals.list({ run_id: report.runId })).items).toEqual([])
+  expect((await world.client.approvals.list({ runId: report.runId })).items).toEqual([])
 })
 
 test('people are asked about some of very many different effects at once, and about the next as they answer', async () => {
@@ -96,13 +96,13 @@ test('people are asked about some of very many different effects at once, and ab
   const folder = await many.folder()
   const command = ({ name }: { name: string }) => `echo ${name} > ${folder}/${name}`
   const run = createFleet(many.client, '*').exec(command, { approval: 'effects', concurrency: 4 })
-  const pending = async () => (await many.client.approvals.list({ run_id: run.runId, state: 'pending' })).items
+  const pending = async () => (await many.client.approvals.list({ runId: run.runId, state: 'pending' })).items
   const first = await waitFor('people are asked', async () => {
     const items = await pending()
     return items.length === 8 && items
   })
-  const approve = ({ id, plan_digest }: { id: string; plan_digest: string }) =>
-    many.client.approvals.approve(id, { plan_digest })
+  const approve = ({ id, planDigest }: { id: string; planDigest: string }) =>
+    many.client.approvals.approve(id, { planDigest })
   for (const question of first) await approve(question)
   const rest = await waitFor('people are asked about the others', async () => {
     const items = await pending()

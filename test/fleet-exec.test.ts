@@ -114,7 +114,7 @@ test('a run that is cancelled starts no machine any more, and what runs is gone'
 
 test('a machine that is offline is unreachable, and that counts as a failure', async () => {
   const store = await world.openStore()
-  const { fleet_id: fleetId } = await world.client.me()
+  const { fleetId } = await world.client.me()
   await addSilentMachine(store, fleetId, { name: 'zz-silent' })
   const report = await createFleet(world.client, `zz-silent or ${names[0]}`).exec('true')
   expect(report.rows.map(({ outcome, error }) => [outcome, error?.code])).toEqual([

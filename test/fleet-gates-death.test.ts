@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createFleet } from '@cmdop/fleet'
-import type { ApprovalSummary } from '@cmdop/protocol'
+import type { ApprovalSummary } from '@cmdop/core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { invitePerson, type Person } from './people.ts'
 import { startChild } from './processes/child.ts'
@@ -23,7 +23,7 @@ function startScript(settings: { approval?: 'before'; pauses?: true; waves?: num
 
 async function asked(runId: string): Promise<ApprovalSummary> {
   return waitFor('people are asked', async () => {
-    const { items } = await world.client.approvals.list({ run_id: runId })
+    const { items } = await world.client.approvals.list({ runId })
     return items[0]
   })
 }
@@ -42,7 +42,7 @@ test.each(['before', 'after'] as const)(
     const script = await startScript({ approval: 'before', runId })
     const question = await asked(runId)
     await script.end('SIGKILL')
-    const approve = () => bob.client.approvals.approve(question.id, { plan_digest: question.plan_digest })
+    const approve = () => bob.client.approvals.approve(question.id, { planDigest: question.planDigest })
     if (moment === 'before') await approve()
     const resumed = createFleet(world.client, '*').resume(runId)
     if (moment === 'after') {
@@ -50,7 +50,7 @@ test.each(['before', 'after'] as const)(
       await approve()
     }
     expect(await resumed).toMatchObject({ ok: true, counts: { ok: 2 } })
-    expect(await Array.fromAsync(world.client.approvals.iter({ run_id: runId }))).toHaveLength(1)
+    expect(await Array.fromAsync(world.client.approvals.iter({ runId }))).toHaveLength(1)
   },
 )
 
@@ -78,7 +78,7 @@ test('what a run waits for is there after a restart of the relay, and so is what
   await world.relay.restart()
   for (const machine of world.machines) await world.whenOnline(machine)
   expect(await world.client.fleetRuns.get(second)).toMatchObject({ state: 'paused', wait: { for: 'person', wave: 1 } })
-  await bob.client.approvals.approve(question.id, { plan_digest: question.plan_digest })
+  await bob.client.approvals.approve(question.id, { planDigest: question.planDigest })
   await bob.client.fleetRuns.proceed(second)
   expect(await approved).toMatchObject({ ok: true })
   expect(await held).toMatchObject({ ok: true })

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { createFleet, type FleetEvent, type FleetExecution } from '@cmdop/fleet'
-import type { ApprovalSummary } from '@cmdop/protocol'
+import type { ApprovalSummary } from '@cmdop/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { addSilentMachine } from './fleets.ts'
 import { invitePerson, type Person } from './people.ts'
@@ -21,18 +21,18 @@ afterAll(() => world[Symbol.asyncDispose]())
 /** The question of a run that waits. */
 async function asked(runId: string): Promise<ApprovalSummary> {
   return waitFor('people are asked', async () => {
-    const { items } = await world.client.approvals.list({ run_id: runId, state: 'pending' })
+    const { items } = await world.client.approvals.list({ runId, state: 'pending' })
     return items[0]
   })
 }
 
 /** Somebody else than who asks approves it. */
-async function approve({ id, plan_digest }: ApprovalSummary): Promise<void> {
-  await bob.client.approvals.approve(id, { plan_digest })
+async function approve({ id, planDigest }: ApprovalSummary): Promise<void> {
+  await bob.client.approvals.approve(id, { planDigest })
 }
 
 async function questionsOf(runId: string): Promise<ApprovalSummary[]> {
-  return await Array.fromAsync(world.client.approvals.iter({ run_id: runId }))
+  return await Array.fromAsync(world.client.approvals.iter({ runId }))
 }
 
 function eventsOf<Result>(run: FleetExecution<Result>): FleetEvent<Result>[] {
@@ -55,7 +55,7 @@ describe('a run that people approve before it begins', () => {
     const question = await asked(run.runId)
     expect(question).toMatchObject({ fleet_run_id: run.runId, title: 'Write names (3 machines)', action_count: 3 })
     const info = await bob.client.approvals.get(question.id)
-    expect(info.actions.map(({ machine_name, text }) => [machine_name, text])).toEqual(
+    expect(info.actions.map(({ machineName, text }) => [machineName, text])).toEqual(
       names.map((name) => [name, `echo ${name} > ${folder}/${name}`]),
     )
     const { wait } = await waitFor('it says so', async () => {
@@ -88,7 +88,7 @@ describe('a run that people approve before it begins', () => {
     const fleet = createFleet(world.client, names[0] ?? '')
     const run = fleet.exec('echo hi', { approval: 'before' })
     const first = await asked(run.runId)
-    const edited = { plan_digest: first.plan_digest, edited: { command: 'echo other' } }
+    const edited = { planDigest: first.planDigest, edited: { command: 'echo other' } }
     await expect(bob.client.approvals.approve(first.id, edited)).rejects.toMatchObject({ code: 'unsupported' })
     await bob.client.approvals.deny(first.id)
     expect(await run).toMatchObject({ counts: { denied: 1 } })
@@ -112,7 +112,7 @@ describe('a run that people approve before it begins', () => {
     const approval = { approvalId: question.id, wait: false }
     const call = handle.as?.({ fleetRunId: run.runId })
     await expect(call?.exec('false', { approval })).rejects.toMatchObject({ code: 'approval_void' })
-    const actions = [{ machine_id: handle.id, method: 'exec', params: { command: 'false' } }]
+    const actions = [{ machineId: handle.id, method: 'exec', params: { command: 'false' } }]
     const ask = world.client.fleetRuns.askApproval(run.runId, { title: 'Again', actions, again: false })
     await expect(ask).rejects.toMatchObject({ code: 'conflict' })
   })
@@ -126,11 +126,11 @@ describe('a run that people approve before it begins', () => {
 
   test('leaves out what nobody can be asked about: it is unreachable, and the others are asked about', async () => {
     const store = await world.openStore()
-    const { fleet_id: fleetId } = await world.client.me()
+    const { fleetId } = await world.client.me()
     await addSilentMachine(store, fleetId, { name: 'zz-silent' })
     const run = createFleet(world.client, 'machine-* or zz-silent').exec('true', { approval: 'before' })
     const question = await asked(run.runId)
-    expect(question.action_count).toBe(3)
+    expect(question.actionCount).toBe(3)
     await approve(question)
     expect((await run).counts).toMatchObject({ ok: 3, unreachable: 1 })
   })
@@ -181,8 +181,8 @@ describe('a run that people approve wave by wave', () => {
     const second = await asked(run.runId)
     expect(second).toMatchObject({ action_count: 2, title: 'echo hi (wave 2, 2 machines)' })
     // What is equal is shown once.
-    const { groups, group_count } = await bob.client.approvals.get(second.id)
-    expect({ groups, group_count }).toMatchObject({
+    const { groups, groupCount } = await bob.client.approvals.get(second.id)
+    expect({ groups, groupCount }).toMatchObject({
       groups: [{ count: 2, machine_names: names.slice(1) }],
       group_count: 1,
     })
@@ -286,7 +286,7 @@ describe('a check that wants a person to look', () => {
       return found?.state === 'paused' && found
     })
     expect(held.wait).toEqual({ for: 'person', wave: 1, reason: 'The error rate is 2 %.' })
-    const { raw_token: token } = await world.client.keys.issue({ name: 'operator', kind: 'ai', role: 'member' })
+    const { rawToken: token } = await world.client.keys.issue({ name: 'operator', kind: 'ai', role: 'member' })
     const operator = world.connect({ token })
     await expect(operator.fleetRuns.proceed(run.runId)).rejects.toMatchObject({ code: 'permission' })
     await bob.client.fleetRuns.proceed(run.runId)

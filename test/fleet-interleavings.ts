@@ -2,7 +2,8 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { createFleet, type FleetExecution, type FleetExecOptions } from '@cmdop/fleet'
-import { type ApprovalSummary, type FleetRunSummary, isCmdopError } from '@cmdop/protocol'
+import type { ApprovalSummary, FleetRunSummary } from '@cmdop/core'
+import { isCmdopError } from '@cmdop/protocol'
 import * as fc from 'fast-check'
 import { expect } from 'vitest'
 import { invitePerson, type Person } from './people.ts'
@@ -127,13 +128,13 @@ class Play {
     if (question === undefined) return
     const { client } = this.#stage.bob
     const { actions } = await client.approvals.get(question.id)
-    const isOurs = actions.every(({ machine_name: name, text }) => text === this.#command(name))
+    const isOurs = actions.every(({ machineName: name, text }) => text === this.#command(name))
     expect(isOurs, 'people are asked about exactly what would run').toBe(true)
     const before = this.#abortedAt
-    const answer = await settled(client.approvals.approve(question.id, { plan_digest: question.plan_digest }))
+    const answer = await settled(client.approvals.approve(question.id, { planDigest: question.planDigest }))
     if (answer !== 'ok') return
     expect(before, 'nobody approves what was aborted').toBeUndefined()
-    for (const { machine_name: name } of actions) this.#approved.add(name)
+    for (const { machineName: name } of actions) this.#approved.add(name)
   }
 
   async deny(): Promise<void> {
@@ -282,7 +283,7 @@ class Play {
 
   async #question(): Promise<ApprovalSummary | undefined> {
     for (const until = Date.now() + LOOKS_FOR_MS; ; await wait(5)) {
-      const { items } = await this.#stage.bob.client.approvals.list({ run_id: this.#runId, state: 'pending' })
+      const { items } = await this.#stage.bob.client.approvals.list({ runId: this.#runId, state: 'pending' })
       const [first] = items
       if (first !== undefined || this.#options.approval === undefined || Date.now() > until) return first
       if ((await this.#state())?.wait?.for === 'person') return undefined

@@ -30,7 +30,7 @@ test('a run is known to the relay with its plan, its machines, how it ended on e
   const runId = randomUUID()
   const run = createFleet(world.client, '*').exec('echo hi', { runId, waves: [1, '100%'], title: 'Greet' })
   expect(await run).toMatchObject({ runId, ok: true })
-  const { principal_id } = await world.client.me()
+  const { principalId: owner } = await world.client.me()
   const { state, counts, targets, title, stop, principalId } = await world.client.fleetRuns.get(runId)
   expect({ state, counts, targets, title, stop, principalId }).toEqual({
     state: 'ended',
@@ -38,7 +38,7 @@ test('a run is known to the relay with its plan, its machines, how it ended on e
     targets: 3,
     title: 'Greet',
     stop: null,
-    principalId: principal_id,
+    principalId: owner,
   })
   const known = await Array.fromAsync(world.client.fleetRuns.targets(runId))
   expect(known.map(({ wave, outcome, row }) => [wave, outcome, Object(row?.['result'])['stdout']])).toEqual([
@@ -193,7 +193,7 @@ test('a run of another fleet is not found, and one of another principal is nobod
   await expect(stranger.fleetRuns.cancel(runId)).rejects.toMatchObject({ code: 'not_found' })
   await expect(stranger.fleetRuns.claim(runId)).rejects.toMatchObject({ code: 'not_found' })
   const colleague = await world.client.keys.issue({ name: 'colleague', kind: 'service', role: 'member' })
-  const other = world.connect({ token: colleague.raw_token })
+  const other = world.connect({ token: colleague.rawToken })
   await expect(createFleet(other, '*').resume(runId)).rejects.toMatchObject({ code: 'permission' })
   await expect(other.fleetRuns.claim(runId)).rejects.toMatchObject({ code: 'permission' })
   expect((await world.client.fleetRuns.get(runId)).plan).toMatchObject({ command: { all: 'true' } })

@@ -36,7 +36,7 @@ export async function loseMachines({
   await using world = await startWorld({ machines: 0, separateProcesses: true })
   await using children = new AsyncDisposableStack()
   const folder = await world.folder()
-  const { raw_token: token } = await world.client.enrollmentTokens.issue({ max_uses: machines })
+  const { rawToken: token } = await world.client.enrollmentTokens.issue({ maxUses: machines })
   const start = async (names: readonly string[]) => {
     const child = await startChild('machines-process.ts', { folder, relayUrl: world.relay.url, token, names })
     children.defer(() => child.end())

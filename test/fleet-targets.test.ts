@@ -23,7 +23,7 @@ test('targets are put together from selectors, fleets and runs with and, or and 
 })
 
 test('a fleet is its machines, by name or id, and no other fleet is reached', async () => {
-  const { fleet_id: id, fleet_name: name } = await world.client.me()
+  const { fleetId: id, fleetName: name } = await world.client.me()
   expect(await meant({ fleet: id })).toBe('0123')
   expect(await meant({ allOf: [{ fleet: name }, 'role=db'] })).toBe('3')
   await expect(meant({ fleet: 'elsewhere' })).rejects.toMatchObject({ code: 'not_found' })

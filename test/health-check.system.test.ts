@@ -55,7 +55,7 @@ describe('a fleet of three machines', () => {
 
 test('a machine that cannot be asked has a row that says so, and the others have theirs', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'cmdop-test-'))
-  const { raw_token: token } = await system.owner.enrollmentTokens.issue({ labels: { role: 'web' } })
+  const { rawToken: token } = await system.owner.enrollmentTokens.issue({ labels: { role: 'web' } })
   await enrollMachine({ relayUrl: system.owner.baseUrl, token, dataDir, name: 'web-4' })
   const { report, sick, left } = await check('stopped')
   expect(report.rows.map(({ result, error }) => result?.output?.hostname ?? error?.code)).toEqual([

@@ -7,7 +7,7 @@ import { startWorld } from './world.ts'
 test('a machine has the labels of its daemon where the relay has none: those of its token, its enrolment and of people', async () => {
   await using world = await startWorld({ machines: 0 })
   const { client } = world
-  const { raw_token: token } = await client.enrollmentTokens.issue({ labels: { role: 'web' } })
+  const { rawToken: token } = await client.enrollmentTokens.issue({ labels: { role: 'web' } })
   const [relayUrl, dataDir] = [world.relay.url, await world.folder()]
   const { machineId } = await enrollMachine({
     relayUrl,

@@ -23,7 +23,7 @@ interface State {
 const file = () => join(world.machine.dataDir, 'machine.json')
 const read = async () => JSON.parse(await readFile(file(), 'utf8')) as State
 const write = (state: State) => writeFile(file(), JSON.stringify(state))
-const fingerprint = async () => (await world.client.machines.get(world.machine.id)).public_key_fingerprint
+const fingerprint = async () => (await world.client.machines.get(world.machine.id)).publicKeyFingerprint
 const rotate = () => rotateMachineKey(world.machine.dataDir, AbortSignal.timeout(10_000))
 
 /** Until the daemon has shown with whichever key it has that it is the machine. */

@@ -25,7 +25,7 @@ describe('a sign of life', () => {
 
   test('is only asked for with a key that is for the machine', async () => {
     const scopes = [{ actions: ['machine.*'], machines: { ids: ['mch_of_nobody'] } }]
-    const { raw_token: token } = await world.client.keys.issue({ name: 'other', scopes })
+    const { rawToken: token } = await world.client.keys.issue({ name: 'other', scopes })
     const answers = await world.connect({ token }).machines.ping([world.machine.id], { timeoutMs: 300 })
     expect(answers.get(world.machine.id)).toBeNull()
   })

@@ -59,7 +59,7 @@ describe('the tools of a fleet', () => {
     expect(printed.text).toMatch(/^exit code 3, \d+ ms\n<data-(\w+) source="stdout, 4 bytes">\nout\n\n<\/data-\1>$/)
     expect(printed.isError).toBe(false)
     const store = await world.openStore()
-    const { fleet_id: fleetId } = await world.client.me()
+    const { fleetId } = await world.client.me()
     const ran = async (machineId = '') => {
       const rows = await store.audit.list(fleetId, { limit: 100, machineId })
       return rows.filter(({ row }) => row.action === 'exec' && row.kind === 'intent').length
@@ -108,7 +108,7 @@ describe('what fails', () => {
   })
 
   test('is refused by the gate of the relay, for the key of the configuration, and audited', async () => {
-    const { raw_token: token } = await world.client.keys.issue({ name: 'watcher', kind: 'ai', role: 'viewer' })
+    const { rawToken: token } = await world.client.keys.issue({ name: 'watcher', kind: 'ai', role: 'viewer' })
     await using viewer = await stdioClient({ ...env, CMDOP_TOKEN: token })
     const machine = world.machine.id
     expect((await viewer.call('facts', { machine })).isError).toBe(false)
@@ -117,8 +117,8 @@ describe('what fails', () => {
     const written = await viewer.call('write_file', { machine, path: join(folder, 'no'), content: 'x' })
     expect(written).toMatchObject({ isError: true, error: { code: 'permission' } })
     const store = await world.openStore()
-    const { fleet_id: fleetId } = await world.client.me()
-    const { principal_id: principalId } = await world.connect({ token }).me()
+    const { fleetId } = await world.client.me()
+    const { principalId } = await world.connect({ token }).me()
     const rows = await waitFor('the refusals are written', async () => {
       const all = (await store.audit.list(fleetId, { limit: 100 })).map(({ row }) => row)
       const own = all.filter((row) => row.principalId === principalId && row.decision === 'deny')

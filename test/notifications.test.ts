@@ -1,6 +1,5 @@
-import type { Client } from '@cmdop/core'
+import type { Client, ApprovalInfo, WebhookCreated } from '@cmdop/core'
 import { verifyNotification } from '@cmdop/core'
-import type { ApprovalInfo, WebhookCreated } from '@cmdop/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runCli } from './processes/cli.ts'
 import { type Received, startReceiver } from './receiver.ts'
@@ -15,7 +14,7 @@ afterAll(() => world[Symbol.asyncDispose]())
 
 /** Asks people about a command. */
 function ask(client: Client, machineId: string, command = 'echo secret-command'): Promise<ApprovalInfo> {
-  const actions = [{ machine_id: machineId, method: 'exec', params: { command } }]
+  const actions = [{ machineId, method: 'exec', params: { command } }]
   return client.approvals.request({ title: 'Say it', reason: 'because', actions })
 }
 
@@ -33,7 +32,7 @@ describe('a webhook', () => {
     expect(told).toMatchObject({
       event: 'approval.pending',
       link: `${world.relay.url}/approvals/${asked.id}`,
-      approval: { title: 'Say it', requester: { name: 'owner' }, plan_digest: asked.plan_digest },
+      approval: { title: 'Say it', requester: { name: 'owner' }, plan_digest: asked.planDigest },
     })
     expect(first.body).not.toContain('secret-command')
     expect(await verifyNotification(second.body, second.headers, { secret })).toMatchObject({
@@ -58,12 +57,12 @@ describe('a webhook', () => {
     const made = [
       await webhooks.create({ url: bare.url }),
       await webhooks.create({ url: slack.url, kind: 'slack' }),
-      await webhooks.create({ url: whole.url, include_command: true }),
+      await webhooks.create({ url: whole.url, includeCommand: true }),
     ]
     const receivers = [bare, slack, whole]
     const refused = await world.handle.exec('git --s3cret status').then(undefined, (error: unknown) => error)
     const { approvalId } = (refused as { details: { approvalId: string } }).details
-    const { reason, danger_reason: dangerReason } = await world.client.approvals.get(approvalId)
+    const { reason, dangerReason } = await world.client.approvals.get(approvalId)
     expect(`${reason} ${dangerReason}`).toContain('s3cret')
     await waitFor('all are told', () => receivers.every(({ received }) => received.length === 1))
     expect(bare.received[0]?.body).not.toContain('s3cret')
@@ -97,13 +96,13 @@ describe('a webhook', () => {
 
   test('shows neither its secret nor its path again, in no answer and no audit row', async () => {
     const url = 'https://hooks.example/services/very-secret?token=very-secret'
-    const { id, secret, ...shown } = await world.client.webhooks.create({ url, kind: 'slack', min_danger: 'high' })
+    const { id, secret, ...shown } = await world.client.webhooks.create({ url, kind: 'slack', minDanger: 'high' })
     expect(shown).toMatchObject({ url: 'https://hooks.example/...', kind: 'slack', min_danger: 'high', enabled: true })
     const listed = await world.client.webhooks.list()
     const changed = await world.client.webhooks.update(id, { enabled: false })
     expect(changed).toEqual({ id, ...shown, enabled: false })
     const store = await world.openStore()
-    const audit = await store.audit.list((await world.client.me()).fleet_id, { limit: 500 })
+    const audit = await store.audit.list((await world.client.me()).fleetId, { limit: 500 })
     expect(JSON.stringify([listed, changed, audit])).not.toMatch(new RegExp(`very-secret|${secret}`))
     expect(audit.filter(({ row }) => row.action === 'fleet.configure').length).toBeGreaterThan(3)
     await world.client.webhooks.remove(id)
@@ -116,7 +115,7 @@ describe('a webhook', () => {
 
   test('is of owners and admins, and of their own fleet', async () => {
     for (const issue of [{ role: 'member' }, { role: 'viewer' }, { role: 'admin', kind: 'ai' }] as const) {
-      const { raw_token: token } = await world.client.keys.issue({ name: 'other', ...issue })
+      const { rawToken: token } = await world.client.keys.issue({ name: 'other', ...issue })
       const other = world.connect({ token })
       await expect(other.webhooks.list()).rejects.toMatchObject({ code: 'permission' })
       const created = other.webhooks.create({ url: 'https://hooks.example' })

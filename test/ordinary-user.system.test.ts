@@ -30,7 +30,7 @@ describe.runIf(canBeNobody)('the daemon of an ordinary user', () => {
     await world.handle.exec('true', { restrictions: { dryRun: true } })
     home = await own(await world.folder())
     const dataDir = join(home, 'state')
-    const { raw_token: token } = await world.client.enrollmentTokens.issue()
+    const { rawToken: token } = await world.client.enrollmentTokens.issue()
     await enrollMachine({ relayUrl: world.relay.url, token, dataDir, name: 'of-nobody' })
     for (const name of ['.', ...(await readdir(dataDir, { recursive: true }))])
       chownSync(join(dataDir, name), user.uid, user.gid)

@@ -16,6 +16,6 @@ export interface Person {
 export async function invitePerson(world: World, name: string, role: Role = 'member', groups: string[] = []) {
   const email = `${name}@example.com`
   const { token: invitation } = await world.client.members.invite({ email, role, groups })
-  const { token, principal_id: id, session_id: sessionId } = await world.client.login.accept({ token: invitation })
+  const { token, principalId: id, sessionId } = await world.client.login.accept({ token: invitation })
   return { id, email, token, sessionId, client: world.connect({ token }) } satisfies Person
 }

@@ -136,15 +136,15 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
   'member.manage': [
     (client) => client.members.invite({ email: `${randomUUID()}@example.com`, role: 'viewer' }),
     async (client) => client.members.add(newMember()),
-    async (client) => client.members.setRole((await anyMember()).user_id, 'member'),
-    async (client) => client.members.setGroups((await anyMember()).user_id, ['ops']),
-    async (client) => client.members.code((await anyMember()).user_id),
-    async (client) => client.members.resetTotp((await anyMember()).user_id),
-    async (client) => client.members.remove((await anyMember()).user_id),
+    async (client) => client.members.setRole((await anyMember()).userId, 'member'),
+    async (client) => client.members.setGroups((await anyMember()).userId, ['ops']),
+    async (client) => client.members.code((await anyMember()).userId),
+    async (client) => client.members.resetTotp((await anyMember()).userId),
+    async (client) => client.members.remove((await anyMember()).userId),
     async (client) => client.members.revokeInvitation((await world.client.members.invite(newMember())).id),
   ],
   'fleet.configure': [
-    (client) => client.members.configure({ four_eyes: null }),
+    (client) => client.members.configure({ fourEyes: null }),
     (client) => client.webhooks.list(),
     async (client) => world.client.webhooks.remove((await client.webhooks.create(webhook)).id),
     (client) => withWebhook((id) => client.webhooks.update(id, { enabled: false })),
@@ -213,12 +213,12 @@ function anyMember() {
 
 /** A key of somebody else. */
 async function othersKey(): Promise<string> {
-  const { user_id: member } = await anyMember()
+  const { userId: member } = await anyMember()
   return (await world.client.keys.issue({ name: 'of another', kind: 'human', role: 'viewer', member })).id
 }
 
 function askFor(client: Client): Promise<{ id: string }> {
-  const actions = [{ machine_id: world.machine.id, method: 'exec', params: { command: 'true' } }]
+  const actions = [{ machineId: world.machine.id, method: 'exec', params: { command: 'true' } }]
   return client.approvals.request({ title: 'true', actions })
 }
 
@@ -237,7 +237,7 @@ const walked = [
 describe.each(walked)('the role $role, by a key of kind $kind,', ({ role, kind }) => {
   let client: Client
   beforeAll(async () => {
-    const { raw_token: token } = await world.client.keys.issue({ name: role, kind, role })
+    const { rawToken: token } = await world.client.keys.issue({ name: role, kind, role })
     client = world.connect({ token })
     keys.set(client, token)
     kinds.set(client, kind)
@@ -261,7 +261,7 @@ describe.each(walked)('the role $role, by a key of kind $kind,', ({ role, kind }
 })
 
 test('an AI operator may look at an effect, and may not apply, discard or undo it, whatever its role', async () => {
-  const { raw_token: token } = await world.client.keys.issue({ name: 'robot', kind: 'ai', role: 'owner' })
+  const { rawToken: token } = await world.client.keys.issue({ name: 'robot', kind: 'ai', role: 'owner' })
   const effects = await effectsFor(world.connect({ token }))
   await expect(effects.list()).resolves.toEqual([])
   await expect(effects.get(noEffect)).rejects.toMatchObject({ code: 'not_found' })

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { playbook, type PlaybookEvent, type PlaybookExecution, step } from '@cmdop/fleet'
-import type { ApprovalInfo } from '@cmdop/protocol'
+import type { ApprovalInfo } from '@cmdop/core'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import { startWorld, type World } from './world.ts'
@@ -70,12 +70,12 @@ test('people see what comes next on each machine, and when they approve the play
     },
   })
   expect(await left()).toEqual(['before', 'before'])
-  await world.client.approvals.approve(question.id, { plan_digest: question.plan_digest })
+  await world.client.approvals.approve(question.id, { planDigest: question.planDigest })
   for await (const event of run) {
     const next = approvalOf(event)
     if (next === undefined || next === question.id) continue
-    const { plan_digest } = await world.client.approvals.get(next)
-    await world.client.approvals.approve(next, { plan_digest })
+    const { planDigest } = await world.client.approvals.get(next)
+    await world.client.approvals.approve(next, { planDigest })
   }
   const report = await run
   expect(report.outcome).toBe('ok')
@@ -146,7 +146,7 @@ test('a file that was changed since people saw what comes next does not go on wi
   const second = edited.resume(world.client, first.runId)
   second.then(undefined, () => {})
   await questionOf(second)
-  await world.client.approvals.approve(question.id, { plan_digest: question.plan_digest })
+  await world.client.approvals.approve(question.id, { planDigest: question.planDigest })
   await expect(second).rejects.toMatchObject({ code: 'conflict', message: expect.stringContaining("'sure'") })
   await expect(first).rejects.toMatchObject({ code: 'conflict' })
   // Also where the answer is there already, and is read.
@@ -165,7 +165,7 @@ test('the file with which people were asked goes on after another one was refuse
   const second = bookWith('true').resume(world.client, first.runId)
   second.then(undefined, () => {})
   await questionOf(second)
-  await world.client.approvals.approve(question.id, { plan_digest: question.plan_digest })
+  await world.client.approvals.approve(question.id, { planDigest: question.planDigest })
   await expect(second).rejects.toMatchObject({ code: 'conflict' })
   expect(await former.resume(world.client, first.runId)).toMatchObject({ outcome: 'ok' })
   expect(await readFile(join(folder, 'good'), 'utf8')).toBe('good\ngood\n')

@@ -46,7 +46,7 @@ test('what people deny while no script is there ends the playbook of whoever goe
 test('what people approve while no script is there goes on', async () => {
   const runId = await killedWhileAsking()
   const [question] = await pending()
-  await world.client.approvals.approve(question?.id ?? '', { plan_digest: question?.plan_digest ?? '' })
+  await world.client.approvals.approve(question?.id ?? '', { planDigest: question?.planDigest ?? '' })
   expect(await loggedPlaybook.resume(world.client, runId)).toMatchObject({ outcome: 'ok' })
   expect(await log()).toEqual(['one', 'two', 'three', 'four'])
 })

@@ -60,8 +60,8 @@ describe('the policy of a fleet', () => {
     await setPolicy(world, { mode: 'bypass' })
     expect(await outcome(world, 'true')).toBe('ran')
     const store = await world.openStore()
-    const { fleet_id } = await world.client.me()
-    const codes = (await store.audit.list(fleet_id, { limit: 500 })).map(({ row }) => row.code)
+    const { fleetId } = await world.client.me()
+    const codes = (await store.audit.list(fleetId, { limit: 500 })).map(({ row }) => row.code)
     expect(codes).toEqual(expect.arrayContaining(['approval_required', 'policy_denied']))
   })
 
@@ -109,8 +109,8 @@ describe('a grant', () => {
   async function grant(command: string, seconds = 60): Promise<unknown> {
     const refused = await world.handle.exec(command).then(undefined, (error: unknown) => error)
     const { approvalId } = (refused as { details: { approvalId: string } }).details
-    const { plan_digest } = await world.client.approvals.get(approvalId)
-    return world.client.approvals.approve(approvalId, { plan_digest, grant_seconds: seconds })
+    const { planDigest } = await world.client.approvals.get(approvalId)
+    return world.client.approvals.approve(approvalId, { planDigest, grantSeconds: seconds })
   }
 
   test('lets exactly this be done again, until it is revoked', async () => {
@@ -133,8 +133,8 @@ describe('a grant', () => {
     const [{ client: bob }, { client: eve }] = [await invitePerson(world, 'bob'), await invitePerson(world, 'eve')]
     const refused = await world.handle.exec('touch /tmp/cmdop-granted').then(undefined, (error: unknown) => error)
     const { approvalId } = (refused as { details: { approvalId: string } }).details
-    const { plan_digest } = await bob.approvals.get(approvalId)
-    const answer = { plan_digest, grant_seconds: 60 }
+    const { planDigest } = await bob.approvals.get(approvalId)
+    const answer = { planDigest, grantSeconds: 60 }
     expect(await bob.approvals.approve(approvalId, answer)).toMatchObject({ state: 'approved' })
     await bob.approvals.approve(approvalId, answer)
     expect(await bob.approvals.grants.list()).toMatchObject([{ granted_by: expect.any(String), revoked_at: null }])

@@ -186,7 +186,7 @@ describe('recordings', () => {
     await expect(recordings.get(subject.recordingId)).rejects.toMatchObject(refused)
     await expect(recordings.get(subject.subjectId)).rejects.toMatchObject(refused)
     await expect(recordings.content(subject.recordingId).next()).rejects.toMatchObject(refused)
-    expect(await recordings.list()).toMatchObject({ items: [], has_more: false })
+    expect(await recordings.list()).toMatchObject({ items: [], hasMore: false })
   })
 
   test('need the right to read them, and who read one is in the audit log', async () => {

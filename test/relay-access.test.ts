@@ -14,7 +14,7 @@ let fleetId = ''
 beforeAll(async () => {
   world = await startWorld()
   store = await world.openStore()
-  fleetId = (await world.client.me()).fleet_id
+  fleetId = (await world.client.me()).fleetId
 })
 afterAll(() => world[Symbol.asyncDispose]())
 
@@ -26,7 +26,7 @@ describe('a key', () => {
   test('that is wrong, of no known form, or of another kind is `auth`, on both sides of the relay', async () => {
     const { firstKey } = world.relay
     const changed = `${firstKey.slice(0, -1)}${firstKey.endsWith('A') ? 'B' : 'A'}`
-    const { raw_token: enrollment } = await world.client.enrollmentTokens.issue()
+    const { rawToken: enrollment } = await world.client.enrollmentTokens.issue()
     for (const token of [changed, 'x', `cmdop_human_${'0'.repeat(20)}_${'A'.repeat(43)}`, enrollment]) {
       const client = world.connect({ token })
       await expect(client.me()).rejects.toMatchObject({
@@ -42,47 +42,47 @@ describe('a key', () => {
   })
 
   test('that is issued works, is shown once, and tells when it was used', async () => {
-    const issued = await world.client.keys.issue({ name: 'laptop', kind: 'human', role: 'member', expires_in_days: 1 })
-    const client = world.connect({ token: issued.raw_token })
-    expect(await client.me()).toMatchObject({ name: 'owner', role: 'member', fleet_id: fleetId })
+    const issued = await world.client.keys.issue({ name: 'laptop', kind: 'human', role: 'member', expiresInDays: 1 })
+    const client = world.connect({ token: issued.rawToken })
+    expect(await client.me()).toMatchObject({ name: 'owner', role: 'member', fleetId })
     const listed = await waitFor('the use is noted', async () => {
       const { items } = await world.client.keys.list()
-      return items.find(({ id, last_used_at }) => id === issued.id && last_used_at !== null)
+      return items.find(({ id, lastUsedAt }) => id === issued.id && lastUsedAt !== null)
     })
-    expect(listed).toMatchObject({ name: 'laptop', role: 'member', revoked_at: null, expires_at: issued.expires_at })
-    expect(JSON.stringify(listed)).not.toContain(issued.raw_token.slice(`cmdop_human_${issued.id}_`.length))
-    expect(issued.raw_token).toMatch(new RegExp(`^cmdop_human_${issued.id}_[\\w-]{20,}$`))
+    expect(listed).toMatchObject({ name: 'laptop', role: 'member', revokedAt: null, expiresAt: issued.expiresAt })
+    expect(JSON.stringify(listed)).not.toContain(issued.rawToken.slice(`cmdop_human_${issued.id}_`.length))
+    expect(issued.rawToken).toMatch(new RegExp(`^cmdop_human_${issued.id}_[\\w-]{20,}$`))
   })
 
   test('cannot issue one that may do more', async () => {
-    const { raw_token: token } = await world.client.keys.issue({ name: 'admin', role: 'admin' })
+    const { rawToken: token } = await world.client.keys.issue({ name: 'admin', role: 'admin' })
     const admin = world.connect({ token })
     await expect(admin.keys.issue({ name: 'more', role: 'owner' })).rejects.toMatchObject({ code: 'permission' })
     await expect(admin.keys.issue({ name: 'as much', role: 'admin' })).resolves.toMatchObject({ name: 'as much' })
   })
 
   test('of an AI operator issues only keys like itself, which act for the person behind it', async () => {
-    const { raw_token: token, id } = await world.client.keys.issue({
+    const { rawToken: token, id } = await world.client.keys.issue({
       name: 'operator',
       kind: 'ai',
       role: 'admin',
-      expires_in_days: 1,
+      expiresInDays: 1,
     })
     const operator = world.connect({ token })
     for (const kind of ['human', 'service'] as const)
       await expect(operator.keys.issue({ name: 'me', kind })).rejects.toMatchObject({ code: 'permission' })
-    const longer = await operator.keys.issue({ name: 'helper', kind: 'ai', expires_in_days: 30 })
-    const { expires_at } = (await Array.fromAsync(world.client.keys.iter())).find((key) => key.id === id) ?? {}
-    expect(longer.expires_at).toBe(expires_at)
-    const { principal_id: owner } = await world.client.me()
-    const { principal_id: helper } = await world.connect({ token: longer.raw_token }).me()
+    const longer = await operator.keys.issue({ name: 'helper', kind: 'ai', expiresInDays: 30 })
+    const { expiresAt } = (await Array.fromAsync(world.client.keys.iter())).find((key) => key.id === id) ?? {}
+    expect(longer.expiresAt).toBe(expiresAt)
+    const { principalId: owner } = await world.client.me()
+    const { principalId: helper } = await world.connect({ token: longer.rawToken }).me()
     expect(await store.principals.get(helper)).toMatchObject({ kind: 'ai', actsForId: owner })
   })
 
   test('of an owner is revoked by owners only, and the last one by nobody', async () => {
     const keys = await Array.fromAsync(world.client.keys.iter())
     const own = keys.find(({ name }) => name === 'first owner key')?.id ?? ''
-    const { raw_token: token } = await world.client.keys.issue({ name: 'admin', role: 'admin' })
+    const { rawToken: token } = await world.client.keys.issue({ name: 'admin', role: 'admin' })
     await expect(world.connect({ token }).keys.revoke(own)).rejects.toMatchObject({ code: 'permission' })
     await expect(world.client.keys.revoke(own)).rejects.toMatchObject({ code: 'conflict' })
     const second = await world.client.keys.issue({ name: 'second owner', kind: 'human', role: 'owner' })
@@ -91,7 +91,7 @@ describe('a key', () => {
 
   test('of an owner is left when the last two are revoked at once', async () => {
     await using other = await startWorld({ machines: 0 })
-    const { id: second, raw_token: token } = await other.client.keys.issue({
+    const { id: second, rawToken: token } = await other.client.keys.issue({
       name: 'second',
       kind: 'human',
       role: 'owner',
@@ -106,7 +106,7 @@ describe('a key', () => {
   test('that is revoked ends its connection and its commands within a second', async () => {
     const mark = newMark()
     const issued = await world.client.keys.issue({ name: 'short', role: 'member' })
-    const client = world.connect({ token: issued.raw_token })
+    const client = world.connect({ token: issued.rawToken })
     const handle = await client.machine(world.machine.id)
     const running = handle.exec(['sleep', '1000'], { env: { MARK: mark } }).then(undefined, (caught) => caught)
     await whenRunning(mark)
@@ -185,7 +185,7 @@ describe('what cannot be reached', () => {
       details: { machineId: id, lastSeenAt: null },
     })
     expect(performance.now() - startedAt).toBeLessThan(1000)
-    expect(await world.client.machines.get(id)).toMatchObject({ presence: 'offline', last_seen_at: null })
+    expect(await world.client.machines.get(id)).toMatchObject({ presence: 'offline', lastSeenAt: null })
   })
 
   test('is waited for when it was there a moment ago, and can be cancelled meanwhile without running later', async () => {

@@ -11,7 +11,7 @@ let fleetId = ''
 beforeAll(async () => {
   world = await startWorld({ separateProcesses: true, relay: { logLevel: 'trace' } })
   store = await world.openStore()
-  fleetId = (await world.client.me()).fleet_id
+  fleetId = (await world.client.me()).fleetId
 })
 afterAll(() => world[Symbol.asyncDispose]())
 
@@ -26,12 +26,12 @@ test('a command has an intent before it runs, and an outcome with its exit code'
   const execution = world.handle.exec('cat; exit 3', { stdin: 'x' })
   await execution
   const [intent, outcome] = await rowsOf(execution.callId)
-  const { principal_id } = await world.client.me()
+  const { principalId } = await world.client.me()
   expect(intent).toMatchObject({
     kind: 'intent',
     decision: 'allow',
     action: 'exec',
-    principalId: principal_id,
+    principalId,
     machineId: world.machine.id,
     digest: expect.stringMatching(/^[0-9a-f]{64}$/),
     exitCode: null,
@@ -62,9 +62,9 @@ test('an outcome says how a command was ended', async () => {
 })
 
 test('a denied attempt is a row too', async () => {
-  const { raw_token: token } = await world.client.keys.issue({ name: 'viewer', role: 'viewer' })
+  const { rawToken: token } = await world.client.keys.issue({ name: 'viewer', role: 'viewer' })
   const client = world.connect({ token })
-  const { principal_id: principalId } = await client.me()
+  const { principalId } = await client.me()
   const execution = (await client.machine(world.machine.id)).exec('true')
   await expect(execution).rejects.toMatchObject({ code: 'permission', retryable: false })
   const rows = await store.audit.list(fleetId, { limit: 10, callId: execution.callId })
@@ -79,15 +79,15 @@ test('no key, token or ticket is in the database or the log', async () => {
   const headers = { authorization: `Bearer ${world.relay.firstKey}` }
   const answer = await fetch(`${world.relay.url}/api/channel-tickets`, { method: 'POST', headers })
   const { ticket } = (await answer.json()) as { ticket: string }
-  await fetch(`${world.relay.url}/api/me?token=${issued.raw_token}`)
+  await fetch(`${world.relay.url}/api/me?token=${issued.rawToken}`)
   await fetch(`${world.relay.url}/api/nothing?ticket=${ticket}`)
   await fetch(`${world.relay.url}/api/enroll`, {
     method: 'POST',
-    body: JSON.stringify({ token: enrollment.raw_token }),
+    body: JSON.stringify({ token: enrollment.rawToken }),
   })
-  await world.connect({ token: issued.raw_token }).me()
+  await world.connect({ token: issued.rawToken }).me()
   await world
-    .connect({ token: `${issued.raw_token.slice(0, -1)}-` })
+    .connect({ token: `${issued.rawToken.slice(0, -1)}-` })
     .me()
     .catch(() => {})
 
@@ -97,7 +97,7 @@ test('no key, token or ticket is in the database or the log', async () => {
   const contents = await Promise.all(files.map(({ parentPath, name }) => readFile(join(parentPath, name), 'latin1')))
   const whole = contents.join('\n')
   expect(whole).toContain(issued.id)
-  for (const raw of [world.relay.firstKey, issued.raw_token, enrollment.raw_token, ticket]) {
+  for (const raw of [world.relay.firstKey, issued.rawToken, enrollment.rawToken, ticket]) {
     const secret = raw.slice(-43)
     expect(secret).toMatch(/^[A-Za-z0-9_-]{43}$/)
     expect(whole).not.toContain(secret)

@@ -1,6 +1,6 @@
 import { hash, randomUUID } from 'node:crypto'
-import type { Client } from '@cmdop/core'
-import { type AuditLog, auditBody, NO_AUDIT_HASH } from '@cmdop/protocol'
+import type { Client, AuditLog } from '@cmdop/core'
+import { auditBody, NO_AUDIT_HASH } from '@cmdop/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { codeOf } from './code-of.ts'
 import { newMark, whenGone, whenRunning } from './marked.ts'
@@ -24,15 +24,15 @@ const changes: Record<string, { take: (person: Person, keyId: string) => Promise
 describe.each(Object.entries(changes))('%s', (name, { take, code }) => {
   test('loses a command, a session and the journal of a run within a second', async () => {
     const person = await invitePerson(world, `p-${randomUUID()}`, 'admin')
-    const { id, raw_token: token } = await person.client.keys.issue({ name: 'own', kind: 'human', role: 'admin' })
+    const { id, rawToken: token } = await person.client.keys.issue({ name: 'own', kind: 'human', role: 'admin' })
     await losesWithinASecond(world.connect({ token }), { take: () => take(person, id), code })
   })
 
   test('takes it from an operator that acts for the person too', async () => {
     const person = await invitePerson(world, `p-${randomUUID()}`, 'admin')
-    const { id, raw_token: token } = await person.client.keys.issue({ name: 'robot', kind: 'ai', role: 'admin' })
+    const { id, rawToken: token } = await person.client.keys.issue({ name: 'robot', kind: 'ai', role: 'admin' })
     const operator = world.connect({ token })
-    const { raw_token: helper } = await operator.keys.issue({ name: 'helper', kind: 'ai', role: 'member' })
+    const { rawToken: helper } = await operator.keys.issue({ name: 'helper', kind: 'ai', role: 'member' })
     await losesWithinASecond(world.connect({ token: helper }), { take: () => take(person, id), code })
     expect(await codeOf(() => operator.machines.messages(world.machine.id))).toBe(code)
     expect(name).toBeTypeOf('string')
@@ -43,9 +43,9 @@ describe.each(Object.entries(changes))('%s', (_name, { take, code }) => {
   test('loses the events and an export of the audit log within a second, and so does who came from it', async () => {
     await addManyRows()
     const person = await invitePerson(world, `p-${randomUUID()}`, 'admin')
-    const { id, raw_token: token } = await person.client.keys.issue({ name: 'reader', kind: 'ai', role: 'admin' })
+    const { id, rawToken: token } = await person.client.keys.issue({ name: 'reader', kind: 'ai', role: 'admin' })
     const operator = world.connect({ token })
-    const { raw_token: below } = await operator.keys.issue({ name: 'below', kind: 'ai', role: 'admin' })
+    const { rawToken: below } = await operator.keys.issue({ name: 'below', kind: 'ai', role: 'admin' })
     const readers = await Promise.all(
       [token, below].flatMap((each) =>
         ['/api/audit/events', '/api/audit/export'].map((path) => beginReading(each, path)),
@@ -82,7 +82,7 @@ test('a session that is ended loses what runs within a second', async () => {
   const second = await world.client.login.signIn({ email: person.email, code: other.code })
   const elsewhere = world.connect({ token: second.token })
   expect((await elsewhere.login.sessions()).items.map(({ id }) => id).sort()).toEqual(
-    [sessionId, second.session_id].sort(),
+    [sessionId, second.sessionId].sort(),
   )
   await losesWithinASecond(client, { take: () => elsewhere.login.revoke(sessionId), code: 'auth' })
   expect(await codeOf(() => elsewhere.me())).toBe('ok')
@@ -113,7 +113,7 @@ async function* waitingInput() {
 }
 
 test('the last owner is neither removed nor lowered, and a member who is no owner does not touch one', async () => {
-  const { principal_id: owner } = await world.client.me()
+  const { principalId: owner } = await world.client.me()
   expect((await world.client.members.list()).items.filter(({ role }) => role === 'owner')).not.toEqual([])
   const admin = await invitePerson(world, 'just-admin', 'admin')
   for (const act of [
@@ -126,7 +126,7 @@ test('the last owner is neither removed nor lowered, and a member who is no owne
   ])
     expect(await codeOf(act)).toBe('permission')
   await using alone = await startWorld({ machines: 0 })
-  const { principal_id: only } = await alone.client.me()
+  const { principalId: only } = await alone.client.me()
   expect(await codeOf(() => alone.client.members.remove(only))).toBe('conflict')
   expect(await codeOf(() => alone.client.members.setRole(only, 'admin'))).toBe('conflict')
 })
@@ -160,7 +160,7 @@ let manyRows: Promise<void> | undefined
 function addManyRows(): Promise<void> {
   const add = async () => {
     const store = await world.openStore()
-    const { fleet_id: fleetId } = await world.client.me()
+    const { fleetId } = await world.client.me()
     const [one] = (await world.client.audit.getLogs({ limit: 1 })).items
     const { chain: _chain, sequence: _sequence, ...row } = one as AuditLog
     let previous = NO_AUDIT_HASH

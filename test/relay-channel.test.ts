@@ -66,8 +66,8 @@ describe('a client of another make', () => {
       await expect(connection.open(call({ method })).accepted).rejects.toMatchObject({ code: 'unsupported' })
     }
     const store = await world.openStore()
-    const { fleet_id } = await world.client.me()
-    const rows = await store.audit.list(fleet_id, { limit: 100 })
+    const { fleetId } = await world.client.me()
+    const rows = await store.audit.list(fleetId, { limit: 100 })
     const denied = rows.filter(({ row }) => row.decision === 'deny').map(({ row }) => `${row.action} ${row.code}`)
     expect(denied).toEqual(['exec validation', 'reboot unsupported', 'toString unsupported', '__proto__ unsupported'])
   })
@@ -167,7 +167,7 @@ describe('a machine', () => {
     const as = { machineId: other.id }
     const [first, second] = [await connectAs(proofWith(own, as)), await connectAs(proofWith(own, as))]
     expect(await first.closed).toMatchObject({ code: 'connection' })
-    expect((await world.client.machines.get(other.id)).quarantined_at).toBeNull()
+    expect((await world.client.machines.get(other.id)).quarantinedAt).toBeNull()
     second.close()
   })
 

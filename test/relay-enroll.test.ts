@@ -18,7 +18,7 @@ const enroll = async (token: string, name: string) =>
 
 describe('an enrolment token', () => {
   test('lets one machine in, whose key never leaves it', async () => {
-    const { raw_token: token } = await issue()
+    const { rawToken: token } = await issue()
     const dataDir = await world.folder()
     const state = await enrollMachine({ relayUrl: `${world.relay.url}/`, token, dataDir, name: 'first' })
     expect(state).toMatchObject({ name: 'first', relayId: world.relay.relayId, relayUrl: world.relay.url })
@@ -32,7 +32,7 @@ describe('an enrolment token', () => {
   })
 
   test('lets as many in as it says, also when they come at once', async () => {
-    const { raw_token: token } = await issue({ max_uses: 3 })
+    const { rawToken: token } = await issue({ max_uses: 3 })
     const names = Array.from({ length: 12 }, (_, index) => `crowd-${index}`)
     const results = await Promise.allSettled(names.map((name) => enroll(token, name)))
     const refused = results.filter((result) => result.status === 'rejected')
@@ -42,13 +42,13 @@ describe('an enrolment token', () => {
   })
 
   test('that has expired lets nobody in', async () => {
-    const { raw_token: token, expires_at } = await issue({ expires_in_seconds: 1 })
-    while (Date.now() <= Date.parse(expires_at)) await new Promise((resolve) => setTimeout(resolve, 20))
+    const { rawToken: token, expiresAt } = await issue({ expires_in_seconds: 1 })
+    while (Date.now() <= Date.parse(expiresAt)) await new Promise((resolve) => setTimeout(resolve, 20))
     await expect(enroll(token, 'late')).rejects.toMatchObject({ code: 'auth' })
   })
 
   test('that is wrong, or a key, lets nobody in', async () => {
-    const { raw_token: token } = await issue()
+    const { rawToken: token } = await issue()
     const wrong = `${token.slice(0, -1)}${token.endsWith('A') ? 'B' : 'A'}`
     for (const shown of [wrong, '', 'x', world.relay.firstKey]) {
       await expect(enroll(shown, 'nobody')).rejects.toMatchObject({ code: 'auth' })
@@ -58,7 +58,7 @@ describe('an enrolment token', () => {
   })
 
   test('is not used up by a name that is taken', async () => {
-    const { raw_token: token } = await issue()
+    const { rawToken: token } = await issue()
     await expect(enroll(token, 'somebody')).rejects.toMatchObject({ code: 'conflict' })
     await expect(enroll(token, 'somebody else')).resolves.toMatchObject({ name: 'somebody else' })
   })
@@ -66,7 +66,7 @@ describe('an enrolment token', () => {
 
 test('a folder that is enrolled is not enrolled again', async () => {
   const dataDir = await world.folder()
-  const { raw_token: token } = await issue({ max_uses: 2 })
+  const { rawToken: token } = await issue({ max_uses: 2 })
   await enrollMachine({ relayUrl: world.relay.url, token, dataDir, name: 'once' })
   await expect(enrollMachine({ relayUrl: world.relay.url, token, dataDir, name: 'twice' })).rejects.toMatchObject({
     code: 'conflict',
@@ -83,7 +83,7 @@ test('a relay that is not there is `connection`, and something else at its addre
 })
 
 test('a public key that is no Ed25519 key, or is a private one, is refused', async () => {
-  const { raw_token: token } = await issue()
+  const { rawToken: token } = await issue()
   const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const own = generateKeyPairSync('ed25519')
   const keys = [

@@ -22,7 +22,7 @@ const bodies: Record<string, unknown> = {
   'post /api/runs/{run}/entries': { index: 1, entries: [{ v: 1, type: 'looked' }] },
   'post /api/fleet-runs/{run}/approvals': {
     title: 'true',
-    actions: [{ machine_id: 'mch_none', method: 'exec', params: { command: 'true' } }],
+    actions: [{ machineId: 'mch_none', method: 'exec', params: { command: 'true' } }],
   },
   'post /api/fleet-runs/{run}/claim': {},
   'post /api/fleet-runs/{run}/pause': {},
@@ -53,12 +53,12 @@ afterAll(() => world[Symbol.asyncDispose]())
 
 async function someIds(): Promise<Record<string, string>> {
   const { client, machine } = world
-  const { fleet_id: fleet } = await client.me()
+  const { fleetId: fleet } = await client.me()
   const { id: keyId } = await client.keys.issue({ name: 'there' })
-  const { user_id: user } = await client.members.add({ email: 'there@example.com' })
+  const { userId: user } = await client.members.add({ email: 'there@example.com' })
   const { id: invitation } = await client.members.invite({ email: 'soon@example.com' })
   const { code } = await client.members.code(user)
-  const { session_id: session } = await client.login.signIn({ email: 'there@example.com', code })
+  const { sessionId: session } = await client.login.signIn({ email: 'there@example.com', code })
   await world.handle.exec('true')
   const recording = await waitFor('something is recorded', async () => (await client.recordings.list()).items[0])
   const run = randomUUID()
@@ -66,10 +66,10 @@ async function someIds(): Promise<Record<string, string>> {
   await client.runs.create({ runId: run, machineId: machine.id, ...about, entry: { v: 1, type: 'run_started' } })
   await client.fleetRuns.create(fleetRunOf(run, [machine.id]))
   const call = 'call_0123456789abcdef'
-  const actions = [{ machine_id: machine.id, method: 'exec', params: { command: 'true' } }]
+  const actions = [{ machineId: machine.id, method: 'exec', params: { command: 'true' } }]
   const asked = await client.approvals.request({ title: 'true', actions })
-  const { id: approval, plan_digest } = await client.approvals.request({ title: 'true', actions })
-  await (await invitePerson(world, 'voter')).client.approvals.approve(asked.id, { plan_digest, grant_seconds: 60 })
+  const { id: approval, planDigest } = await client.approvals.request({ title: 'true', actions })
+  await (await invitePerson(world, 'voter')).client.approvals.approve(asked.id, { planDigest, grantSeconds: 60 })
   const { id: webhook } = await client.webhooks.create({ url: 'https://ops.example/cmdop' })
   const [granted] = await client.approvals.grants.list()
   return {
@@ -114,7 +114,7 @@ describe('an object of another fleet', () => {
     expect((await spy.keys.list()).total).toBe(1)
     expect((await spy.members.list()).total).toBe(1)
     expect((await spy.members.invitations()).items).toEqual([])
-    const own = { fleet: (await spy.me()).fleet_id }
+    const own = { fleet: (await spy.me()).fleetId }
     // Nor by its id under one’s own fleet.
     for (const [method, path] of [
       ['delete', '/api/fleets/{fleet}/api-keys/{key}'],

@@ -168,7 +168,7 @@ test('the metrics need a key that may read them, and count what is there', async
   expect((await get('/metrics', { key: null })).status).toBe(401)
   await world.handle.exec('true')
   // A scraper needs no right to anything else.
-  const { raw_token: key } = await world.client.keys.issue({ name: 'viewer', role: 'viewer' })
+  const { rawToken: key } = await world.client.keys.issue({ name: 'viewer', role: 'viewer' })
   const text = await (await get('/metrics', { key })).text()
   const value = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1])
   expect(value('cmdop_machines_connected')).toBe(1)
@@ -241,7 +241,7 @@ describe('a ticket', () => {
 
   test('of a key that was revoked meanwhile is refused', async () => {
     const issued = await world.client.keys.issue({ name: 'page' })
-    const answer = await get('/api/channel-tickets', { method: 'POST', key: issued.raw_token })
+    const answer = await get('/api/channel-tickets', { method: 'POST', key: issued.rawToken })
     const { ticket } = (await answer.json()) as { ticket: string }
     await world.client.keys.revoke(issued.id)
     expect(await closeReason(`/api/channel?ticket=${ticket}`)).toMatch(/^auth: The API key was revoked/)

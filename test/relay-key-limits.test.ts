@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => world[Symbol.asyncDispose]())
 
 async function clientWith(scopes: KeyScope[]) {
-  const { raw_token: token } = await world.client.keys.issue({ name: 'limited', role: 'admin', scopes })
+  const { rawToken: token } = await world.client.keys.issue({ name: 'limited', role: 'admin', scopes })
   return { client: world.connect({ token }), token }
 }
 
@@ -41,10 +41,10 @@ describe('a key with scopes', () => {
   })
 
   test('makes no member and lets nobody in as one, nor does a service or a key of less than its person', async () => {
-    const { principal_id: owner } = await world.client.me()
+    const { principalId: owner } = await world.client.me()
     const { client } = await clientWith([{ actions: ['member.*', 'key.*'], machines: '*' }])
     const service = { name: 'robot', kind: 'service', role: 'owner' } as const
-    const robot = world.connect({ token: (await world.client.keys.issue(service)).raw_token })
+    const robot = world.connect({ token: (await world.client.keys.issue(service)).rawToken })
     for (const limited of [client, robot]) {
       expect(await codeOf(() => limited.members.list())).toBe('ok')
       expect(await codeOf(() => limited.members.code(owner))).toBe('permission')
@@ -53,7 +53,7 @@ describe('a key with scopes', () => {
     }
     expect(await codeOf(() => client.members.invite({ email: 'x@example.com', role: 'viewer' }))).toBe('permission')
     const own = { name: 'less', kind: 'human', role: 'viewer' } as const
-    const less = world.connect({ token: (await world.client.keys.issue(own)).raw_token })
+    const less = world.connect({ token: (await world.client.keys.issue(own)).rawToken })
     expect(await codeOf(() => less.login.ownCode())).toBe('permission')
     expect(await codeOf(() => less.login.sessions())).toBe('permission')
   })
@@ -64,7 +64,7 @@ describe('a key with scopes', () => {
     expect(await codeOf(() => client.keys.issue({ name: 'wider', scopes: wider }))).toBe('permission')
     const narrower: KeyScope[] = [{ actions: ['machine.exec'], machines: { names: ['machine-1'] } }]
     expect(await codeOf(() => client.keys.issue({ name: 'narrower', scopes: narrower }))).toBe('ok')
-    const { raw_token: token } = await client.keys.issue({ name: 'the same' })
+    const { rawToken: token } = await client.keys.issue({ name: 'the same' })
     const { credential } = await world.connect({ token }).me()
     expect(credential.scopes).toEqual([{ actions: ['key.*', 'machine.exec'], machines: '*' }])
     const unknown: KeyScope[] = [{ actions: ['machine.explode'], machines: '*' }]
@@ -73,8 +73,8 @@ describe('a key with scopes', () => {
 })
 
 test('a key that is bound to addresses works from there only, over HTTP and over channels', async () => {
-  const issue = async (ip_ranges: string[]) => {
-    const { raw_token: token } = await world.client.keys.issue({ name: 'bound', ip_ranges })
+  const issue = async (ipRanges: string[]) => {
+    const { rawToken: token } = await world.client.keys.issue({ name: 'bound', ipRanges })
     return token
   }
   const [here, elsewhere] = [await issue(['127.0.0.0/8', '::1']), await issue(['192.0.2.0/24', '2001:db8::/32'])]
@@ -93,38 +93,38 @@ test('a key that is bound to addresses works from there only, over HTTP and over
   expect(await from(elsewhere, '192.0.2.7, 203.0.113.9')).toBe(401)
   expect(await from(here, '192.0.2.7')).toBe(401)
   const bound = world.connect({ token: here })
-  expect(await codeOf(() => bound.keys.issue({ name: 'more', ip_ranges: ['0.0.0.0/0'] }))).toBe('permission')
-  expect(await codeOf(() => world.client.keys.issue({ name: 'wrong', ip_ranges: ['somewhere'] }))).toBe('validation')
+  expect(await codeOf(() => bound.keys.issue({ name: 'more', ipRanges: ['0.0.0.0/0'] }))).toBe('permission')
+  expect(await codeOf(() => world.client.keys.issue({ name: 'wrong', ipRanges: ['somewhere'] }))).toBe('validation')
 })
 
 describe('a key that is rotated', () => {
   test('is another one with the same limits, and the old one ends at once or after an overlap', async () => {
     const scopes: KeyScope[] = [{ actions: ['machine.exec'], machines: '*' }]
     const limits = { name: 'robot', kind: 'ai', role: 'member', scopes, max_targets_per_run: 5 } as const
-    const { id, raw_token: old } = await world.client.keys.issue({ ...limits, expires_in_days: 3 })
-    const next = await world.client.keys.rotate(id, { overlap_seconds: 60 })
-    const { principal_id: principalId } = await world.connect({ token: old }).me()
-    expect(await world.connect({ token: next.raw_token }).me()).toMatchObject({
-      principal_id: principalId,
+    const { id, rawToken: old } = await world.client.keys.issue({ ...limits, expiresInDays: 3 })
+    const next = await world.client.keys.rotate(id, { overlapSeconds: 60 })
+    const { principalId } = await world.connect({ token: old }).me()
+    expect(await world.connect({ token: next.rawToken }).me()).toMatchObject({
+      principalId,
       role: 'member',
-      credential: { id: next.id, scopes, max_targets_per_run: 5 },
+      credential: { id: next.id, scopes, maxTargetsPerRun: 5 },
     })
     expect(await codeOf(() => world.client.keys.rotate(id))).toBe('conflict')
     const last = await world.client.keys.rotate(next.id)
-    expect(await codeOf(() => world.connect({ token: next.raw_token }).me())).toBe('auth')
-    expect(await codeOf(() => world.connect({ token: last.raw_token }).me())).toBe('ok')
+    expect(await codeOf(() => world.connect({ token: next.rawToken }).me())).toBe('auth')
+    expect(await codeOf(() => world.connect({ token: last.rawToken }).me())).toBe('ok')
     const listed = await Array.fromAsync(world.client.keys.iter())
     expect(listed.find((key) => key.id === last.id)).toMatchObject({ rotated_from: next.id, kind: 'ai' })
   })
 
   test('of a person stays that person’s, and one is given to a member only by who may manage members', async () => {
-    const { principal_id: owner } = await world.client.me()
+    const { principalId: owner } = await world.client.me()
     const own = await world.client.keys.issue({ name: 'laptop', kind: 'human', role: 'viewer' })
-    expect(await world.connect({ token: own.raw_token }).me()).toMatchObject({ principal_id: owner, role: 'viewer' })
+    expect(await world.connect({ token: own.rawToken }).me()).toMatchObject({ principalId: owner, role: 'viewer' })
     const member = await world.client.members.add({ email: 'key-holder@example.com', role: 'member' })
     const given = { name: 'given', kind: 'human', role: 'member', member: 'key-holder@example.com' } as const
-    const { raw_token: token } = await world.client.keys.issue(given)
-    expect(await world.connect({ token }).me()).toMatchObject({ principal_id: member.user_id, role: 'member' })
+    const { rawToken: token } = await world.client.keys.issue(given)
+    expect(await world.connect({ token }).me()).toMatchObject({ principalId: member.userId, role: 'member' })
     const scoped = await clientWith([{ actions: ['key.*'], machines: '*' }])
     expect(await codeOf(() => scoped.client.keys.issue(given))).toBe('permission')
     expect(await codeOf(() => world.client.keys.issue({ ...given, member: 'nobody@example.com' }))).toBe('not_found')

@@ -8,7 +8,7 @@ import type { World } from './world.ts'
  * right result or a coded error; for each that has a result, the row that allowed it is in the store.
  */
 export async function killRelayDuringExecs(world: World, { execs }: { execs: number }): Promise<void> {
-  const { fleet_id: fleetId } = await world.client.me()
+  const { fleetId } = await world.client.me()
   let settled = 0
   const running = Array.from({ length: execs }, async (_, index) => {
     const execution = world.handle.exec(`sleep 0.0$((${index} % 10)); echo ${index}`)

@@ -22,15 +22,15 @@ describe.each(['removed', 'lowered'] as const)('An admin who is %s', (way) => {
   test('keeps nothing that he made for himself', async () => {
     const evil = await invitePerson(world, `evil-${way}`, 'admin')
     const { members, keys, enrollmentTokens } = evil.client
-    const { raw_token: lent } = await keys.issue({ name: 'lent', kind: 'human', role: 'member', member: victim.id })
+    const { rawToken: lent } = await keys.issue({ name: 'lent', kind: 'human', role: 'member', member: victim.id })
     const first = await members.code(victim.id)
     const session = await world.client.login.signIn({ email: victim.email, code: first.code })
     const asVictim = world.connect({ token: session.token })
     const second = await members.code(victim.id)
     const third = await asVictim.login.ownCode()
-    const { raw_token: another } = await world.connect({ token: lent }).keys.rotate(lent.split('_')[2] ?? '')
+    const { rawToken: another } = await world.connect({ token: lent }).keys.rotate(lent.split('_')[2] ?? '')
     const { token: invitation } = await members.invite({ email: `again-${way}@example.com`, role: 'admin' })
-    const { id: enrollment } = await enrollmentTokens.issue({ max_uses: 5 })
+    const { id: enrollment } = await enrollmentTokens.issue({ maxUses: 5 })
 
     await ways[way](evil)
     for (const token of [lent, another, session.token])
@@ -46,7 +46,7 @@ describe.each(['removed', 'lowered'] as const)('An admin who is %s', (way) => {
   test('loses what runs by a key that he made for another, within a second', async () => {
     const evil = await invitePerson(world, `quick-${way}`, 'admin')
     const key = { name: 'lent', kind: 'human', role: 'member', member: victim.id } as const
-    const { raw_token: token } = await evil.client.keys.issue(key)
+    const { rawToken: token } = await evil.client.keys.issue(key)
     const handle = await world.connect({ token }).machine(world.machine.id)
     const mark = newMark()
     const running = handle.exec(['sleep', '1000'], { env: { MARK: mark } }).then(undefined, (caught) => caught)

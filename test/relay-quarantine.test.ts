@@ -17,7 +17,7 @@ async function startCopy(world: World, { dataDir }: Pick<WorldMachine, 'dataDir'
 
 async function whenQuarantined(world: World): Promise<void> {
   await waitFor('it is in quarantine', async () => {
-    const { quarantined_at: at } = await world.client.machines.get(world.machine.id)
+    const { quarantinedAt: at } = await world.client.machines.get(world.machine.id)
     return at !== null
   })
 }
@@ -27,7 +27,7 @@ describe('two daemons with the key of one machine', () => {
     await using world = await startWorld()
     const { client, machine, handle } = world
     const store = await world.openStore()
-    const { fleet_id: fleetId } = await client.me()
+    const { fleetId } = await client.me()
     const copy = await startCopy(world, machine)
     await whenQuarantined(world)
     await waitFor('neither is connected', async () => (await client.machines.get(machine.id)).presence !== 'online')
@@ -41,7 +41,7 @@ describe('two daemons with the key of one machine', () => {
     )
     // Whoever comes again is not let in either.
     await machine.restart()
-    expect((await client.machines.get(machine.id)).quarantined_at).not.toBeNull()
+    expect((await client.machines.get(machine.id)).quarantinedAt).not.toBeNull()
 
     await copy.close()
     expect(await client.machines.release(machine.id)).toMatchObject({ quarantined_at: null })
@@ -59,7 +59,7 @@ describe('two daemons with the key of one machine', () => {
     machine.signal('SIGSTOP')
     const copy = await startCopy(world, machine)
     expect((await handle.exec('echo from the copy')).stdout).toBe('from the copy\n')
-    expect((await client.machines.get(machine.id)).quarantined_at).toBeNull()
+    expect((await client.machines.get(machine.id)).quarantinedAt).toBeNull()
     // It comes back, and then there are two.
     machine.signal('SIGCONT')
     await whenQuarantined(world)
@@ -115,7 +115,7 @@ async function assertNeitherRuns(world: TwoRelays): Promise<void> {
 /** How often the audit log says that there are two. */
 async function reports(world: TwoRelays): Promise<number> {
   const { store, one, machineId } = world
-  const { fleet_id: fleetId } = await world.connect(one).me()
+  const { fleetId } = await world.connect(one).me()
   const rows = await store.audit.list(fleetId, { limit: 500, machineId })
   return rows.filter(({ row }) => row.action === 'machine.quarantine' && row.code === 'quarantined').length
 }

@@ -16,7 +16,7 @@ afterAll(() => world[Symbol.asyncDispose]())
 async function operator(
   limits: { role?: 'admin'; max_targets_per_run?: number } = {},
 ): Promise<{ client: Client; id: string }> {
-  const { raw_token: token, id } = await world.client.keys.issue({ name: 'robot', kind: 'ai', ...limits })
+  const { rawToken: token, id } = await world.client.keys.issue({ name: 'robot', kind: 'ai', ...limits })
   return { client: world.connect({ token }), id }
 }
 
@@ -47,7 +47,7 @@ describe('a key with max_targets_per_run', () => {
     expect(await callAll(client, await registered(client))).toEqual(['ok', 'ok', 'permission'])
     const { items } = await world.client.audit.getLogs({ runId, decision: 'deny' })
     expect(items).toMatchObject([{ action: 'exec', code: 'permission', machineId: world.machines[2]?.id }])
-    const { raw_token: token } = await world.client.keys.rotate(id)
+    const { rawToken: token } = await world.client.keys.rotate(id)
     const third = await world.connect({ token }).machine(world.machines[2]?.id ?? '')
     const calls = { operator: { runId, agentType: 'terminal', model: 'scripted' } }
     await expect(third.as(calls).exec('true')).rejects.toMatchObject({
@@ -93,7 +93,7 @@ describe('a key with max_targets_per_run', () => {
     const { client, id } = await operator({ max_targets_per_run: 1 })
     expect(await callAll(client)).toEqual(['ok', 'permission', 'permission'])
     expect(await callAll(client, randomUUID())).toEqual(['ok', 'permission', 'permission'])
-    const { raw_token: token } = await world.client.keys.rotate(id)
+    const { rawToken: token } = await world.client.keys.rotate(id)
     const again = world.connect({ token })
     expect(await callAll(again)).toEqual(['ok', 'permission', 'permission'])
     expect(await codeOf(() => again.machines.messages(world.machines[1]?.id ?? ''))).toBe('permission')
@@ -101,7 +101,7 @@ describe('a key with max_targets_per_run', () => {
 
   test('of a sub-operator counts for the key that it came from', async () => {
     const { client } = await operator({ role: 'admin', max_targets_per_run: 1 })
-    const { raw_token: token } = await client.keys.issue({ name: 'sub', kind: 'ai' })
+    const { rawToken: token } = await client.keys.issue({ name: 'sub', kind: 'ai' })
     expect(await callAll(world.connect({ token }))).toEqual(['ok', 'permission', 'permission'])
     const last = await client.machine(world.machines[1]?.id ?? '')
     expect(await codeOf(() => last.exec('true'))).toBe('permission')
@@ -115,8 +115,8 @@ describe('a run that a call names', () => {
     expect(await callAll(one, runId)).toEqual(['ok', 'ok', 'ok'])
     expect(await callAll(two, runId)).toEqual(['permission', 'permission', 'permission'])
     expect(await callAll(two, randomUUID())).toEqual(['ok', 'ok', 'ok'])
-    const actions = [{ machine_id: world.machine.id, method: 'exec', params: { command: 'true' } }]
-    const request = { title: 'true', actions, run_id: runId, agent_type: 'terminal', model: 'scripted' }
+    const actions = [{ machineId: world.machine.id, method: 'exec', params: { command: 'true' } }]
+    const request = { title: 'true', actions, runId, agentType: 'terminal', model: 'scripted' }
     expect(await codeOf(() => two.approvals.request(request))).toBe('permission')
     expect(await codeOf(() => one.approvals.request(request))).toBe('ok')
   })
@@ -124,7 +124,7 @@ describe('a run that a call names', () => {
   test('is not one of another fleet', async () => {
     const store = await world.openStore()
     const { fleetId } = await addFleet(store)
-    const { principal_id: principalId } = await world.client.me()
+    const { principalId } = await world.client.me()
     const at = new Date().toISOString()
     const id = randomUUID()
     const run = {

@@ -71,7 +71,7 @@ describe('the journal of a run', () => {
 
   test('is written by the principal that began it, and seen by its fleet', async () => {
     const runId = await started()
-    const { raw_token: token } = await world.client.keys.issue({ name: 'other', role: 'member' })
+    const { rawToken: token } = await world.client.keys.issue({ name: 'other', role: 'member' })
     const member = world.connect({ token })
     expect(await entriesOf(runId, member)).toHaveLength(1)
     await expect(member.runs.append(runId, 1, [entry('one')])).rejects.toMatchObject({ code: 'permission' })
@@ -86,7 +86,7 @@ describe('the journal of a run', () => {
 
   test('takes nothing more from a key that is revoked, from that moment', async () => {
     const issued = await world.client.keys.issue({ name: 'short', role: 'member' })
-    const member = world.connect({ token: issued.raw_token })
+    const member = world.connect({ token: issued.rawToken })
     const run = newRun()
     await member.runs.create(run)
     for (const index of [1, 2, 3]) await member.runs.append(run.runId, index, [entry('one')])

@@ -91,11 +91,11 @@ describe('a sign-in code', () => {
     const elsewhere = world.connect({ token: second.token })
     const { items } = await elsewhere.login.sessions()
     const shown = items.map(({ id, current }) => `${id} ${current}`).sort()
-    expect(shown).toEqual([`${second.session_id} true`, `${dora.sessionId} false`].sort())
+    expect(shown).toEqual([`${second.sessionId} true`, `${dora.sessionId} false`].sort())
     await elsewhere.login.revoke(dora.sessionId)
     expect(await codeOf(() => dora.client.me())).toBe('auth')
     const stranger = await invitePerson(world, 'stranger')
-    expect(await codeOf(() => stranger.client.login.revoke(second.session_id))).toBe('not_found')
+    expect(await codeOf(() => stranger.client.login.revoke(second.sessionId))).toBe('not_found')
     expect((await Array.fromAsync(world.client.keys.iter({ credential: 'session' }))).length).toBeGreaterThan(2)
   })
 
@@ -127,7 +127,7 @@ describe('the email of a member', () => {
   })
 
   test('is corrected by an admin before the member has been there', async () => {
-    const { user_id: id } = await world.client.members.add({ email: 'kat@exmaple.com' })
+    const { userId: id } = await world.client.members.add({ email: 'kat@exmaple.com' })
     expect(await world.client.members.update(id, { email: 'kat@example.com' })).toMatchObject({
       email: 'kat@example.com',
     })
@@ -143,7 +143,7 @@ describe('an authenticator', () => {
 
   async function withTotp(name: string): Promise<{ email: string; secret: string; client: Client }> {
     const { email, client } = await invitePerson(world, name)
-    const { secret, otpauth_uri: uri } = await client.login.setUpTotp()
+    const { secret, otpauthUri: uri } = await client.login.setUpTotp()
     expect(uri).toMatch(/^otpauth:\/\/totp\//)
     expect(await codeOf(() => client.login.confirmTotp('000000'))).toBe('auth')
     await client.login.confirmTotp(codeAt(secret, -30))
@@ -185,7 +185,7 @@ describe('an authenticator', () => {
     await expect(world.client.login.signIn({ email, code, totp: '000000' })).rejects.toMatchObject({ code: 'auth' })
     await expect(client.login.removeTotp(codeAt(secret))).rejects.toMatchObject(locked)
     await expect(world.client.login.signIn({ email, code, totp: codeAt(secret) })).rejects.toMatchObject(locked)
-    const { principal_id: principalId } = await client.me()
+    const { principalId } = await client.me()
     const codesOf = async (action: string) =>
       (await world.client.audit.getLogs({ principalId, action, kind: 'outcome' })).items.map((row) => row.code)
     expect(await codesOf('totp.remove')).toEqual(['rate_limit', 'auth', 'auth', 'auth', 'auth'])
@@ -200,7 +200,7 @@ describe('an authenticator', () => {
 
   test('comes before everything else where the fleet asks everybody for one, and for keys it is not asked', async () => {
     const { client, email } = await invitePerson(world, 'grace')
-    await world.client.members.configure({ mfa_required: 'required' })
+    await world.client.members.configure({ mfaRequired: 'required' })
     await expect(client.me()).rejects.toMatchObject({ code: 'auth', details: { totp: 'setup' } })
     const { code } = await world.client.members.code(email)
     expect(await signIn(email, code)).toMatchObject({ totp_required: true })
@@ -208,12 +208,12 @@ describe('an authenticator', () => {
     await client.login.confirmTotp(codeAt(secret))
     expect(await codeOf(() => client.me())).toBe('ok')
     expect(await codeOf(() => world.client.me())).toBe('ok')
-    await world.client.members.configure({ mfa_required: 'none' })
+    await world.client.members.configure({ mfaRequired: 'none' })
     const late = await invitePerson(world, 'late')
     expect(await codeOf(() => late.client.login.setUpTotp())).toBe('conflict')
-    const unknown = { mfa_required: 'sometimes' as 'none' }
+    const unknown = { mfaRequired: 'sometimes' as 'none' }
     expect(await codeOf(() => world.client.members.configure(unknown))).toBe('validation')
-    expect(await world.client.members.settings()).toEqual({ mfa_required: 'none', four_eyes: null })
+    expect(await world.client.members.settings()).toEqual({ mfaRequired: 'none', fourEyes: null })
   })
 })
 

@@ -23,7 +23,7 @@ test('The operator on a machine waits for people where the policy asks, and is h
   }
   const first = await waitFor('it is asked', question)
   expect(first).toMatchObject({ requester_kind: 'ai', rule: expect.stringContaining('mode:default'), state: 'pending' })
-  await world.client.approvals.approve(first.id, { plan_digest: first.plan_digest })
+  await world.client.approvals.approve(first.id, { planDigest: first.planDigest })
   const second = await waitFor('it is asked again', question)
   expect(second.actions[0]?.text).toBe('touch /tmp/no')
   await world.client.approvals.deny(second.id, { reason: 'Not there.' })

@@ -55,7 +55,7 @@ test('an ask runs a command on its machine and streams what happens, then the te
 
   // Each call of the operator was authorised, written down and permitted as one of who asked.
   const store = await asked.world.openStore()
-  const { fleet_id: fleetId, principal_id: principalId } = await client.me()
+  const { fleetId, principalId } = await client.me()
   const rows = await waitFor('the outcome of the command is written', async () => {
     const all = (await store.audit.list(fleetId, { limit: 500 })).map(({ row }) => row)
     const own = all.filter(({ requestId, action }) => requestId === ask.callId && action === 'exec')
@@ -71,7 +71,7 @@ test('an ask is a run in the journal on the relay, of who asked, with each step 
   const ask = client.machines.ask(machine.name, 'Look')
   await ask.collect()
   const { items } = await client.runs.list()
-  const { principal_id: principalId } = await client.me()
+  const { principalId } = await client.me()
   expect(items).toMatchObject([
     { askId: ask.callId, machineId: machine.id, principalId, agentType: 'terminal', state: 'completed', title: 'Look' },
   ])
@@ -153,7 +153,7 @@ test('a revoked key ends its ask at once', async () => {
   const mark = newMark()
   await using asked = await startAsked([runs(`MARK=${mark} sleep 1000`)])
   const { client, machine } = asked.world
-  const { id, raw_token: token } = await client.keys.issue({ name: 'short', role: 'member' })
+  const { id, rawToken: token } = await client.keys.issue({ name: 'short', role: 'member' })
   const ended = asked.world.connect({ token }).machines.ask(machine.id, 'Wait').collect()
   ended.catch(() => {})
   await whenRunning(mark)
@@ -202,7 +202,7 @@ test('a conversation goes on over asks and a restart of the daemon, until it is 
   ])
   const member = await clientOf(asked.world, 'member')
   expect((await member.machines.messages(machine.id)).messages).toEqual([])
-  expect(await machines.clearMessages(machine.id)).toEqual({ agent_session_id: sessionId, deleted: 4 })
+  expect(await machines.clearMessages(machine.id)).toEqual({ agentSessionId: sessionId, deleted: 4 })
   await machines.ask(machine.id, 'Still there?', { sessionId }).collect()
   expect(JSON.stringify(asked.server.requests[2]?.body)).not.toContain('I am Ann.')
 })

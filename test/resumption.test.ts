@@ -170,7 +170,7 @@ describe('a call id', () => {
   })
 
   test('is not one for another principal', async () => {
-    const { raw_token: token } = await world.client.keys.issue({ name: 'other', role: 'member' })
+    const { rawToken: token } = await world.client.keys.issue({ name: 'other', role: 'member' })
     const running = handle.exec('sleep 1000', { env: { MARK: mark } })
     await whenRunning(mark)
     const channels = rawChannels(world, { token })

@@ -56,7 +56,7 @@ describe('the policy of a run', () => {
     const { runId, approvals } = (stopped as { result: { runId: string; approvals: { approvalId: string }[] } }).result
     const asked = await world.client.approvals.get(approvals[0]?.approvalId ?? '')
     expect(asked).toMatchObject({ rule: 'run:ask-echo', run_id: runId })
-    await world.client.approvals.approve(asked.id, { plan_digest: asked.plan_digest })
+    await world.client.approvals.approve(asked.id, { planDigest: asked.planDigest })
     const { toolCalls, denied } = await agent.resume(runId)
     expect(toolCalls).toMatchObject([{ output: { stdout: 'one\n' } }, { outcome: 'denied' }])
     expect(denied).toMatchObject([{ rule: 'run:no-dates' }])
@@ -68,11 +68,11 @@ describe('the policy of a run', () => {
       .run('Say', { policy, approval: { wait: false } })
       .then(undefined, (error: unknown) => error)
     const { runId, approvals } = (stopped as { result: { runId: string; approvals: { approvalId: string }[] } }).result
-    const { id, plan_digest } = await world.client.approvals.get(approvals[0]?.approvalId ?? '')
+    const { id, planDigest } = await world.client.approvals.get(approvals[0]?.approvalId ?? '')
     const denied = { code: 'policy_denied', details: { rule: 'run:no-dates' } }
-    const edited = world.client.approvals.approve(id, { plan_digest, edited: { command: 'date' } })
+    const edited = world.client.approvals.approve(id, { planDigest, edited: { command: 'date' } })
     await expect(edited).rejects.toMatchObject(denied)
-    const actions = [{ machine_id: world.machine.id, method: 'exec', params: { command: 'date' } }]
+    const actions = [{ machineId: world.machine.id, method: 'exec', params: { command: 'date' } }]
     const about = { run_id: runId, agent_type: 'terminal', model: 'scripted' }
     await expect(world.client.approvals.request({ title: 'Date', actions, ...about })).rejects.toMatchObject(denied)
     await world.client.approvals.deny(id)

@@ -112,7 +112,7 @@ test('a run without a command opens no session', async () => {
 
 test('who takes over gets a shell that stays, and the run goes on beside it', async () => {
   await using world = await startWorld()
-  const { raw_token: token } = await world.client.keys.issue({ name: 'robot', kind: 'ai', role: 'member' })
+  const { rawToken: token } = await world.client.keys.issue({ name: 'robot', kind: 'ai', role: 'member' })
   const robot = await world.connect({ token }).machine(world.machine.id)
   const mark = newMark()
   using model = scriptedModel([shell(waiting(mark)), { text: 'Done.' }])

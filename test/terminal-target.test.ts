@@ -84,7 +84,7 @@ describe('client.terminal', () => {
 
   test('the active session is the newest that the same principal opened, for another client of theirs too', async () => {
     await using world = await startWorld()
-    const { raw_token: token } = await world.client.keys.issue({ name: 'robot', kind: 'ai', role: 'member' })
+    const { rawToken: token } = await world.client.keys.issue({ name: 'robot', kind: 'ai', role: 'member' })
     const robot = world.connect({ token })
     await robot.terminal.getActiveSession(world.machine.name)
     await world.client.terminal.setMachine(world.machine.name)
@@ -108,7 +108,7 @@ describe('client.terminal', () => {
 
   test('an observer’s stream opens nothing, and sees the session of another', async () => {
     await using world = await startWorld()
-    const { raw_token: token } = await world.client.keys.issue({ name: 'viewer', kind: 'ai', role: 'viewer' })
+    const { rawToken: token } = await world.client.keys.issue({ name: 'viewer', kind: 'ai', role: 'viewer' })
     const viewer = world.connect({ token }).terminal
     await viewer.setMachine(world.machine.name)
     await expect(viewer.stream({ mode: 'observer' })).rejects.toThrow(code('not_found'))

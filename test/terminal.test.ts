@@ -18,7 +18,7 @@ async function openQuiet(world: World, client: Client = world.client) {
 
 async function connectAs(world: World, kind: 'human' | 'ai', role: 'member' | 'viewer' = 'member'): Promise<Client> {
   if (kind === 'human') return (await invitePerson(world, `${role}-${randomUUID()}`, role)).client
-  const { raw_token: token } = await world.client.keys.issue({ name: `${kind}-${role}`, kind, role })
+  const { rawToken: token } = await world.client.keys.issue({ name: `${kind}-${role}`, kind, role })
   return world.connect({ token })
 }
 

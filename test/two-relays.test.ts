@@ -41,7 +41,7 @@ describe('a machine at one relay and a client at another', () => {
   test('write intent and outcome once', async () => {
     const execution = handle.exec('exit 9')
     await execution
-    const { fleet_id: fleetId } = await world.connect(world.one).me()
+    const { fleetId } = await world.connect(world.one).me()
     const rows = await waitFor('both are written', async () => {
       const found = await world.store.audit.list(fleetId, { limit: 10, callId: execution.callId })
       return found.length >= 2 && found
@@ -82,7 +82,7 @@ describe('a machine at one relay and a client at another', () => {
 
 test('a key that is revoked at one relay ends its connections at the other', async () => {
   const owner = world.connect(world.one)
-  const { id, raw_token: token } = await owner.keys.issue({ name: 'short', role: 'member' })
+  const { id, rawToken: token } = await owner.keys.issue({ name: 'short', role: 'member' })
   const machine = await world.connect(world.two, token).machine(world.machineId)
   const running = machine.exec('sleep 1000', { env: { MARK: mark } }).then(undefined, (caught) => caught)
   await whenRunning(mark)
@@ -130,7 +130,7 @@ describe('a relay of a set that is closed', () => {
 test('a key that is revoked at one relay writes no journal at the other', async () => {
   const { keys } = world.connect(world.one)
   const issued = await keys.issue({ name: 'short', role: 'member' })
-  const { runs } = world.connect(world.two, issued.raw_token)
+  const { runs } = world.connect(world.two, issued.rawToken)
   const runId = randomUUID()
   const entry = { v: 1, type: 'run_started' }
   await runs.create({ runId, machineId: world.machineId, agentType: 'terminal', model: 'm', title: 't', entry })
@@ -142,7 +142,7 @@ test('a key that is revoked at one relay writes no journal at the other', async 
 test('a role that is lowered at one relay is lost at the other', async () => {
   const owner = world.connect(world.one)
   const { token: invitation } = await owner.members.invite({ email: 'two@example.com' })
-  const { token, principal_id: id } = await owner.login.accept({ token: invitation })
+  const { token, principalId: id } = await owner.login.accept({ token: invitation })
   const machine = await world.connect(world.two, token).machine(world.machineId)
   const running = machine.exec(['sleep', '1000'], { env: { MARK: mark } }).then(undefined, (caught) => caught)
   await whenRunning(mark)

@@ -58,7 +58,7 @@ export async function startTwoRelays(): Promise<TwoRelays> {
     opened.use(new Client({ baseUrl: relay.url, token, timeoutMs: 10_000 }))
   let opened: AsyncDisposableStack = opening
   const dataDir = join(folder, 'machine')
-  const { raw_token: token } = await connect(one).enrollmentTokens.issue()
+  const { rawToken: token } = await connect(one).enrollmentTokens.issue()
   const { machineId } = await enrollMachine({ relayUrl: one.url, token, dataDir, name: 'wanderer' })
   let machine = await startMachine({ dataDir, logLevel: 'silent' })
   opening.defer(() => machine.close())

@@ -1,5 +1,5 @@
-import { type AuditLog, type AuditVerification, parseAuditBody } from '@cmdop/protocol'
-import type { Client } from '@cmdop/core'
+import { type AuditVerification, parseAuditBody } from '@cmdop/protocol'
+import type { Client, AuditLog } from '@cmdop/core'
 import { verifyExport } from '../packages/cli/src/audit/verify-export.ts'
 
 /** The whole log of the client's fleet, and what it proves with the key of its relay. */
@@ -9,7 +9,7 @@ export async function exportAndVerify(client: Client): Promise<{
   readonly result: AuditVerification
 }> {
   const bytes = Buffer.concat(await Array.fromAsync(client.audit.export()))
-  const { public_key: publicKey } = await client.audit.key()
+  const { publicKey } = await client.audit.key()
   const result = await verifyExport(piecesOf(bytes), { publicKey })
   const text = bytes.toString()
   const bodies = text.split('\n').filter((line) => line.startsWith('{"chain":'))

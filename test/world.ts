@@ -196,7 +196,7 @@ async function startWorldMachine(given: {
   options: WorldOptions
 }): Promise<WorldMachine> {
   const { name, relayUrl, client, dataDir } = given
-  const { raw_token: token } = await client.enrollmentTokens.issue()
+  const { rawToken: token } = await client.enrollmentTokens.issue()
   const { machineId: id } = await enrollMachine({ relayUrl, token, dataDir, name })
   const { operator } = given.options
   const settings = { dataDir, logLevel: 'silent' as const, ...(operator === undefined ? {} : { operator }) }

@@ -30,10 +30,10 @@ export async function startWorld(): Promise<World> {
   const relay = await startRelayProcess(join(folder.path, 'relay'))
   opened.use(relay.child)
   const client = opened.use(new Client({ baseUrl: relay.url, token: relay.key }))
-  const { raw_token } = await client.enrollmentTokens.issue()
+  const { rawToken } = await client.enrollmentTokens.issue()
   const { child } = await Child.start({
     entry: 'machine-process.ts',
-    arguments: [join(folder.path, 'machine'), relay.url, raw_token],
+    arguments: [join(folder.path, 'machine'), relay.url, rawToken],
   })
   opened.use(child)
   const machine = await client.machine('bench')

@@ -24,13 +24,13 @@ export const fleetMemoryFigure: Figure = {
     const relay = await startRelayProcess(join(folder.path, 'relay'), { openFiles: OPEN_FILES })
     opened.use(relay.child)
     await using client = new Client({ baseUrl: relay.url, token: relay.key })
-    const { raw_token } = await client.enrollmentTokens.issue({ max_uses: MACHINES })
+    const { rawToken } = await client.enrollmentTokens.issue({ maxUses: MACHINES })
     const each = MACHINES / PROCESSES
     for (let index = 0; index < PROCESSES; index += 1) {
       progress(`starting daemons ${index * each + 1} to ${(index + 1) * each}`)
       const { child } = await Child.start({
         entry: 'machines-process.ts',
-        arguments: [join(folder.path, 'machines'), relay.url, raw_token, String(index * each), String(each)],
+        arguments: [join(folder.path, 'machines'), relay.url, rawToken, String(index * each), String(each)],
         openFiles: OPEN_FILES,
       })
       opened.use(child)

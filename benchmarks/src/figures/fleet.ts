@@ -64,12 +64,12 @@ async function startFleet(
   const relay = await startRelayProcess(join(folder.path, 'relay'))
   opened.use(relay.child)
   const client = opened.use(new Client({ baseUrl: relay.url, token: relay.key }))
-  const { raw_token } = await client.enrollmentTokens.issue({ max_uses: MACHINES })
+  const { rawToken } = await client.enrollmentTokens.issue({ maxUses: MACHINES })
   progress(`starting ${MACHINES} daemons`)
   const each = MACHINES / PROCESSES
   const spawning: Child[] = []
   for (let index = 0; index < PROCESSES; index += 1) {
-    const args = [join(folder.path, 'machines'), relay.url, raw_token, String(index * each), String(each)]
+    const args = [join(folder.path, 'machines'), relay.url, rawToken, String(index * each), String(each)]
     opened.use((await Child.start({ entry: 'machines-process.ts', arguments: args })).child)
     const { child } = await Child.start({ entry: 'spawns-process.ts' })
     spawning.push(opened.use(child))

@@ -47,10 +47,10 @@ async function startFakes(dataDir: string): Promise<{ fakes: Child; key: string 
   const relay = await startRelayProcess(dataDir)
   opened.use(relay.child)
   const client = opened.use(new Client({ baseUrl: relay.url, token: relay.key }))
-  const { raw_token } = await client.enrollmentTokens.issue({ max_uses: CONNECTIONS + WARM_UP })
+  const { rawToken } = await client.enrollmentTokens.issue({ maxUses: CONNECTIONS + WARM_UP })
   const { child } = await Child.start({
     entry: 'idle-machines-process.ts',
-    arguments: [relay.url, raw_token, String(CONNECTIONS + WARM_UP)],
+    arguments: [relay.url, rawToken, String(CONNECTIONS + WARM_UP)],
     openFiles: OPEN_FILES,
   })
   return { fakes: child, key: relay.key }

@@ -28,14 +28,14 @@ export function startColleague(
   const answer = async (id: string): Promise<void> => {
     const approval = await client.approvals.get(id)
     asked += 1
-    const commands = approval.actions.map(({ machine_name: machine, text }) => ({ machine, command: text }))
+    const commands = approval.actions.map(({ machineName: machine, text }) => ({ machine, command: text }))
     for (const { machine, command } of commands) say(`asked     may this run on ${machine}? ${command}`)
     const reason = await Promise.resolve(decide(approval)).catch((error: unknown) => {
       failure = error
       return 'Nobody could look at it.'
     })
     if (reason === undefined) {
-      await client.approvals.approve(id, { plan_digest: approval.plan_digest })
+      await client.approvals.approve(id, { planDigest: approval.planDigest })
       approved.push(...commands)
     } else await client.approvals.deny(id, { reason })
     say(reason === undefined ? 'approved  exactly this' : `denied    ${reason}`)

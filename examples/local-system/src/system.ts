@@ -50,7 +50,7 @@ export async function startSystem({ machines, say, signal }: SystemOptions): Pro
   await Promise.all(
     Object.entries(machines).map(async ([name, labels]) => {
       const dataDir = join(data, name)
-      const { raw_token: token } = await owner.enrollmentTokens.issue({ labels: { ...labels } })
+      const { rawToken: token } = await owner.enrollmentTokens.issue({ labels: { ...labels } })
       await enrollMachine({ relayUrl: url, token, dataDir, name })
       const machine = start('machine', 'run', '--data', dataDir)
       await readDocument(machine.stdout, MachineReady)
@@ -72,13 +72,13 @@ export function systemAt(url: string, key: string): LocalSystem {
   return {
     owner,
     operator: async (agent) => {
-      const { raw_token: token } = await owner.keys.issue({ name: 'operator', kind: 'ai', expires_in_days: 1 })
+      const { rawToken: token } = await owner.keys.issue({ name: 'operator', kind: 'ai', expiresInDays: 1 })
       return connect(token, agent)
     },
     person: async (name) => {
       const email = `${name}-${randomUUID()}@example.com`
       const { token: invitation } = await owner.members.invite({ email, role: 'member' })
-      const { token } = await owner.login.accept({ token: invitation, display_name: name })
+      const { token } = await owner.login.accept({ token: invitation, displayName: name })
       return connect(token)
     },
     [Symbol.asyncDispose]: () => clients.disposeAsync(),

@@ -27,7 +27,7 @@ secret = webhook.secret
 
 const asked = await client.approvals.request({
   title: 'Restart the web server',
-  actions: [{ machine_id: machine.id, method: 'exec', params: { command: 'systemctl restart web' } }],
+  actions: [{ machineId: machine.id, method: 'exec', params: { command: 'systemctl restart web' } }],
 })
 for await (const event of client.approvals.watch()) {
   if (event.state === 'pending') await client.approvals.deny(event.approval.id, { reason: 'not at noon' })
@@ -38,7 +38,7 @@ for await (const event of client.approvals.watch()) {
 const sent = async () => (await client.webhooks.deliveries(webhook.id)).items
 while ((await sent()).filter(({ state }) => state === 'delivered').length < 2) await sleep(50)
 assert.deepEqual(told.toSorted(), ['approval.denied Restart the web server', 'approval.pending Restart the web server'])
-assert.deepEqual(new Set((await sent()).map(({ approval_id }) => approval_id)), new Set([asked.id]))
+assert.deepEqual(new Set((await sent()).map(({ approvalId }) => approvalId)), new Set([asked.id]))
 
 server.closeAllConnections()
 server.close()

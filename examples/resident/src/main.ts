@@ -35,5 +35,5 @@ for await (const frame of ask) {
 const { messages } = await client.machines.messages(machine.id)
 assert.equal(messages.at(-1)?.text, 'Cleaned.')
 await client.machines.clearMessages(machine.id)
-const { calls, tokens_in } = await client.machines.spend(machine.id, { window: '24h' })
-assert.deepEqual([calls, tokens_in], [5, 50])
+const { calls, tokensIn } = await client.machines.spend(machine.id, { window: '24h' })
+assert.deepEqual([calls, tokensIn], [5, 50])

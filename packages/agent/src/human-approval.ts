@@ -43,9 +43,9 @@ export async function getHumanApproval<Output>(
   const asked = await approvals.request(
     {
       title: title ?? `The output of a run on ${machine.name}`.slice(0, 256),
-      actions: [{ machine_id: machine.id, method: 'tool', params: { tool: 'plan', input: shown } }],
-      run_id: runId,
-      agent_type: agentType,
+      actions: [{ machineId: machine.id, method: 'tool', params: { tool: 'plan', input: shown } }],
+      runId,
+      agentType,
       model: `${model.provider}:${model.id}`,
       ...(reason === undefined ? {} : { reason }),
       ...(requirement === undefined ? {} : { requirement }),
@@ -58,7 +58,7 @@ export async function getHumanApproval<Output>(
   return {
     approved: info.state === 'approved',
     approvalId: info.id,
-    by: info.votes.map(({ person_name: name }) => name),
+    by: info.votes.map(({ personName: name }) => name),
     reason: info.votes.find(({ vote }) => vote === 'deny')?.reason ?? '',
     output: edited === null || edited === undefined || !('input' in edited) ? output : (edited['input'] as Output),
   }

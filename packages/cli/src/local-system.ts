@@ -74,5 +74,5 @@ async function enroll(relay: Relay, key: string, options: { dataDir: string; mac
   await using client = new Client({ baseUrl: relay.url, token: key })
   const token = await client.enrollmentTokens.issue()
   const name = options.machineName === undefined ? {} : { name: options.machineName }
-  await enrollMachine({ relayUrl: relay.url, token: token.raw_token, dataDir: options.dataDir, ...name })
+  await enrollMachine({ relayUrl: relay.url, token: token.rawToken, dataDir: options.dataDir, ...name })
 }

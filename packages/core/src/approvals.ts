@@ -1,28 +1,19 @@
-import {
-  type ApprovalAction,
-  ApprovalActionList,
-  type ApprovalApprove,
-  type ApprovalDeny,
+import * as wire from '@cmdop/protocol'
+import { readServerEvents } from './ask/server-events.ts'
+import { createBackoff, isTransient } from './reconnect.ts'
+import type { Cancellable } from './cancellable.ts'
+import type {
+  ApprovalAction,
   ApprovalEvent,
   ApprovalInfo,
   ApprovalList,
-  type ApprovalListQuery,
-  type ApprovalRequest,
-  ApprovalRequired,
-  type ApprovalSummary,
-  CmdopError,
+  ApprovalSummary,
   GrantInfo,
-  GrantList,
-  isCmdopError,
-} from '@cmdop/protocol'
-import { readServerEvents } from './ask/server-events.ts'
-import { createBackoff, isTransient } from './reconnect.ts'
+} from './resources.ts'
+import { type FromWire, fromWire, toQuery, toWire } from './wire-names.ts'
+import { cursorPages, itemsOf } from './pages.ts'
 import type { RestClient } from './rest-client.ts'
 import { wait } from './wait.ts'
-
-interface Cancellable {
-  signal?: AbortSignal | undefined
-}
 
 /** Seconds that one question about an approval waits at the relay. */
 const WAIT_SECONDS = 20
@@ -64,19 +55,19 @@ export interface ApprovalWaits {
 /** Where people are asked about what no machine does by itself. */
 export interface MachineApprovals extends ApprovalWaits {
   /** Asks people. Throws `permission`, `policy_denied`. */
-  request(body: ApprovalRequest, options?: Cancellable): Promise<ApprovalInfo>
+  request(body: FromWire<wire.ApprovalRequest>, options?: Cancellable): Promise<ApprovalInfo>
 }
 
 /** What a refusal asks for; undefined for any other error. */
-export function requiredApproval(error: unknown): ApprovalRequired | undefined {
-  if (!isCmdopError(error) || error.code !== 'approval_required') return undefined
-  return ApprovalRequired.safeParse(error.details).data
+export function requiredApproval(error: unknown): wire.ApprovalRequired | undefined {
+  if (!wire.isCmdopError(error) || error.code !== 'approval_required') return undefined
+  return wire.ApprovalRequired.safeParse(error.details).data
 }
 
 /** What is told about an approval. */
 export function noticeOf(info: ApprovalInfo): CallApproval {
-  const { id: approvalId, state, title: summary, expires_at: expiresAt, votes, actions } = info
-  const by = votes.map(({ person_name: name }) => name)
+  const { id: approvalId, state, title: summary, expiresAt, votes, actions } = info
+  const by = votes.map(({ personName: name }) => name)
   const [action] = actions
   return { approvalId, state, summary, expiresAt, by, edited: action?.edited ?? null }
 }
@@ -92,28 +83,29 @@ export class ApprovalsNamespace implements MachineApprovals {
   }
 
   /** Asks people about a plan before anything of it is called. Its calls then name the approval (`approval.approvalId`). */
-  request(body: ApprovalRequest, { signal }: Cancellable = {}): Promise<ApprovalInfo> {
-    return this.#rest.call({ method: 'POST', path: '/api/approvals', body, answer: ApprovalInfo, signal })
+  request(asked: FromWire<wire.ApprovalRequest>, { signal }: Cancellable = {}): Promise<ApprovalInfo> {
+    const body = toWire(wire.ApprovalRequest, asked)
+    return this.#rest.call({ method: 'POST', path: '/api/approvals', body, answer: wire.ApprovalInfo, signal })
   }
 
-  /** One page, the newest first. Pass `next_cursor` on as `cursor`. */
-  list({ signal, ...query }: Partial<ApprovalListQuery> & Cancellable = {}): Promise<ApprovalList> {
-    return this.#rest.call({ method: 'GET', path: '/api/approvals', query, answer: ApprovalList, signal })
+  /** One page, the newest first. Pass `nextCursor` on as `cursor`. */
+  list({ signal, ...given }: Partial<FromWire<wire.ApprovalListQuery>> & Cancellable = {}): Promise<ApprovalList> {
+    const query = toQuery(wire.ApprovalListQuery, given)
+    return this.#rest.call({ method: 'GET', path: '/api/approvals', query, answer: wire.ApprovalList, signal })
   }
 
   /** Every approval, page by page as they are needed. */
-  async *iter(query: Omit<Partial<ApprovalListQuery>, 'cursor'> & Cancellable = {}): AsyncGenerator<ApprovalSummary> {
-    for await (const page of this.pages(query)) yield* page.items
+  iter(
+    query: Omit<Partial<FromWire<wire.ApprovalListQuery>>, 'cursor'> & Cancellable = {},
+  ): AsyncGenerator<ApprovalSummary> {
+    return itemsOf(this.pages(query), ({ id }) => id)
   }
 
   /** Every page. Ends with the last one, and when a page does not lead on. */
-  async *pages(query: Omit<Partial<ApprovalListQuery>, 'cursor'> & Cancellable = {}): AsyncGenerator<ApprovalList> {
-    for (let cursor: string | undefined; ;) {
-      const page = await this.list({ ...query, ...(cursor === undefined ? {} : { cursor }) })
-      yield page
-      if (page.next_cursor === null || page.next_cursor === cursor) return
-      cursor = page.next_cursor
-    }
+  pages(
+    query: Omit<Partial<FromWire<wire.ApprovalListQuery>>, 'cursor'> & Cancellable = {},
+  ): AsyncGenerator<ApprovalList> {
+    return cursorPages((cursor) => this.list({ ...query, cursor }))
   }
 
   /**
@@ -134,9 +126,9 @@ export class ApprovalsNamespace implements MachineApprovals {
         for await (const { id, data } of readServerEvents(body)) {
           seen = id
           backoff = createBackoff()
-          const event = ApprovalEvent.safeParse(parseJson(data))
+          const event = wire.ApprovalEvent.safeParse(parseJson(data))
           // A state that a newer relay knows is not one that somebody here waits for.
-          if (event.success) yield { id, ...event.data }
+          if (event.success) yield { id, ...fromWire(wire.ApprovalEvent, event.data) }
         }
       } catch (error) {
         if (isFirst || !isTransient(error)) throw error
@@ -147,17 +139,23 @@ export class ApprovalsNamespace implements MachineApprovals {
 
   /** One approval, with exactly what would run. Throws `not_found`. */
   get(approvalId: string, { signal }: Cancellable = {}): Promise<ApprovalInfo> {
-    return this.#rest.call({ method: 'GET', path: pathOf(approvalId), answer: ApprovalInfo, signal })
+    return this.#rest.call({ method: 'GET', path: pathOf(approvalId), answer: wire.ApprovalInfo, signal })
   }
 
   /** What would run on each machine, in order; of many machines `get` shows what differs. Throws `not_found`. */
   async *actions(approvalId: string, { signal }: Cancellable = {}): AsyncGenerator<ApprovalAction> {
     const path = `${pathOf(approvalId)}/actions`
     for (let cursor = 0; ;) {
-      const page = await this.#rest.call({ method: 'GET', path, query: { cursor }, answer: ApprovalActionList, signal })
+      const page = await this.#rest.call({
+        method: 'GET',
+        path,
+        query: { cursor },
+        answer: wire.ApprovalActionList,
+        signal,
+      })
       yield* page.items
-      if (page.next_cursor === null || page.next_cursor <= cursor) return
-      cursor = page.next_cursor
+      if (page.nextCursor === null || page.nextCursor <= cursor) return
+      cursor = page.nextCursor
     }
   }
 
@@ -172,7 +170,7 @@ export class ApprovalsNamespace implements MachineApprovals {
           method: 'GET',
           path,
           query,
-          answer: ApprovalInfo,
+          answer: wire.ApprovalInfo,
           signal,
           waitsMs: WAIT_SECONDS * 1000,
         })
@@ -188,28 +186,44 @@ export class ApprovalsNamespace implements MachineApprovals {
   }
 
   /**
-   * Approves it. `plan_digest`: of what you have looked at; `conflict` when it is another by now. `edited`: other parameters that run
-   * instead. `grant_seconds`: the requester may do exactly this again for so long.
+   * Approves it. `planDigest`: of what you have looked at; `conflict` when it is another by now. `edited`: other parameters that run
+   * instead. `grantSeconds`: the requester may do exactly this again for so long.
    */
-  approve(approvalId: string, body: ApprovalApprove, { signal }: Cancellable = {}): Promise<ApprovalInfo> {
+  approve(
+    approvalId: string,
+    answer: FromWire<wire.ApprovalApprove>,
+    { signal }: Cancellable = {},
+  ): Promise<ApprovalInfo> {
+    const body = toWire(wire.ApprovalApprove, answer)
     return this.#rest.call({
       method: 'POST',
       path: `${pathOf(approvalId)}/approve`,
       body,
-      answer: ApprovalInfo,
+      answer: wire.ApprovalInfo,
       signal,
     })
   }
 
   /** Denies it; one person is enough. */
-  deny(approvalId: string, body: ApprovalDeny = {}, { signal }: Cancellable = {}): Promise<ApprovalInfo> {
-    return this.#rest.call({ method: 'POST', path: `${pathOf(approvalId)}/deny`, body, answer: ApprovalInfo, signal })
+  deny(
+    approvalId: string,
+    answer: FromWire<wire.ApprovalDeny> = {},
+    { signal }: Cancellable = {},
+  ): Promise<ApprovalInfo> {
+    const body = toWire(wire.ApprovalDeny, answer)
+    return this.#rest.call({
+      method: 'POST',
+      path: `${pathOf(approvalId)}/deny`,
+      body,
+      answer: wire.ApprovalInfo,
+      signal,
+    })
   }
 
   /** Takes your own question back. */
   async withdraw(approvalId: string, { signal }: Cancellable = {}): Promise<void> {
     const path = `${pathOf(approvalId)}/withdraw`
-    await this.#rest.call({ method: 'POST', path, body: {}, answer: ApprovalInfo, signal })
+    await this.#rest.call({ method: 'POST', path, body: {}, answer: wire.ApprovalInfo, signal })
   }
 }
 
@@ -223,25 +237,27 @@ export class GrantsNamespace {
 
   /** Those of the fleet, the newest first. */
   async list({ signal }: Cancellable = {}): Promise<GrantInfo[]> {
-    return (await this.#rest.call({ method: 'GET', path: '/api/grants', answer: GrantList, signal })).items
+    return (await this.#rest.call({ method: 'GET', path: '/api/grants', answer: wire.GrantList, signal })).items
   }
 
   /** Ends one at once. */
   revoke(grantId: string, { signal }: Cancellable = {}): Promise<GrantInfo> {
     const path = `/api/grants/${encodeURIComponent(grantId)}`
-    return this.#rest.call({ method: 'DELETE', path, answer: GrantInfo, signal })
+    return this.#rest.call({ method: 'DELETE', path, answer: wire.GrantInfo, signal })
   }
 }
 
 /** What a person said no to, as an error. */
-export function deniedError(info: ApprovalInfo): CmdopError {
+export function deniedError(info: ApprovalInfo): wire.CmdopError {
   const vote = info.votes.find((each) => each.vote === 'deny')
-  const details = { approvalId: info.id, state: info.state, reason: vote?.reason ?? '', doNotRetry: info.do_not_retry }
+  const details = { approvalId: info.id, state: info.state, reason: vote?.reason ?? '', doNotRetry: info.doNotRetry }
   if (vote === undefined)
-    return new CmdopError('approval_denied', `Nobody approved it (${info.state}); nothing ran.`, { details })
+    return new wire.CmdopError('approval_denied', `Nobody approved it (${info.state}); nothing ran.`, { details })
   const why = vote.reason === '' ? '' : ` Reason: ${vote.reason}`
-  const again = info.do_not_retry ? ' Do not ask for it again.' : ''
-  return new CmdopError('approval_denied', `${vote.person_name} rejected it; nothing ran.${why}${again}`, { details })
+  const again = info.doNotRetry ? ' Do not ask for it again.' : ''
+  return new wire.CmdopError('approval_denied', `${vote.personName} rejected it; nothing ran.${why}${again}`, {
+    details,
+  })
 }
 
 function parseJson(text: string): unknown {

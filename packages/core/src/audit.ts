@@ -1,70 +1,60 @@
-import {
-  AuditCheckpoints,
-  type AuditExportQuery,
-  type AuditFilter,
-  AuditKey,
-  AuditLog,
-  AuditPage,
-  CmdopError,
-  isCmdopError,
-} from '@cmdop/protocol'
+import * as wire from '@cmdop/protocol'
 import { readServerEvents } from './ask/server-events.ts'
+import type { Cancellable } from './cancellable.ts'
+import type { AuditCheckpoints, AuditKey, AuditLog, AuditPage } from './resources.ts'
+import { cursorPages, itemsOf } from './pages.ts'
 import type { RestClient } from './rest-client.ts'
 import { wait } from './wait.ts'
-
-interface Cancellable {
-  signal?: AbortSignal | undefined
-}
 
 /** Which rows; all that is given must fit. Times are a `Date` or ISO 8601. */
 export interface AuditLogFilter {
   /** One row. */
-  readonly id?: string
-  readonly kind?: AuditFilter['kind']
-  readonly principalId?: string
-  readonly principalName?: string
-  readonly principalKind?: string
+  readonly id?: string | undefined
+  readonly kind?: wire.AuditFilter['kind'] | undefined
+  readonly principalId?: string | undefined
+  readonly principalName?: string | undefined
+  readonly principalKind?: string | undefined
   /** The person or schedule it was done for. */
-  readonly onBehalfOf?: string
-  readonly keyId?: string
+  readonly onBehalfOf?: string | undefined
+  readonly keyId?: string | undefined
   /** `exec`, or `file.*` for every action that begins so. */
-  readonly action?: string
-  readonly machineId?: string
-  readonly sessionId?: string
-  readonly runId?: string
-  readonly callId?: string
-  readonly agentType?: string
-  readonly model?: string
-  readonly subject?: string
-  readonly digest?: string
-  readonly decision?: AuditFilter['decision']
-  readonly rule?: string
-  readonly approvalId?: string
-  readonly code?: string
-  readonly exitCode?: number
-  readonly bytes?: number
-  readonly offset?: number
+  readonly action?: string | undefined
+  readonly machineId?: string | undefined
+  readonly sessionId?: string | undefined
+  readonly runId?: string | undefined
+  readonly callId?: string | undefined
+  readonly agentType?: string | undefined
+  readonly model?: string | undefined
+  readonly subject?: string | undefined
+  readonly digest?: string | undefined
+  readonly decision?: wire.AuditFilter['decision'] | undefined
+  readonly rule?: string | undefined
+  readonly approvalId?: string | undefined
+  readonly code?: string | undefined
+  readonly exitCode?: number | undefined
+  readonly bytes?: number | undefined
+  readonly offset?: number | undefined
   /** Milliseconds that it took at least, and at most. */
-  readonly durationMin?: number
-  readonly durationMax?: number
-  readonly requestId?: string
+  readonly durationMin?: number | undefined
+  readonly durationMax?: number | undefined
+  readonly requestId?: string | undefined
   /** The intent and what followed it. */
-  readonly intentId?: string
-  readonly chain?: string
+  readonly intentId?: string | undefined
+  readonly chain?: string | undefined
   /** The place in its chain. */
-  readonly sequence?: number
+  readonly sequence?: number | undefined
   /** From this time on. */
-  readonly since?: Date | string
+  readonly since?: Date | string | undefined
   /** Before this time. */
-  readonly until?: Date | string
+  readonly until?: Date | string | undefined
 }
 
 /** A page of rows. */
 export interface AuditLogQuery extends AuditLogFilter {
   /** Default: `newest` first. */
-  readonly order?: 'newest' | 'oldest'
-  readonly limit?: number
-  readonly cursor?: string
+  readonly order?: 'newest' | 'oldest' | undefined
+  readonly limit?: number | undefined
+  readonly cursor?: string | undefined
 }
 
 /** Milliseconds between tries of {@link AuditNamespace.follow} to come back, half of it on average. */
@@ -78,25 +68,20 @@ export class AuditNamespace {
     this.#rest = rest
   }
 
-  /** One page, the newest first. Pass `next_cursor` on as `cursor`. */
+  /** One page, the newest first. Pass `nextCursor` on as `cursor`. */
   getLogs({ signal, order, limit, cursor, ...filter }: AuditLogQuery & Cancellable = {}): Promise<AuditPage> {
     const query = { ...wireFilter(filter), order, limit, cursor }
-    return this.#rest.call({ method: 'GET', path: '/api/audit', query, answer: AuditPage, signal })
+    return this.#rest.call({ method: 'GET', path: '/api/audit', query, answer: wire.AuditPage, signal })
   }
 
   /** Every row, page by page as they are needed. */
-  async *iter(query: Omit<AuditLogQuery, 'cursor'> & Cancellable = {}): AsyncGenerator<AuditLog> {
-    for await (const page of this.pages(query)) yield* page.items
+  iter(query: Omit<AuditLogQuery, 'cursor'> & Cancellable = {}): AsyncGenerator<AuditLog> {
+    return itemsOf(this.pages(query), ({ id }) => id)
   }
 
   /** Every page. Ends with the last one, and when a page does not lead on. */
-  async *pages(query: Omit<AuditLogQuery, 'cursor'> & Cancellable = {}): AsyncGenerator<AuditPage> {
-    for (let cursor: string | undefined; ;) {
-      const page = await this.getLogs({ ...query, ...(cursor === undefined ? {} : { cursor }) })
-      yield page
-      if (page.next_cursor === null || page.next_cursor === cursor) return
-      cursor = page.next_cursor
-    }
+  pages(query: Omit<AuditLogQuery, 'cursor'> & Cancellable = {}): AsyncGenerator<AuditPage> {
+    return cursorPages((cursor) => this.getLogs({ ...query, cursor }))
   }
 
   /**
@@ -107,7 +92,7 @@ export class AuditNamespace {
     signal,
     format = 'jsonl',
     ...filter
-  }: AuditLogFilter & { format?: AuditExportQuery['format'] } & Cancellable = {}): AsyncGenerator<Uint8Array> {
+  }: AuditLogFilter & { format?: wire.AuditExportQuery['format'] } & Cancellable = {}): AsyncGenerator<Uint8Array> {
     const query = { ...wireFilter(filter), format }
     yield* await this.#rest.stream({ method: 'GET', path: '/api/audit/export', query, signal })
   }
@@ -122,7 +107,7 @@ export class AuditNamespace {
         const body = await this.#rest.stream({ ...request, lastEventId })
         for await (const { id, data } of readServerEvents(body, began)) {
           lastEventId = id
-          yield AuditLog.parse(JSON.parse(data))
+          yield wire.AuditLog.parse(JSON.parse(data))
         }
       } catch (error) {
         if (lastEventId === undefined || !isLost(error)) throw error
@@ -142,17 +127,17 @@ export class AuditNamespace {
         method: 'GET',
         path,
         query,
-        answer: AuditCheckpoints,
+        answer: wire.AuditCheckpoints,
         signal,
       })
       yield* page.items
-      next = page.next_cursor
+      next = page.nextCursor
     }
   }
 
   /** The key that signs the checkpoints. Keep it where the relay cannot change it. */
   key({ signal }: Cancellable = {}): Promise<AuditKey> {
-    return this.#rest.call({ method: 'GET', path: '/api/audit/key', answer: AuditKey, signal })
+    return this.#rest.call({ method: 'GET', path: '/api/audit/key', answer: wire.AuditKey, signal })
   }
 }
 
@@ -199,10 +184,10 @@ function timeOf(name: string, time: Date | string | undefined): string | undefin
   if (time === undefined) return undefined
   const date = new Date(time)
   if (Number.isNaN(date.getTime()))
-    throw new CmdopError('validation', `Expected ${name} to be a date or an ISO 8601 time, got "${String(time)}".`)
+    throw new wire.CmdopError('validation', `Expected ${name} to be a date or an ISO 8601 time, got "${String(time)}".`)
   return date.toISOString()
 }
 
 function isLost(error: unknown): boolean {
-  return isCmdopError(error) && ['connection', 'timeout', 'unavailable'].includes(error.code)
+  return wire.isCmdopError(error) && ['connection', 'timeout', 'unavailable'].includes(error.code)
 }

@@ -1,4 +1,4 @@
-import { Me, type MachineSummary } from '@cmdop/protocol'
+import * as wire from '@cmdop/protocol'
 import { ApprovalsNamespace } from './approvals.ts'
 import { AuditNamespace } from './audit.ts'
 import { Channels } from './channels.ts'
@@ -7,10 +7,13 @@ import { FileCalls } from './files/file-calls.ts'
 import { RemoteFiles } from './files/remote-files.ts'
 import { LoginNamespace } from './login.ts'
 import { MembersNamespace } from './members.ts'
-import { EnrollmentTokensNamespace, KeysNamespace, MachinesNamespace } from './namespaces.ts'
+import { EnrollmentTokensNamespace } from './enrollment-tokens.ts'
+import { KeysNamespace } from './keys.ts'
+import { MachinesNamespace } from './machines.ts'
 import type { Platform } from './platform.ts'
 import { PolicyNamespace } from './policy.ts'
 import { RecordingsNamespace } from './recordings.ts'
+import type { MachineSummary, Me } from './resources.ts'
 import type { RemoteMachine } from './remote-machine.ts'
 import { RestClient } from './rest-client.ts'
 import { RunsNamespace } from './runs.ts'
@@ -59,7 +62,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
     this.webhooks = new WebhooksNamespace(rest)
     this.#channels = new Channels(this.#settings, platform, rest, { approvals: this.approvals, runs: this.runs })
     this.machines = new MachinesNamespace(rest)
-    const fleetId = async () => this.fleetId ?? (await this.me()).fleet_id
+    const fleetId = async () => this.fleetId ?? (await this.me()).fleetId
     this.keys = new KeysNamespace(rest, fleetId)
     this.members = new MembersNamespace(rest, fleetId)
     this.login = new LoginNamespace(rest)
@@ -90,7 +93,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
 
   /** Who the key is. */
   me({ signal }: { signal?: AbortSignal } = {}): Promise<Me> {
-    return this.#rest.call({ method: 'GET', path: '/api/me', answer: Me, signal })
+    return this.#rest.call({ method: 'GET', path: '/api/me', answer: wire.Me, signal })
   }
 
   /**

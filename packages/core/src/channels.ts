@@ -1,6 +1,5 @@
 import {
   ANSWER_LANE,
-  type ApprovalInfo,
   type Channel,
   ChannelTicket,
   CmdopError,
@@ -22,6 +21,7 @@ import {
   requiredApproval,
 } from './approvals.ts'
 import type { Platform, Sha256Hash } from './platform.ts'
+import type { ApprovalInfo } from './resources.ts'
 import type { RestClient } from './rest-client.ts'
 import { activeTraceparent } from './trace-context.ts'
 import type { RunJournals } from './runs.ts'

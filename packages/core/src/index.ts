@@ -10,7 +10,9 @@ export {
   type MachineApprovals,
   requiredApproval,
 } from './approvals.ts'
-export type { ApprovalInfo, ApprovalSummary } from '@cmdop/protocol'
+export type * from './resources.ts'
+export { type FromWire, fromWire, type ToWire, toWire } from './wire-names.ts'
+export type { Cancellable } from './cancellable.ts'
 export type { PolicyNamespace } from './policy.ts'
 export type { AuditLogFilter, AuditLogQuery, AuditNamespace } from './audit.ts'
 export { type RequestHeaders, verifyNotification, type VerifyNotificationOptions } from './verify-notification.ts'

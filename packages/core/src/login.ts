@@ -1,18 +1,9 @@
-import {
-  type InvitationAccept,
-  LoginCodeRequested,
-  type LoginRequest,
-  LoginSessionList,
-  SignedIn,
-  SignInCode,
-  TotpSetup,
-} from '@cmdop/protocol'
+import * as wire from '@cmdop/protocol'
 import { z } from 'zod'
+import type { Cancellable } from './cancellable.ts'
+import type { LoginSessionList, SignInCode, SignedIn, TotpSetup } from './resources.ts'
+import { type FromWire, toWire } from './wire-names.ts'
 import type { RestClient } from './rest-client.ts'
-
-interface Cancellable {
-  signal?: AbortSignal
-}
 
 /** `client.login`: how people sign in. What gives a session needs no key; its `token` is used like one. */
 export class LoginNamespace {
@@ -28,32 +19,46 @@ export class LoginNamespace {
       method: 'POST',
       path: '/api/login/code',
       body: { email },
-      answer: LoginCodeRequested,
+      answer: wire.LoginCodeRequested,
       signal,
-      isAnonymous: true,
+      plane: 'anonymous',
     })
   }
 
   /** Signs in. Throws `auth`, with `details.totp` `required` when the code is right and the authenticator's is missing. */
-  signIn(shown: LoginRequest, { signal }: Cancellable = {}): Promise<SignedIn> {
+  signIn(shown: FromWire<wire.LoginRequest>, { signal }: Cancellable = {}): Promise<SignedIn> {
     const path = '/api/login'
-    return this.#rest.call({ method: 'POST', path, body: shown, answer: SignedIn, signal, isAnonymous: true })
+    return this.#rest.call({
+      method: 'POST',
+      path,
+      body: toWire(wire.LoginRequest, shown),
+      answer: wire.SignedIn,
+      signal,
+      plane: 'anonymous',
+    })
   }
 
   /** Becomes a member by the token of an invitation, and is signed in. */
-  accept(invitation: InvitationAccept, { signal }: Cancellable = {}): Promise<SignedIn> {
+  accept(invitation: FromWire<wire.InvitationAccept>, { signal }: Cancellable = {}): Promise<SignedIn> {
     const path = '/api/invitations/accept'
-    return this.#rest.call({ method: 'POST', path, body: invitation, answer: SignedIn, signal, isAnonymous: true })
+    return this.#rest.call({
+      method: 'POST',
+      path,
+      body: toWire(wire.InvitationAccept, invitation),
+      answer: wire.SignedIn,
+      signal,
+      plane: 'anonymous',
+    })
   }
 
   /** A code to sign in elsewhere, such as on a phone; shown only here. */
   ownCode({ signal }: Cancellable = {}): Promise<SignInCode> {
-    return this.#rest.call({ method: 'POST', path: '/api/login/own-code', answer: SignInCode, signal })
+    return this.#rest.call({ method: 'POST', path: '/api/login/own-code', answer: wire.SignInCode, signal })
   }
 
   /** Where you are signed in. */
   sessions({ signal }: Cancellable = {}): Promise<LoginSessionList> {
-    return this.#rest.call({ method: 'GET', path: '/api/login/sessions', answer: LoginSessionList, signal })
+    return this.#rest.call({ method: 'GET', path: '/api/login/sessions', answer: wire.LoginSessionList, signal })
   }
 
   /** Ends a session of yours at once. */
@@ -64,7 +69,7 @@ export class LoginNamespace {
 
   /** A secret for an authenticator; {@link confirmTotp} puts it in force. */
   setUpTotp({ signal }: Cancellable = {}): Promise<TotpSetup> {
-    return this.#rest.call({ method: 'POST', path: '/api/totp', answer: TotpSetup, signal })
+    return this.#rest.call({ method: 'POST', path: '/api/totp', answer: wire.TotpSetup, signal })
   }
 
   async confirmTotp(code: string, { signal }: Cancellable = {}): Promise<void> {

@@ -1,8 +1,9 @@
-import type { MachineSummary, Transport } from '@cmdop/protocol'
+import type { Transport } from '@cmdop/protocol'
 import type { ApprovalWaits } from './approvals.ts'
 import { Channels } from './channels.ts'
 import { NodeMachine } from './files/node/node-machine.ts'
 import { nodePlatform } from './platform-node.ts'
+import type { MachineSummary } from './resources.ts'
 import { RestClient } from './rest-client.ts'
 
 /** A machine that is reached without a relay's address. */
@@ -33,6 +34,7 @@ export function machineOver({ machine, openTransport, timeoutMs, approvals }: Ma
     apiKey: undefined,
     fleetId: undefined,
     timeoutMs,
+    retries: 0,
     waitForApproval: false,
   }
   const channels = new Channels(settings, platform, new RestClient(settings, platform), { approvals })

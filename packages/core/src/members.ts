@@ -1,23 +1,20 @@
-import {
+import * as wire from '@cmdop/protocol'
+import { z } from 'zod'
+import type { Cancellable } from './cancellable.ts'
+import type {
   FleetSettings,
-  type FleetSettingsChange,
-  type InvitationIssue,
   InvitationIssued,
   InvitationList,
-  type MemberAdd,
-  type MemberChange,
   MemberInfo,
   MemberList,
-  type OffsetQuery,
-  type Role,
   SignInCode,
-} from '@cmdop/protocol'
-import { z } from 'zod'
+} from './resources.ts'
+import { type FromWire, toQuery, toWire } from './wire-names.ts'
+import { itemsOf, offsetPages } from './pages.ts'
 import type { RestClient } from './rest-client.ts'
 
-interface Cancellable {
-  signal?: AbortSignal
-}
+/** Members on a page, see `OffsetQuery` of `@cmdop/protocol`. */
+type MemberQuery = Omit<Partial<FromWire<wire.OffsetQuery>>, 'offset'>
 
 /** `client.members`: the people of a fleet. A member is named by id or email. */
 export class MembersNamespace {
@@ -30,31 +27,37 @@ export class MembersNamespace {
   }
 
   /** One page, in the order they joined. */
-  async list(query: Partial<OffsetQuery> & Cancellable = {}): Promise<MemberList> {
-    const { signal, ...page } = query
+  async list(query: Partial<FromWire<wire.OffsetQuery>> & Cancellable = {}): Promise<MemberList> {
+    const { signal, ...given } = query
     return this.#rest.call({
       method: 'GET',
       path: await this.#path('/members'),
-      query: page,
-      answer: MemberList,
+      query: toQuery(wire.OffsetQuery, given),
+      answer: wire.MemberList,
       signal,
     })
   }
 
   /** Every member, page by page as they are needed. */
-  async *iter({ signal }: Cancellable = {}): AsyncGenerator<MemberInfo> {
-    for (let offset = 0; ;) {
-      const page = await this.list({ offset, ...(signal === undefined ? {} : { signal }) })
-      yield* page.items
-      offset += page.items.length
-      if (page.items.length === 0 || offset >= page.total) return
-    }
+  iter(query: MemberQuery & Cancellable = {}): AsyncGenerator<MemberInfo> {
+    return itemsOf(this.pages(query), ({ userId }) => userId)
+  }
+
+  /** Every page. Ends with the last one. */
+  pages(query: MemberQuery & Cancellable = {}): AsyncGenerator<MemberList> {
+    return offsetPages((offset) => this.list({ ...query, offset }))
   }
 
   /** Invites somebody; `link` is shown only here, and works once. */
-  async invite(invitation: InvitationIssue, { signal }: Cancellable = {}): Promise<InvitationIssued> {
+  async invite(invitation: FromWire<wire.InvitationIssue>, { signal }: Cancellable = {}): Promise<InvitationIssued> {
     const path = await this.#path('/invitations')
-    return this.#rest.call({ method: 'POST', path, body: invitation, answer: InvitationIssued, signal })
+    return this.#rest.call({
+      method: 'POST',
+      path,
+      body: toWire(wire.InvitationIssue, invitation),
+      answer: wire.InvitationIssued,
+      signal,
+    })
   }
 
   /** Invitations that may still be accepted, the newest first. */
@@ -62,7 +65,7 @@ export class MembersNamespace {
     return this.#rest.call({
       method: 'GET',
       path: await this.#path('/invitations'),
-      answer: InvitationList,
+      answer: wire.InvitationList,
       signal,
     })
   }
@@ -73,23 +76,29 @@ export class MembersNamespace {
   }
 
   /** Adds a member without an invitation; a code lets him in. */
-  async add(member: MemberAdd, { signal }: Cancellable = {}): Promise<MemberInfo> {
+  async add(member: FromWire<wire.MemberAdd>, { signal }: Cancellable = {}): Promise<MemberInfo> {
     return this.#rest.call({
       method: 'POST',
       path: await this.#path('/members'),
-      body: member,
-      answer: MemberInfo,
+      body: toWire(wire.MemberAdd, member),
+      answer: wire.MemberInfo,
       signal,
     })
   }
 
   /** Changes role, groups, email or name; what runs and is allowed no more ends within a second. */
-  async update(member: string, change: MemberChange, { signal }: Cancellable = {}): Promise<MemberInfo> {
+  async update(member: string, change: FromWire<wire.MemberChange>, { signal }: Cancellable = {}): Promise<MemberInfo> {
     const path = await this.#path(`/members/${encodeURIComponent(member)}`)
-    return this.#rest.call({ method: 'PATCH', path, body: change, answer: MemberInfo, signal })
+    return this.#rest.call({
+      method: 'PATCH',
+      path,
+      body: toWire(wire.MemberChange, change),
+      answer: wire.MemberInfo,
+      signal,
+    })
   }
 
-  setRole(member: string, role: Role, options: Cancellable = {}): Promise<MemberInfo> {
+  setRole(member: string, role: wire.Role, options: Cancellable = {}): Promise<MemberInfo> {
     return this.update(member, { role }, options)
   }
 
@@ -106,7 +115,7 @@ export class MembersNamespace {
   /** A code with which the member signs in, once; shown only here. */
   async code(member: string, { signal }: Cancellable = {}): Promise<SignInCode> {
     const path = await this.#path(`/members/${encodeURIComponent(member)}/code`)
-    return this.#rest.call({ method: 'POST', path, answer: SignInCode, signal })
+    return this.#rest.call({ method: 'POST', path, answer: wire.SignInCode, signal })
   }
 
   /** Removes the authenticator that a member has lost. */
@@ -120,14 +129,20 @@ export class MembersNamespace {
     return this.#rest.call({
       method: 'GET',
       path: await this.#path('/settings'),
-      answer: FleetSettings,
+      answer: wire.FleetSettings,
       signal,
     })
   }
 
-  async configure(change: FleetSettingsChange, { signal }: Cancellable = {}): Promise<FleetSettings> {
+  async configure(change: FromWire<wire.FleetSettingsChange>, { signal }: Cancellable = {}): Promise<FleetSettings> {
     const path = await this.#path('/settings')
-    return this.#rest.call({ method: 'PATCH', path, body: change, answer: FleetSettings, signal })
+    return this.#rest.call({
+      method: 'PATCH',
+      path,
+      body: toWire(wire.FleetSettingsChange, change),
+      answer: wire.FleetSettings,
+      signal,
+    })
   }
 
   async #path(rest: string): Promise<string> {

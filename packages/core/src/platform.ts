@@ -39,6 +39,7 @@ export interface HttpRequest {
 
 export interface HttpAnswer {
   readonly status: number
+  readonly headers: { get(name: string): string | null }
   text(): Promise<string>
   arrayBuffer(): Promise<ArrayBuffer>
   /** The body as it comes; null when there is none. */

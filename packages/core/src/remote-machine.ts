@@ -1,4 +1,4 @@
-import { Facts, MachineCapabilities, type MachineSummary, type MethodName } from '@cmdop/protocol'
+import { Facts, MachineCapabilities, type MethodName } from '@cmdop/protocol'
 import { newCallId, parseAnswer, parseJson } from './answers.ts'
 import type { MachineApprovals } from './approvals.ts'
 import type { CallDefaults, Channels } from './channels.ts'
@@ -12,6 +12,7 @@ import { RemoteEffects } from './remote-effects.ts'
 import type { RunJournals } from './runs.ts'
 import { RemoteSessions } from './sessions/remote-sessions.ts'
 import type { MachineSessions } from './sessions/session.ts'
+import type { MachineSummary } from './resources.ts'
 
 /** A machine over the relay. It is always the one it was resolved to, whatever is renamed meanwhile. */
 export class RemoteMachine implements Machine {

@@ -1,21 +1,28 @@
 import { CmdopError, ErrorBody, fromWireError, isCmdopError } from '@cmdop/protocol'
 import type { z } from 'zod'
 import type { HttpAnswer, Platform } from './platform.ts'
-import { type ClientSettings, requireToken } from './settings.ts'
+import { retried } from './retried.ts'
+import { type ClientSettings, requireApiKey, requireToken } from './settings.ts'
+import { type FromWire, fromWire } from './wire-names.ts'
 
 /** One call of the relay's REST side. */
 export interface RestRequest<Schema extends z.ZodType> {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly path: string
-  readonly query?: Record<string, string | number | undefined>
+  /** With the names of the wire, as what follows. */
+  readonly query?: Record<string, string | number | boolean | undefined>
   readonly body?: unknown
   /** Shape of the answer; absent when there is none (204). */
   readonly answer: Schema
   readonly signal?: AbortSignal | undefined
   /** Milliseconds that the relay may wait before it answers, beside `timeoutMs`. */
   readonly waitsMs?: number
-  /** Sent without a key: it is how one gets one. */
-  readonly isAnonymous?: boolean
+  /** Whom it is for: the relay with its token, the platform with its key, or nobody's key, where it is how one gets one. Default: the relay. */
+  readonly plane?: 'relay' | 'platform' | 'anonymous'
+  /** Makes a change that is sent twice one change; it is tried again then. At most 128 visible characters. */
+  readonly idempotencyKey?: string | undefined
+  /** Sending it again cannot act twice, though it is no GET. */
+  readonly isRepeatable?: boolean
 }
 
 type SentRequest = Omit<RestRequest<z.ZodType>, 'answer'> & {
@@ -36,8 +43,13 @@ export class RestClient {
     this.#platform = platform
   }
 
+  /** {@link wire}, with the names of TypeScript. */
+  async call<Schema extends z.ZodType>(request: RestRequest<Schema>): Promise<FromWire<z.output<Schema>>> {
+    return fromWire(request.answer, await this.wire(request))
+  }
+
   /** The answer, checked. Throws the relay's error, `connection`, `timeout`, `cancelled`, or `server` for a strange answer. */
-  async call<Schema extends z.ZodType>(request: RestRequest<Schema>): Promise<z.output<Schema>> {
+  async wire<Schema extends z.ZodType>(request: RestRequest<Schema>): Promise<z.output<Schema>> {
     const answer = request.answer.safeParse(await this.#send(request, readJson))
     if (answer.success) return answer.data
     throw new CmdopError(
@@ -89,12 +101,18 @@ export class RestClient {
     }
   }
 
+  /** `timeoutMs` is for all tries together. */
   async #send<Value>(request: SentRequest, read: (answer: HttpAnswer) => Promise<Value>): Promise<Value> {
     // Not `AbortSignal.timeout`: its timer stays until it fires, long after the answer.
     const late = new AbortController()
-    const timer = setTimeout(() => late.abort(), this.#settings.timeoutMs + (request.waitsMs ?? 0))
+    const withinMs = this.#settings.timeoutMs + (request.waitsMs ?? 0)
+    const timer = setTimeout(() => late.abort(), withinMs)
     try {
-      return await this.#try(request, late.signal, read)
+      return await retried(() => this.#try(request, late.signal, read), {
+        retries: this.#settings.retries,
+        until: performance.now() + withinMs,
+        signal: request.signal,
+      })
     } finally {
       clearTimeout(timer)
     }
@@ -107,7 +125,8 @@ export class RestClient {
   ): Promise<Value> {
     const signal = request.signal === undefined ? timeout : AbortSignal.any([timeout, request.signal])
     const headers = {
-      ...(request.isAnonymous === true ? {} : { authorization: `Bearer ${requireToken(this.#settings)}` }),
+      ...this.#credential(request),
+      ...(request.idempotencyKey === undefined ? {} : { 'idempotency-key': request.idempotencyKey }),
       ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
       ...(request.lastEventId === undefined ? {} : { 'last-event-id': request.lastEventId }),
     }
@@ -119,7 +138,7 @@ export class RestClient {
         signal,
         redirect: 'error',
       })
-      if (answer.status >= 400) throw errorOf(answer.status, await readJson(answer), request.method === 'GET')
+      if (answer.status >= 400) throw await errorOf(answer, isIdempotent(request))
       return await read(answer)
     } catch (cause) {
       throw this.#failure(cause, request, timeout.aborted)
@@ -127,32 +146,58 @@ export class RestClient {
   }
 
   #failure(cause: unknown, request: SentRequest, isLate: boolean): CmdopError {
-    const { timeoutMs, baseUrl } = this.#settings
-    const idempotent = request.method === 'GET'
+    const { timeoutMs, baseUrl, apiBaseUrl } = this.#settings
+    const idempotent = isIdempotent(request)
     if (request.signal?.aborted === true) return new CmdopError('cancelled', 'The call was cancelled.', { cause })
     if (isCmdopError(cause)) return cause
     if (isLate)
       return new CmdopError('timeout', `The relay did not answer within ${timeoutMs} ms.`, { cause, idempotent })
-    return new CmdopError('connection', `The relay at ${baseUrl} cannot be reached; is it running?`, {
+    const { root, name } =
+      request.plane === 'platform' ? { root: apiBaseUrl, name: 'platform' } : { root: baseUrl, name: 'relay' }
+    return new CmdopError('connection', `The ${name} at ${root} cannot be reached; is it running?`, {
       cause,
       idempotent,
     })
   }
 
-  #url({ path, query = {} }: SentRequest): string {
-    const url = new URL(`${this.#settings.baseUrl}${path}`)
+  /** Each key goes to its own plane, and is demanded only where that is called. */
+  #credential({ plane = 'relay' }: SentRequest): Record<string, string> {
+    if (plane === 'anonymous') return {}
+    if (plane === 'platform') return { 'x-api-key': requireApiKey(this.#settings) }
+    return { authorization: `Bearer ${requireToken(this.#settings)}` }
+  }
+
+  #url({ path, plane, query = {} }: SentRequest): string {
+    const { baseUrl, apiBaseUrl } = this.#settings
+    const url = new URL(`${plane === 'platform' ? apiBaseUrl : baseUrl}${path}`)
     for (const [name, value] of Object.entries(query))
       if (value !== undefined) url.searchParams.set(name, String(value))
     return url.href
   }
 }
 
-function errorOf(status: number, body: unknown, idempotent: boolean): CmdopError {
+/** Whether sending it twice cannot act twice. */
+function isIdempotent({ method, idempotencyKey, isRepeatable }: SentRequest): boolean {
+  return method === 'GET' || idempotencyKey !== undefined || isRepeatable === true
+}
+
+async function errorOf(answer: HttpAnswer, idempotent: boolean): Promise<CmdopError> {
+  const { status } = answer
+  const body = await readJson(answer)
   const parsed = ErrorBody.safeParse(body)
-  if (parsed.success) return fromWireError(parsed.data.error, { idempotent })
-  return new CmdopError('server', `The address does not answer like a relay (HTTP ${status}); check CMDOP_BASE_URL.`, {
-    idempotent,
-  })
+  const facts = { idempotent, status, body, ...retryAfterOf(answer) }
+  if (parsed.success) return fromWireError(parsed.data.error, facts)
+  return new CmdopError(
+    'server',
+    `The address does not answer like a relay (HTTP ${status}); check CMDOP_BASE_URL.`,
+    facts,
+  )
+}
+
+/** Seconds of `Retry-After`, where it says so; a date in it is not used by relays. */
+function retryAfterOf({ headers }: HttpAnswer): { retryAfter?: number } {
+  const seconds = Number(headers.get('retry-after') ?? Number.NaN)
+  return Number.isFinite(seconds) && seconds >= 0 ? { retryAfter: seconds } : {}
 }
 
 async function readJson(answer: HttpAnswer): Promise<unknown> {

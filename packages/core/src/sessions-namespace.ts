@@ -1,5 +1,6 @@
-import { CmdopError, type MachineSummary, type SessionInfo, toCmdopError } from '@cmdop/protocol'
-import type { MachinesNamespace } from './namespaces.ts'
+import { CmdopError, type SessionInfo, toCmdopError } from '@cmdop/protocol'
+import type { MachinesNamespace } from './machines.ts'
+import type { MachineSummary } from './resources.ts'
 import type { MachineSessions } from './sessions/session.ts'
 
 /** Machines that are asked at once. */

@@ -49,6 +49,7 @@ describe('a setting', () => {
       apiBaseUrl: 'https://platform.example',
       fleetId: 'flt_one',
       timeoutMs: 1500,
+      retries: 2,
       waitForApproval: false,
     })
     expect(resolveSettings({ baseUrl: url }, none)).toMatchObject({ apiBaseUrl: url, timeoutMs: 30_000 })

@@ -4,6 +4,9 @@ import type { SettingsSource } from './platform.ts'
 /** Milliseconds a REST call, and the first answer of a channel, may take unless set. */
 export const DEFAULT_TIMEOUT_MS = 30_000
 
+/** Times a REST call is tried again unless set. */
+export const DEFAULT_RETRIES = 2
+
 /** Settings of a client. Each is taken from here, then from its variable, then from the command line's config file. */
 export interface ClientOptions {
   /** Key for the relay. `CMDOP_TOKEN`. */
@@ -18,6 +21,8 @@ export interface ClientOptions {
   fleetId?: string
   /** Milliseconds for a REST call and a channel's first answer, never for a running command. `CMDOP_TIMEOUT_MS`. */
   timeoutMs?: number
+  /** How often a REST call is tried again that failed with what is `retryable`; `timeoutMs` is for all tries. Default 2; 0 to 10. */
+  retries?: number
   /** Calls that a person has to approve wait for the decision, instead of rejecting with `approval_required`. Default false. */
   waitForApproval?: boolean
 }
@@ -31,6 +36,7 @@ export interface ClientSettings {
   readonly apiBaseUrl: string
   readonly fleetId: string | undefined
   readonly timeoutMs: number
+  readonly retries: number
   readonly waitForApproval: boolean
 }
 
@@ -54,6 +60,7 @@ export function resolveSettings(options: ClientOptions, source: SettingsSource):
     apiBaseUrl: apiBaseUrl === undefined ? baseUrl : parseRoot(apiBaseUrl, 'apiBaseUrl', 'CMDOP_API_BASE_URL'),
     fleetId: options.fleetId ?? variable('CMDOP_FLEET_ID'),
     timeoutMs: parseTimeout(options.timeoutMs ?? variable('CMDOP_TIMEOUT_MS')),
+    retries: parseRetries(options.retries ?? DEFAULT_RETRIES),
     waitForApproval: options.waitForApproval ?? false,
   }
 }
@@ -62,6 +69,18 @@ export function resolveSettings(options: ClientOptions, source: SettingsSource):
 export function requireToken(settings: ClientSettings): string {
   if (settings.token !== undefined) return settings.token
   throw new CmdopError('config', `There is no key for the relay ${settings.baseUrl}: pass token, or set CMDOP_TOKEN.`)
+}
+
+/** The key for the platform. Throws `config` when none is set: the relay's own key is for the relay. */
+export function requireApiKey(settings: ClientSettings): string {
+  if (settings.apiKey !== undefined) return settings.apiKey
+  const what = 'pass apiKey, or set CMDOP_API_KEY'
+  throw new CmdopError('config', `There is no key for the platform ${settings.apiBaseUrl} (skills): ${what}.`)
+}
+
+function parseRetries(retries: number): number {
+  if (Number.isInteger(retries) && retries >= 0 && retries <= 10) return retries
+  throw new CmdopError('config', `Expected retries to be a whole number from 0 to 10, got "${retries}".`)
 }
 
 function parseRoot(url: string | undefined, option: string, variable: string): string {

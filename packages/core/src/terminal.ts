@@ -1,4 +1,5 @@
-import { CmdopError, isCmdopError, type Me, type SessionInfo } from '@cmdop/protocol'
+import { CmdopError, isCmdopError, type SessionInfo } from '@cmdop/protocol'
+import type { Me } from './resources.ts'
 import type { RemoteMachine } from './remote-machine.ts'
 import type { ExecuteOptions, ExecuteResult } from './sessions/execute.ts'
 import type { AttachOptions, Session, SessionOpenOptions } from './sessions/session.ts'
@@ -156,7 +157,7 @@ export class TerminalNamespace {
     const own = newest(
       running.filter(
         ({ kind, createdBy, restrictions }) =>
-          kind === 'terminal' && restrictions === null && createdBy.principalId === me.principal_id,
+          kind === 'terminal' && restrictions === null && createdBy.principalId === me.principalId,
       ),
     )
     return this.#use(
@@ -171,7 +172,7 @@ export class TerminalNamespace {
     const running = await machine.sessions.list(signal === undefined ? {} : { signal })
     const me = await this.#client.me(signal === undefined ? {} : { signal })
     const session =
-      newest(running.filter(({ createdBy }) => createdBy.principalId === me.principal_id)) ?? newest(running)
+      newest(running.filter(({ createdBy }) => createdBy.principalId === me.principalId)) ?? newest(running)
     if (session === undefined)
       throw new CmdopError('not_found', `There is no running session on ${machine.name} to observe.`)
     return machine.sessions.get(session.sessionId, { signal })

@@ -1,19 +1,10 @@
-import {
-  DeliveryInfo,
-  DeliveryList,
-  type DeliveryListQuery,
-  type WebhookChange,
-  type WebhookCreate,
-  WebhookCreated,
-  WebhookInfo,
-  WebhookList,
-} from '@cmdop/protocol'
+import * as wire from '@cmdop/protocol'
 import { z } from 'zod'
+import type { Cancellable } from './cancellable.ts'
+import type { DeliveryInfo, DeliveryList, WebhookCreated, WebhookInfo } from './resources.ts'
+import { type FromWire, toQuery, toWire } from './wire-names.ts'
+import { cursorPages, itemsOf } from './pages.ts'
 import type { RestClient } from './rest-client.ts'
-
-interface Cancellable {
-  signal?: AbortSignal | undefined
-}
 
 /** `client.webhooks`: where notifications about approvals go, and which went. */
 export class WebhooksNamespace {
@@ -25,17 +16,19 @@ export class WebhooksNamespace {
 
   /** Those of the fleet, the oldest first. Of each url only the host is shown, because the rest may be a secret. */
   async list({ signal }: Cancellable = {}): Promise<WebhookInfo[]> {
-    return (await this.#rest.call({ method: 'GET', path: '/api/webhooks', answer: WebhookList, signal })).items
+    return (await this.#rest.call({ method: 'GET', path: '/api/webhooks', answer: wire.WebhookList, signal })).items
   }
 
   /** Sends notifications there from now on. Its `secret`, with which they are signed, is shown only here. */
-  create(body: WebhookCreate, { signal }: Cancellable = {}): Promise<WebhookCreated> {
-    return this.#rest.call({ method: 'POST', path: '/api/webhooks', body, answer: WebhookCreated, signal })
+  create(given: FromWire<wire.WebhookCreate>, { signal }: Cancellable = {}): Promise<WebhookCreated> {
+    const body = toWire(wire.WebhookCreate, given)
+    return this.#rest.call({ method: 'POST', path: '/api/webhooks', body, answer: wire.WebhookCreated, signal })
   }
 
   /** Switches it on or off. Throws `not_found`. */
-  update(webhookId: string, body: WebhookChange, { signal }: Cancellable = {}): Promise<WebhookInfo> {
-    return this.#rest.call({ method: 'PATCH', path: pathOf(webhookId), body, answer: WebhookInfo, signal })
+  update(webhookId: string, change: FromWire<wire.WebhookChange>, { signal }: Cancellable = {}): Promise<WebhookInfo> {
+    const body = toWire(wire.WebhookChange, change)
+    return this.#rest.call({ method: 'PATCH', path: pathOf(webhookId), body, answer: wire.WebhookInfo, signal })
   }
 
   /** Sends nothing there any more, and forgets what was sent. Throws `not_found`. */
@@ -46,26 +39,27 @@ export class WebhooksNamespace {
   /** Sends a test at once, and gives what became of it. Throws `not_found`. */
   test(webhookId: string, { signal }: Cancellable = {}): Promise<DeliveryInfo> {
     const path = `${pathOf(webhookId)}/test`
-    return this.#rest.call({ method: 'POST', path, body: {}, answer: DeliveryInfo, signal })
+    return this.#rest.call({ method: 'POST', path, body: {}, answer: wire.DeliveryInfo, signal })
   }
 
-  /** What was sent there, one page, the newest first. Pass `next_cursor` on as `cursor`. */
+  /** What was sent there, one page, the newest first. Pass `nextCursor` on as `cursor`. */
   deliveries(
     webhookId: string,
-    { signal, ...query }: Partial<DeliveryListQuery> & Cancellable = {},
+    { signal, ...given }: Partial<FromWire<wire.DeliveryListQuery>> & Cancellable = {},
   ): Promise<DeliveryList> {
     const path = `${pathOf(webhookId)}/deliveries`
-    return this.#rest.call({ method: 'GET', path, query, answer: DeliveryList, signal })
+    const query = toQuery(wire.DeliveryListQuery, given)
+    return this.#rest.call({ method: 'GET', path, query, answer: wire.DeliveryList, signal })
   }
 
-  /** Everything that was sent there, page by page as it is needed. Ends when a page does not lead on. */
-  async *iterDeliveries(webhookId: string, options: Cancellable = {}): AsyncGenerator<DeliveryInfo> {
-    for (let cursor: string | undefined; ;) {
-      const page = await this.deliveries(webhookId, { ...options, ...(cursor === undefined ? {} : { cursor }) })
-      yield* page.items
-      if (page.next_cursor === null || page.next_cursor === cursor) return
-      cursor = page.next_cursor
-    }
+  /** Everything that was sent there, page by page as it is needed. */
+  iterDeliveries(webhookId: string, options: Cancellable = {}): AsyncGenerator<DeliveryInfo> {
+    return itemsOf(this.pagesDeliveries(webhookId, options), ({ id }) => id)
+  }
+
+  /** Every page of it. Ends with the last one. */
+  pagesDeliveries(webhookId: string, options: Cancellable = {}): AsyncGenerator<DeliveryList> {
+    return cursorPages((cursor) => this.deliveries(webhookId, { ...options, cursor }))
   }
 }
 

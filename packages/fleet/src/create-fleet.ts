@@ -1,4 +1,4 @@
-import type { MachineSummary } from '@cmdop/protocol'
+import type { MachineSummary } from '@cmdop/core'
 import type { FleetClient } from './fleet-client.ts'
 import type { CopyResult } from './jobs/copy/copy-job.ts'
 import { beginCopy, type FleetCopyOptions, type FleetPath } from './jobs/copy/copy-kind.ts'

@@ -13,6 +13,12 @@ export interface CmdopErrorOptions {
   requestId?: string
   /** Whether repeating this call cannot act twice. Default: false. */
   idempotent?: boolean
+  /** The HTTP status of the answer. Default: that of the code. */
+  status?: number
+  /** The body of the answer, as JSON; undefined where there was none. */
+  body?: unknown
+  /** Seconds to wait before the call is sent again, where the relay says so. */
+  retryAfter?: number
 }
 
 /**
@@ -25,15 +31,21 @@ export class CmdopError extends Error {
   readonly status: number
   readonly details: Record<string, unknown>
   readonly requestId: string | undefined
+  /** What the relay answered, as JSON; undefined for what did not come from an answer. */
+  readonly body: unknown
+  /** Seconds to wait before the call is sent again; undefined where nobody said so. */
+  readonly retryAfter: number | undefined
 
   constructor(code: ErrorCode, message: string, options: CmdopErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'CmdopError'
     this.code = code
-    this.status = errorCodes[code].status
+    this.status = options.status ?? errorCodes[code].status
     this.retryable = isRetryable(code, { idempotent: options.idempotent ?? false })
     this.details = options.details ?? {}
     this.requestId = options.requestId
+    this.body = options.body
+    this.retryAfter = options.retryAfter
     Object.defineProperty(this, brand, { value: true })
   }
 }
@@ -55,6 +67,8 @@ export const WireError = z.object({
   message: z.string().max(4096),
   requestId: z.string().max(128).optional(),
   retryable: z.boolean(),
+  /** Seconds to wait before the call is sent again; an HTTP answer has them as `Retry-After`, too. */
+  retryAfter: z.number().min(0).optional(),
   details: z.record(z.string(), z.unknown()).default({}),
 })
 export type WireError = z.infer<typeof WireError>
@@ -70,16 +84,21 @@ export function toWireError(error: CmdopError): WireError {
     message: error.message.slice(0, 4096),
     ...(error.requestId === undefined ? {} : { requestId: error.requestId.slice(0, 128) }),
     retryable: error.retryable,
+    ...(error.retryAfter === undefined ? {} : { retryAfter: error.retryAfter }),
     details: error.details,
   }
 }
 
 /** An error from the wire; an unknown code becomes `server`, with the original in `details.code`. */
-export function fromWireError(wire: WireError, call: { idempotent: boolean }): CmdopError {
+export function fromWireError(
+  wire: WireError,
+  facts: { idempotent: boolean } & Pick<CmdopErrorOptions, 'status' | 'body' | 'retryAfter'>,
+): CmdopError {
   const code = isErrorCode(wire.code) ? wire.code : undefined
   return new CmdopError(code ?? 'server', wire.message, {
     details: code === undefined ? { ...wire.details, code: wire.code } : wire.details,
-    idempotent: call.idempotent,
+    ...(wire.retryAfter === undefined ? {} : { retryAfter: wire.retryAfter }),
+    ...facts,
     ...(wire.requestId === undefined ? {} : { requestId: wire.requestId }),
   })
 }

@@ -1,5 +1,4 @@
-import type { Machine } from '@cmdop/core'
-import type { ApprovalInfo } from '@cmdop/protocol'
+import type { Machine, ApprovalInfo } from '@cmdop/core'
 import { type Gate, type GateContext, type GateDecision, type GateRequest, openGate } from '../ports/gate.ts'
 import { failureOfOwn } from '../run/own-function.ts'
 
@@ -61,14 +60,14 @@ async function askAbout(
 ): Promise<GateDecision> {
   const params = { tool, input }
   const title = `${tool} for a run on ${machine.name}`.slice(0, 256)
-  const actions = [{ machine_id: machine.id, method: 'tool', params }]
-  const asked = await approvals.request({ title, actions, run_id: runId, agent_type: agentType }, { signal })
+  const actions = [{ machineId: machine.id, method: 'tool', params }]
+  const asked = await approvals.request({ title, actions, runId, agentType }, { signal })
   const approvalId = asked.id
-  const expiresAt = asked.expires_at
+  const expiresAt = asked.expiresAt
   onApproval({ approvalId, state: 'pending', summary: title, expiresAt })
   if (!wait) return { decision: 'pending', approvalId, expiresAt }
   const decided = await approvals.decided(approvalId, { callId: approvalId, signal })
-  const by = decided.votes.map(({ person_name: name }) => name).join(', ')
+  const by = decided.votes.map(({ personName: name }) => name).join(', ')
   const isApproved = decided.state === 'approved'
   onApproval({ approvalId, state: isApproved ? 'approved' : 'rejected', expiresAt, by })
   return isApproved ? allowedBy(decided, input) : deniedBy(decided)
@@ -84,5 +83,5 @@ function deniedBy({ votes, state }: ApprovalInfo): GateDecision {
   const vote = votes.find((each) => each.vote === 'deny')
   if (vote === undefined) return { decision: 'deny', rule: 'expired', reason: `Nobody approved the call (${state}).` }
   const why = vote.reason === '' ? '' : `: ${vote.reason}`
-  return { decision: 'deny', rule: 'rejected', reason: `${vote.person_name} rejected the call${why}.` }
+  return { decision: 'deny', rule: 'rejected', reason: `${vote.personName} rejected the call${why}.` }
 }

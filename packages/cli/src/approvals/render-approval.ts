@@ -1,4 +1,4 @@
-import type { ApprovalAction, ApprovalGroup, ApprovalInfo } from '@cmdop/protocol'
+import type { ApprovalAction, ApprovalGroup, ApprovalInfo } from '@cmdop/core'
 import { styleText } from 'node:util'
 import { renderEffects } from '../effects/render-effects.ts'
 import { printable } from '../terminal.ts'
@@ -8,59 +8,59 @@ const colours = { low: 'green', medium: 'yellow', high: 'red', critical: 'red' }
 /** An approval as a person looks at it before deciding: everything that would run, and what binds it. */
 export function renderApproval(info: ApprovalInfo, colour: boolean): string {
   const danger = colour ? styleText(colours[info.danger], info.danger, { validateStream: false }) : info.danger
-  const behalf = info.on_behalf_of === null ? '' : ` on behalf of ${info.on_behalf_of}`
+  const behalf = info.onBehalfOf === null ? '' : ` on behalf of ${info.onBehalfOf}`
   const model = info.model === null ? '' : `, ${info.model}`
-  const runs = [info.run_id, info.fleet_run_id].filter((id) => id !== null)
+  const runs = [info.runId, info.fleetRunId].filter((id) => id !== null)
   const run = runs.map((id) => `\nRun        ${id}`).join('')
   const votes = info.votes.map(
-    ({ person_name, vote, reason }) => `\n  ${person_name}: ${vote}${reason && ` (${reason})`}`,
+    ({ personName, vote, reason }) => `\n  ${personName}: ${vote}${reason && ` (${reason})`}`,
   )
   return [
     `Approval   ${info.id} (${info.state})`,
     `What       ${plain(info.title)}`,
-    `Who asks   ${plain(info.requester_name)} (${info.requester_kind}${model})${behalf}${run}`,
+    `Who asks   ${plain(info.requesterName)} (${info.requesterKind}${model})${behalf}${run}`,
     `Why        ${plain(info.reason) || '-'} [${info.rule}]`,
-    `Danger     ${danger}: ${plain(info.danger_reason)}`,
-    `Needs      ${info.requirement.map(({ from, n }) => `${n} of ${from}`).join(' and ')}${info.four_eyes ? ', not who asks' : ''}`,
-    `Until      ${info.expires_at}`,
+    `Danger     ${danger}: ${plain(info.dangerReason)}`,
+    `Needs      ${info.requirement.map(({ from, n }) => `${n} of ${from}`).join(' and ')}${info.fourEyes ? ', not who asks' : ''}`,
+    `Until      ${info.expiresAt}`,
     ...(info.edited === null ? [] : [`Edited     by ${info.edited.by}, from: ${plain(info.edited.from)}`]),
     ...(votes.length === 0 ? [] : [`Votes     ${votes.join('')}`]),
     ...renderActions(info, colour),
-    `Digest     ${info.plan_digest}`,
+    `Digest     ${info.planDigest}`,
   ].join('\n')
 }
 
 /** Each action once; what is the same on several machines with the names of all. */
 function renderActions(info: ApprovalInfo, colour: boolean): string[] {
-  const { actions, groups, group_count, action_count, id } = info
-  if (group_count === action_count && action_count === actions.length)
+  const { actions, groups, groupCount, actionCount, id } = info
+  if (groupCount === actionCount && actionCount === actions.length)
     return actions.map((action) => renderAction(action, colour))
   const sizes = groups.map(({ count }) => count).join(', ')
   const shown = groups.flatMap((group) => {
-    const action = actions.find(({ machine_id }) => machine_id === group.machine_id)
+    const action = actions.find(({ machineId }) => machineId === group.machineId)
     return action === undefined ? [] : [renderAction(action, colour, group)]
   })
-  const hidden = group_count - shown.length
+  const hidden = groupCount - shown.length
   const more =
     hidden === 0 ? [] : [`${hidden} more that differ are not shown here; each machine: cmdop approvals actions ${id}\n`]
-  return [`Machines   ${action_count}, in ${group_count} groups of what is the same: ${sizes}`, ...shown, ...more]
+  return [`Machines   ${actionCount}, in ${groupCount} groups of what is the same: ${sizes}`, ...shown, ...more]
 }
 
 /** Names of machines, as many as there are. */
-function namesOf({ machine_names: names, count }: ApprovalGroup): string {
+function namesOf({ machineNames: names, count }: ApprovalGroup): string {
   const rest = count - names.length
   return `${names.map(plain).join(', ')}${rest === 0 ? '' : ` and ${rest} more`}`
 }
 
 /** What would run on one machine, or on each of a group of them. */
 export function renderAction(action: ApprovalAction, colour: boolean, group?: ApprovalGroup): string {
-  const { machine_name, text, cwd, environment, files, restrictions, effect } = action
+  const { machineName, text, cwd, environment, files, restrictions, effect } = action
   const held = Object.entries(restrictions).map(([name, value]) =>
     value === true ? name : `${name} ${JSON.stringify(value)}`,
   )
   const lines = [
     group === undefined || group.count === 1
-      ? `\nOn ${plain(machine_name)} (${action.machine_id}):`
+      ? `\nOn ${plain(machineName)} (${action.machineId}):`
       : `\nOn ${group.count} machines, the same on each: ${namesOf(group)}:`,
     ...plain(text)
       .split('\n')

@@ -1,10 +1,19 @@
 import { createInterface } from 'node:readline/promises'
-import { Client, type CallApproval } from '@cmdop/core'
-import { ApprovalState, CmdopError, type ApprovalInfo, type ApprovalSummary } from '@cmdop/protocol'
+import { Client, type CallApproval, type ApprovalInfo, type ApprovalSummary } from '@cmdop/core'
+import {
+  ApprovalState,
+  CmdopError,
+  ApprovalSummary as ApprovalSummarySchema,
+  ApprovalInfo as ApprovalInfoSchema,
+  ApprovalAction,
+  ApprovalEvent,
+  GrantInfo,
+} from '@cmdop/protocol'
 import { renderAction, renderApproval } from '../approvals/render-approval.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { parseCount, parseDuration } from '../numbers.ts'
-import { formatTable, hasColours, printable, say, writeJson, writeStderr, writeStdout } from '../terminal.ts'
+import { wireNames, writeResource } from '../resource-json.ts'
+import { formatTable, hasColours, printable, say, writeStderr, writeStdout } from '../terminal.ts'
 
 /** Approvals that are listed unless it says how many. */
 const LISTED = 50
@@ -26,7 +35,7 @@ export async function listApprovalsCommand({
   const query = {
     limit: Math.min(limit, 200),
     ...(state && { state }),
-    ...(flags.run && { run_id: flags.run }),
+    ...(flags.run && { runId: flags.run }),
     signal,
   }
   const items: ApprovalSummary[] = []
@@ -34,7 +43,7 @@ export async function listApprovalsCommand({
     items.push(item)
     if (items.length >= limit) break
   }
-  if (json === true) await writeJson({ items })
+  if (json === true) await writeResource(ApprovalSummarySchema, { items })
   else await writeStdout(formatTable(['CREATED', 'STATE', 'DANGER', 'WHO', 'WHAT', 'ID'], items.map(row)))
   return exitCodes.ok
 }
@@ -43,7 +52,7 @@ export async function listApprovalsCommand({
 export async function showApprovalCommand(id: string, { json, signal }: ApprovalFlags): Promise<number> {
   await using client = new Client()
   const info = await client.approvals.get(id, { signal })
-  if (json === true) await writeJson(info)
+  if (json === true) await writeResource(ApprovalInfoSchema, info)
   else await writeStdout(`${renderApproval(info, hasColours(process.stdout))}\n`)
   return exitCodes.ok
 }
@@ -53,7 +62,9 @@ export async function approvalActionsCommand(id: string, { json, signal }: Appro
   await using client = new Client()
   for await (const action of client.approvals.actions(id, { signal }))
     await writeStdout(
-      json === true ? `${JSON.stringify(action)}\n` : `${renderAction(action, hasColours(process.stdout))}\n`,
+      json === true
+        ? `${JSON.stringify(wireNames(ApprovalAction, action))}\n`
+        : `${renderAction(action, hasColours(process.stdout))}\n`,
     )
   return exitCodes.ok
 }
@@ -73,10 +84,10 @@ export async function approveCommand(
   await using client = new Client()
   const edited = flags.command === undefined ? undefined : { command: flags.command }
   const body = {
-    plan_digest: digest ?? (await agree(await client.approvals.get(id, { signal }), edited, signal)),
+    planDigest: digest ?? (await agree(await client.approvals.get(id, { signal }), edited, signal)),
     ...(flags.reason === undefined ? {} : { reason: flags.reason }),
     ...(edited === undefined ? {} : { edited }),
-    ...(flags.grant === undefined ? {} : { grant_seconds: Math.ceil(parseDuration(flags.grant) / 1000) }),
+    ...(flags.grant === undefined ? {} : { grantSeconds: Math.ceil(parseDuration(flags.grant) / 1000) }),
   }
   return await tell(await client.approvals.approve(id, body, { signal }), json)
 }
@@ -87,7 +98,7 @@ export async function denyCommand(
   { json, signal, reason, retry }: ApprovalFlags & { reason?: string; retry?: boolean },
 ): Promise<number> {
   await using client = new Client()
-  const body = { ...(reason === undefined ? {} : { reason }), do_not_retry: retry !== true }
+  const body = { ...(reason === undefined ? {} : { reason }), doNotRetry: retry !== true }
   return await tell(await client.approvals.deny(id, body, { signal }), json)
 }
 
@@ -97,10 +108,10 @@ export async function watchApprovalsCommand({ json, signal }: ApprovalFlags): Pr
   if (json !== true) await say('cmdop: watching; ^C ends')
   for await (const event of client.approvals.watch({ signal })) {
     const { approval, state, at } = event
-    const line = row({ ...approval, state, created_at: at })
+    const line = row({ ...approval, state, createdAt: at })
       .map(printable)
       .join('  ')
-    await writeStdout(json === true ? `${JSON.stringify(event)}\n` : `${line}\n`)
+    await writeStdout(json === true ? `${JSON.stringify(wireNames(ApprovalEvent, event))}\n` : `${line}\n`)
   }
   return exitCodes.ok
 }
@@ -109,14 +120,14 @@ export async function watchApprovalsCommand({ json, signal }: ApprovalFlags): Pr
 export async function listGrantsCommand({ json, signal }: ApprovalFlags): Promise<number> {
   await using client = new Client()
   const items = await client.approvals.grants.list({ signal })
-  if (json === true) await writeJson({ items })
+  if (json === true) await writeResource(GrantInfo, { items })
   else
     await writeStdout(
       formatTable(
         ['UNTIL', 'MACHINE', 'WHAT', 'USES', 'ID'],
         items.map((grant) => [
-          grant.revoked_at === null ? grant.expires_at : 'revoked',
-          grant.machine_id,
+          grant.revokedAt === null ? grant.expiresAt : 'revoked',
+          grant.machineId,
           oneLine(grant.text),
           String(grant.uses),
           grant.id,
@@ -130,7 +141,7 @@ export async function listGrantsCommand({ json, signal }: ApprovalFlags): Promis
 export async function revokeGrantCommand(id: string, { json, signal }: ApprovalFlags): Promise<number> {
   await using client = new Client()
   const grant = await client.approvals.grants.revoke(id, { signal })
-  if (json === true) await writeJson(grant)
+  if (json === true) await writeResource(GrantInfo, grant)
   else await say(`revoked: ${oneLine(grant.text)} is asked about again`)
   return exitCodes.ok
 }
@@ -160,12 +171,12 @@ async function agree(
   const answer = await question
     .question(`${what} [y/N] `, { signal: AbortSignal.any([signal, stop.signal]) })
     .catch(() => '')
-  if (/^y(es)?$/i.test(answer.trim())) return info.plan_digest
+  if (/^y(es)?$/i.test(answer.trim())) return info.planDigest
   throw new CmdopError('cancelled', 'You decided nothing; the question is still open.')
 }
 
 async function tell(info: ApprovalInfo, json: boolean | undefined): Promise<number> {
-  if (json === true) await writeJson(info)
+  if (json === true) await writeResource(ApprovalInfoSchema, info)
   else if (info.state === 'pending')
     await say(
       `your vote is counted; it still needs ${info.requirement.map(({ from, n }) => `${n} of ${from}`).join(' and ')}`,
@@ -174,8 +185,8 @@ async function tell(info: ApprovalInfo, json: boolean | undefined): Promise<numb
   return exitCodes.ok
 }
 
-function row({ created_at, state, danger, requester_name, title, id }: ApprovalSummary): string[] {
-  return [created_at, state, danger, requester_name, oneLine(title), id]
+function row({ createdAt, state, danger, requesterName, title, id }: ApprovalSummary): string[] {
+  return [createdAt, state, danger, requesterName, oneLine(title), id]
 }
 
 function oneLine(text: string): string {

@@ -1,6 +1,6 @@
 import { access, constants, readFile } from 'node:fs/promises'
-import { type AuditLogFilter, Client } from '@cmdop/core'
-import { type AuditLog, type AuditVerification, CmdopError } from '@cmdop/protocol'
+import { type AuditLogFilter, Client, type AuditLog } from '@cmdop/core'
+import { type AuditVerification, CmdopError } from '@cmdop/protocol'
 import { readExport, verifyExport } from '../audit/verify-export.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { parseCount, parseDuration } from '../numbers.ts'
@@ -98,7 +98,7 @@ export async function auditKeyCommand({ json }: { json?: boolean }, signal: Abor
   await using client = new Client()
   const key = await client.audit.key({ signal })
   if (json === true) await writeJson(key)
-  else await writeStdout(key.public_key)
+  else await writeStdout(key.publicKey)
   return exitCodes.ok
 }
 
@@ -141,7 +141,7 @@ function counted(count: number, what: string): string {
 async function askKey(signal: AbortSignal): Promise<string> {
   await using client = new Client()
   await say('cmdop: the key is asked of the relay; to prove more, give the one that you kept: --key <file>')
-  return (await client.audit.key({ signal })).public_key
+  return (await client.audit.key({ signal })).publicKey
 }
 
 async function filterOf(client: Client, flags: AuditFilterFlags, signal: AbortSignal): Promise<AuditLogFilter> {

@@ -1,6 +1,6 @@
-import { Client } from '@cmdop/core'
+import { Client, type FleetRunSummary } from '@cmdop/core'
 import { type AnyResult, createFleet, readReport } from '@cmdop/fleet'
-import { CmdopError, type FleetRunSummary, OutcomeName } from '@cmdop/protocol'
+import { CmdopError, OutcomeName } from '@cmdop/protocol'
 import { exitCodes } from '../exit-codes.ts'
 import { exitCodeOf, finishRun, formatOf, type FormatFlags, writeReport } from '../fleet/finish-run.ts'
 import { envOf } from '../fleet/run-flags.ts'

@@ -1,8 +1,13 @@
-import { Client } from '@cmdop/core'
-import type { ApiKeyIssue, ApiKeyIssued, ApiKeySummary } from '@cmdop/protocol'
+import { Client, type ApiKeyIssued, type ApiKeySummary } from '@cmdop/core'
+import {
+  type ApiKeyIssue,
+  ApiKeySummary as ApiKeySummarySchema,
+  ApiKeyIssued as ApiKeyIssuedSchema,
+} from '@cmdop/protocol'
 import { parseCount, parseDuration } from '../numbers.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { formatTable, say, writeJson, writeStdout } from '../terminal.ts'
+import { writeResource } from '../resource-json.ts'
+import { formatTable, say, writeStdout } from '../terminal.ts'
 
 export interface IssueFlags {
   kind?: 'human' | 'ai' | 'service'
@@ -25,7 +30,7 @@ export async function listKeysCommand(
   const credential = flags.sessions === true ? 'session' : 'key'
   const of = flags.mine === true ? 'me' : 'fleet'
   const items = await Array.fromAsync(client.keys.iter({ credential, of, signal }))
-  if (flags.json === true) await writeJson({ items })
+  if (flags.json === true) await writeResource(ApiKeySummarySchema, { items })
   else {
     const rows = items.map((key) => [
       key.id,
@@ -33,7 +38,7 @@ export async function listKeysCommand(
       key.kind,
       key.role,
       stateOf(key),
-      key.last_used_at ?? 'never',
+      key.lastUsedAt ?? 'never',
       key.scopes === null ? 'all' : key.scopes.flatMap(({ actions }) => actions).join(','),
     ])
     await writeStdout(formatTable(['ID', 'NAME', 'KIND', 'ROLE', 'STATE', 'LAST USED', 'ACTIONS'], rows))
@@ -52,9 +57,9 @@ export async function issueKeyCommand(name: string, flags: IssueFlags, signal: A
       ...(role === undefined ? {} : { role }),
       ...(member === undefined ? {} : { member }),
       ...scopesOf(flags),
-      ...(from === undefined ? {} : { ip_ranges: from }),
-      ...(maxTargets === undefined ? {} : { max_targets_per_run: parseCount('--max-targets', maxTargets) }),
-      ...(days === undefined ? {} : { expires_in_days: parseCount('--days', days) }),
+      ...(from === undefined ? {} : { ipRanges: from }),
+      ...(maxTargets === undefined ? {} : { maxTargetsPerRun: parseCount('--max-targets', maxTargets) }),
+      ...(days === undefined ? {} : { expiresInDays: parseCount('--days', days) }),
     },
     { signal },
   )
@@ -69,7 +74,7 @@ export async function rotateKeyCommand(
   signal: AbortSignal,
 ): Promise<number> {
   await using client = new Client()
-  const overlap = flags.overlap === undefined ? {} : { overlap_seconds: Math.ceil(parseDuration(flags.overlap) / 1000) }
+  const overlap = flags.overlap === undefined ? {} : { overlapSeconds: Math.ceil(parseDuration(flags.overlap) / 1000) }
   await show(await client.keys.rotate(id, overlap, { signal }), flags)
   return exitCodes.ok
 }
@@ -91,12 +96,12 @@ function scopesOf({ action, machine }: IssueFlags): Pick<ApiKeyIssue, 'scopes'> 
 }
 
 async function show(issued: ApiKeyIssued, flags: { json?: boolean }): Promise<void> {
-  if (flags.json === true) return writeJson(issued)
+  if (flags.json === true) return writeResource(ApiKeyIssuedSchema, issued)
   await say(`key ${issued.id}, shown only now:`)
-  await writeStdout(`${issued.raw_token}\n`)
+  await writeStdout(`${issued.rawToken}\n`)
 }
 
-function stateOf({ revoked_at: revokedAt, expires_at: expiresAt }: ApiKeySummary): string {
+function stateOf({ revokedAt, expiresAt }: ApiKeySummary): string {
   if (revokedAt !== null) return 'revoked'
   if (expiresAt === null) return 'good'
   return Date.parse(expiresAt) <= Date.now() ? 'expired' : `until ${expiresAt}`

@@ -1,8 +1,9 @@
-import { Client } from '@cmdop/core'
-import { CmdopError, isCmdopError, type SignedIn } from '@cmdop/protocol'
+import { Client, type SignedIn } from '@cmdop/core'
+import { CmdopError, isCmdopError, Me, LoginSession, SignInCode, SignedIn as SignedInSchema } from '@cmdop/protocol'
 import { configFile, forgetToken, readConfigFile, writeConfigFile } from '../config.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { askFor, askForSecret } from '../prompt.ts'
+import { wireNames, writeResource } from '../resource-json.ts'
 import { formatTable, say, writeJson, writeStdout } from '../terminal.ts'
 
 export interface LoginFlags {
@@ -44,7 +45,7 @@ export async function joinCommand(
   if (url === null || token === '')
     throw new CmdopError('config', 'Expected the whole link of the invitation, with what is behind its #, in quotes.')
   await using client = clientFor(url.origin)
-  const name = flags.name === undefined ? {} : { display_name: flags.name }
+  const name = flags.name === undefined ? {} : { displayName: flags.name }
   const signedIn = await client.login.accept({ token, ...name }, { signal })
   await finish(client.baseUrl, signedIn, flags)
   return exitCodes.ok
@@ -73,10 +74,10 @@ export async function logoutCommand(signal: AbortSignal): Promise<number> {
 export async function whoamiCommand(flags: { json?: boolean }, signal: AbortSignal): Promise<number> {
   await using client = new Client()
   const me = await client.me({ signal })
-  if (flags.json === true) await writeJson(me)
+  if (flags.json === true) await writeResource(Me, me)
   else {
-    const { name, email, kind, role, groups, fleet_id: fleet, credential } = me
-    const until = credential.expires_at === null ? '' : ` until ${credential.expires_at}`
+    const { name, email, kind, role, groups, fleetId: fleet, credential } = me
+    const until = credential.expiresAt === null ? '' : ` until ${credential.expiresAt}`
     const of = groups.length === 0 ? '' : `, of ${groups.join(', ')}`
     await writeStdout(`${email ?? name}: ${kind}, ${role}${of}, fleet ${fleet}, by a ${credential.type}${until}\n`)
   }
@@ -87,15 +88,15 @@ export async function whoamiCommand(flags: { json?: boolean }, signal: AbortSign
 export async function listSessionsCommand(flags: { json?: boolean }, signal: AbortSignal): Promise<number> {
   await using client = new Client()
   const { items } = await client.login.sessions({ signal })
-  if (flags.json === true) await writeJson({ items })
+  if (flags.json === true) await writeResource(LoginSession, { items })
   else {
     const rows = items.map((session) => [
       session.id,
       session.current ? 'this one' : '',
-      session.created_at,
-      session.last_used_at ?? 'never',
+      session.createdAt,
+      session.lastUsedAt ?? 'never',
       session.ip ?? '-',
-      session.user_agent ?? '-',
+      session.userAgent ?? '-',
     ])
     await writeStdout(formatTable(['ID', '', 'SINCE', 'LAST USED', 'FROM', 'WITH'], rows))
   }
@@ -113,7 +114,7 @@ export async function revokeSessionCommand(id: string, signal: AbortSignal): Pro
 export async function ownCodeCommand(flags: { json?: boolean }, signal: AbortSignal): Promise<number> {
   await using client = new Client()
   const code = await client.login.ownCode({ signal })
-  if (flags.json === true) await writeJson(code)
+  if (flags.json === true) await writeResource(SignInCode, code)
   else await writeStdout(`${code.code}\n`)
   return exitCodes.ok
 }
@@ -126,7 +127,7 @@ export async function totpCommand(flags: { remove?: boolean; code?: string }, si
     await say('removed')
     return exitCodes.ok
   }
-  const { secret, otpauth_uri: uri } = await client.login.setUpTotp({ signal })
+  const { secret, otpauthUri: uri } = await client.login.setUpTotp({ signal })
   await say(`secret: ${secret}`)
   await say(uri)
   await client.login.confirmTotp(flags.code ?? (await askFor('first code of the authenticator: ', signal)), { signal })
@@ -161,8 +162,8 @@ async function signIn(
 async function finish(baseUrl: string, signedIn: SignedIn, flags: { json?: boolean }): Promise<void> {
   await keep(baseUrl, signedIn.token)
   const { token: _, ...shown } = signedIn
-  await tell(flags, shown)
-  if (signedIn.totp_required) await say('your fleet asks for an authenticator; set one up: cmdop login totp')
+  await tell(flags, wireNames(SignedInSchema.omit({ token: true }), shown))
+  if (signedIn.totpRequired) await say('your fleet asks for an authenticator; set one up: cmdop login totp')
 }
 
 async function keep(baseUrl: string, token: string): Promise<void> {
@@ -170,7 +171,7 @@ async function keep(baseUrl: string, token: string): Promise<void> {
   throw new CmdopError('conflict', `${configFile()} holds another relay; sign out there first: cmdop logout.`)
 }
 
-async function tell(flags: { json?: boolean }, shown: object): Promise<void> {
+async function tell(flags: { json?: boolean }, shown: unknown): Promise<void> {
   if (flags.json === true) await writeJson(shown)
   else await say(`signed in; kept in ${configFile()}`)
 }

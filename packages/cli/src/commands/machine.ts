@@ -1,12 +1,13 @@
 import { join } from 'node:path'
 import { Client } from '@cmdop/core'
 import { enrollMachine, readMachineState, rotateMachineKey, setMachinePin, startMachine } from '@cmdop/machine'
-import { CmdopError, parseLabels } from '@cmdop/protocol'
+import { CmdopError, parseLabels, EnrollmentTokenIssued } from '@cmdop/protocol'
 import { defaultDataDir, enrollmentToken } from '../config.ts'
 import { parseCount, parseDuration } from '../numbers.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { interrupted } from '../interrupt.ts'
 import { askForSecret } from '../prompt.ts'
+import { writeResource } from '../resource-json.ts'
 import { say, writeJson, writeStdout } from '../terminal.ts'
 
 interface DataFlags {
@@ -77,12 +78,12 @@ export async function machineRunCommand(flags: MachineRunFlags, signal: AbortSig
 export async function tokenCommand(flags: TokenFlags): Promise<number> {
   await using client = new Client()
   const token = await client.enrollmentTokens.issue({
-    ...(flags.uses === undefined ? {} : { max_uses: parseCount('--uses', flags.uses) }),
-    ...(flags.expires === undefined ? {} : { expires_in_seconds: Math.ceil(parseDuration(flags.expires) / 1000) }),
+    ...(flags.uses === undefined ? {} : { maxUses: parseCount('--uses', flags.uses) }),
+    ...(flags.expires === undefined ? {} : { expiresInSeconds: Math.ceil(parseDuration(flags.expires) / 1000) }),
     ...labelsOf(flags),
   })
-  if (flags.json === true) await writeJson(token)
-  else await writeStdout(`cmdop machine enroll --relay ${client.baseUrl} --token ${token.raw_token}\n`)
+  if (flags.json === true) await writeResource(EnrollmentTokenIssued, token)
+  else await writeStdout(`cmdop machine enroll --relay ${client.baseUrl} --token ${token.rawToken}\n`)
   return exitCodes.ok
 }
 

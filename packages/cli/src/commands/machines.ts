@@ -1,7 +1,8 @@
 import { Client } from '@cmdop/core'
-import { type Labels, parseLabelChanges } from '@cmdop/protocol'
+import { type Labels, parseLabelChanges, MachineSummary } from '@cmdop/protocol'
 import { exitCodes } from '../exit-codes.ts'
-import { formatTable, say, writeJson, writeStdout } from '../terminal.ts'
+import { writeResource } from '../resource-json.ts'
+import { formatTable, say, writeStdout } from '../terminal.ts'
 
 export interface MachinesFlags {
   presence?: 'any' | 'online' | 'suspect' | 'offline'
@@ -12,15 +13,15 @@ export interface MachinesFlags {
 export async function machinesCommand(flags: MachinesFlags): Promise<number> {
   await using client = new Client()
   const machines = await Array.fromAsync(client.machines.iter({ presence: flags.presence ?? 'any' }))
-  if (flags.json === true) await writeJson({ items: machines })
+  if (flags.json === true) await writeResource(MachineSummary, { items: machines })
   else {
     const rows = machines.map(
-      ({ name, presence, quarantined_at, hostname, os, architecture, last_seen_at, labels, id }) => [
+      ({ name, presence, quarantinedAt, hostname, os, architecture, lastSeenAt, labels, id }) => [
         name,
-        quarantined_at === null ? presence : 'quarantined',
+        quarantinedAt === null ? presence : 'quarantined',
         hostname,
         `${os}/${architecture}`,
-        last_seen_at ?? 'never',
+        lastSeenAt ?? 'never',
         shownLabels(labels),
         id,
       ],

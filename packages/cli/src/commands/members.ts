@@ -1,7 +1,16 @@
 import { Client } from '@cmdop/core'
-import { CmdopError, Role } from '@cmdop/protocol'
+import {
+  CmdopError,
+  Role,
+  MemberInfo,
+  InvitationSummary,
+  InvitationIssued,
+  SignInCode,
+  FleetSettings,
+} from '@cmdop/protocol'
 import { parseDuration } from '../numbers.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { wireNames, writeResource } from '../resource-json.ts'
 import { formatTable, say, writeJson, writeStdout } from '../terminal.ts'
 
 interface Flags {
@@ -14,19 +23,22 @@ export async function listMembersCommand(flags: Flags, signal: AbortSignal): Pro
   const items = await Array.fromAsync(client.members.iter({ signal }))
   const { items: invitations } = await client.members.invitations({ signal })
   if (flags.json === true) {
-    await writeJson({ items, invitations })
+    await writeJson({
+      items: items.map((item) => wireNames(MemberInfo, item)),
+      invitations: invitations.map((item) => wireNames(InvitationSummary, item)),
+    })
     return exitCodes.ok
   }
   const rows = items.map((member) => [
     member.email ?? '-',
-    member.display_name,
+    member.displayName,
     member.role,
     member.groups.join(',') || '-',
     member.totp ? 'yes' : 'no',
-    member.joined_at,
-    member.user_id,
+    member.joinedAt,
+    member.userId,
   ])
-  const invited = invitations.map(({ email, role, groups, expires_at: expiresAt, id }) => [
+  const invited = invitations.map(({ email, role, groups, expiresAt, id }) => [
     email,
     '(invited)',
     role,
@@ -53,11 +65,11 @@ export async function inviteCommand(
       email,
       ...(role === undefined ? {} : { role: parseRole(role) }),
       ...(groups === undefined ? {} : { groups }),
-      ...(expires === undefined ? {} : { expires_in_seconds: Math.ceil(parseDuration(expires) / 1000) }),
+      ...(expires === undefined ? {} : { expiresInSeconds: Math.ceil(parseDuration(expires) / 1000) }),
     },
     { signal },
   )
-  if (flags.json === true) await writeJson(invited)
+  if (flags.json === true) await writeResource(InvitationIssued, invited)
   else await writeStdout(`cmdop join "${client.baseUrl}/join#${invited.token}"\n`)
   return exitCodes.ok
 }
@@ -76,7 +88,7 @@ export async function changeMemberCommand(
     ...(email === undefined ? {} : { email }),
   }
   const changed = await client.members.update(member, wanted, { signal })
-  await say(`${changed.email ?? changed.display_name}: ${changed.role}, groups: ${changed.groups.join(', ') || 'none'}`)
+  await say(`${changed.email ?? changed.displayName}: ${changed.role}, groups: ${changed.groups.join(', ') || 'none'}`)
   return exitCodes.ok
 }
 
@@ -98,7 +110,7 @@ export async function revokeInvitationCommand(id: string, signal: AbortSignal): 
 export async function memberCodeCommand(member: string, flags: Flags, signal: AbortSignal): Promise<number> {
   await using client = new Client()
   const code = await client.members.code(member, { signal })
-  if (flags.json === true) await writeJson(code)
+  if (flags.json === true) await writeResource(SignInCode, code)
   else await writeStdout(`${code.code}\n`)
   return exitCodes.ok
 }
@@ -118,15 +130,15 @@ export async function fleetSettingsCommand(
   await using client = new Client()
   const { mfaRequired, fourEyes } = flags
   const change = {
-    ...(mfaRequired === undefined ? {} : { mfa_required: mfaRequired }),
-    ...(fourEyes === undefined ? {} : { four_eyes: fourEyes === 'default' ? null : fourEyes === 'on' }),
+    ...(mfaRequired === undefined ? {} : { mfaRequired }),
+    ...(fourEyes === undefined ? {} : { fourEyes: fourEyes === 'default' ? null : fourEyes === 'on' }),
   }
   const isChange = Object.keys(change).length > 0
   const settings = await (isChange ? client.members.configure(change, { signal }) : client.members.settings({ signal }))
-  if (flags.json === true) await writeJson(settings)
+  if (flags.json === true) await writeResource(FleetSettings, settings)
   else {
-    const eyes = settings.four_eyes === null ? 'on from two members' : settings.four_eyes ? 'on' : 'off'
-    await writeStdout(`authenticator: ${settings.mfa_required}\nfour eyes: ${eyes}\n`)
+    const eyes = settings.fourEyes === null ? 'on from two members' : settings.fourEyes ? 'on' : 'off'
+    await writeStdout(`authenticator: ${settings.mfaRequired}\nfour eyes: ${eyes}\n`)
   }
   return exitCodes.ok
 }

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
-import { Client } from '@cmdop/core'
+import { Client, type PolicyTestAnswer } from '@cmdop/core'
 import { compilePolicy, decide, Policy, PolicyMode, PrincipalKind, renderDecision } from '@cmdop/policy'
-import { CmdopError, type PolicyTestAnswer } from '@cmdop/protocol'
+import { CmdopError, PolicyDocument, PolicyTestAnswer as PolicyTestAnswerSchema } from '@cmdop/protocol'
 import { exitCodes } from '../exit-codes.ts'
+import { wireNames, writeResource } from '../resource-json.ts'
 import { printable, say, writeJson, writeStdout } from '../terminal.ts'
 
 interface PolicyFlags {
@@ -14,7 +15,7 @@ interface PolicyFlags {
 /** `cmdop policy show`: the policy of the fleet, or of one machine beside it. */
 export async function showPolicyCommand({ machine, signal }: PolicyFlags): Promise<number> {
   await using client = new Client()
-  await writeJson(await client.policy.get({ ...(await scope(client, machine, signal)), signal }))
+  await writeResource(PolicyDocument, await client.policy.get({ ...(await scope(client, machine, signal)), signal }))
   return exitCodes.ok
 }
 
@@ -45,9 +46,9 @@ export async function testPolicyCommand(
   if (file !== undefined) return await testHere(commands, { kind, file, json })
   await using client = new Client()
   const { machineId } = await scope(client, machine, signal)
-  const place = machineId === undefined ? {} : { machine_id: machineId }
+  const place = machineId === undefined ? {} : { machineId }
   const items = await client.policy.simulate(commands, { who: kind, ...place, signal })
-  if (json === true) await writeJson({ items })
+  if (json === true) await writeJson(wireNames(PolicyTestAnswerSchema, { items }))
   else await writeStdout(`${items.map(render).join('\n\n')}\n`)
   return items.every(({ decision }) => decision === 'allow') ? exitCodes.ok : exitCodes.denied
 }
@@ -72,7 +73,7 @@ async function replace(
   const place = await scope(client, machine, signal)
   const { policy, version } = await client.policy.get({ ...place, signal })
   const after = await client.policy.set({ policy: change(Policy.parse(policy)), version }, { ...place, signal })
-  if (json === true) await writeJson(after)
+  if (json === true) await writeResource(PolicyDocument, after)
   else
     await say(`the policy ${machine === undefined ? 'of the fleet' : `of ${machine}`} is version ${after.version} now`)
   return exitCodes.ok
@@ -105,15 +106,15 @@ function parseJson(text: string, file: string): unknown {
 }
 
 function render(item: PolicyTestAnswer['items'][number]): string {
-  const { call, decision, reason, rule, danger, danger_reason, deletes, permitted_by } = item
+  const { call, decision, reason, rule, danger, dangerReason, deletes, permittedBy } = item
   return [
     call,
     `  ${decision}: ${reason}`,
     `  rule: ${rule}`,
     `  class: ${item.class}`,
-    `  danger: ${danger}. ${danger_reason}`,
+    `  danger: ${danger}. ${dangerReason}`,
     ...(deletes ? ['  remembered: never, as it deletes'] : []),
-    ...(permitted_by === '' ? [] : [`  permitted by: ${permitted_by}`]),
+    ...(permittedBy === '' ? [] : [`  permitted by: ${permittedBy}`]),
   ]
     .map(printable)
     .join('\n')

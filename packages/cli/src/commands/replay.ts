@@ -1,5 +1,5 @@
-import { Client, type RecordedEvent } from '@cmdop/core'
-import { CmdopError, type RecordingSummary, toCmdopError, toWireError } from '@cmdop/protocol'
+import { Client, type RecordedEvent, type RecordingSummary } from '@cmdop/core'
+import { CmdopError, toCmdopError, toWireError } from '@cmdop/protocol'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { exitCodeOf, exitCodes } from '../exit-codes.ts'
 import { openReplayScreen } from '../interactive/replay-screen.ts'

@@ -1,16 +1,18 @@
-import { Client } from '@cmdop/core'
+import { Client, type DeliveryInfo, type WebhookInfo } from '@cmdop/core'
 import {
   ApprovalState,
   CmdopError,
   Danger,
-  type DeliveryInfo,
   type WebhookCreate,
-  type WebhookInfo,
   WebhookKind,
+  WebhookInfo as WebhookInfoSchema,
+  WebhookCreated,
+  DeliveryInfo as DeliveryInfoSchema,
 } from '@cmdop/protocol'
 import type { z } from 'zod'
 import { exitCodes } from '../exit-codes.ts'
 import { parseCount } from '../numbers.ts'
+import { writeResource } from '../resource-json.ts'
 import { formatTable, say, writeJson, writeStdout } from '../terminal.ts'
 
 /** Deliveries that are listed unless it says how many. */
@@ -34,7 +36,7 @@ export interface WebhookAddFlags {
 export async function listWebhooksCommand({ json, signal }: WebhookFlags): Promise<number> {
   await using client = new Client()
   const items = await client.webhooks.list({ signal })
-  if (json === true) await writeJson({ items })
+  if (json === true) await writeResource(WebhookInfoSchema, { items })
   else await writeStdout(formatTable(['URL', 'KIND', 'EVENTS', 'FROM', 'ON', 'ID'], items.map(row)))
   return exitCodes.ok
 }
@@ -48,12 +50,12 @@ export async function addWebhookCommand(
     url,
     ...(flags.kind === undefined ? {} : { kind: oneOf(WebhookKind, '--kind', flags.kind) }),
     ...(flags.event === undefined ? {} : { events: flags.event.map((each) => oneOf(ApprovalState, '--event', each)) }),
-    ...(flags.minDanger === undefined ? {} : { min_danger: oneOf(Danger, '--min-danger', flags.minDanger) }),
-    ...(flags.includeCommand === undefined ? {} : { include_command: flags.includeCommand }),
+    ...(flags.minDanger === undefined ? {} : { minDanger: oneOf(Danger, '--min-danger', flags.minDanger) }),
+    ...(flags.includeCommand === undefined ? {} : { includeCommand: flags.includeCommand }),
   }
   await using client = new Client()
   const webhook = await client.webhooks.create(body, { signal })
-  if (json === true) await writeJson(webhook)
+  if (json === true) await writeResource(WebhookCreated, webhook)
   else {
     await say(`${webhook.id} sends to ${webhook.url}; try it: cmdop webhooks test ${webhook.id}`)
     await say(`secret that signs what is sent, shown only now: ${webhook.secret}`)
@@ -69,7 +71,7 @@ export async function enableWebhookCommand(
 ): Promise<number> {
   await using client = new Client()
   const webhook = await client.webhooks.update(id, { enabled }, { signal })
-  if (json === true) await writeJson(webhook)
+  if (json === true) await writeResource(WebhookInfoSchema, webhook)
   else await say(`${id} is ${enabled ? 'on' : 'off'}`)
   return exitCodes.ok
 }
@@ -87,7 +89,7 @@ export async function removeWebhookCommand(id: string, { json, signal }: Webhook
 export async function testWebhookCommand(id: string, { json, signal }: WebhookFlags): Promise<number> {
   await using client = new Client()
   const delivery = await client.webhooks.test(id, { signal })
-  if (json === true) await writeJson(delivery)
+  if (json === true) await writeResource(DeliveryInfoSchema, delivery)
   else await say(`${delivery.state}: ${outcomeOf(delivery)}`)
   return delivery.state === 'delivered' ? exitCodes.ok : exitCodes.failed
 }
@@ -104,19 +106,19 @@ export async function listDeliveriesCommand(
     items.push(item)
     if (items.length >= limit) break
   }
-  if (json === true) await writeJson({ items })
+  if (json === true) await writeResource(DeliveryInfoSchema, { items })
   else
     await writeStdout(
       formatTable(
         ['CREATED', 'EVENT', 'APPROVAL', 'STATE', 'TRIES', 'LAST', 'NEXT TRY', 'ID'],
         items.map((item) => [
-          item.created_at,
+          item.createdAt,
           item.event,
-          item.approval_id ?? '-',
+          item.approvalId ?? '-',
           item.state,
           String(item.attempts),
           outcomeOf(item),
-          item.next_try_at ?? '-',
+          item.nextTryAt ?? '-',
           item.id,
         ]),
       ),
@@ -124,8 +126,8 @@ export async function listDeliveriesCommand(
   return exitCodes.ok
 }
 
-function row({ url, kind, events, min_danger, enabled, id }: WebhookInfo): string[] {
-  return [url, kind, events.join(','), min_danger, enabled ? 'yes' : 'no', id]
+function row({ url, kind, events, minDanger, enabled, id }: WebhookInfo): string[] {
+  return [url, kind, events.join(','), minDanger, enabled ? 'yes' : 'no', id]
 }
 
 function outcomeOf({ status, error, answer }: DeliveryInfo): string {

@@ -1,5 +1,4 @@
-import type { Client, Machine } from '@cmdop/core'
-import type { MachineList, MachineSummary } from '@cmdop/protocol'
+import type { Client, Machine, MachineList, MachineSummary } from '@cmdop/core'
 import type * as z from 'zod'
 import type { ListMachinesInput } from './offered-tools.ts'
 
@@ -40,7 +39,7 @@ export function singleSource(client: Client, machine: Machine): MachineSource {
     list: async ({ presence, q = '' }, signal) => {
       const summary = await client.machines.get(machine.id, { signal })
       const items = [summary].filter((each) => (presence === 'any' || each.presence === presence) && isNamed(each, q))
-      return { items, next_cursor: null, has_more: false }
+      return { items, nextCursor: null, hasMore: false }
     },
   }
 }

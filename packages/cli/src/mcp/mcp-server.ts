@@ -132,8 +132,8 @@ async function listMachines(
   { toolbox, machines }: Work,
 ): Promise<CallToolResult> {
   const query = parsed(ListMachinesInput, listMachinesName, input)
-  const { items, next_cursor: cursor } = await machines.list(query, signal)
-  const lines = items.map(({ name, presence, hostname, os, architecture, last_seen_at: lastSeen, id }) =>
+  const { items, nextCursor: cursor } = await machines.list(query, signal)
+  const lines = items.map(({ name, presence, hostname, os, architecture, lastSeenAt: lastSeen, id }) =>
     JSON.stringify({ name, presence, hostname, system: `${os}/${architecture}`, lastSeen, id }),
   )
   const more = cursor === null ? '' : `\nThere are more machines; cursor ${JSON.stringify(cursor)} continues.`

@@ -1,4 +1,5 @@
-import { type ApprovalInfo, CmdopError } from '@cmdop/protocol'
+import type { ApprovalInfo } from '@cmdop/core'
+import { CmdopError } from '@cmdop/protocol'
 import type { FleetClient } from '../fleet-client.ts'
 import { persevere } from '../persevere.ts'
 import type { FleetMachine } from '../run/fleet-row.ts'
@@ -46,25 +47,22 @@ export async function askPeople(
   const { requirement, expiresInSeconds, reason, model } = approval
   const question = {
     title: `${title.slice(0, 200)} (${what})`.slice(0, 256),
-    actions: calls.map(({ machine, method, params }) => ({ machine_id: machine.id, method, params })),
+    actions: calls.map(({ machine, method, params }) => ({ machineId: machine.id, method, params })),
     again,
     ...(reason === undefined ? {} : { reason }),
     ...(requirement === undefined ? {} : { requirement }),
     ...(model === undefined ? {} : { model }),
-    ...(expiresInSeconds === undefined ? {} : { expires_in_seconds: expiresInSeconds }),
+    ...(expiresInSeconds === undefined ? {} : { expiresInSeconds }),
   }
   const asked = await persevere(() => client.fleetRuns.askApproval(runId, question, { signal }), signal)
   const leftOut = new Map(
-    asked.left_out.map(({ machine_id: id, code, message, details }) => [
-      id,
-      new CmdopError(code, message, { details }),
-    ]),
+    asked.leftOut.map(({ machineId: id, code, message, details }) => [id, new CmdopError(code, message, { details })]),
   )
   if (asked.approval === null) return { approved: undefined, refusal: undefined, leftOut }
   const { id: approvalId, state } = asked.approval
   const info = state === 'pending' ? await decided() : asked.approval
   const refusal = refusalOf(info)
-  const approved = refusal === undefined ? { approvalId, expiresAt: Date.parse(info.expires_at) } : undefined
+  const approved = refusal === undefined ? { approvalId, expiresAt: Date.parse(info.expiresAt) } : undefined
   return { approved, refusal, leftOut }
 
   async function decided() {
@@ -75,15 +73,15 @@ export async function askPeople(
   }
 }
 
-function refusalOf(info: Pick<ApprovalInfo, 'id' | 'state' | 'votes' | 'do_not_retry'>): CmdopError | undefined {
-  const { id: approvalId, state, votes, do_not_retry: doNotRetry } = info
+function refusalOf(info: Pick<ApprovalInfo, 'id' | 'state' | 'votes' | 'doNotRetry'>): CmdopError | undefined {
+  const { id: approvalId, state, votes, doNotRetry } = info
   if (state === 'approved' || state === 'executing' || state === 'done') return undefined
   const vote = votes.find((each) => each.vote === 'deny')
-  const details = { approvalId, state, reason: vote?.reason ?? '', by: vote?.person_name ?? null, doNotRetry }
+  const details = { approvalId, state, reason: vote?.reason ?? '', by: vote?.personName ?? null, doNotRetry }
   const why = vote === undefined || vote.reason === '' ? '' : ` Reason: ${vote.reason}`
   const said =
     vote !== undefined
-      ? `${vote.person_name} rejected it; nothing ran.${why}`
+      ? `${vote.personName} rejected it; nothing ran.${why}`
       : state === 'expired'
         ? 'The approval expired: nobody approved it in time; nothing ran.'
         : 'The question was withdrawn; nothing ran.'

@@ -1,4 +1,5 @@
-import type { FleetRunTarget, OutcomeName } from '@cmdop/protocol'
+import type { FleetRunTarget } from '@cmdop/core'
+import type { OutcomeName } from '@cmdop/protocol'
 import type { FleetClient } from '../fleet-client.ts'
 import { carryOut, type LedgeredRun } from '../ledger/ledgered-run.ts'
 import { machineOf, rowOf } from '../ledger/stored-rows.ts'

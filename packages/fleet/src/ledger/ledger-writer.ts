@@ -1,8 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import type { FleetRunAppended } from '@cmdop/core'
 import {
   type CmdopError,
   type FleetRunAppend,
-  type FleetRunAppended,
   type FleetRunStop,
   type FleetRunWait,
   MAX_FLEET_APPEND_BYTES,

@@ -1,4 +1,5 @@
-import type { CmdopError, FleetRunClaimed, FleetRunWait } from '@cmdop/protocol'
+import type { FleetRunClaimed } from '@cmdop/core'
+import type { CmdopError, FleetRunWait } from '@cmdop/protocol'
 import { type FleetReport, reportOf } from '../report/fleet-report.ts'
 import { createGate } from '../gates/create-gate.ts'
 import type { JobSite, OpenedPlan } from '../jobs/kind.ts'

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import type { FleetRunAppended, FleetRunWait } from '@cmdop/protocol'
+import type { FleetRunAppended } from '@cmdop/core'
+import type { FleetRunWait } from '@cmdop/protocol'
 import type { Holds } from '../run/conduct.ts'
 
 export interface PersonHoldsOptions {

@@ -1,4 +1,4 @@
-import type { FleetRunDetails, FleetRunTarget, MachineSummary } from '@cmdop/protocol'
+import type { FleetRunDetails, FleetRunTarget, MachineSummary } from '@cmdop/core'
 import { type FleetReport, reportOf } from '../report/fleet-report.ts'
 import { createFailureLimit } from '../waves/failure-limit.ts'
 import { skipped } from '../run/fleet-row.ts'

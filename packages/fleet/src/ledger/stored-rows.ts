@@ -1,4 +1,4 @@
-import type { FleetRunTarget, MachineSummary } from '@cmdop/protocol'
+import type { FleetRunTarget, MachineSummary } from '@cmdop/core'
 import type { FleetMachine, FleetRow } from '../run/fleet-row.ts'
 import type { WrittenRow } from './ledger-writer.ts'
 

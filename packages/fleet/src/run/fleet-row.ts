@@ -1,4 +1,5 @@
-import type { CmdopError, ErrorCode, MachineSummary, OutcomeName } from '@cmdop/protocol'
+import type { MachineSummary } from '@cmdop/core'
+import type { CmdopError, ErrorCode, OutcomeName } from '@cmdop/protocol'
 
 /** A machine as a run knows it. */
 export type FleetMachine = Pick<MachineSummary, 'id' | 'name' | 'hostname' | 'labels'>

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import type { MachineSummary } from '@cmdop/protocol'
+import type { MachineSummary } from '@cmdop/core'
 import type { FleetMachine, FleetRow } from './fleet-row.ts'
 
 /** Milliseconds between two looks at who is there: one listing for all machines that are waited for. */

@@ -1,7 +1,7 @@
+import type { MachineSummary } from '@cmdop/core'
 import {
   CmdopError,
   isPattern,
-  type MachineSummary,
   type OutcomeName,
   type SelectableMachine,
   type Selector,
@@ -63,7 +63,7 @@ async function lookUp(tree: TargetTree, options: FindTargets): Promise<Fits> {
 }
 
 async function ofFleet(fleet: string, { client, signal }: FindTargets): Promise<Fits> {
-  const { fleet_id: id, fleet_name: name } = await client.me(signal && { signal })
+  const { fleetId: id, fleetName: name } = await client.me(signal && { signal })
   if (fleet === id || fleet === name) return () => true
   throw new CmdopError('not_found', `Your key is of the fleet ${name}, and reaches none that is called ${fleet}.`)
 }

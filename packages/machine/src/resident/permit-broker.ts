@@ -1,5 +1,5 @@
 import {
-  type ApprovalInfo,
+  ApprovalInfo,
   askLanes,
   type Channel,
   CmdopError,
@@ -10,7 +10,7 @@ import {
   PermitAnswer,
   type PermitRequest,
 } from '@cmdop/protocol'
-import type { ApprovalWaits } from '@cmdop/core'
+import { type ApprovalWaits, fromWire } from '@cmdop/core'
 import type { Given } from '../serve-channel.ts'
 
 /** Calls that wait for their permit at most. */
@@ -60,12 +60,12 @@ export class PermitBroker implements ApprovalWaits {
   async decided(
     approvalId: string,
     { callId, signal }: Parameters<ApprovalWaits['decided']>[1],
-  ): Promise<ApprovalInfo> {
+  ): ReturnType<ApprovalWaits['decided']> {
     for (;;) {
       signal?.throwIfAborted()
       const { asked } = await this.#ask({ type: 'approval', callId, approvalId })
       if (asked === null) throw noPermit()
-      if (asked.state !== 'pending') return asked
+      if (asked.state !== 'pending') return fromWire(ApprovalInfo, asked)
     }
   }
 

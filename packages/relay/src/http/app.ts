@@ -131,5 +131,6 @@ function statusOf(error: unknown): number {
 
 function answerError(error: CmdopError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   if (error.code === 'server') request.log.error({ err: error.cause ?? error }, 'request failed')
+  if (error.retryAfter !== undefined) void reply.header('retry-after', Math.ceil(error.retryAfter))
   return reply.status(error.status).send({ error: { ...toWireError(error), requestId: request.id } })
 }

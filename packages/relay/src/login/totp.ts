@@ -64,7 +64,7 @@ function locked(row: TotpRow | undefined): CmdopError {
   const leftMs = Date.parse(row?.lockedUntil ?? '') - Date.now()
   const retryAfter = Math.max(1, Math.ceil((Number.isNaN(leftMs) ? 0 : leftMs) / 1000))
   const message = `Too many wrong codes of the authenticator; wait ${retryAfter} s, or ask an admin to remove it: cmdop members reset-totp.`
-  return new CmdopError('rate_limit', message, { details: { retryAfter } })
+  return new CmdopError('rate_limit', message, { retryAfter })
 }
 
 /** The step of which this is the code; undefined: of none about now. */

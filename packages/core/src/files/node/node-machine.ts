@@ -1,4 +1,4 @@
-import type { MachineSummary } from '@cmdop/protocol'
+import type { MachineSummary } from '../../resources.ts'
 import type { CallDefaults, Channels } from '../../channels.ts'
 import { RemoteMachine } from '../../remote-machine.ts'
 import type { MachineSessions } from '../../sessions/session.ts'

@@ -45,7 +45,7 @@ export const approveKind: FleetKind<StepApproval, object> = {
 }
 
 async function namesOf(
-  info: Promise<{ readonly votes: readonly { readonly person_name: string }[] }>,
+  info: Promise<{ readonly votes: readonly { readonly personName: string }[] }>,
 ): Promise<string[]> {
-  return (await info).votes.map(({ person_name: name }) => name)
+  return (await info).votes.map(({ personName: name }) => name)
 }

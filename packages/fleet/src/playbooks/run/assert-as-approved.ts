@@ -22,7 +22,7 @@ export async function assertAsApproved(
     }),
   )
   for (const approvalId of approvals)
-    for await (const { machine_id: id, params } of client.approvals.actions(approvalId)) {
+    for await (const { machineId: id, params } of client.approvals.actions(approvalId)) {
       const name = machines.get(id)
       if (name !== undefined && !isAsSeen(params?.['input'], shown[id])) throw changed(step, name, runId)
     }

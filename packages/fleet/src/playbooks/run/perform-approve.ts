@@ -45,9 +45,7 @@ async function deniedMeanwhile({ client, records }: Scene, part: string): Promis
   if (state !== 'denied' && state !== 'expired' && state !== 'void') return undefined
   const vote = votes.find((each) => each.vote === 'deny')
   const message =
-    vote === undefined
-      ? `Nobody approved it: it is ${state}.`
-      : `${vote.person_name} rejected it. ${vote.reason}`.trim()
+    vote === undefined ? `Nobody approved it: it is ${state}.` : `${vote.personName} rejected it. ${vote.reason}`.trim()
   const { epoch } = await client.fleetRuns.claim(runId)
   await client.fleetRuns.record(runId, { epoch, rows: [], state: 'stopped', stop: { reason: 'denied', message } })
   return new CmdopError('approval_denied', message)

@@ -1,4 +1,4 @@
-import type { FleetRunClaimed } from '@cmdop/protocol'
+import type { FleetRunClaimed } from '@cmdop/core'
 import type { FleetMachine } from '../../run/fleet-row.ts'
 import type { PlaybookClient } from '../playbook-client.ts'
 import type { PlaybookEvent, PlaybookReport, StepReport } from '../playbook-report.ts'

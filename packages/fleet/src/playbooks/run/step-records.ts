@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
-import { canonicalJson, type FleetRunStop, type FleetRunSummary, isCmdopError } from '@cmdop/protocol'
+import type { FleetRunSummary } from '@cmdop/core'
+import { canonicalJson, type FleetRunStop, isCmdopError } from '@cmdop/protocol'
 import type { PlaybookClient } from '../playbook-client.ts'
 
 /**

@@ -200,7 +200,7 @@ function triesOf({ signInsPerMinute }: HttpContext) {
     timeWindow: 60_000,
     errorResponseBuilder: (_request: FastifyRequest, { ttl }: { ttl: number }) => {
       const retryAfter = Math.ceil(ttl / 1000)
-      return new CmdopError('rate_limit', `Too many tries; wait ${retryAfter} s.`, { details: { retryAfter } })
+      return new CmdopError('rate_limit', `Too many tries; wait ${retryAfter} s.`, { retryAfter })
     },
   }
 }

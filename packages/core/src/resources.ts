@@ -1,0 +1,52 @@
+import type * as wire from '@cmdop/protocol'
+import type { FromWire } from './wire-names.ts'
+
+/** Resources of the relay with the names of TypeScript; what each field means stands at its schema in `@cmdop/protocol`. */
+export type MachineSummary = FromWire<wire.MachineSummary>
+export type MachineList = FromWire<wire.MachineList>
+export type MachineSpend = FromWire<wire.MachineSpend>
+export type MessagesResponse = FromWire<wire.MessagesResponse>
+export type ClearMessagesResponse = FromWire<wire.ClearMessagesResponse>
+export type ApiKeySummary = FromWire<wire.ApiKeySummary>
+export type ApiKeyList = FromWire<wire.ApiKeyList>
+export type ApiKeyIssued = FromWire<wire.ApiKeyIssued>
+export type EnrollmentTokenIssued = FromWire<wire.EnrollmentTokenIssued>
+export type Me = FromWire<wire.Me>
+export type MemberInfo = FromWire<wire.MemberInfo>
+export type MemberList = FromWire<wire.MemberList>
+export type SignInCode = FromWire<wire.SignInCode>
+export type InvitationList = FromWire<wire.InvitationList>
+export type InvitationIssued = FromWire<wire.InvitationIssued>
+export type FleetSettings = FromWire<wire.FleetSettings>
+export type SignedIn = FromWire<wire.SignedIn>
+export type LoginSessionList = FromWire<wire.LoginSessionList>
+export type TotpSetup = FromWire<wire.TotpSetup>
+export type ApprovalInfo = FromWire<wire.ApprovalInfo>
+export type ApprovalSummary = FromWire<wire.ApprovalSummary>
+export type ApprovalList = FromWire<wire.ApprovalList>
+export type ApprovalAction = FromWire<wire.ApprovalAction>
+export type ApprovalEvent = FromWire<wire.ApprovalEvent>
+export type ApprovalGroup = FromWire<wire.ApprovalGroup>
+export type GrantInfo = FromWire<wire.GrantInfo>
+export type PolicyDocument = FromWire<wire.PolicyDocument>
+export type PolicyTestAnswer = FromWire<wire.PolicyTestAnswer>
+export type WebhookInfo = FromWire<wire.WebhookInfo>
+export type WebhookCreated = FromWire<wire.WebhookCreated>
+export type DeliveryInfo = FromWire<wire.DeliveryInfo>
+export type DeliveryList = FromWire<wire.DeliveryList>
+export type AuditLog = FromWire<wire.AuditLog>
+export type AuditPage = FromWire<wire.AuditPage>
+export type AuditKey = FromWire<wire.AuditKey>
+export type AuditCheckpoints = FromWire<wire.AuditCheckpoints>
+export type RecordingSummary = FromWire<wire.RecordingSummary>
+export type RecordingList = FromWire<wire.RecordingList>
+export type RunSummary = FromWire<wire.RunSummary>
+export type RunList = FromWire<wire.RunList>
+export type FleetRunSummary = FromWire<wire.FleetRunSummary>
+export type FleetRunDetails = FromWire<wire.FleetRunDetails>
+export type FleetRunList = FromWire<wire.FleetRunList>
+export type FleetRunTarget = FromWire<wire.FleetRunTarget>
+export type FleetRunCreated = FromWire<wire.FleetRunCreated>
+export type FleetRunClaimed = FromWire<wire.FleetRunClaimed>
+export type FleetRunAppended = FromWire<wire.FleetRunAppended>
+export type FleetApprovalAsked = FromWire<wire.FleetApprovalAsked>

@@ -1,0 +1,93 @@
+import type { z } from 'zod'
+import type { $ZodType, $ZodTypes } from 'zod/v4/core'
+
+type Camel<Name> = Name extends `${infer Head}_${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : Name
+
+/** A value of the wire with the names of TypeScript: `next_cursor` is `nextCursor`, at every depth. Records keep their keys. */
+export type FromWire<Value> = unknown extends Value
+  ? Value
+  : Value extends readonly (infer Item)[]
+    ? FromWire<Item>[]
+    : Value extends object
+      ? string extends keyof Value
+        ? { [Name in keyof Value]: FromWire<Value[Name]> }
+        : { [Name in keyof Value as Camel<Name>]: FromWire<Value[Name]> }
+      : Value
+
+/** What callers give for a schema of the wire, with the names of TypeScript. */
+export type ToWire<Schema extends z.ZodType> = FromWire<z.input<Schema>>
+
+/** The value with the names of TypeScript. `value` is what the schema gave when it parsed. */
+export function fromWire<Schema extends z.ZodType>(
+  schema: Schema,
+  value: z.output<Schema>,
+): FromWire<z.output<Schema>> {
+  return renamed(schema, value, fromNames) as FromWire<z.output<Schema>>
+}
+
+/**
+ * What is sent for it: the names of the wire. A name that the schema does not know stays as it is, and the relay says that it knows
+ * none such; what is undefined is left out, and null is sent.
+ */
+export function toWire<Schema extends z.ZodType>(schema: Schema, value: ToWire<Schema>): z.input<Schema> {
+  return renamed(schema, value, toNames) as z.input<Schema>
+}
+
+/** A query as it is sent: the names of the wire, and text. What the schema does not know is sent as it is, and the relay refuses it. */
+export function toQuery(schema: z.ZodType, given: object): Record<string, string | number | boolean | undefined> {
+  return renamed(schema, given, toNames) as Record<string, string | number | boolean | undefined>
+}
+
+type Definition = $ZodTypes['_zod']['def']
+
+/** How the fields of an object are named on both sides, and which end of a pipe the value is of. */
+interface Direction {
+  readonly names: (wireName: string) => { from: string; to: string }
+  readonly end: 'in' | 'out'
+}
+
+const fromNames: Direction = { names: (name) => ({ from: name, to: camel(name) }), end: 'out' }
+const toNames: Direction = { names: (name) => ({ from: camel(name), to: name }), end: 'in' }
+
+function camel(name: string): string {
+  return name.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+}
+
+function renamed(schema: $ZodType, value: unknown, direction: Direction): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  const { def } = schema as unknown as { readonly def: Definition }
+  if (def.type === 'object') return renamedFields(def.shape, value, direction)
+  if (def.type === 'array' && Array.isArray(value)) return value.map((item) => renamed(def.element, item, direction))
+  if (def.type === 'record') return renamedValues(def.valueType, value, direction)
+  if (def.type === 'union') return renamedOption(def.options, value, direction)
+  if (def.type === 'pipe') return renamed(def[direction.end], value, direction)
+  if (def.type === 'lazy') return renamed(def.getter(), value, direction)
+  // Optional, nullable, with a default and the like.
+  return 'innerType' in def ? renamed(def.innerType, value, direction) : value
+}
+
+function renamedValues(schema: $ZodType, value: object, direction: Direction): object {
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, renamed(schema, item, direction)]))
+}
+
+function renamedFields(shape: Readonly<Record<string, $ZodType>>, value: object, { names, end }: Direction): object {
+  const rest: Record<string, unknown> = { ...value }
+  const given: Record<string, unknown> = {}
+  for (const [name, field] of Object.entries(shape)) {
+    const { from, to } = names(name)
+    if (!Object.hasOwn(rest, from)) continue
+    given[to] = renamed(field, rest[from], { names, end })
+    delete rest[from]
+  }
+  return { ...rest, ...given }
+}
+
+/** The first option that it is one of, by what it looks like once it is renamed for it. */
+function renamedOption(options: readonly $ZodType[], value: object, direction: Direction): unknown {
+  for (const option of options) {
+    const named = renamed(option, value, direction)
+    const wire = direction.end === 'in' ? named : value
+    if ((option as z.ZodType).safeParse(wire).success) return named
+  }
+  return value
+}
