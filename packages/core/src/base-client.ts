@@ -21,6 +21,7 @@ import { SessionsNamespace } from './sessions-namespace.ts'
 import { RemoteSessions } from './sessions/remote-sessions.ts'
 import { type ClientOptions, type ClientSettings, resolveSettings } from './settings.ts'
 import { TerminalNamespace } from './terminal.ts'
+import { TunnelsNamespace } from './tunnels/tunnels-namespace.ts'
 import { WebhooksNamespace } from './webhooks.ts'
 
 /** Makes the platform's handle of a machine. */
@@ -45,6 +46,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
   readonly policy: PolicyNamespace
   readonly audit: AuditNamespace
   readonly webhooks: WebhooksNamespace
+  readonly tunnels: TunnelsNamespace
   readonly #settings: ClientSettings
   readonly #rest: RestClient
   readonly #channels: Channels
@@ -61,6 +63,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
     this.policy = new PolicyNamespace(rest)
     this.webhooks = new WebhooksNamespace(rest)
     this.#channels = new Channels(this.#settings, platform, rest, { approvals: this.approvals, runs: this.runs })
+    this.tunnels = new TunnelsNamespace(rest, this.#channels, platform.listen)
     this.machines = new MachinesNamespace(rest)
     const fleetId = async () => this.fleetId ?? (await this.me()).fleetId
     this.keys = new KeysNamespace(rest, fleetId)

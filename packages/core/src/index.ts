@@ -17,6 +17,8 @@ export type { PolicyNamespace } from './policy.ts'
 export type { AuditLogFilter, AuditLogQuery, AuditNamespace } from './audit.ts'
 export { type RequestHeaders, verifyNotification, type VerifyNotificationOptions } from './verify-notification.ts'
 export type { WebhooksNamespace } from './webhooks.ts'
+export type { TunnelsNamespace } from './tunnels/tunnels-namespace.ts'
+export type { ForwardTarget, ListenOptions, TunnelListener } from './tunnels/tunnel-listener.ts'
 export { BaseClient } from './base-client.ts'
 export { Client } from './client.ts'
 export type {

@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest'
+import { startTcpProxy } from './tcp-proxy.ts'
+import {
+  dial,
+  hashAll,
+  hashOfBlocks,
+  readAll,
+  sendBlocks,
+  startEcho,
+  startHasher,
+  startSource,
+} from './tunnel-services.ts'
+import { startWorld } from './world.ts'
+
+const MB = 1024 * 1024
+
+test('A port of a machine is reached through a port of this computer, each direction ending by itself', async () => {
+  await using world = await startWorld()
+  await using hasher = await startHasher()
+  await using echo = await startEcho()
+  const tunnel = await world.client.tunnels.open({
+    machineId: world.machine.id,
+    localPort: hasher.port,
+    protocol: 'tcp',
+  })
+  await using listener = await world.client.tunnels.listen(tunnel.tunnelId)
+  const socket = await dial(listener.port)
+  const [, answer] = await Promise.all([sendBlocks(socket, MB), readAll(socket)])
+  expect(answer.toString()).toBe(hashOfBlocks(MB))
+  await using forward = await world.client.tunnels.listen({ machineId: world.machine.id, port: echo.port })
+  const spoken = await dial(forward.port)
+  spoken.end('hello')
+  expect((await readAll(spoken)).toString()).toBe('hello')
+})
+
+test('A connection goes on byte for byte when the way of the machine is cut, both ways at once', async () => {
+  await using world = await startWorld({ machines: 0 })
+  await using proxy = await startTcpProxy(world.relay.url)
+  const machine = await world.addMachine('cut', proxy.url)
+  const bytes = 8 * MB
+  await using hasher = await startHasher()
+  await using source = await startSource(bytes)
+  await using up = await world.client.tunnels.listen({ machineId: machine.id, port: hasher.port })
+  await using down = await world.client.tunnels.listen({ machineId: machine.id, port: source.port })
+  const [sender, receiver] = await Promise.all([dial(up.port), dial(down.port)])
+  let cuts = 0
+  const cutAt = (limit: number) => (total: number) => {
+    if (total < limit || cuts >= 2) return
+    cuts += 1
+    proxy.cut()
+  }
+  const [, answer, hash] = await Promise.all([
+    sendBlocks(sender, bytes, cutAt(5 * MB)),
+    readAll(sender),
+    hashAll(receiver, cutAt(3 * MB)),
+  ])
+  expect(cuts).toBe(2)
+  expect(answer.toString()).toBe(hashOfBlocks(bytes))
+  expect(hash).toBe(hashOfBlocks(bytes))
+})
+
+test('What nothing listens on breaks the connection off, and says why', async () => {
+  await using world = await startWorld()
+  const port = await (async () => {
+    await using gone = await startEcho()
+    return gone.port
+  })()
+  const failure = Promise.withResolvers<Error>()
+  await using listener = await world.client.tunnels.listen(
+    { machineId: world.machine.id, port },
+    { onError: failure.resolve },
+  )
+  const socket = await dial(listener.port)
+  await new Promise((resolve) => socket.once('close', resolve))
+  await expect(failure.promise).resolves.toMatchObject({ code: 'unavailable', details: { reason: 'ECONNREFUSED' } })
+})
