@@ -72,7 +72,11 @@ export function hashOfBlocks(bytes: number): string {
 }
 
 /** Writes the blocks and ends; waits where the other side does. `sent` is told how much is written. */
-export async function sendBlocks(socket: Socket, bytes: number, sent: (total: number) => void = () => {}): Promise<void> {
+export async function sendBlocks(
+  socket: Socket,
+  bytes: number,
+  sent: (total: number) => void = () => {},
+): Promise<void> {
   let total = 0
   for (const block of blocksOf(bytes)) {
     if (socket.destroyed) return
