@@ -118,6 +118,7 @@ async function prepare(): Promise<Record<string, Way>> {
   await client.approvals.approve(granted.id, { planDigest: granted.planDigest, grantSeconds: 600 })
   const [grant] = await client.approvals.grants.list()
   const webhook = await client.webhooks.create({ url: 'http://127.0.0.1:9/' })
+  const { tunnelId } = await client.tunnels.open({ machineId: machine.id, localPort: 9, protocol: 'tcp' })
   const { code } = await client.members.code(ann.email)
   const send = await signedBy(world, machine)
   rotate = () => {
@@ -182,6 +183,8 @@ async function prepare(): Promise<Record<string, Way>> {
     'PATCH /api/webhooks/{webhook}': { places: [webhook.id], body: { enabled: false } },
     'DELETE /api/webhooks/{webhook}': { places: [webhook.id] },
     'POST /api/webhooks/{webhook}/test': { places: [webhook.id] },
+    'POST /api/tunnels': { body: { machine_id: machine.id, local_port: 9 } },
+    'DELETE /api/tunnels/{tunnel}': { places: [tunnelId] },
     'PATCH /api/machines/{machine}': { places: [machine.id], body: { labels: { role: 'web' } } },
     'POST /api/fleet-runs': { body: fleetRunOf(randomUUID(), [machine.id]) },
     'POST /api/fleet-runs/{run}/claim': { places: [fleetRun], body: {} },

@@ -19,6 +19,7 @@ import { sandboxFigure } from './figures/sandbox.ts'
 import { startFigure } from './figures/start.ts'
 import { streamFigure } from './figures/stream.ts'
 import { terminalFigure } from './figures/terminal.ts'
+import { tunnelsFigure } from './figures/tunnels.ts'
 import { formatSection, isMet, mergeSections, type Outcome } from './report.ts'
 import { readVersions } from './versions.ts'
 
@@ -39,6 +40,7 @@ const figures: readonly Figure[] = [
   policyFigure,
   sandboxFigure,
   startFigure,
+  tunnelsFigure,
 ]
 
 const names = process.argv.slice(2)
