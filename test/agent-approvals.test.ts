@@ -39,11 +39,11 @@ describe('a run that asks people', () => {
     })()
     const approval = await question()
     expect(approval).toMatchObject({
-      requester_kind: 'ai',
-      agent_type: 'terminal',
+      requesterKind: 'ai',
+      agentType: 'terminal',
       model: expect.stringContaining('scripted'),
-      run_id: expect.any(String),
-      on_behalf_of: expect.any(String),
+      runId: expect.any(String),
+      onBehalfOf: expect.any(String),
       rule: 'caller',
     })
     expect(approval.actions).toMatchObject([{ text: 'echo hello' }])
@@ -110,7 +110,7 @@ describe('a run that asks people', () => {
     const plan = await agent.run('Plan', { outputSchema: z.object({ steps: z.array(z.string()) }) })
     const asked = agent.getHumanApproval(plan, { title: 'Migrate' })
     const approval = await question()
-    expect(approval).toMatchObject({ title: 'Migrate', run_id: plan.runId, requester_kind: 'ai' })
+    expect(approval).toMatchObject({ title: 'Migrate', runId: plan.runId, requesterKind: 'ai' })
     const edited = { input: { steps: ['a'] } }
     await world.client.approvals.approve(approval.id, { planDigest: approval.planDigest, edited })
     expect(await asked).toMatchObject({ approved: true, output: { steps: ['a'] } })

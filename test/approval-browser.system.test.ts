@@ -108,7 +108,7 @@ describe.runIf(hasChromium)('the page of an approval in Chromium', () => {
     expect(await readFile(file, 'utf8')).toBe('exactly this')
     expect(await page.innerText('ul')).toContain('ann: approve (read it twice)')
     const { votes } = await world.client.approvals.get(approvalId)
-    expect(votes).toMatchObject([{ person_id: ann.id, vote: 'approve', reason: 'read it twice' }])
+    expect(votes).toMatchObject([{ personId: ann.id, vote: 'approve', reason: 'read it twice' }])
     assertOwnPagesOnly(tab)
   })
 

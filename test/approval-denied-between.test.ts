@@ -63,7 +63,7 @@ async function whenDenied(approvalId: string): Promise<void> {
     const found = await world.client.approvals.get(approvalId)
     return found.state === 'denied' ? found : undefined
   })
-  expect(info).toMatchObject({ do_not_retry: true, votes: [{ vote: 'deny', reason: 'Stop.' }] })
+  expect(info).toMatchObject({ doNotRetry: true, votes: [{ vote: 'deny', reason: 'Stop.' }] })
 }
 
 test('A denial that comes while a call is between its use and its machine wins: nothing runs', async () => {

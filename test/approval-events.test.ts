@@ -44,7 +44,7 @@ describe('watching approvals', () => {
     expect(watched.seen(before)).toEqual(['pending', 'void'])
     expect(watched.seen(after)).toEqual(['pending', 'denied'])
     expect(watched.seen(over)).toEqual([])
-    expect(watched.events.at(-1)).toMatchObject({ approval: { id: before, title: 'Say it', action_count: 1 } })
+    expect(watched.events.at(-1)).toMatchObject({ approval: { id: before, title: 'Say it', actionCount: 1 } })
     watched.stop()
     expect(await watched.ended).toMatchObject({ code: 'cancelled' })
   })

@@ -146,7 +146,7 @@ describe('the page of an approval', () => {
     const { browser, text } = await signedIn(path)
     const csrf = fieldOf(text, 'csrf')
     expect((await browser.post(`${path}/deny`, { csrf, reason: '<b>no</b>', retry: 'yes' })).status).toBe(303)
-    expect(await world.client.approvals.get(info.id)).toMatchObject({ state: 'denied', do_not_retry: false })
+    expect(await world.client.approvals.get(info.id)).toMatchObject({ state: 'denied', doNotRetry: false })
     const after = (await browser.get(path)).text
     expect(after).toContain('denied')
     expect(after).toContain('&lt;b&gt;no&lt;/b&gt;')

@@ -30,7 +30,7 @@ describe('a command that a person has to approve', () => {
   test('does not run before, and runs exactly as approved after', async () => {
     const folder = await world.folder()
     const { approval, outcome } = await asked(world.client, `echo done > ${folder}/file; cat ${folder}/file`)
-    expect(approval).toMatchObject({ state: 'pending', danger: expect.any(String), requester_kind: 'human' })
+    expect(approval).toMatchObject({ state: 'pending', danger: expect.any(String), requesterKind: 'human' })
     expect(approval.actions).toMatchObject([{ text: `echo done > ${folder}/file; cat ${folder}/file`, method: 'exec' }])
     await expect(world.handle.files.stat(`${folder}/file`)).rejects.toMatchObject({ code: 'not_found' })
     await world.client.approvals.approve(approval.id, { planDigest: approval.planDigest })
@@ -97,7 +97,7 @@ test('An edited question shows others the version of the approver: its danger, a
     state: 'pending',
     title: `rm -rf /srv/app on ${world.machine.name}`,
     danger: 'high',
-    danger_reason: expect.stringMatching(/./),
+    dangerReason: expect.stringMatching(/./),
     reason: 'Not an operator.',
     rule: 'fleet:ask-ai',
     edited: { from: 'uptime' },

@@ -30,7 +30,7 @@ async function ask(more: object = {}) {
 
 describe('what the relay does of itself is in the audit log', () => {
   test('that nobody decided about an approval in time', async () => {
-    const { id } = await ask({ expires_in_seconds: 1 })
+    const { id } = await ask({ expiresInSeconds: 1 })
     const rows = await rowsOf({ action: 'approval.expire', approvalId: id })
     expect(rows).toMatchObject([
       { ...system, kind: 'intent', subject: `approval:${id}` },
@@ -48,7 +48,7 @@ describe('what the relay does of itself is in the audit log', () => {
       ...about,
       entry: { v: 1, type: 'run_started' },
     })
-    const { id } = await ask({ run_id: runId })
+    const { id } = await ask({ runId: runId })
     await world.client.runs.append(runId, 1, [{ v: 1, type: 'run_ended', status: 'failed' }])
     expect(await rowsOf({ action: 'approval.void', approvalId: id })).toMatchObject([
       { ...system, runId },
@@ -81,7 +81,7 @@ describe('what the relay does of itself is in the audit log', () => {
     database.exec(`update grants set expires_at = '2020-01-01T00:00:00.000Z'`)
     expect(await rowsOf({ action: 'grant.expire', approvalId: id })).toMatchObject([about, { ...about, code: null }])
     // Once, although it is looked every second.
-    const next = await ask({ expires_in_seconds: 1 })
+    const next = await ask({ expiresInSeconds: 1 })
     await rowsOf({ action: 'approval.expire', approvalId: next.id })
     expect(await rowsOf({ action: 'grant.expire', approvalId: id })).toHaveLength(2)
   })

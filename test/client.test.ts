@@ -114,7 +114,7 @@ describe('a list', () => {
     const found: string[] = []
     for await (const { name } of world.client.keys.iter()) found.push(name)
     expect(found.filter((name) => name.startsWith('key-'))).toEqual(['key-4', 'key-3', 'key-2', 'key-1', 'key-0'])
-    expect(await world.client.keys.list({ offset: 1, perPage: 2 })).toMatchObject({ offset: 1, per_page: 2, total: 6 })
+    expect(await world.client.keys.list({ offset: 1, perPage: 2 })).toMatchObject({ offset: 1, perPage: 2, total: 6 })
   })
 
   test('from a server whose pages do not lead on ends too', async () => {

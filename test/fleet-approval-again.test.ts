@@ -49,7 +49,7 @@ test('what people have approved is done once more for each time that the run is 
     await again()
     // However many ask at once, they are given the same one.
     const [first, ...others] = await Promise.all([ask(), ask(), ask()])
-    expect(first).toMatchObject({ state: 'approved', votes: [{ person_id: bob.id }] })
+    expect(first).toMatchObject({ state: 'approved', votes: [{ personId: bob.id }] })
     expect(others.map(({ id }) => id)).toEqual([first?.id, first?.id])
     await expect(call(first)).resolves.toMatchObject({ exitCode: 1 })
     const later = await ask()

@@ -84,7 +84,7 @@ async function pageOf(id: string): Promise<string> {
 test('a question about ten thousand machines shows what is equal once, is bounded, and is approved as a whole', async () => {
   const id = await askAboutMany(833)
   const info = await world.client.approvals.get(id)
-  expect(info).toMatchObject({ action_count: MACHINES, group_count: 14, model: 'anthropic:some-model' })
+  expect(info).toMatchObject({ actionCount: MACHINES, groupCount: 14, model: 'anthropic:some-model' })
   expect(info.groups[0]).toMatchObject({ machineId: 'mch_0', count: MACHINES - 13 })
   expect(info.groups[0]?.machineNames).toHaveLength(500)
   expect(info.actions.map(({ text }) => text)).toEqual([
@@ -105,7 +105,7 @@ test('a question about ten thousand machines shows what is equal once, is bounde
 test('of more groups than a page can show it says how many it does not', async () => {
   const id = await askAboutMany(2)
   const info = await world.client.approvals.get(id)
-  expect(info).toMatchObject({ group_count: MACHINES / 2 + 1 })
+  expect(info).toMatchObject({ groupCount: MACHINES / 2 + 1 })
   expect(info.groups).toHaveLength(100)
   expect(JSON.stringify(info).length).toBeLessThan(128_000)
   expect(await pageOf(id)).toContain('4901 more that differ are not shown on this page')

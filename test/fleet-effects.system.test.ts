@@ -46,7 +46,7 @@ test('people are asked once for each different effect, and what they approve is 
   const questions = await questionsOf(run.runId, 2)
   const [larger, smaller] = questions.toSorted((one, other) => other.actionCount - one.actionCount)
   expect([larger?.actionCount, smaller?.actionCount]).toEqual([2, 1])
-  expect(larger?.groups).toMatchObject([{ count: 2, machine_names: [names[0], names[1]] }])
+  expect(larger?.groups).toMatchObject([{ count: 2, machineNames: [names[0], names[1]] }])
   const effects = larger?.actions[0]?.effect?.list?.effects
   expect(effects).toMatchObject([{ kind: 'added', path: shared.fileOf('new'), diff: expect.stringContaining('+a') }])
   await expect(readFile(shared.fileOf('new'))).rejects.toThrow('ENOENT')

@@ -53,7 +53,7 @@ describe('a run that people approve before it begins', () => {
     })
     const events = eventsOf(run)
     const question = await asked(run.runId)
-    expect(question).toMatchObject({ fleet_run_id: run.runId, title: 'Write names (3 machines)', action_count: 3 })
+    expect(question).toMatchObject({ fleetRunId: run.runId, title: 'Write names (3 machines)', actionCount: 3 })
     const info = await bob.client.approvals.get(question.id)
     expect(info.actions.map(({ machineName, text }) => [machineName, text])).toEqual(
       names.map((name) => [name, `echo ${name} > ${folder}/${name}`]),
@@ -166,7 +166,7 @@ test('what was approved before a run and has expired between waves is asked abou
   const run = createFleet(world.client, 'machine-*').exec('echo hi', { approval, waves: [1, '100%'], check })
   await approve(await asked(run.runId))
   const second = await asked(run.runId)
-  expect(second).toMatchObject({ action_count: 2, title: 'echo hi (2 machines)' })
+  expect(second).toMatchObject({ actionCount: 2, title: 'echo hi (2 machines)' })
   expect(gone).not.toContain(second.id)
   await approve(second)
   expect(await run).toMatchObject({ ok: true, counts: { ok: 3 } })
@@ -176,15 +176,15 @@ describe('a run that people approve wave by wave', () => {
   test('asks before each wave, for its machines alone', async () => {
     const run = createFleet(world.client, 'machine-*').exec('echo hi', { approval: 'wave', waves: [1, '100%'] })
     const first = await asked(run.runId)
-    expect(first).toMatchObject({ action_count: 1 })
+    expect(first).toMatchObject({ actionCount: 1 })
     await approve(first)
     const second = await asked(run.runId)
-    expect(second).toMatchObject({ action_count: 2, title: 'echo hi (wave 2, 2 machines)' })
+    expect(second).toMatchObject({ actionCount: 2, title: 'echo hi (wave 2, 2 machines)' })
     // What is equal is shown once.
     const { groups, groupCount } = await bob.client.approvals.get(second.id)
     expect({ groups, groupCount }).toMatchObject({
-      groups: [{ count: 2, machine_names: names.slice(1) }],
-      group_count: 1,
+      groups: [{ count: 2, machineNames: names.slice(1) }],
+      groupCount: 1,
     })
     await bob.client.approvals.deny(second.id, { reason: 'looks bad' })
     expect(await run).toMatchObject({ counts: { ok: 1, denied: 2 }, stop: { reason: 'denied' } })
@@ -236,7 +236,7 @@ test('what was approved is not asked again by whoever goes on or retries, unless
   await mkdir(folderOf(bad))
   expect(await fleet.retry(run.runId, { outcomes: ['failed'] })).toMatchObject({ ok: true })
   expect((await questionsOf(run.runId)).map(({ state }) => state)).toEqual(['done', 'done'])
-  expect((await questionsOf(run.runId))[0]?.votes).toMatchObject([{ person_id: bob.id, vote: 'approve' }])
+  expect((await questionsOf(run.runId))[0]?.votes).toMatchObject([{ personId: bob.id, vote: 'approve' }])
 })
 
 test('nobody is asked about what may be done more often than once, or has no dry run', async () => {

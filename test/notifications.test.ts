@@ -80,7 +80,7 @@ describe('a webhook', () => {
   test('tells a body that was changed, another secret and an old one from its own', async () => {
     await using receiver = await startReceiver()
     const { id, secret } = await world.client.webhooks.create({ url: receiver.url })
-    expect(await world.client.webhooks.test(id)).toMatchObject({ state: 'delivered', status: 204, approval_id: null })
+    expect(await world.client.webhooks.test(id)).toMatchObject({ state: 'delivered', status: 204, approvalId: null })
     const [{ body, headers }] = receiver.received as [Received]
     expect(await verifyNotification(body, headers, { secret })).toMatchObject({ event: 'test', approval: null })
     const refused = { code: 'auth' }
@@ -97,7 +97,7 @@ describe('a webhook', () => {
   test('shows neither its secret nor its path again, in no answer and no audit row', async () => {
     const url = 'https://hooks.example/services/very-secret?token=very-secret'
     const { id, secret, ...shown } = await world.client.webhooks.create({ url, kind: 'slack', minDanger: 'high' })
-    expect(shown).toMatchObject({ url: 'https://hooks.example/...', kind: 'slack', min_danger: 'high', enabled: true })
+    expect(shown).toMatchObject({ url: 'https://hooks.example/...', kind: 'slack', minDanger: 'high', enabled: true })
     const listed = await world.client.webhooks.list()
     const changed = await world.client.webhooks.update(id, { enabled: false })
     expect(changed).toEqual({ id, ...shown, enabled: false })

@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { createAgent } from '@cmdop/agent'
 import { scriptedModel } from '@cmdop/agent/testing'
 import type { ExecOptions } from '@cmdop/core'
@@ -99,8 +101,12 @@ describe('the policy of a fleet', () => {
 
 describe('a grant', () => {
   let world: World
+  /** Is there before anybody is asked: what a command names is part of what is approved. */
+  let file: string
   beforeEach(async () => {
     world = await startWorld()
+    file = join(await world.folder(), 'granted')
+    await writeFile(file, '')
     await setPolicy(world, { mode: 'default' })
     return () => world[Symbol.asyncDispose]()
   })
@@ -114,38 +120,38 @@ describe('a grant', () => {
   }
 
   test('lets exactly this be done again, until it is revoked', async () => {
-    await grant('touch /tmp/cmdop-granted')
-    expect(await outcome(world, 'touch /tmp/cmdop-granted')).toBe('ran')
-    expect(await outcome(world, 'touch /tmp/cmdop-granted')).toBe('ran')
-    expect(await outcome(world, 'touch /tmp/cmdop-granted-too')).toBe('approval_required')
+    await grant(`touch ${file}`)
+    expect(await outcome(world, `touch ${file}`)).toBe('ran')
+    expect(await outcome(world, `touch ${file}`)).toBe('ran')
+    expect(await outcome(world, `touch ${file}-too`)).toBe('approval_required')
     const [granted] = await world.client.approvals.grants.list()
-    expect(granted).toMatchObject({ text: 'touch /tmp/cmdop-granted', uses: 2, revoked_at: null })
+    expect(granted).toMatchObject({ text: `touch ${file}`, uses: 2, revokedAt: null })
     await world.client.approvals.grants.revoke(granted?.id ?? '')
-    expect(await outcome(world, 'touch /tmp/cmdop-granted')).toBe('approval_required')
+    expect(await outcome(world, `touch ${file}`)).toBe('approval_required')
   })
 
   test('never covers what deletes', async () => {
-    await expect(grant('rm -f /tmp/cmdop-granted')).rejects.toMatchObject({ code: 'permission' })
+    await expect(grant(`rm -f ${file}`)).rejects.toMatchObject({ code: 'permission' })
     expect(await world.client.approvals.grants.list()).toEqual([])
   })
 
   test('ends with the approval that somebody denies, and is made once', async () => {
     const [{ client: bob }, { client: eve }] = [await invitePerson(world, 'bob'), await invitePerson(world, 'eve')]
-    const refused = await world.handle.exec('touch /tmp/cmdop-granted').then(undefined, (error: unknown) => error)
+    const refused = await world.handle.exec(`touch ${file}`).then(undefined, (error: unknown) => error)
     const { approvalId } = (refused as { details: { approvalId: string } }).details
     const { planDigest } = await bob.approvals.get(approvalId)
     const answer = { planDigest, grantSeconds: 60 }
     expect(await bob.approvals.approve(approvalId, answer)).toMatchObject({ state: 'approved' })
     await bob.approvals.approve(approvalId, answer)
-    expect(await bob.approvals.grants.list()).toMatchObject([{ granted_by: expect.any(String), revoked_at: null }])
-    expect(await outcome(world, 'touch /tmp/cmdop-granted')).toBe('ran')
+    expect(await bob.approvals.grants.list()).toMatchObject([{ grantedBy: expect.any(String), revokedAt: null }])
+    expect(await outcome(world, `touch ${file}`)).toBe('ran')
     expect(await eve.approvals.deny(approvalId, { reason: 'No.' })).toMatchObject({ state: 'denied' })
-    expect(await eve.approvals.grants.list()).toMatchObject([{ revoked_at: expect.any(String) }])
-    expect(await outcome(world, 'touch /tmp/cmdop-granted')).toBe('approval_required')
+    expect(await eve.approvals.grants.list()).toMatchObject([{ revokedAt: expect.any(String) }])
+    expect(await outcome(world, `touch ${file}`)).toBe('approval_required')
   })
 
   test('is over when its time is', async () => {
-    await grant('touch /tmp/cmdop-granted', 1)
-    await waitFor('it is over', async () => (await outcome(world, 'touch /tmp/cmdop-granted')) === 'approval_required')
+    await grant(`touch ${file}`, 1)
+    await waitFor('it is over', async () => (await outcome(world, `touch ${file}`)) === 'approval_required')
   })
 })

@@ -26,13 +26,13 @@ describe('an enrolment token', () => {
     expect(await world.client.machine('first')).toMatchObject({ id: state.machineId })
     const der = createPublicKey(state.privateKey).export({ type: 'spki', format: 'der' })
     const fingerprint = createHash('sha256').update(der).digest('hex')
-    expect(await world.client.machines.get(state.machineId)).toMatchObject({ public_key_fingerprint: fingerprint })
+    expect(await world.client.machines.get(state.machineId)).toMatchObject({ publicKeyFingerprint: fingerprint })
     await expect(enroll(token, 'second')).rejects.toMatchObject({ code: 'auth' })
     await expect(world.client.machine('second')).rejects.toMatchObject({ code: 'not_found' })
   })
 
   test('lets as many in as it says, also when they come at once', async () => {
-    const { rawToken: token } = await issue({ max_uses: 3 })
+    const { rawToken: token } = await issue({ maxUses: 3 })
     const names = Array.from({ length: 12 }, (_, index) => `crowd-${index}`)
     const results = await Promise.allSettled(names.map((name) => enroll(token, name)))
     const refused = results.filter((result) => result.status === 'rejected')
@@ -42,7 +42,7 @@ describe('an enrolment token', () => {
   })
 
   test('that has expired lets nobody in', async () => {
-    const { rawToken: token, expiresAt } = await issue({ expires_in_seconds: 1 })
+    const { rawToken: token, expiresAt } = await issue({ expiresInSeconds: 1 })
     while (Date.now() <= Date.parse(expiresAt)) await new Promise((resolve) => setTimeout(resolve, 20))
     await expect(enroll(token, 'late')).rejects.toMatchObject({ code: 'auth' })
   })
@@ -66,7 +66,7 @@ describe('an enrolment token', () => {
 
 test('a folder that is enrolled is not enrolled again', async () => {
   const dataDir = await world.folder()
-  const { rawToken: token } = await issue({ max_uses: 2 })
+  const { rawToken: token } = await issue({ maxUses: 2 })
   await enrollMachine({ relayUrl: world.relay.url, token, dataDir, name: 'once' })
   await expect(enrollMachine({ relayUrl: world.relay.url, token, dataDir, name: 'twice' })).rejects.toMatchObject({
     code: 'conflict',

@@ -22,7 +22,7 @@ const bodies: Record<string, unknown> = {
   'post /api/runs/{run}/entries': { index: 1, entries: [{ v: 1, type: 'looked' }] },
   'post /api/fleet-runs/{run}/approvals': {
     title: 'true',
-    actions: [{ machineId: 'mch_none', method: 'exec', params: { command: 'true' } }],
+    actions: [{ machine_id: 'mch_none', method: 'exec', params: { command: 'true' } }],
   },
   'post /api/fleet-runs/{run}/claim': {},
   'post /api/fleet-runs/{run}/pause': {},

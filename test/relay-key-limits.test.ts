@@ -100,7 +100,7 @@ test('a key that is bound to addresses works from there only, over HTTP and over
 describe('a key that is rotated', () => {
   test('is another one with the same limits, and the old one ends at once or after an overlap', async () => {
     const scopes: KeyScope[] = [{ actions: ['machine.exec'], machines: '*' }]
-    const limits = { name: 'robot', kind: 'ai', role: 'member', scopes, max_targets_per_run: 5 } as const
+    const limits = { name: 'robot', kind: 'ai', role: 'member', scopes, maxTargetsPerRun: 5 } as const
     const { id, rawToken: old } = await world.client.keys.issue({ ...limits, expiresInDays: 3 })
     const next = await world.client.keys.rotate(id, { overlapSeconds: 60 })
     const { principalId } = await world.connect({ token: old }).me()
@@ -114,7 +114,7 @@ describe('a key that is rotated', () => {
     expect(await codeOf(() => world.connect({ token: next.rawToken }).me())).toBe('auth')
     expect(await codeOf(() => world.connect({ token: last.rawToken }).me())).toBe('ok')
     const listed = await Array.fromAsync(world.client.keys.iter())
-    expect(listed.find((key) => key.id === last.id)).toMatchObject({ rotated_from: next.id, kind: 'ai' })
+    expect(listed.find((key) => key.id === last.id)).toMatchObject({ rotatedFrom: next.id, kind: 'ai' })
   })
 
   test('of a person stays that person’s, and one is given to a member only by who may manage members', async () => {

@@ -44,7 +44,7 @@ describe('two daemons with the key of one machine', () => {
     expect((await client.machines.get(machine.id)).quarantinedAt).not.toBeNull()
 
     await copy.close()
-    expect(await client.machines.release(machine.id)).toMatchObject({ quarantined_at: null })
+    expect(await client.machines.release(machine.id)).toMatchObject({ quarantinedAt: null })
     await machine.restart()
     await world.whenOnline(machine)
     expect((await handle.exec('echo back')).stdout).toBe('back\n')

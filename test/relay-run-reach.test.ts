@@ -14,7 +14,7 @@ afterAll(() => world[Symbol.asyncDispose]())
 
 /** A client with a key of an AI operator. */
 async function operator(
-  limits: { role?: 'admin'; max_targets_per_run?: number } = {},
+  limits: { role?: 'admin'; maxTargetsPerRun?: number } = {},
 ): Promise<{ client: Client; id: string }> {
   const { rawToken: token, id } = await world.client.keys.issue({ name: 'robot', kind: 'ai', ...limits })
   return { client: world.connect({ token }), id }
@@ -41,7 +41,7 @@ async function callAll(client: Client, runId?: string): Promise<string[]> {
 
 describe('a key with max_targets_per_run', () => {
   test('reaches no more machines in a run, also after it was rotated, and a refusal is a row that says so', async () => {
-    const { client, id } = await operator({ max_targets_per_run: 2 })
+    const { client, id } = await operator({ maxTargetsPerRun: 2 })
     const runId = await registered(client)
     expect(await callAll(client, runId)).toEqual(['ok', 'ok', 'permission'])
     expect(await callAll(client, await registered(client))).toEqual(['ok', 'ok', 'permission'])
@@ -57,7 +57,7 @@ describe('a key with max_targets_per_run', () => {
   })
 
   test('has no fleet run over more machines, and reaches no more in the name of one', async () => {
-    const { client } = await operator({ max_targets_per_run: 2 })
+    const { client } = await operator({ maxTargetsPerRun: 2 })
     const whole = createFleet(client, '*').exec('true')
     await expect(whole).rejects.toMatchObject({
       code: 'permission',
@@ -90,7 +90,7 @@ describe('a key with max_targets_per_run', () => {
   })
 
   test('does not get around it by new connections, by runs that it makes up, or over REST', async () => {
-    const { client, id } = await operator({ max_targets_per_run: 1 })
+    const { client, id } = await operator({ maxTargetsPerRun: 1 })
     expect(await callAll(client)).toEqual(['ok', 'permission', 'permission'])
     expect(await callAll(client, randomUUID())).toEqual(['ok', 'permission', 'permission'])
     const { rawToken: token } = await world.client.keys.rotate(id)
@@ -100,7 +100,7 @@ describe('a key with max_targets_per_run', () => {
   })
 
   test('of a sub-operator counts for the key that it came from', async () => {
-    const { client } = await operator({ role: 'admin', max_targets_per_run: 1 })
+    const { client } = await operator({ role: 'admin', maxTargetsPerRun: 1 })
     const { rawToken: token } = await client.keys.issue({ name: 'sub', kind: 'ai' })
     expect(await callAll(world.connect({ token }))).toEqual(['ok', 'permission', 'permission'])
     const last = await client.machine(world.machines[1]?.id ?? '')

@@ -22,7 +22,7 @@ test('The operator on a machine waits for people where the policy asks, and is h
     return items[0] === undefined ? undefined : world.client.approvals.get(items[0].id)
   }
   const first = await waitFor('it is asked', question)
-  expect(first).toMatchObject({ requester_kind: 'ai', rule: expect.stringContaining('mode:default'), state: 'pending' })
+  expect(first).toMatchObject({ requesterKind: 'ai', rule: expect.stringContaining('mode:default'), state: 'pending' })
   await world.client.approvals.approve(first.id, { planDigest: first.planDigest })
   const second = await waitFor('it is asked again', question)
   expect(second.actions[0]?.text).toBe('touch /tmp/no')

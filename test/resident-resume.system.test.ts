@@ -114,7 +114,8 @@ test('without a relay for longer than its orphan time the ask ends, and the call
   const { world, server } = asked
   await using proxy = await startTcpProxy(world.relay.url)
   const machine = await world.addMachine('machine-0', proxy.url)
-  const text = world.client.machines.ask(machine.id, 'Work', { orphanMs: 2000 }).collect()
+  // Long enough for the model to be asked once more on a machine that is busy.
+  const text = world.client.machines.ask(machine.id, 'Work', { orphanMs: 8000 }).collect()
   text.catch(() => {})
   await waitFor('the command is there', async () => (await world.client.sessions.list()).items.length === 1)
   proxy.break()

@@ -215,14 +215,14 @@ test('what asks cost adds up', async () => {
   await client.machines.ask(machine.id, 'Two').collect()
   expect(await client.machines.spend(machine.id, { window: '24h' })).toEqual({
     window: '24h',
-    total_usd: 60,
-    delta_usd: 60,
-    delta_pct: null,
-    tokens_in: 30,
-    tokens_out: 15,
+    totalUsd: 60,
+    deltaUsd: 60,
+    deltaPct: null,
+    tokensIn: 30,
+    tokensOut: 15,
     calls: 3,
-    ocr_pages: 0,
-    top_models: [{ model: 'openai-compatible:fake', usd: 60, pct: 100 }],
+    ocrPages: 0,
+    topModels: [{ model: 'openai-compatible:fake', usd: 60, pct: 100 }],
   })
 })
 

@@ -55,7 +55,7 @@ describe('the policy of a run', () => {
       .then(undefined, (error: unknown) => error)
     const { runId, approvals } = (stopped as { result: { runId: string; approvals: { approvalId: string }[] } }).result
     const asked = await world.client.approvals.get(approvals[0]?.approvalId ?? '')
-    expect(asked).toMatchObject({ rule: 'run:ask-echo', run_id: runId })
+    expect(asked).toMatchObject({ rule: 'run:ask-echo', runId: runId })
     await world.client.approvals.approve(asked.id, { planDigest: asked.planDigest })
     const { toolCalls, denied } = await agent.resume(runId)
     expect(toolCalls).toMatchObject([{ output: { stdout: 'one\n' } }, { outcome: 'denied' }])
@@ -73,7 +73,7 @@ describe('the policy of a run', () => {
     const edited = world.client.approvals.approve(id, { planDigest, edited: { command: 'date' } })
     await expect(edited).rejects.toMatchObject(denied)
     const actions = [{ machineId: world.machine.id, method: 'exec', params: { command: 'date' } }]
-    const about = { run_id: runId, agent_type: 'terminal', model: 'scripted' }
+    const about = { runId: runId, agentType: 'terminal', model: 'scripted' }
     await expect(world.client.approvals.request({ title: 'Date', actions, ...about })).rejects.toMatchObject(denied)
     await world.client.approvals.deny(id)
   })

@@ -12,7 +12,7 @@ export {
 } from './approvals.ts'
 export type * from './resources.ts'
 export { type FromWire, fromWire, type ToWire, toWire } from './wire-names.ts'
-export type { Cancellable } from './cancellable.ts'
+export type { Cancellable, Repeatable } from './cancellable.ts'
 export type { PolicyNamespace } from './policy.ts'
 export type { AuditLogFilter, AuditLogQuery, AuditNamespace } from './audit.ts'
 export { type RequestHeaders, verifyNotification, type VerifyNotificationOptions } from './verify-notification.ts'

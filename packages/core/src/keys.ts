@@ -1,6 +1,6 @@
 import * as wire from '@cmdop/protocol'
 import { z } from 'zod'
-import type { Cancellable } from './cancellable.ts'
+import type { Cancellable, Repeatable } from './cancellable.ts'
 import { itemsOf, offsetPages } from './pages.ts'
 import type { ApiKeyIssued, ApiKeyList, ApiKeySummary } from './resources.ts'
 import type { RestClient } from './rest-client.ts'
@@ -36,26 +36,33 @@ export class KeysNamespace {
   }
 
   /** A new key; `rawToken` is shown only here. */
-  async issue(key: FromWire<wire.ApiKeyIssue>, { signal }: Cancellable = {}): Promise<ApiKeyIssued> {
+  async issue(key: FromWire<wire.ApiKeyIssue>, { signal, idempotencyKey }: Repeatable = {}): Promise<ApiKeyIssued> {
     const body = toWire(wire.ApiKeyIssue, key)
-    return this.#rest.call({ method: 'POST', path: await this.#path(), body, answer: wire.ApiKeyIssued, signal })
+    return this.#rest.call({
+      method: 'POST',
+      path: await this.#path(),
+      body,
+      answer: wire.ApiKeyIssued,
+      signal,
+      idempotencyKey,
+    })
   }
 
   /** A new key in the place of another, with its limits; `rawToken` is shown only here. */
   async rotate(
     keyId: string,
     rotate: FromWire<wire.ApiKeyRotate> = {},
-    { signal }: Cancellable = {},
+    { signal, idempotencyKey }: Repeatable = {},
   ): Promise<ApiKeyIssued> {
     const path = `${await this.#path()}/${encodeURIComponent(keyId)}/rotate`
     const body = toWire(wire.ApiKeyRotate, rotate)
-    return this.#rest.call({ method: 'POST', path, body, answer: wire.ApiKeyIssued, signal })
+    return this.#rest.call({ method: 'POST', path, body, answer: wire.ApiKeyIssued, signal, idempotencyKey })
   }
 
   /** Ends a key at once, with the connections that use it. */
-  async revoke(keyId: string, { signal }: Cancellable = {}): Promise<void> {
+  async revoke(keyId: string, { signal, idempotencyKey }: Repeatable = {}): Promise<void> {
     const path = `${await this.#path()}/${encodeURIComponent(keyId)}`
-    await this.#rest.call({ method: 'DELETE', path, answer: z.null(), signal })
+    await this.#rest.call({ method: 'DELETE', path, answer: z.null(), signal, idempotencyKey })
   }
 
   async #path(): Promise<string> {

@@ -1,6 +1,6 @@
 import * as wire from '@cmdop/protocol'
 import { z } from 'zod'
-import type { Cancellable } from './cancellable.ts'
+import type { Cancellable, Repeatable } from './cancellable.ts'
 import type {
   FleetSettings,
   InvitationIssued,
@@ -49,7 +49,10 @@ export class MembersNamespace {
   }
 
   /** Invites somebody; `link` is shown only here, and works once. */
-  async invite(invitation: FromWire<wire.InvitationIssue>, { signal }: Cancellable = {}): Promise<InvitationIssued> {
+  async invite(
+    invitation: FromWire<wire.InvitationIssue>,
+    { signal, idempotencyKey }: Repeatable = {},
+  ): Promise<InvitationIssued> {
     const path = await this.#path('/invitations')
     return this.#rest.call({
       method: 'POST',
@@ -57,6 +60,7 @@ export class MembersNamespace {
       body: toWire(wire.InvitationIssue, invitation),
       answer: wire.InvitationIssued,
       signal,
+      idempotencyKey,
     })
   }
 
@@ -76,18 +80,23 @@ export class MembersNamespace {
   }
 
   /** Adds a member without an invitation; a code lets him in. */
-  async add(member: FromWire<wire.MemberAdd>, { signal }: Cancellable = {}): Promise<MemberInfo> {
+  async add(member: FromWire<wire.MemberAdd>, { signal, idempotencyKey }: Repeatable = {}): Promise<MemberInfo> {
     return this.#rest.call({
       method: 'POST',
       path: await this.#path('/members'),
       body: toWire(wire.MemberAdd, member),
       answer: wire.MemberInfo,
       signal,
+      idempotencyKey,
     })
   }
 
   /** Changes role, groups, email or name; what runs and is allowed no more ends within a second. */
-  async update(member: string, change: FromWire<wire.MemberChange>, { signal }: Cancellable = {}): Promise<MemberInfo> {
+  async update(
+    member: string,
+    change: FromWire<wire.MemberChange>,
+    { signal, idempotencyKey }: Repeatable = {},
+  ): Promise<MemberInfo> {
     const path = await this.#path(`/members/${encodeURIComponent(member)}`)
     return this.#rest.call({
       method: 'PATCH',
@@ -95,6 +104,7 @@ export class MembersNamespace {
       body: toWire(wire.MemberChange, change),
       answer: wire.MemberInfo,
       signal,
+      idempotencyKey,
     })
   }
 
@@ -107,9 +117,9 @@ export class MembersNamespace {
   }
 
   /** Ends a membership at once, with keys, sessions and all that acts for the member. */
-  async remove(member: string, { signal }: Cancellable = {}): Promise<void> {
+  async remove(member: string, { signal, idempotencyKey }: Repeatable = {}): Promise<void> {
     const path = await this.#path(`/members/${encodeURIComponent(member)}`)
-    await this.#rest.call({ method: 'DELETE', path, answer: z.null(), signal })
+    await this.#rest.call({ method: 'DELETE', path, answer: z.null(), signal, idempotencyKey })
   }
 
   /** A code with which the member signs in, once; shown only here. */

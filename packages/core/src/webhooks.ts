@@ -1,6 +1,6 @@
 import * as wire from '@cmdop/protocol'
 import { z } from 'zod'
-import type { Cancellable } from './cancellable.ts'
+import type { Cancellable, Repeatable } from './cancellable.ts'
 import type { DeliveryInfo, DeliveryList, WebhookCreated, WebhookInfo } from './resources.ts'
 import { type FromWire, toQuery, toWire } from './wire-names.ts'
 import { cursorPages, itemsOf } from './pages.ts'
@@ -20,20 +20,38 @@ export class WebhooksNamespace {
   }
 
   /** Sends notifications there from now on. Its `secret`, with which they are signed, is shown only here. */
-  create(given: FromWire<wire.WebhookCreate>, { signal }: Cancellable = {}): Promise<WebhookCreated> {
+  create(given: FromWire<wire.WebhookCreate>, { signal, idempotencyKey }: Repeatable = {}): Promise<WebhookCreated> {
     const body = toWire(wire.WebhookCreate, given)
-    return this.#rest.call({ method: 'POST', path: '/api/webhooks', body, answer: wire.WebhookCreated, signal })
+    return this.#rest.call({
+      method: 'POST',
+      path: '/api/webhooks',
+      body,
+      answer: wire.WebhookCreated,
+      signal,
+      idempotencyKey,
+    })
   }
 
   /** Switches it on or off. Throws `not_found`. */
-  update(webhookId: string, change: FromWire<wire.WebhookChange>, { signal }: Cancellable = {}): Promise<WebhookInfo> {
+  update(
+    webhookId: string,
+    change: FromWire<wire.WebhookChange>,
+    { signal, idempotencyKey }: Repeatable = {},
+  ): Promise<WebhookInfo> {
     const body = toWire(wire.WebhookChange, change)
-    return this.#rest.call({ method: 'PATCH', path: pathOf(webhookId), body, answer: wire.WebhookInfo, signal })
+    return this.#rest.call({
+      method: 'PATCH',
+      path: pathOf(webhookId),
+      body,
+      answer: wire.WebhookInfo,
+      signal,
+      idempotencyKey,
+    })
   }
 
   /** Sends nothing there any more, and forgets what was sent. Throws `not_found`. */
-  async remove(webhookId: string, { signal }: Cancellable = {}): Promise<void> {
-    await this.#rest.call({ method: 'DELETE', path: pathOf(webhookId), answer: z.null(), signal })
+  async remove(webhookId: string, { signal, idempotencyKey }: Repeatable = {}): Promise<void> {
+    await this.#rest.call({ method: 'DELETE', path: pathOf(webhookId), answer: z.null(), signal, idempotencyKey })
   }
 
   /** Sends a test at once, and gives what became of it. Throws `not_found`. */

@@ -100,7 +100,7 @@ test('no try begins after the run has stopped, nor while a person holds it', asy
     {
       run: async ({ id }) => {
         tries.push(id)
-        if (id === 'm1') throw new CmdopError('unavailable', 'Not there.', { details: { retryAfterMs: 60_000 } })
+        if (id === 'm1') throw new CmdopError('unavailable', 'Not there.', { retryAfter: 60 })
         await away.promise
         return { outcome: 'failed', result: id }
       },
@@ -122,7 +122,7 @@ test('no try begins after the run has stopped, nor while a person holds it', asy
         again.push(isHeld)
         if (attempt > 1) return { outcome: 'ok', result: id }
         isHeld = true
-        throw new CmdopError('unavailable', 'Not there.', { details: { retryAfterMs: 1 } })
+        throw new CmdopError('unavailable', 'Not there.', { retryAfter: 0.001 })
       },
     },
     {
@@ -163,7 +163,7 @@ test('what is retryable is tried again as often as it may, and nothing else is',
         run: async () => {
           count += 1
           if (count === 3) return { outcome: 'ok', result: 'there' }
-          throw new CmdopError(code, 'Not now.', { details: { retryAfterMs: 1 } })
+          throw new CmdopError(code, 'Not now.', { retryAfter: 0.001 })
         },
       },
     })

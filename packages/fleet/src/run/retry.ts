@@ -43,7 +43,6 @@ export async function withRetries<Result>(
 
 /** As long as the relay says, or a random part of a time that doubles. */
 function pauseOf(error: CmdopError, attempts: number): number {
-  const { retryAfterMs } = error.details
-  if (typeof retryAfterMs === 'number') return Math.min(retryAfterMs, LONGEST_PAUSE_MS)
+  if (error.retryAfter !== undefined) return Math.min(error.retryAfter * 1000, LONGEST_PAUSE_MS)
   return Math.random() * Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempts - 1))
 }

@@ -11,6 +11,7 @@ import {
 import { isAddressIn } from '../auth/addresses.ts'
 import { RELAY_VERSION } from '../version.ts'
 import type { HttpContext } from './context.ts'
+import { takeIdempotencyKeys } from './idempotency.ts'
 import { apiKeyRoutes } from './routes/api-keys.ts'
 import { approvalEventRoutes } from './routes/approval-events.ts'
 import { approvalPageRoutes } from './routes/approval-pages.ts'
@@ -78,6 +79,7 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
     },
     transform: jsonSchemaTransform,
   })
+  takeIdempotencyKeys(app, context)
   await app.register(systemRoutes(context))
   await app.register(enrollRoutes(context))
   await app.register(machineRoutes(context))

@@ -1,5 +1,6 @@
 import type { NotificationStore, PageSessionStore } from './notification-store.ts'
 import type { FleetRunStore } from './fleet-run-store.ts'
+import type { IdempotencyStore } from './idempotency-store.ts'
 import type { PolicyStore } from './policy-store.ts'
 import type { TunnelStore } from './tunnel-store.ts'
 import type { ApprovalStore } from './approval-store.ts'
@@ -35,6 +36,7 @@ export interface Store extends AsyncDisposable {
   readonly fleetRuns: FleetRunStore
   readonly approvals: ApprovalStore
   readonly policies: PolicyStore
+  readonly idempotency: IdempotencyStore
   readonly notifications: NotificationStore
   readonly pageSessions: PageSessionStore
   readonly tunnels: TunnelStore

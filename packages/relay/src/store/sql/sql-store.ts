@@ -7,6 +7,7 @@ import { createAuditCheckpointStore } from './sql-audit-checkpoints.ts'
 import { createFleetStore } from './sql-fleets.ts'
 import { createInvitationStore, createSignInCodeStore, createTotpStore } from './sql-sign-in.ts'
 import { createEnrollmentTokenStore, createKeyStore, createTicketStore } from './sql-keys.ts'
+import { createIdempotencyStore } from './sql-idempotency.ts'
 import { createMachineStore } from './sql-machines.ts'
 import { createNotificationStore } from './sql-notifications.ts'
 import { createPageSessionStore } from './sql-page-sessions.ts'
@@ -49,6 +50,7 @@ export class SqlStore implements Store {
   readonly fleetRuns
   readonly approvals
   readonly policies
+  readonly idempotency
   readonly notifications
   readonly pageSessions
   readonly tunnels
@@ -74,6 +76,7 @@ export class SqlStore implements Store {
     this.fleetRuns = createFleetRunStore(db)
     this.approvals = createApprovalStore(db)
     this.policies = createPolicyStore(db)
+    this.idempotency = createIdempotencyStore(db)
     this.notifications = createNotificationStore(db, seal)
     this.pageSessions = createPageSessionStore(db)
     this.tunnels = createTunnelStore(db)

@@ -1,6 +1,7 @@
 import type { ApprovalActionRow, ApprovalEventRow, ApprovalRow, ApprovalVoteRow, GrantRow } from '../approval-store.ts'
 import type { DeliveryRow, PageSessionRow, WebhookRow } from '../notification-store.ts'
 import type { FleetRunOutcomeRow, FleetRunRow, FleetRunTargetRow } from '../fleet-run-store.ts'
+import type { IdempotencyRow } from '../idempotency-store.ts'
 import type { PolicyRow } from '../policy-store.ts'
 import type { TunnelRow } from '../tunnel-store.ts'
 import type {
@@ -96,6 +97,7 @@ export interface Tables {
   /** Its addresses are JSON, its flag is 0 or 1. */
   tunnels: Omit<TunnelRow, 'allowedPeers' | 'insecureTls'> & { allowedPeers: string | null; insecureTls: number }
   /** A machine of '' is the fleet itself. */
+  idempotencyKeys: IdempotencyRow
   policies: Omit<PolicyRow, 'machineId'> & { machineId: string }
   /** Its words are JSON. */
   grants: Omit<GrantRow, 'words'> & { words: string }

@@ -72,6 +72,7 @@ test('Secrets from before are sealed when the database is opened, and are in its
     database.prepare('update webhooks set secret = ?, url = ?').run(webhook.secret, webhook.url)
     for (const column of ['attempts', 'lockouts', 'locked_until'])
       database.exec(`alter table totp drop column ${column}`)
+    database.exec('drop table idempotency_keys')
     database.exec('drop index approvals_fleet_run')
     for (const [table, column] of [
       ['fleet_runs', 'wait'],

@@ -1,0 +1,61 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
+import { type Relay, startRelay } from '../start-relay.ts'
+import { openSqliteStore } from '../store/sqlite-store.ts'
+import { digestOf } from './audited.ts'
+import { secretAnswers } from './idempotency.ts'
+
+let relay: Relay
+let dataDir: string
+beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'cmdop-test-'))
+  relay = await startRelay({ dataDir, port: 0, logLevel: 'silent' })
+})
+afterAll(async () => {
+  await relay.close()
+  await rm(dataDir, { recursive: true, force: true })
+})
+
+const Operations = z.record(z.string(), z.looseObject({ responses: z.record(z.string(), z.unknown()) }))
+const Document = z.looseObject({ paths: z.record(z.string(), Operations) })
+
+test('every change whose answer has a secret is known for one', async () => {
+  const { paths } = Document.parse(await (await fetch(`${relay.url}/api/openapi.json`)).json())
+  const found = Object.entries(paths).flatMap(([path, operations]) =>
+    Object.entries(operations)
+      .filter(([method, { responses }]) => method !== 'get' && hasSecret(responses))
+      .map(([method]) => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`),
+  )
+  expect(found.toSorted()).toEqual([...secretAnswers].toSorted())
+})
+
+function hasSecret(responses: Record<string, unknown>): boolean {
+  const answers = Object.entries(responses).filter(([status]) => status.startsWith('2'))
+  // A code that lets somebody in expires; any other is of an error.
+  return /"(?:raw_token|token|secret|ticket|otpauth_uri|link)":\{"type":"string"|"code":\{"type":"string"\},"expires_at"/.test(
+    JSON.stringify(answers),
+  )
+}
+
+test('a call whose relay ended under it is unknown, and is not done by sending it again', async () => {
+  const authorization = `Bearer ${relay.firstKey}`
+  const me = await fetch(`${relay.url}/api/me`, { headers: { authorization } })
+  const { principal_id: principalId, fleet_id } = z
+    .object({ principal_id: z.string(), fleet_id: z.string() })
+    .parse(await me.json())
+  const path = `/api/fleets/${fleet_id}/members`
+  const body = { email: 'ann@example.org', role: 'member', groups: [] }
+  await using store = await openSqliteStore({ file: join(dataDir, 'relay.sqlite') })
+  const at = new Date(Date.now() - 600_000).toISOString()
+  await store.idempotency.claim({ principalId, key: 'begun', digest: digestOf(['POST', path, body]), at })
+  const answer = await fetch(`${relay.url}${path}`, {
+    method: 'POST',
+    headers: { authorization, 'content-type': 'application/json', 'idempotency-key': 'begun' },
+    body: JSON.stringify(body),
+  })
+  expect(await answer.json()).toMatchObject({ error: { code: 'unknown' } })
+  expect((await store.principals.members(fleet_id, { offset: 0, limit: 10 })).total).toBe(1)
+})
