@@ -92,10 +92,7 @@ test('only one file of the client knows Node, and what carries files of this com
     importsOf(file).some((name) => name.startsWith('node:') || name === 'undici' || name === 'ws'),
   )
   const others = node.map(shown).filter((file) => !file.startsWith('packages/core/src/files/node/'))
-  expect(others.toSorted()).toEqual([
-    'packages/core/src/platform-node.ts',
-    'packages/core/src/tunnels/listen-node.ts',
-  ])
+  expect(others.toSorted()).toEqual(['packages/core/src/platform-node.ts', 'packages/core/src/tunnels/listen-node.ts'])
 })
 
 function entryOf(name: string, path: string): string {

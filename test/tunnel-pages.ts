@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { type IncomingMessage, request, createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { setImmediate as turn } from 'node:timers/promises'
+import { pipeline } from 'node:stream/promises'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { blocksOf } from './tunnel-services.ts'
 
@@ -67,12 +68,7 @@ async function serve(asked: IncomingMessage, answer: ServerResponse, streams: Se
     for await (const part of asked) hash.update(part as Buffer)
     answer.end(hash.digest('hex'))
   } else if (url.startsWith('/bytes/')) {
-    for (const block of blocksOf(Number(url.slice(7)))) {
-      if (answer.destroyed) return
-      if (!answer.write(block)) await Promise.race([once(answer, 'drain'), once(answer, 'close')])
-      await turn()
-    }
-    answer.end()
+    await pipeline(Readable.from(blocksOf(Number(url.slice(7)))), answer)
   } else if (url === '/headers') {
     answer.writeHead(200, [
       'Content-Type',

@@ -1,5 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { Readable, Writable, type WritableOptions } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 
 /** A service on a port of loopback. */
@@ -78,13 +80,24 @@ export async function sendBlocks(
   sent: (total: number) => void = () => {},
 ): Promise<void> {
   let total = 0
-  for (const block of blocksOf(bytes)) {
-    if (socket.destroyed) return
-    if (!socket.write(block)) await Promise.race([once(socket, 'drain'), once(socket, 'close')]).catch(() => {})
-    total += block.length
-    sent(total)
+  const blocks = function* () {
+    for (const block of blocksOf(bytes)) {
+      yield block
+      total += block.length
+      sent(total)
+    }
   }
-  socket.end()
+  // The other direction goes on: whoever reads it tells what goes wrong.
+  await pipeline(Readable.from(blocks()), new Writable(writerOf(socket))).catch(() => {})
+}
+
+/** Writes to a socket and ends it, and leaves what it sends to others. */
+function writerOf(socket: Socket): WritableOptions {
+  const gone = () => new Error('The connection was broken off.')
+  return {
+    write: (block, _, done) => void (socket.destroyed ? done(gone()) : socket.write(block, done)),
+    final: (done) => void socket.end(done),
+  }
 }
 
 /** A connection to this port of loopback, open. */
@@ -108,7 +121,10 @@ export async function readAll(socket: Socket, got: (total: number) => void = () 
 }
 
 /** SHA-256 of what the other side sends until it ends, hex. */
-export async function hashAll(socket: Socket, got: (total: number) => void = () => {}): Promise<string> {
+export async function hashAll(
+  socket: AsyncIterable<unknown>,
+  got: (total: number) => void = () => {},
+): Promise<string> {
   const hash = createHash('sha256')
   let total = 0
   for await (const part of socket) {
