@@ -1,13 +1,5 @@
 import { Client, type TunnelView as Tunnel } from '@cmdop/core'
-import {
-  CmdopError,
-  ConnectedSessionOption,
-  IpRange,
-  TunnelAuth,
-  type TunnelOpen,
-  TunnelOpened,
-  TunnelView,
-} from '@cmdop/protocol'
+import { CmdopError, ConnectedSessionOption, IpRange, TunnelAuth, TunnelOpened, TunnelView } from '@cmdop/protocol'
 import { exitCodes } from '../exit-codes.ts'
 import { parseCount, parseDuration } from '../numbers.ts'
 import { wireNames, writeResource } from '../resource-json.ts'
@@ -150,5 +142,5 @@ function row({ localHost, localPort, machineId, protocol, publicUrl, auth, expir
 
 function textOf(value: unknown): string {
   if (Array.isArray(value)) return value.join(' ')
-  return value === null ? '-' : String(value)
+  return value === null ? '-' : typeof value === 'string' ? value : JSON.stringify(value)
 }

@@ -68,7 +68,8 @@ export async function startTunnelListener(
       .finally(() => open.delete(carried))
     open.add(carried)
   }
-  const { host, port, close: stop } = await listen({ host: localHost, port: localPort }, accept)
+  const listening = await listen({ host: localHost, port: localPort }, accept)
+  const { host, port } = listening
   const closed = Promise.withResolvers<void>()
   let isClosing = false
   const close = async () => {
@@ -76,7 +77,7 @@ export async function startTunnelListener(
       isClosing = true
       signal?.removeEventListener('abort', abort)
       closing.abort(new CmdopError('cancelled', 'The listener was closed.'))
-      await Promise.all([stop(), ...open])
+      await Promise.all([listening.close(), ...open])
       closed.resolve()
     }
     await closed.promise

@@ -54,9 +54,11 @@ export class PublicTunnels {
     server.requestTimeout = 0
     server.headersTimeout = OWN_REQUEST_MS
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-      if (this.isFor(request)) return void this.#answer(request, response)
-      boundRequest(request, response)
-      for (const listener of own) listener.call(server, request, response)
+      if (this.isFor(request)) void this.#answer(request, response)
+      else {
+        boundRequest(request, response)
+        for (const listener of own) listener.call(server, request, response)
+      }
     })
   }
 
@@ -99,7 +101,7 @@ export class PublicTunnels {
       this.#upgraded.add(socket)
       socket.once('close', () => this.#upgraded.delete(socket))
       const headers = [...answerHeaders(answer), 'Connection', 'Upgrade', 'Upgrade', answer.headers.upgrade ?? upgrade]
-      socket.write(`${headOf(answer, headers)}`)
+      socket.write(headOf(answer, headers))
       if (targetHead.length > 0) socket.write(targetHead)
       if (head.length > 0) target.write(head)
       join(socket, target)
@@ -117,16 +119,16 @@ export class PublicTunnels {
 
   /** A connection to the target. Throws what the visitor is told, as little as that may be. */
   async #admit(request: IncomingMessage): Promise<Admitted> {
-    const { gate, clients, isSecure, addressOf, isDraining } = this.#options
-    if (isDraining()) throw new CmdopError('unavailable', 'The relay is shutting down.')
+    const { gate, clients } = this.#options
+    if (this.#options.isDraining()) throw new CmdopError('unavailable', 'The relay is shutting down.')
     const wrong = malformed(request)
     if (wrong !== undefined) throw new CmdopError('validation', wrong)
     const tunnel = await this.#find(request)
-    const address = addressOf(request)
+    const address = this.#options.addressOf(request)
     await this.#assertVisitor(tunnel, request, address)
     const opener: Caller = { ...(await gate.assertRight(tunnel)), address }
     const connection = connectVisit(clients, opener, tunnel)
-    const protocol = isSecure() ? 'https' : 'http'
+    const protocol = this.#options.isSecure() ? 'https' : 'http'
     return { connection, visit: { address: address ?? '', protocol, isChecked: tunnel.auth !== 'none' } }
   }
 

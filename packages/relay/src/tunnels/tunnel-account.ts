@@ -92,9 +92,7 @@ export class TunnelAccount {
 
   /** Writes down what was counted. */
   async flush(): Promise<void> {
-    while (this.#counting !== undefined) await this.#counting
-    this.#count()
-    await this.#counting
+    for (this.#count(); this.#counting !== undefined; this.#count()) await this.#counting
   }
 
   #count(): void {

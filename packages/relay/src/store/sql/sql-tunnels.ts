@@ -50,7 +50,7 @@ export function createTunnelStore(db: Database): TunnelStore {
         .where('id', '=', tunnelId)
         .returning('bytes')
         .executeTakeFirst()
-      return Number(row?.bytes ?? 0)
+      return row?.bytes ?? 0
     },
     prune: async (before) => {
       await db.deleteFrom('tunnels').where('closedAt', '<', before).execute()
@@ -67,13 +67,10 @@ function toTable({ allowedPeers, insecureTls, ...row }: TunnelRow): Tables['tunn
   return { ...row, allowedPeers: peers, insecureTls: Number(insecureTls) }
 }
 
-/** A large number may come as text. */
-function fromTable({ allowedPeers, insecureTls, bytes, maxBytes, ...row }: Selectable<Tables['tunnels']>): TunnelRow {
+function fromTable({ allowedPeers, insecureTls, ...row }: Selectable<Tables['tunnels']>): TunnelRow {
   return {
     ...row,
     allowedPeers: allowedPeers === null ? null : Peers.parse(JSON.parse(allowedPeers)),
     insecureTls: insecureTls !== 0,
-    bytes: Number(bytes),
-    maxBytes: maxBytes === null ? null : Number(maxBytes),
   }
 }
