@@ -34,6 +34,7 @@ test.each([
   'playbook',
   'files',
   'sessions',
+  'tunnels',
   'recordings',
   'restrictions',
   'policy',
