@@ -1,3 +1,4 @@
+import type { CmdopError } from '@cmdop/protocol'
 import { expect, test } from 'vitest'
 import { startTcpProxy } from './tcp-proxy.ts'
 import {
@@ -10,6 +11,7 @@ import {
   startHasher,
   startSource,
 } from './tunnel-services.ts'
+import { waitFor } from './wait-for.ts'
 import { startWorld } from './world.ts'
 
 const MB = 1024 * 1024
@@ -57,6 +59,33 @@ test('A connection goes on byte for byte when the way of the machine is cut, bot
   expect(cuts).toBe(2)
   expect(answer.toString()).toBe(hashOfBlocks(bytes))
   expect(hash).toBe(hashOfBlocks(bytes))
+})
+
+test('Connections that follow one another closely are carried like others, and none is left of them', async () => {
+  await using world = await startWorld()
+  const echo = await startEcho()
+  const failures: CmdopError[] = []
+  const target = { machineId: world.machine.id, port: echo.port }
+  const listener = await world.client.tunnels.listen(target, { onError: (error) => failures.push(error) })
+  const say = async (text: string) => {
+    const socket = await dial(listener.port)
+    socket.end(text)
+    return (await readAll(socket)).toString()
+  }
+  for (let count = 0; count < 8; count += 1) expect(await say(`one ${count}`)).toBe(`one ${count}`)
+  const texts = Array.from({ length: 12 }, (_, count) => `many ${count} ${'x'.repeat(100_000)}`)
+  expect(await Promise.all(texts.map(say))).toEqual(texts)
+  expect(failures).toEqual([])
+  await echo[Symbol.asyncDispose]()
+  await expect(say('nobody')).rejects.toThrow()
+  await waitFor('it is said why', () => failures[0])
+  expect(failures[0]).toMatchObject({ code: 'unavailable', details: { reason: 'ECONNREFUSED' } })
+  await listener.close()
+  await waitFor('every connection has an outcome', async () => {
+    const { items } = await world.client.audit.getLogs({ action: 'tunnel.connect', limit: 200 })
+    const count = (kind: string) => items.filter((row) => row.kind === kind).length
+    return count('intent') >= 21 && count('intent') === count('outcome')
+  })
 })
 
 test('What nothing listens on breaks the connection off, and says why', async () => {

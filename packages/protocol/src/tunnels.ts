@@ -124,7 +124,7 @@ export const TunnelView = z.object({
   max_bytes: z.number().int().nullable(),
   /** Bytes so far, both ways; a connection that is open is counted from time to time. */
   bytes: z.number().int(),
-  /** Connections so far. */
+  /** Connections so far that have carried something. */
   connections: z.number().int(),
   /** Seconds without a byte after which a connection is ended. */
   idle_seconds: z.number().int(),

@@ -1,6 +1,7 @@
-import { type ByteStream, CmdopError, dialTunnel, TunnelConnectParams } from '@cmdop/protocol'
+import { type ByteStream, CmdopError, type DialTunnelOptions, dialTunnel, TunnelConnectParams } from '@cmdop/protocol'
 import { newCallId } from '../answers.ts'
 import type { Channels } from '../channels.ts'
+import { HeldTunnels } from './held-tunnels.ts'
 
 /** Where connections go. */
 export interface ForwardTarget {
@@ -15,6 +16,8 @@ export interface ForwardTarget {
   readonly idleMs?: number | undefined
   /** Milliseconds for which the machine keeps a connection whose way is lost. Default: 30 s. */
   readonly orphanMs?: number | undefined
+  /** Whether connections that follow one another closely are prepared for, see `docs/tunnels.md`. Default: true. */
+  readonly prepare?: boolean | undefined
 }
 
 export interface ListenOptions {
@@ -50,18 +53,22 @@ export type Listen = (
 /** Listens on this computer; each connection goes to the target through a channel of its own. Throws `config` when the port is taken. */
 export async function startTunnelListener(
   { channels, listen }: { readonly channels: Channels; readonly listen: Listen },
-  { machineId: target, ...given }: ForwardTarget,
+  { machineId: target, prepare: isPrepared = true, ...given }: ForwardTarget,
   { localPort = 0, localHost = '127.0.0.1', onError, signal }: ListenOptions,
 ): Promise<TunnelListener> {
   const connect = connectParams(given)
   if (signal?.aborted === true) throw new CmdopError('cancelled', 'The call was cancelled before it began.')
   const closing = new AbortController()
   const open = new Set<Promise<void>>()
+  const openChannel: DialTunnelOptions['open'] = (call, prepare) =>
+    channels.open({ ...call, target, signal: closing.signal }, prepare)
+  const held = new HeldTunnels({ connect, open: openChannel })
   const accept = (stream: ByteStream) => {
     const carried = dialTunnel(stream, {
       connect,
       newCallId,
-      open: (call, prepare) => channels.open({ ...call, target, signal: closing.signal }, prepare),
+      open: openChannel,
+      held: isPrepared ? held.take() : undefined,
       signal: closing.signal,
     })
       .then(({ error }) => (error === undefined || closing.signal.aborted ? undefined : onError?.(error)))
@@ -77,6 +84,7 @@ export async function startTunnelListener(
       isClosing = true
       signal?.removeEventListener('abort', abort)
       closing.abort(new CmdopError('cancelled', 'The listener was closed.'))
+      held.close()
       await Promise.all([listening.close(), ...open])
       closed.resolve()
     }
@@ -98,7 +106,7 @@ export async function startTunnelListener(
   }
 }
 
-function connectParams(given: Omit<ForwardTarget, 'machineId'>): TunnelConnectParams {
+function connectParams(given: Omit<ForwardTarget, 'machineId' | 'prepare'>): TunnelConnectParams {
   const parsed = TunnelConnectParams.safeParse(given)
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues

@@ -84,8 +84,13 @@ export class TunnelsNamespace {
   }
 }
 
-function targetOf({ tunnelId, machineId, localHost, localPort, idleSeconds }: TunnelView): ForwardTarget {
-  return { tunnelId, machineId, host: localHost, port: localPort, idleMs: idleSeconds * 1000 }
+/** Connections of a tunnel below which none is prepared: it would take the place of somebody's. */
+const FEW_CONNECTIONS = 32
+
+function targetOf(tunnel: TunnelView): ForwardTarget {
+  const { tunnelId, machineId, localHost, localPort, idleSeconds, maxConnections } = tunnel
+  const prepare = maxConnections >= FEW_CONNECTIONS
+  return { tunnelId, machineId, host: localHost, port: localPort, idleMs: idleSeconds * 1000, prepare }
 }
 
 function pathOf(tunnelId: string): string {

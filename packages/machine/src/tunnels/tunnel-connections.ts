@@ -5,6 +5,8 @@ import {
   type Permit,
   type TunnelAttachParams,
   type TunnelConnectParams,
+  TUNNEL_HELD_MS,
+  TunnelMessage,
   TunnelPipe,
 } from '@cmdop/protocol'
 import type { Handlers } from '../call-handler.ts'
@@ -82,14 +84,16 @@ export class TunnelConnections implements AsyncDisposable {
       if (isCmdopError(error) && error.code !== 'connection') stop.abort()
       else if (isCmdopError(error)) lost = error
     })
+    const early = params.held === true ? await untilGo(channel) : []
     const socket = await dialTarget(params, this.#refused, AbortSignal.any([stop.signal, this.#closing.signal]))
     const pipe = new TunnelPipe(socket, () => this.#wait(callId))
     const connection: Connection = { pipe, principalId, fleetId, params, orphan: undefined }
     this.#connections.set(callId, connection)
     this.#timer ??= setInterval(() => this.#endSilent(), CHECK_EVERY_MS)
     void pipe.over.then(() => this.#forget(callId, connection))
-    if (lost === undefined) this.#serve(channel, connection, 0)
-    else this.#wait(callId)
+    if (lost !== undefined) return this.#wait(callId)
+    this.#serve(channel, connection, 0)
+    for (const message of early.splice(0)) pipe.message(channel, message)
   }
 
   /** Goes on with a connection; only for the principal that made it, and only as part of the same tunnel. */
@@ -138,4 +142,33 @@ export class TunnelConnections implements AsyncDisposable {
       if (pipe.silentMs > params.idleMs)
         pipe.abort(new CmdopError('timeout', `The tunnel connection was silent for ${params.idleMs} ms.`))
   }
+}
+
+/** Messages that a client sends before its connection is there, at most: it may say how much it sends. */
+const MAX_EARLY = 8
+
+/** Accepts a channel, and waits for the word to connect. What comes behind it is kept in the answer until there is a connection. */
+async function untilGo(channel: Channel): Promise<unknown[]> {
+  const go = Promise.withResolvers<void>()
+  const early: unknown[] = []
+  let isGoing = false
+  channel.onControl = (message) => {
+    if (early.length >= MAX_EARLY)
+      throw new CmdopError('protocol', 'Expected less to be said before the connection is there.')
+    if (isGoing) early.push(message)
+    else if (TunnelMessage.parse(message).type === 'go') {
+      isGoing = true
+      go.resolve()
+    }
+  }
+  channel.over.catch(go.reject)
+  const late = new CmdopError('cancelled', 'The connection was held, and not wanted in time.')
+  const timer = setTimeout(() => go.reject(late), TUNNEL_HELD_MS)
+  channel.accept()
+  try {
+    await go.promise
+  } finally {
+    clearTimeout(timer)
+  }
+  return early
 }

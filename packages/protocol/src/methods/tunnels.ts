@@ -7,6 +7,9 @@ export const TUNNEL_LANE = 1
 /** Milliseconds without a byte either way after which a connection is ended, unless chosen: two hours, as TCP's own. */
 export const DEFAULT_TUNNEL_IDLE_MS = 7_200_000
 
+/** Milliseconds for which a machine waits for the word of a client that wants to connect soon, see `held`. */
+export const TUNNEL_HELD_MS = 15_000
+
 /** Milliseconds that it may be silent at most. */
 export const MAX_TUNNEL_IDLE_MS = 86_400_000
 
@@ -46,6 +49,11 @@ export const TunnelConnectParams = z.strictObject({
   port: TunnelPort,
   /** TLS from the machine to the target; absent: none. */
   tls: TunnelTls.optional(),
+  /**
+   * The client wants to connect soon: the machine accepts the channel at once, and connects when it says `go`, within
+   * {@link TUNNEL_HELD_MS}. The client may send what follows right behind it.
+   */
+  held: z.boolean().optional(),
   /** Milliseconds without a byte either way, after which it is ended. */
   idleMs: z.number().int().min(1000).max(MAX_TUNNEL_IDLE_MS).default(DEFAULT_TUNNEL_IDLE_MS),
   /** Milliseconds for which the machine keeps it when its client is lost. */
@@ -69,6 +77,8 @@ const position = z.number().int().min(0)
 export const TunnelMessage = z.discriminatedUnion('type', [
   /** From the machine, first on every channel: how much of what the client sent it has; the client goes on from there. */
   z.object({ type: z.literal('connected'), received: position }),
+  /** From the client, of what is held: connect now. */
+  z.object({ type: z.literal('go') }),
   /** So much has arrived: what is before it need not be kept. */
   z.object({ type: z.literal('ack'), received: position }),
   /** This side sends nothing after so many bytes. The other direction goes on. */

@@ -1,6 +1,6 @@
 import type { Channel } from '../channel/channel.ts'
 import { CmdopError, isCmdopError, toCmdopError } from '../errors.ts'
-import type { TunnelAttachParams, TunnelConnectParams } from '../methods/tunnels.ts'
+import type { TunnelAttachParams, TunnelConnectParams, TunnelMessage } from '../methods/tunnels.ts'
 import type { ByteStream } from './byte-stream.ts'
 import { isLostWay, TunnelPipe, type TunnelOutcome } from './tunnel-pipe.ts'
 
@@ -13,12 +13,20 @@ export type TunnelCall =
   | { readonly method: 'tunnel.connect'; readonly callId: string; readonly params: TunnelConnectParams }
   | { readonly method: 'tunnel.attach'; readonly callId: string; readonly params: TunnelAttachParams }
 
+/** A connection that a machine is about to make: authorised, and accepted, and waiting for the word. */
+export interface HeldTunnel {
+  readonly channel: Channel
+  readonly callId: string
+}
+
 export interface DialTunnelOptions {
   readonly connect: TunnelConnectParams
   /** A new id for a call. */
   readonly newCallId: () => string
   /** Opens a channel that the machine has accepted; `prepare` sees it before anything can arrive on it. */
   readonly open: (call: TunnelCall, prepare: (channel: Channel) => void) => Promise<Channel>
+  /** A channel of `tunnel.connect` that the machine holds for it; absent: one is opened. */
+  readonly held?: HeldTunnel | undefined
   /** Breaks the connection off. */
   readonly signal: AbortSignal
 }
@@ -45,7 +53,7 @@ class Dialer {
 
   constructor(stream: ByteStream, options: DialTunnelOptions) {
     this.#options = options
-    this.#callId = options.newCallId()
+    this.#callId = options.held?.callId ?? options.newCallId()
     this.#pipe = new TunnelPipe(stream, (error) => this.#resume(error))
   }
 
@@ -58,10 +66,20 @@ class Dialer {
   }
 
   start(): void {
+    const { held } = this.#options
+    if (held !== undefined) return this.#go(held.channel)
     this.#connect().catch((error: unknown) => {
       if (isLostWay(error) && error.code !== 'unavailable') this.#resume(error)
       else this.abort(failed(error))
     })
+  }
+
+  /** Whether the machine connects is known only when it says so; what is sent until then is not sent twice. */
+  #go(channel: Channel): void {
+    this.#isConnected = true
+    channel.onControl = (message) => this.#pipe.message(channel, message)
+    channel.control({ type: 'go' } satisfies TunnelMessage).catch(() => {})
+    this.#pipe.attach(channel, 0)
   }
 
   #connect(): Promise<void> {

@@ -53,6 +53,8 @@ export class TunnelPipe {
   /** Where the other end's content ends, once that is known. */
   #end = Number.POSITIVE_INFINITY
   #hasWrittenAll = false
+  /** What goes out on this channel has begun to. */
+  #sendingOn: Channel | undefined
   /** The other end was told on this channel where our content ends. */
   #saidEndOn: Channel | undefined
   #changed = Promise.withResolvers<void>()
@@ -124,9 +126,10 @@ export class TunnelPipe {
   message(channel: Channel, given: unknown): void {
     if (this.#channel !== channel) return
     const message = TunnelMessage.parse(given)
-    if (message.type === 'connected') this.#sendFrom(channel, message.received)
-    else if (message.type === 'ack') this.#takeAck(message.received)
-    else this.#takeEnd(message.bytes)
+    if (message.type === 'connected' && this.#sendingOn !== channel) this.#sendFrom(channel, message.received)
+    else if (message.type === 'ack' || message.type === 'connected') this.#takeAck(message.received)
+    else if (message.type === 'end') this.#takeEnd(message.bytes)
+    else throw new CmdopError('protocol', 'Expected nothing more to be held.')
   }
 
   /** Breaks the connection off, telling both sides. Idempotent. */
@@ -166,6 +169,7 @@ export class TunnelPipe {
       return
     }
     this.#takeAck(received)
+    this.#sendingOn = channel
     this.#sent = received
     this.#send(channel).catch((error: unknown) => fail(channel, error))
   }
@@ -295,9 +299,11 @@ export class TunnelPipe {
   }
 }
 
-/** Whether the way to the other end was lost, and not the connection there. */
+/** Whether the way to the other end was lost, and not the connection there: a target that takes none is `unavailable` for a reason. */
 export function isLostWay(error: unknown): error is CmdopError {
-  return isCmdopError(error) && ['connection', 'slow_peer', 'unavailable'].includes(error.code)
+  if (!isCmdopError(error)) return false
+  const { code, details } = error
+  return code === 'connection' || code === 'slow_peer' || (code === 'unavailable' && details['reason'] === undefined)
 }
 
 function breakOff(stream: ByteStream): void {

@@ -62,12 +62,16 @@ export class TunnelAccount {
     if (this.#isClosed) throw new CmdopError('not_found', 'The tunnel was closed meanwhile.')
     this.assertRoom(method)
     this.#open.add(end)
-    if (method === 'tunnel.connect') this.#connections += 1
     if (this.#timer === undefined) this.#waitForExpiry()
     return () => {
       this.#open.delete(end)
       this.#count()
     }
+  }
+
+  /** The first byte of a connection is on its way. */
+  began(): void {
+    this.#connections += 1
   }
 
   /** Throws when it is more than may be carried: that ends the connection, and the others. */

@@ -96,6 +96,7 @@ export class TunnelGate {
     return {
       bothWays: true,
       add: (more) => {
+        if (bytes === 0 && open.method === 'tunnel.connect') account?.began()
         bytes += more
         account?.carried(more)
       },
