@@ -61,6 +61,22 @@ test('A connection goes on byte for byte when the way of the machine is cut, bot
   expect(hash).toBe(hashOfBlocks(bytes))
 })
 
+test('A tunnel, its listener and its connections go on when the relay is restarted', async () => {
+  await using world = await startWorld({ relay: { drainMs: 0 } })
+  await using echo = await startEcho()
+  const given = { machineId: world.machine.id, localPort: echo.port, protocol: 'tcp' }
+  const { tunnelId } = await world.client.tunnels.open(given)
+  await using listener = await world.client.tunnels.listen(tunnelId)
+  const socket = await dial(listener.port)
+  const answers = readAll(socket)
+  socket.write('before ')
+  await waitFor('it is carried', () => echo.open.size === 1)
+  await world.relay.restart()
+  socket.end('after')
+  expect((await answers).toString()).toBe('before after')
+  expect(await world.client.tunnels.get(tunnelId)).toMatchObject({ state: 'active' })
+})
+
 test('Connections that follow one another closely are carried like others, and none is left of them', async () => {
   await using world = await startWorld()
   const echo = await startEcho()

@@ -53,6 +53,21 @@ test('A page, events and a WebSocket of a machine are reached at the subdomain o
   await once(socket, 'close')
 })
 
+test('Each visit is a row with its bytes, which ends well when the visit does', async () => {
+  await using world = await startPublicWorld()
+  await using site = await startSite()
+  const host = await openToAll(world, site.port)
+  await visit(world.relay.url, host)
+  await visit(world.relay.url, host, { path: `/bytes/${MB}` })
+  const outcomes = await waitFor('both have an outcome', async () => {
+    const { items } = await world.client.audit.getLogs({ action: 'tunnel.connect', limit: 20 })
+    const found = items.filter(({ kind }) => kind === 'outcome')
+    return found.length === 2 ? found : undefined
+  })
+  expect(outcomes.map(({ code }) => code)).toEqual([null, null])
+  expect(outcomes[0]?.bytes).toBeGreaterThan(MB)
+})
+
 test('Uploads and downloads go on byte for byte when the way of the machine is cut', async () => {
   await using world = await startPublicWorld(0)
   await using proxy = await startTcpProxy(world.relay.url)

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import { expect, test } from 'vitest'
 import { hasChromium, openTab, startChromium } from './chromium.ts'
 import { postgresPrograms, startPostgres } from './postgres.ts'
-import { startCli } from './processes/cli.ts'
+import { runCli, startCli } from './processes/cli.ts'
 import { startTcpProxy } from './tcp-proxy.ts'
 import { ask, startSite } from './tunnel-pages.ts'
 import {
@@ -67,6 +67,31 @@ test.runIf(postgresPrograms !== undefined)(
   },
   60_000,
 )
+
+test('`cmdop tunnels` opens, lists, shows and closes tunnels, and prints what visitors show once', async () => {
+  await using world = await startWorld({ relay: { tunnelDomain: 'tunnels.test' } })
+  const env = { CMDOP_BASE_URL: world.relay.url, CMDOP_TOKEN: world.relay.firstKey }
+  const cmdop = (...argv: string[]) => runCli(['tunnels', ...argv], env)
+  const target = `${world.machine.name}:8080`
+  const opened = await cmdop('open', target, '--subdomain', 'shop', '--auth', 'basic', '--ttl', '1h', '--json')
+  const tunnel = JSON.parse(opened.stdout) as Record<string, unknown>
+  expect(tunnel).toMatchObject({ local_port: 8080, protocol: 'http', auth: 'basic', username: 'cmdop' })
+  expect(tunnel['public_url']).toMatch(/^http:\/\/shop\.tunnels\.test:\d+$/)
+  expect(tunnel['password']).toMatch(/^\S{24}$/)
+  const id = String(tunnel['tunnel_id'])
+  const { stdout: listed } = await cmdop('list')
+  expect(listed).toContain('127.0.0.1:8080')
+  expect(listed).toContain(id)
+  const { stdout: shown } = await cmdop('get', id, '--json')
+  expect(JSON.parse(shown)).toMatchObject({ tunnel_id: id, state: 'active' })
+  expect(shown).not.toContain(String(tunnel['password']))
+  expect((await cmdop('sessions')).stdout).toContain(world.machine.id)
+  expect(await cmdop('close', id)).toMatchObject({ code: 0, stderr: `${id} is closed\n` })
+  expect((await cmdop('close', id)).code).toBe(0)
+  expect((await cmdop('get', id)).stdout).toContain('asked')
+  const udp = await cmdop('open', target, '--protocol', 'udp')
+  expect(udp.stderr).toBe('cmdop: unsupported: Tunnels carry no udp; open one of http, https or tcp.\n')
+}, 60_000)
 
 test('200 MB each way through a port of this computer, byte for byte, while the way of the machine is cut once', async () => {
   await using world = await startWorld({ machines: 0 })

@@ -11,6 +11,7 @@ import { describeNotifications } from './conformance/notifications.ts'
 import { describeRecordings } from './conformance/recordings.ts'
 import { describeRuns } from './conformance/runs.ts'
 import { describeSignIn } from './conformance/sign-in.ts'
+import { describeTunnels } from './conformance/tunnels.ts'
 import type { OpenStore } from './conformance/world.ts'
 
 /** What every implementation of the port does. `open` gives a new, empty store each time. */
@@ -26,6 +27,7 @@ export function describeStore(name: string, open: OpenStore): void {
     describeRuns(open)
     describeApprovalEvents(open)
     describeNotifications(open)
+    describeTunnels(open)
     describeAudit(open)
     describeLifecycle(open)
   })

@@ -170,7 +170,10 @@ async function forward(request: IncomingMessage, response: ServerResponse, admit
   const { connection, visit } = admitted
   const sent = sendRequest(sending(request, connection, requestHeaders(request, visit)))
   const answered = Promise.withResolvers<void>()
-  response.once('close', () => sent.destroy())
+  // One that has its answer ends by itself.
+  response.once('close', () => {
+    if (!response.writableFinished) sent.destroy()
+  })
   sent.on('error', (cause) => void connection.over.then(({ error }) => answered.reject(error ?? cause)))
   sent.on('response', (answer) => {
     response.writeHead(answer.statusCode ?? 502, answer.statusMessage, answerHeaders(answer))
@@ -191,16 +194,24 @@ function sending({ method, url }: IncomingMessage, { socket }: VisitConnection, 
   return { method, path: url, headers, setHost: false, createConnection: () => socket }
 }
 
-/** Two connections as one, to the end of either. */
+/** Two connections as one, each direction ending by itself. */
 function join(one: Duplex, other: Duplex): void {
-  pipeline(one, other, () => other.destroy())
-  pipeline(other, one, () => one.destroy())
+  for (const [from, to] of [
+    [one, other],
+    [other, one],
+  ] as const)
+    pipeline(from, to, (error) => {
+      if (error) to.destroy()
+    })
 }
 
 /** A request for the relay itself has to be complete in time. */
 function boundRequest(request: IncomingMessage, response: ServerResponse): void {
-  if (request.complete) return
-  const timer = setTimeout(() => request.destroy(), OWN_REQUEST_MS).unref()
+  const late = () => {
+    // What has come whole may be answered for hours.
+    if (!request.complete) request.destroy()
+  }
+  const timer = setTimeout(late, OWN_REQUEST_MS).unref()
   const clear = () => clearTimeout(timer)
   request.once('end', clear)
   response.once('close', clear)
