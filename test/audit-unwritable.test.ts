@@ -120,6 +120,9 @@ async function prepare(): Promise<Record<string, Way>> {
   const webhook = await client.webhooks.create({ url: 'http://127.0.0.1:9/' })
   const { tunnelId } = await client.tunnels.open({ machineId: machine.id, localPort: 9, protocol: 'tcp' })
   const { code } = await client.members.code(ann.email)
+  const other = await client.fleets.create({ name: 'Other', slug: 'other' })
+  const unused = await client.fleets.create({ name: 'Unused', slug: 'unused' })
+  await client.fleets.machines.attach(machine.id, { fleetId: other.id })
   const send = await signedBy(world, machine)
   rotate = () => {
     const { publicKey: made, privateKey } = generateKeyPairSync('ed25519')
@@ -147,6 +150,13 @@ async function prepare(): Promise<Record<string, Way>> {
     'POST /api/enrollment-tokens': { body: {} },
     'POST /api/enroll': { token: null, body: { ...enroll, public_key } },
     'POST /api/machines/{machine}/release': { places: [machine.id] },
+    'POST /api/machines/{machine}/enable': { places: [machine.id] },
+    'DELETE /api/machines/{machine}': { places: [machine.id] },
+    'POST /api/fleets': { body: { name: 'New', slug: 'new' } },
+    'PATCH /api/fleets/{fleet}': { places: [fleet], body: { name: 'Renamed' } },
+    'DELETE /api/fleets/{fleet}': { places: [other.id] },
+    'POST /api/fleets/{fleet}/machines': { places: [unused.id], body: { machine_id: machine.id } },
+    'DELETE /api/fleets/{fleet}/machines/{machine}': { places: [other.id, machine.id] },
     ...asks('/api/machines'),
     ...asks('/api/admin/machines'),
     'POST /api/fleets/{fleet}/api-keys': { places: [fleet], body: { name: 'new' } },

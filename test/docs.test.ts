@@ -29,6 +29,7 @@ test.each(pages)('every TypeScript fence of %s stands in an example that is comp
 
 test.each([
   'quick-start',
+  'client',
   'exec',
   'fleet',
   'playbook',

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { type Action, actions, matrix, never } from '@cmdop/relay'
 import { isCmdopError } from '@cmdop/protocol'
 import type { Client, MachineEffects, Session } from '@cmdop/core'
+import { enrollMachine } from '@cmdop/machine'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { dial, readAll } from './tunnel-services.ts'
 import { waitFor } from './wait-for.ts'
@@ -44,11 +45,16 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
     (client) => client.machines.resolve(world.machine.name),
     (client) => client.machines.ping([world.machine.id]),
     (client) => client.me(),
+    (client) => client.fleets.list(),
+    (client) => client.fleets.get(),
+    (client) => client.fleets.machines.list(),
+    (client) => watched(client),
     (client) => call(client, 'POST', '/api/channel-tickets'),
   ],
   'machine.facts': [
     async (client) => (await client.machine(world.machine.id)).facts(),
     async (client) => (await client.machine(world.machine.id)).capabilities(),
+    (client) => client.machines.info(world.machine.id),
   ],
   'machine.exec': [async (client) => (await client.machine(world.machine.id)).exec('true')],
   'machine.ask': [
@@ -138,6 +144,11 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
   'machine.manage': [
     (client) => client.machines.release(world.machine.id),
     (client) => client.machines.label(world.machine.id, { walked: 'yes' }),
+    (client) => client.machines.update(world.machine.id, { name: world.machine.name }),
+    (client) => client.machines.enable(world.machine.id),
+    async (client) => client.machines.disable(await spareMachine()),
+    (client) => unlessUnknown(() => client.fleets.machines.attach('mch_none')),
+    (client) => unlessUnknown(() => client.fleets.machines.detach('mch_none')),
   ],
   'member.list': [
     (client) => client.members.list(),
@@ -155,6 +166,7 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
     async (client) => client.members.revokeInvitation((await world.client.members.invite(newMember())).id),
   ],
   'fleet.configure': [
+    async (client) => client.fleets.update((await client.me()).fleetId, { name: 'Walked' }),
     (client) => client.members.configure({ fourEyes: null }),
     (client) => client.webhooks.list(),
     async (client) => world.client.webhooks.remove((await client.webhooks.create(webhook)).id),
@@ -163,6 +175,9 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
     (client) => withWebhook((id) => client.webhooks.deliveries(id)),
     (client) => withWebhook((id) => client.webhooks.remove(id)),
   ],
+  'fleet.create': [(client) => client.fleets.create({ name: 'Another', slug: `s-${randomUUID()}` })],
+  // That of the owner of the relay stays.
+  'fleet.disable': [(client) => unlessConflict(async () => client.fleets.disable((await client.me()).fleetId))],
   'policy.read': [(client) => client.policy.get(), (client) => client.policy.simulate(['uptime'])],
   'policy.write': [
     async (client) =>
@@ -312,6 +327,29 @@ async function followed(client: Client): Promise<void> {
 
 async function effectsFor(client: Client): Promise<MachineEffects> {
   return (await client.machine(world.machine.id)).effects
+}
+
+/** Watches until all machines are there. */
+async function watched(client: Client): Promise<void> {
+  for await (const event of client.machines.watch()) if (event.type === 'snapshot' && event.last) return
+}
+
+/** A machine that is there for nothing else, and has no daemon. */
+async function spareMachine(): Promise<string> {
+  const { rawToken: token } = await world.client.enrollmentTokens.issue()
+  const { machineId } = await enrollMachine({
+    relayUrl: world.relay.url,
+    token,
+    dataDir: await world.folder(),
+    name: randomUUID(),
+  })
+  return machineId
+}
+
+async function unlessConflict(call: () => Promise<unknown>): Promise<void> {
+  await call().catch((error: unknown) => {
+    if (!isCmdopError(error) || error.code !== 'conflict') throw error
+  })
 }
 
 async function unlessUnknown(call: () => Promise<unknown>): Promise<void> {

@@ -15,6 +15,8 @@ const bodies: Record<string, unknown> = {
   'patch /api/fleets/{fleet}/members/{user}': { role: 'viewer' },
   'post /api/fleets/{fleet}/invitations': { email: 'spy@example.com' },
   'patch /api/fleets/{fleet}/settings': { mfa_required: 'none' },
+  'patch /api/fleets/{fleet}': { name: 'Spied' },
+  'post /api/fleets/{fleet}/machines': { machine_id: 'mch_none' },
   'patch /api/machines/{machine}': { labels: { role: 'spied' } },
   'post /api/approvals/{approval}/approve': { plan_digest: 'a'.repeat(64) },
   'post /api/approvals/{approval}/deny': {},

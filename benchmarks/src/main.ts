@@ -12,6 +12,7 @@ import { execFigure } from './figures/exec.ts'
 import { fleetFigure } from './figures/fleet.ts'
 import { fleetMemoryFigure } from './figures/fleet-memory.ts'
 import { loopFigure } from './figures/loop.ts'
+import { machinesListFigure } from './figures/machines-list.ts'
 import { memoryFigure } from './figures/memory.ts'
 import { policyFigure } from './figures/policy.ts'
 import { resumeFigure } from './figures/resume.ts'
@@ -33,6 +34,7 @@ const figures: readonly Figure[] = [
   fleetFigure,
   fleetMemoryFigure,
   memoryFigure,
+  machinesListFigure,
   loopFigure,
   agentsFigure,
   agentMemoryFigure,

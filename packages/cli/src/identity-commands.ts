@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import type { IssueFlags } from './commands/keys.ts'
 import type { LoginFlags } from './commands/login.ts'
+import type { FleetFlags } from './fleet-client.ts'
 import type { Done } from './program.ts'
 
 const ROLES = ['owner', 'admin', 'member', 'viewer']
@@ -20,6 +21,7 @@ function addLoginCommands(program: Command, done: Done, signal: AbortSignal): vo
     .option('--email <email>', 'your email')
     .option('--code <code>', 'the code that you were given (default: it is asked for)')
     .option('--totp <code>', 'of your authenticator')
+    .option('--fleet <fleet>', 'slug or id of where you sign in (default: the oldest that has your email)')
     .option('--key', 'keep an API key instead, from standard input')
     .option('--json', 'print one JSON document')
     .action(done(async (flags: LoginFlags) => (await load()).loginCommand(flags, signal)))
@@ -69,76 +71,90 @@ function addLoginCommands(program: Command, done: Done, signal: AbortSignal): vo
 function addMemberCommands(program: Command, done: Done, signal: AbortSignal): void {
   const load = () => import('./commands/members.ts')
   const members = program.command('members').description('the people of the fleet')
-  const one = (name: string, description: string) =>
-    members.command(name).description(description).argument('<member>', 'email or id')
-  members
-    .command('list')
-    .description('list members and who is invited')
+  const command = (name: string, description: string) => inFleet(members.command(name).description(description))
+  const one = (name: string, description: string) => command(name, description).argument('<member>', 'email or id')
+  command('list', 'list members and who is invited')
     .option('--json', 'print one JSON document')
-    .action(done(async (flags: { json?: boolean }) => (await load()).listMembersCommand(flags, signal)))
-  members
-    .command('invite')
-    .description('print a link that makes a member, once')
+    .action(done(async (flags: FleetFlags & { json?: boolean }) => (await load()).listMembersCommand(flags, signal)))
+  command('invite', 'print a link that makes a member, once')
     .argument('<email>', 'of who is invited')
     .addOption(new Option('--role <role>', 'role (default: member)').choices(ROLES))
     .option('--group <group...>', 'labels, such as ops')
     .option('--expires <duration>', 'how long it is good for (default: 7d)')
     .option('--json', 'print one JSON document')
     .action(
-      done(async (email: string, flags: { role?: string; group?: string[]; expires?: string; json?: boolean }) =>
-        (await load()).inviteCommand(email, flags, signal),
+      done(
+        async (
+          email: string,
+          flags: FleetFlags & { role?: string; group?: string[]; expires?: string; json?: boolean },
+        ) => (await load()).inviteCommand(email, flags, signal),
       ),
     )
-  members
-    .command('revoke-invitation')
-    .description('end an invitation that is open')
+  command('add', 'make somebody a member, who signs in with a code')
+    .argument('<email>', 'of the new member; in another fleet, one of yours is that person there, too')
+    .addOption(new Option('--role <role>', 'role (default: member)').choices(ROLES))
+    .option('--group <group...>', 'labels, such as ops')
+    .option('--name <name>', 'for people')
+    .option('--json', 'print one JSON document')
+    .action(
+      done(
+        async (email: string, flags: FleetFlags & { role?: string; group?: string[]; name?: string; json?: boolean }) =>
+          (await load()).addMemberCommand(email, flags, signal),
+      ),
+    )
+  command('revoke-invitation', 'end an invitation that is open')
     .argument('<id>', 'from: cmdop members list')
-    .action(done(async (id: string) => (await load()).revokeInvitationCommand(id, signal)))
+    .action(done(async (id: string, flags: FleetFlags) => (await load()).revokeInvitationCommand(id, flags, signal)))
   one('set-role', 'change the role; what runs and is allowed no more ends at once')
     .argument('<role>', ROLES.join(', '))
-    .action(done(async (member: string, role: string) => (await load()).changeMemberCommand(member, { role }, signal)))
+    .action(
+      done(async (member: string, role: string, flags: FleetFlags) =>
+        (await load()).changeMemberCommand(member, { role }, { ...flags, signal }),
+      ),
+    )
   one('set-groups', 'change the groups')
     .argument('[groups...]', 'all of them; none: of no group')
     .action(
-      done(async (member: string, groups: string[]) => (await load()).changeMemberCommand(member, { groups }, signal)),
+      done(async (member: string, groups: string[], flags: FleetFlags) =>
+        (await load()).changeMemberCommand(member, { groups }, { ...flags, signal }),
+      ),
     )
   one('set-email', 'change the email')
     .argument('<email>', 'the new one')
     .action(
-      done(async (member: string, email: string) => (await load()).changeMemberCommand(member, { email }, signal)),
+      done(async (member: string, email: string, flags: FleetFlags) =>
+        (await load()).changeMemberCommand(member, { email }, { ...flags, signal }),
+      ),
     )
   one('remove', 'end a membership at once, with keys, sessions and all that acts for the member').action(
-    done(async (member: string) => (await load()).removeMemberCommand(member, signal)),
+    done(async (member: string, flags: FleetFlags) => (await load()).removeMemberCommand(member, flags, signal)),
   )
   one('code', 'print a code with which the member signs in')
     .option('--json', 'print one JSON document')
     .action(
-      done(async (member: string, flags: { json?: boolean }) =>
+      done(async (member: string, flags: FleetFlags & { json?: boolean }) =>
         (await load()).memberCodeCommand(member, flags, signal),
       ),
     )
   one('reset-totp', 'remove an authenticator that is lost').action(
-    done(async (member: string) => (await load()).resetTotpCommand(member, signal)),
+    done(async (member: string, flags: FleetFlags) => (await load()).resetTotpCommand(member, flags, signal)),
   )
 }
 
 function addKeyCommands(program: Command, done: Done, signal: AbortSignal): void {
   const load = () => import('./commands/keys.ts')
   const keys = program.command('keys').description('API keys of the fleet')
-  keys
-    .command('list')
-    .description('list keys, the newest first')
+  const command = (name: string, description: string) => inFleet(keys.command(name).description(description))
+  command('list', 'list keys, the newest first')
     .option('--sessions', 'where people are signed in instead')
     .option('--mine', 'only yours, and those of operators that act for you')
     .option('--json', 'print one JSON document')
     .action(
-      done(async (flags: { sessions?: boolean; mine?: boolean; json?: boolean }) =>
+      done(async (flags: FleetFlags & { sessions?: boolean; mine?: boolean; json?: boolean }) =>
         (await load()).listKeysCommand(flags, signal),
       ),
     )
-  keys
-    .command('issue')
-    .description('print a new key, once; it can do no more than you')
+  command('issue', 'print a new key, once; it can do no more than you')
     .argument('<name>', 'for people to tell keys apart')
     .addOption(new Option('--kind <kind>', 'who uses it (default: service)').choices(['human', 'ai', 'service']))
     .addOption(new Option('--role <role>', 'role at most (default: member)').choices(ROLES))
@@ -150,20 +166,20 @@ function addKeyCommands(program: Command, done: Done, signal: AbortSignal): void
     .option('--days <count>', 'how long it is good for (default: for ever)')
     .option('--json', 'print one JSON document')
     .action(done(async (name: string, flags: IssueFlags) => (await load()).issueKeyCommand(name, flags, signal)))
-  keys
-    .command('rotate')
-    .description('print a new key in the place of another, once')
+  command('rotate', 'print a new key in the place of another, once')
     .argument('<id>', 'from: cmdop keys list')
     .option('--overlap <duration>', 'how long the old one stays good (default: not at all)')
     .option('--json', 'print one JSON document')
     .action(
-      done(async (id: string, flags: { overlap?: string; json?: boolean }) =>
+      done(async (id: string, flags: FleetFlags & { overlap?: string; json?: boolean }) =>
         (await load()).rotateKeyCommand(id, flags, signal),
       ),
     )
-  keys
-    .command('revoke')
-    .description('end a key or session at once, with what runs for it')
+  command('revoke', 'end a key or session at once, with what runs for it')
     .argument('<id>', 'from: cmdop keys list')
-    .action(done(async (id: string) => (await load()).revokeKeyCommand(id, signal)))
+    .action(done(async (id: string, flags: FleetFlags) => (await load()).revokeKeyCommand(id, flags, signal)))
+}
+
+function inFleet(command: Command): Command {
+  return command.option('--fleet <fleet>', 'slug or id of another fleet of yours (default: that of your key)')
 }

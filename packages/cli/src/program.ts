@@ -1,26 +1,24 @@
 import { CmdopError } from '@cmdop/protocol'
 import { Command, CommanderError, Option } from 'commander'
-import type { AttachFlags } from './commands/attach.ts'
-import type { CpFlags } from './commands/cp.ts'
 import type { DoctorFlags } from './commands/doctor.ts'
 import type { ExecFlags } from './commands/exec.ts'
 import type { EnrollFlags, MachineRunFlags, TokenFlags } from './commands/machine.ts'
-import type { MachinesFlags } from './commands/machines.ts'
 import type { McpFlags } from './commands/mcp.ts'
-import type { RecordingsFlags } from './commands/recordings.ts'
 import type { RelayFlags } from './commands/relay.ts'
-import type { ReplayFlags } from './commands/replay.ts'
 import type { RunFlags } from './commands/run.ts'
-import type { SessionsFlags } from './commands/sessions.ts'
-import type { SshFlags } from './commands/ssh.ts'
 import type { UpFlags } from './commands/up.ts'
 import { addApprovalCommands } from './approval-commands.ts'
+import { addCompletion } from './completion.ts'
+import { addEffectCommands, addFileCommands } from './file-commands.ts'
 import { exitCodeOf, exitCodes } from './exit-codes.ts'
 import { addFleetCommands } from './fleet-commands.ts'
+import { addFleetsCommands } from './fleets-commands.ts'
+import { addMachinesCommands } from './machines-commands.ts'
 import { addPlaybookCommands } from './playbook-commands.ts'
 import { addPolicyCommands } from './policy-commands.ts'
 import { addIdentityCommands } from './identity-commands.ts'
 import { withRestrictionOptions } from './restriction-options.ts'
+import { addRecordingCommands, addSessionCommands } from './session-commands.ts'
 import { reportError, say } from './terminal.ts'
 import { CLI_VERSION } from './version.ts'
 import { addAuditCommands } from './audit/audit-program.ts'
@@ -49,12 +47,14 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
     .configureHelp({ showGlobalOptions: true })
   addSystemCommands(program, done, signal)
   addMachineCommands(program, done, signal)
+  addMachinesCommands(program, done, signal)
   addWorkCommands(program, done, signal)
   addFileCommands(program, done, signal)
   addSessionCommands(program, done, signal)
   addRecordingCommands(program, done, signal)
   addEffectCommands(program, done, signal)
   addFleetCommands(program, done, signal)
+  addFleetsCommands(program, done, signal)
   addPlaybookCommands(program, done, signal)
   addApprovalCommands(program, done, signal)
   addPolicyCommands(program, done, signal)
@@ -62,6 +62,7 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
   addIdentityCommands(program, done, signal)
   addWebhookCommands(program, done, signal)
   addTunnelCommands(program, done, signal)
+  await addCompletion(program, argv)
   try {
     await program.parseAsync(argv, { from: 'user' })
     return exitCode
@@ -165,29 +166,6 @@ function addMachineCommands(program: Command, done: Done, signal: AbortSignal): 
     .description('let people ask without a PIN')
     .option('--data <folder>', 'folder for key and state')
     .action(done(async (flags: { data?: string }) => (await import('./commands/machine.ts')).removePinCommand(flags)))
-  const machines = program.command('machines').enablePositionalOptions()
-  machines
-    .command('release')
-    .description('let a machine run again whose key two daemons used at once')
-    .argument('<machine>', 'id, hostname, name or unique prefix')
-    .action(
-      done(async (reference: string) => (await import('./commands/machines.ts')).releaseCommand(reference, signal)),
-    )
-  machines
-    .command('label')
-    .description('change the labels of a machine, by which selectors find it')
-    .argument('<machine>', 'id, hostname, name or unique prefix')
-    .argument('<change...>', 'role=web sets, role- removes')
-    .action(
-      done(async (reference: string, changes: string[]) =>
-        (await import('./commands/machines.ts')).labelCommand(reference, changes, signal),
-      ),
-    )
-  machines
-    .description('list the machines of the fleet')
-    .addOption(new Option('--presence <state>', 'only these').choices(['any', 'online', 'suspect', 'offline']))
-    .option('--json', 'print one JSON document')
-    .action(done(async (flags: MachinesFlags) => (await import('./commands/machines.ts')).machinesCommand(flags)))
 }
 
 function addWorkCommands(program: Command, done: Done, signal: AbortSignal): void {
@@ -232,131 +210,6 @@ function addWorkCommands(program: Command, done: Done, signal: AbortSignal): voi
     .option('--allow-host <name...>', 'with --http: other names under which clients may call it')
     .option('--insecure-public', 'with --http: bind another address than loopback without TLS')
     .action(done(async (flags: McpFlags) => (await import('./commands/mcp.ts')).mcpCommand(flags, signal)))
-}
-
-function addRecordingCommands(program: Command, done: Done, signal: AbortSignal): void {
-  program
-    .command('recordings')
-    .description('list what was recorded of sessions and commands, the newest first')
-    .option('--machine <machine>', 'only of this one: id, hostname, name or unique prefix')
-    .addOption(new Option('--kind <kind>', 'only these').choices(['session', 'exec']))
-    .option('--limit <count>', 'at most so many (default: 50)')
-    .option('--json', 'print one JSON document')
-    .action(
-      done(async (flags: RecordingsFlags) =>
-        (await import('./commands/recordings.ts')).recordingsCommand(flags, signal),
-      ),
-    )
-  program
-    .command('replay')
-    .description('play a recording to the terminal as it was')
-    .argument('<id>', 'id of a recording, a session or a command')
-    .option('--speed <factor>', 'how many times as fast (default: 1)')
-    .option('--idle-limit <duration>', 'the longest pause: 500ms, 2s')
-    .option('--json', 'print the recording and its events as one JSON document')
-    .action(
-      done(async (id: string, flags: ReplayFlags) =>
-        (await import('./commands/replay.ts')).replayCommand(id, flags, signal),
-      ),
-    )
-}
-
-function addSessionCommands(program: Command, done: Done, signal: AbortSignal): void {
-  withRestrictionOptions(program.command('ssh'))
-    .description('open a terminal on a machine, which others can join; ~? shows the keys of cmdop itself')
-    .argument('<machine>', 'id, hostname, name or unique prefix; local where no relay is configured')
-    .option('--name <name>', 'name of the session, for people')
-    .option('--shell <shell>', 'bash, zsh, sh, fish or a path (default: the login shell)')
-    .option('--observe', 'watch the newest session of the machine instead')
-    .action(
-      done(async (machine: string, flags: SshFlags) =>
-        (await import('./commands/ssh.ts')).sshCommand(machine, flags, signal),
-      ),
-    )
-  program
-    .command('sessions')
-    .description('list the sessions that run')
-    .option('--machine <machine>', 'only this machine (default: all that are online)')
-    .option('--ended', 'also those that are over')
-    .option('--json', 'print one JSON document')
-    .action(
-      done(async (flags: SessionsFlags) => (await import('./commands/sessions.ts')).sessionsCommand(flags, signal)),
-    )
-  program
-    .command('attach')
-    .description('join a session that runs; leaving it with ~. leaves it running')
-    .argument('<session>', 'id, name or unique prefix, from: cmdop sessions')
-    .option('--machine <machine>', 'where it runs (default: any that is online)')
-    .option('--observe', 'watch only')
-    .option('--take', 'take the keyboard from an AI')
-    .action(
-      done(async (session: string, flags: AttachFlags) =>
-        (await import('./commands/attach.ts')).attachCommand(session, flags, signal),
-      ),
-    )
-}
-
-function addFileCommands(program: Command, done: Done, signal: AbortSignal): void {
-  program
-    .command('cp')
-    .description('copy files between this computer and machines, or from one machine to another')
-    .argument('<source>', 'a path here, or <machine>:<absolute path>')
-    .argument('<destination>', 'a path here, or <machine>:<absolute path>')
-    .option('-r, --recursive', 'a directory with all that is in it')
-    .option('-p, --preserve', 'keep times and every bit of the mode')
-    .option('--resume', 'go on with what an earlier try left, and send nothing that is there already')
-    .option('--json', 'print one JSON document')
-    .action(
-      done(async (source: string, destination: string, flags: CpFlags) =>
-        (await import('./commands/cp.ts')).cpCommand(source, destination, { ...flags, signal }),
-      ),
-    )
-}
-
-function addEffectCommands(program: Command, done: Done, signal: AbortSignal): void {
-  const effects = program.command('effects').description('what restricted commands and sessions would change')
-  const load = () => import('./commands/effects.ts')
-  effects
-    .command('list')
-    .description('list the effects that a machine keeps, the newest first')
-    .argument('<machine>', 'id, hostname, name or unique prefix')
-    .option('--limit <count>', 'at most so many (default: 50)')
-    .option('--json', 'print one JSON document')
-    .action(
-      done(async (machine: string, flags: { limit?: string; json?: boolean }) =>
-        (await load()).listEffectsCommand(machine, { ...flags, signal }),
-      ),
-    )
-  const one = (name: string, description: string) =>
-    effects
-      .command(name)
-      .description(description)
-      .argument('<machine>', 'id, hostname, name or unique prefix')
-      .argument('<id>', 'of the session or command, from: cmdop effects list')
-      .option('--json', 'print one JSON document')
-  type Flags = { hash?: string; json?: boolean }
-  one('show', 'show what it would change, as a tree with diffs').action(
-    done(async (machine: string, effectId: string, flags: Flags) =>
-      (await load()).showEffectCommand({ machine, effectId }, { ...flags, signal }),
-    ),
-  )
-  one('apply', 'put it in place, exactly as it was shown')
-    .option('--hash <hash>', 'hash of what was shown (default: it is shown now, and you are asked)')
-    .action(
-      done(async (machine: string, effectId: string, flags: Flags) =>
-        (await load()).applyEffectCommand({ machine, effectId }, { ...flags, signal }),
-      ),
-    )
-  one('discard', 'forget it').action(
-    done(async (machine: string, effectId: string, flags: Flags) =>
-      (await load()).discardEffectCommand({ machine, effectId }, { ...flags, signal }),
-    ),
-  )
-  one('undo', 'take it back after it was applied').action(
-    done(async (machine: string, effectId: string, flags: Flags) =>
-      (await load()).undoEffectCommand({ machine, effectId }, { ...flags, signal }),
-    ),
-  )
 }
 
 function withRelayOptions(command: Command): Command {

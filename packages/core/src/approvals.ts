@@ -1,5 +1,4 @@
 import * as wire from '@cmdop/protocol'
-import { readServerEvents } from './ask/server-events.ts'
 import { createBackoff, isTransient } from './reconnect.ts'
 import type { Cancellable } from './cancellable.ts'
 import type {
@@ -14,6 +13,7 @@ import { type FromWire, fromWire, toQuery, toWire } from './wire-names.ts'
 import { cursorPages, itemsOf } from './pages.ts'
 import type { RestClient } from './rest-client.ts'
 import { wait } from './wait.ts'
+import { watchEvents } from './watch-events.ts'
 
 /** Seconds that one question about an approval waits at the relay. */
 const WAIT_SECONDS = 20
@@ -116,24 +116,11 @@ export class ApprovalsNamespace implements MachineApprovals {
   async *watch({ lastEventId, signal }: Cancellable & { lastEventId?: string } = {}): AsyncGenerator<
     ApprovalEvent & { id: string }
   > {
-    let seen = lastEventId
-    let backoff = createBackoff()
-    for (let isFirst = true; ;) {
-      try {
-        const path = '/api/approvals/events'
-        const body = await this.#rest.stream({ method: 'GET', path, lastEventId: seen, signal })
-        isFirst = false
-        for await (const { id, data } of readServerEvents(body)) {
-          seen = id
-          backoff = createBackoff()
-          const event = wire.ApprovalEvent.safeParse(parseJson(data))
-          // A state that a newer relay knows is not one that somebody here waits for.
-          if (event.success) yield { id, ...fromWire(wire.ApprovalEvent, event.data) }
-        }
-      } catch (error) {
-        if (isFirst || !isTransient(error)) throw error
-      }
-      await wait(backoff(), signal)
+    const events = watchEvents(this.#rest, { path: '/api/approvals/events', lastEventId, signal })
+    for await (const { id, data } of events) {
+      const event = wire.ApprovalEvent.safeParse(data)
+      // A state that a newer relay knows is not one that somebody here waits for.
+      if (event.success) yield { id, ...fromWire(wire.ApprovalEvent, event.data) }
     }
   }
 
@@ -258,14 +245,6 @@ export function deniedError(info: ApprovalInfo): wire.CmdopError {
   return new wire.CmdopError('approval_denied', `${vote.personName} rejected it; nothing ran.${why}${again}`, {
     details,
   })
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 function pathOf(approvalId: string): string {

@@ -2,6 +2,7 @@ import * as wire from '@cmdop/protocol'
 import { ApprovalsNamespace } from './approvals.ts'
 import { AuditNamespace } from './audit.ts'
 import { Channels } from './channels.ts'
+import { FleetsNamespace } from './fleets.ts'
 import { FleetRunsNamespace } from './fleet-runs.ts'
 import { FileCalls } from './files/file-calls.ts'
 import { RemoteFiles } from './files/remote-files.ts'
@@ -33,6 +34,7 @@ export type CreateMachine<Handle extends RemoteMachine> = (
 /** A client of a relay, without the platform it runs on: `Client` of `@cmdop/core` and of `@cmdop/core/browser`. */
 export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements AsyncDisposable {
   readonly machines: MachinesNamespace
+  readonly fleets: FleetsNamespace
   readonly keys: KeysNamespace
   readonly members: MembersNamespace
   readonly login: LoginNamespace
@@ -68,6 +70,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
     const fleetId = async () => this.fleetId ?? (await this.me()).fleetId
     this.keys = new KeysNamespace(rest, fleetId)
     this.members = new MembersNamespace(rest, fleetId)
+    this.fleets = new FleetsNamespace(rest, { fleetId, members: this.members })
     this.login = new LoginNamespace(rest)
     this.enrollmentTokens = new EnrollmentTokensNamespace(rest)
     this.sessions = new SessionsNamespace(this.machines, (machineId) => {

@@ -1,6 +1,7 @@
 import * as wire from '@cmdop/protocol'
 import { z } from 'zod'
-import type { Cancellable, Repeatable } from './cancellable.ts'
+import type { Repeatable } from './cancellable.ts'
+import { FleetPaths, type InFleet } from './in-fleet.ts'
 import type {
   FleetSettings,
   InvitationIssued,
@@ -19,19 +20,19 @@ type MemberQuery = Omit<Partial<FromWire<wire.OffsetQuery>>, 'offset'>
 /** `client.members`: the people of a fleet. A member is named by id or email. */
 export class MembersNamespace {
   readonly #rest: RestClient
-  readonly #fleetId: () => Promise<string>
+  readonly #paths: FleetPaths
 
   constructor(rest: RestClient, fleetId: () => Promise<string>) {
     this.#rest = rest
-    this.#fleetId = fleetId
+    this.#paths = new FleetPaths(fleetId)
   }
 
   /** One page, in the order they joined. */
-  async list(query: Partial<FromWire<wire.OffsetQuery>> & Cancellable = {}): Promise<MemberList> {
-    const { signal, ...given } = query
+  async list(query: Partial<FromWire<wire.OffsetQuery>> & InFleet = {}): Promise<MemberList> {
+    const { signal, fleetId, ...given } = query
     return this.#rest.call({
       method: 'GET',
-      path: await this.#path('/members'),
+      path: await this.#paths.of({ fleetId }, '/members'),
       query: toQuery(wire.OffsetQuery, given),
       answer: wire.MemberList,
       signal,
@@ -39,21 +40,21 @@ export class MembersNamespace {
   }
 
   /** Every member, page by page as they are needed. */
-  iter(query: MemberQuery & Cancellable = {}): AsyncGenerator<MemberInfo> {
+  iter(query: MemberQuery & InFleet = {}): AsyncGenerator<MemberInfo> {
     return itemsOf(this.pages(query), ({ userId }) => userId)
   }
 
   /** Every page. Ends with the last one. */
-  pages(query: MemberQuery & Cancellable = {}): AsyncGenerator<MemberList> {
+  pages(query: MemberQuery & InFleet = {}): AsyncGenerator<MemberList> {
     return offsetPages((offset) => this.list({ ...query, offset }))
   }
 
   /** Invites somebody; `link` is shown only here, and works once. */
   async invite(
     invitation: FromWire<wire.InvitationIssue>,
-    { signal, idempotencyKey }: Repeatable = {},
+    { signal, fleetId, idempotencyKey }: Repeatable & InFleet = {},
   ): Promise<InvitationIssued> {
-    const path = await this.#path('/invitations')
+    const path = await this.#paths.of({ fleetId }, '/invitations')
     return this.#rest.call({
       method: 'POST',
       path,
@@ -65,25 +66,28 @@ export class MembersNamespace {
   }
 
   /** Invitations that may still be accepted, the newest first. */
-  async invitations({ signal }: Cancellable = {}): Promise<InvitationList> {
+  async invitations({ signal, fleetId }: InFleet = {}): Promise<InvitationList> {
     return this.#rest.call({
       method: 'GET',
-      path: await this.#path('/invitations'),
+      path: await this.#paths.of({ fleetId }, '/invitations'),
       answer: wire.InvitationList,
       signal,
     })
   }
 
-  async revokeInvitation(invitationId: string, { signal }: Cancellable = {}): Promise<void> {
-    const path = await this.#path(`/invitations/${encodeURIComponent(invitationId)}`)
+  async revokeInvitation(invitationId: string, { signal, fleetId }: InFleet = {}): Promise<void> {
+    const path = await this.#paths.of({ fleetId }, `/invitations/${encodeURIComponent(invitationId)}`)
     await this.#rest.call({ method: 'DELETE', path, answer: z.null(), signal })
   }
 
   /** Adds a member without an invitation; a code lets him in. */
-  async add(member: FromWire<wire.MemberAdd>, { signal, idempotencyKey }: Repeatable = {}): Promise<MemberInfo> {
+  async add(
+    member: FromWire<wire.MemberAdd>,
+    { signal, fleetId, idempotencyKey }: Repeatable & InFleet = {},
+  ): Promise<MemberInfo> {
     return this.#rest.call({
       method: 'POST',
-      path: await this.#path('/members'),
+      path: await this.#paths.of({ fleetId }, '/members'),
       body: toWire(wire.MemberAdd, member),
       answer: wire.MemberInfo,
       signal,
@@ -95,9 +99,9 @@ export class MembersNamespace {
   async update(
     member: string,
     change: FromWire<wire.MemberChange>,
-    { signal, idempotencyKey }: Repeatable = {},
+    { signal, fleetId, idempotencyKey }: Repeatable & InFleet = {},
   ): Promise<MemberInfo> {
-    const path = await this.#path(`/members/${encodeURIComponent(member)}`)
+    const path = await this.#paths.of({ fleetId }, `/members/${encodeURIComponent(member)}`)
     return this.#rest.call({
       method: 'PATCH',
       path,
@@ -108,44 +112,47 @@ export class MembersNamespace {
     })
   }
 
-  setRole(member: string, role: wire.Role, options: Cancellable = {}): Promise<MemberInfo> {
+  setRole(member: string, role: wire.Role, options: InFleet = {}): Promise<MemberInfo> {
     return this.update(member, { role }, options)
   }
 
-  setGroups(member: string, groups: string[], options: Cancellable = {}): Promise<MemberInfo> {
+  setGroups(member: string, groups: string[], options: InFleet = {}): Promise<MemberInfo> {
     return this.update(member, { groups }, options)
   }
 
   /** Ends a membership at once, with keys, sessions and all that acts for the member. */
-  async remove(member: string, { signal, idempotencyKey }: Repeatable = {}): Promise<void> {
-    const path = await this.#path(`/members/${encodeURIComponent(member)}`)
+  async remove(member: string, { signal, fleetId, idempotencyKey }: Repeatable & InFleet = {}): Promise<void> {
+    const path = await this.#paths.of({ fleetId }, `/members/${encodeURIComponent(member)}`)
     await this.#rest.call({ method: 'DELETE', path, answer: z.null(), signal, idempotencyKey })
   }
 
   /** A code with which the member signs in, once; shown only here. */
-  async code(member: string, { signal }: Cancellable = {}): Promise<SignInCode> {
-    const path = await this.#path(`/members/${encodeURIComponent(member)}/code`)
+  async code(member: string, { signal, fleetId }: InFleet = {}): Promise<SignInCode> {
+    const path = await this.#paths.of({ fleetId }, `/members/${encodeURIComponent(member)}/code`)
     return this.#rest.call({ method: 'POST', path, answer: wire.SignInCode, signal })
   }
 
   /** Removes the authenticator that a member has lost. */
-  async resetTotp(member: string, { signal }: Cancellable = {}): Promise<void> {
-    const path = await this.#path(`/members/${encodeURIComponent(member)}/totp`)
+  async resetTotp(member: string, { signal, fleetId }: InFleet = {}): Promise<void> {
+    const path = await this.#paths.of({ fleetId }, `/members/${encodeURIComponent(member)}/totp`)
     await this.#rest.call({ method: 'DELETE', path, answer: z.null(), signal })
   }
 
   /** What the fleet decides for all of its members. */
-  async settings({ signal }: Cancellable = {}): Promise<FleetSettings> {
+  async settings({ signal, fleetId }: InFleet = {}): Promise<FleetSettings> {
     return this.#rest.call({
       method: 'GET',
-      path: await this.#path('/settings'),
+      path: await this.#paths.of({ fleetId }, '/settings'),
       answer: wire.FleetSettings,
       signal,
     })
   }
 
-  async configure(change: FromWire<wire.FleetSettingsChange>, { signal }: Cancellable = {}): Promise<FleetSettings> {
-    const path = await this.#path('/settings')
+  async configure(
+    change: FromWire<wire.FleetSettingsChange>,
+    { signal, fleetId }: InFleet = {},
+  ): Promise<FleetSettings> {
+    const path = await this.#paths.of({ fleetId }, '/settings')
     return this.#rest.call({
       method: 'PATCH',
       path,
@@ -153,9 +160,5 @@ export class MembersNamespace {
       answer: wire.FleetSettings,
       signal,
     })
-  }
-
-  async #path(rest: string): Promise<string> {
-    return `/api/fleets/${encodeURIComponent(await this.#fleetId())}${rest}`
   }
 }

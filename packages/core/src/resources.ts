@@ -3,6 +3,12 @@ import type { FromWire } from './wire-names.ts'
 
 /** Resources of the relay with the names of TypeScript; what each field means stands at its schema in `@cmdop/protocol`. */
 export type MachineSummary = FromWire<wire.MachineSummary>
+export type MachineDetail = FromWire<wire.MachineDetail>
+export type MachineInfoResponse = FromWire<wire.MachineInfoResponse>
+export type MachineEvent = FromWire<wire.MachineEvent>
+export type MachineFleetLink = FromWire<wire.MachineFleetLink>
+export type FleetSummary = FromWire<wire.FleetSummary>
+export type FleetList = FromWire<wire.FleetList>
 export type MachineList = FromWire<wire.MachineList>
 export type MachineSpend = FromWire<wire.MachineSpend>
 export type MessagesResponse = FromWire<wire.MessagesResponse>

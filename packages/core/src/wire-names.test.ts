@@ -94,6 +94,8 @@ test('a name that is not known is sent as it is, for the relay to refuse', () =>
 test('the types say what the values are', () => {
   expectTypeOf<FromWire<MachineList>>().toExtend<{ nextCursor: string | null; items: { agentVersion: string }[] }>()
   expectTypeOf<FromWire<ApprovalInfo>['actions'][number]['params']>().toEqualTypeOf<Record<string, unknown> | null>()
-  expectTypeOf<FromWire<z.input<typeof MachineUpdate>>>().toExtend<{ labels?: Record<string, string | null> }>()
+  expectTypeOf<FromWire<z.input<typeof MachineUpdate>>>().toExtend<{
+    labels?: Record<string, string | null> | undefined
+  }>()
   expectTypeOf<FromWire<PolicyTestAnswer>['items'][number]['permittedBy']>().toEqualTypeOf<string>()
 })

@@ -70,16 +70,33 @@ function renamedValues(schema: $ZodType, value: object, direction: Direction): o
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, renamed(schema, item, direction)]))
 }
 
-function renamedFields(shape: Readonly<Record<string, $ZodType>>, value: object, { names, end }: Direction): object {
-  const rest: Record<string, unknown> = { ...value }
+function renamedFields(shape: Readonly<Record<string, $ZodType>>, value: object, direction: Direction): object {
+  const fields = fieldsOf(shape, direction)
   const given: Record<string, unknown> = {}
-  for (const [name, field] of Object.entries(shape)) {
-    const { from, to } = names(name)
-    if (!Object.hasOwn(rest, from)) continue
-    given[to] = renamed(field, rest[from], { names, end })
-    delete rest[from]
+  for (const [name, item] of Object.entries(value)) {
+    const field = fields.get(name)
+    if (field === undefined) given[name] = item
+    else given[field.to] = renamed(field.schema, item, direction)
   }
-  return { ...rest, ...given }
+  return given
+}
+
+type Fields = ReadonlyMap<string, { readonly to: string; readonly schema: $ZodType }>
+
+/** By the name that a value has them under. Kept with the shape: a list has thousands of objects of one. */
+const known = { in: new WeakMap<object, Fields>(), out: new WeakMap<object, Fields>() }
+
+function fieldsOf(shape: Readonly<Record<string, $ZodType>>, { names, end }: Direction): Fields {
+  const before = known[end].get(shape)
+  if (before !== undefined) return before
+  const fields = new Map(
+    Object.entries(shape).map(([name, schema]) => {
+      const { from, to } = names(name)
+      return [from, { to, schema }] as const
+    }),
+  )
+  known[end].set(shape, fields)
+  return fields
 }
 
 /** The first option that it is one of, by what it looks like once it is renamed for it. */

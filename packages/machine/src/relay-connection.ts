@@ -11,6 +11,7 @@ import {
   type Hello,
   isUnseen,
   type Labels,
+  type MachineDescription,
   MAX_FRAME_BYTES,
   machineProofText,
   toCmdopError,
@@ -41,8 +42,12 @@ export interface RelayConnectionOptions {
   readonly instanceId: string
   /** Of this daemon's configuration. */
   readonly labels: Labels
+  /** What this machine is. */
+  readonly description: MachineDescription
   readonly log: Logger
   readonly serve: (channel: Channel) => void
+  /** The relay says that this machine is disabled: nothing is to run here. */
+  disabled(): Promise<void>
   /** The relay's clock. */
   synchronise(relayTime: number): void
 }
@@ -56,6 +61,7 @@ export async function keepConnected(options: RelayConnectionOptions, signal: Abo
       toCmdopError(cause, 'connection', 'The relay cannot be reached.'),
     )
     if (signal.aborted) return
+    if (error.code === 'disabled') await options.disabled()
     bound = Date.now() - startedAt >= STABLE_AFTER_MS ? FIRST_WAIT_MS : Math.min(bound * 2, LONGEST_WAIT_MS)
     const isQuarantined = error.code === 'quarantined'
     const waitMs = Math.round((isQuarantined ? QUARANTINE_WAIT_MS : bound) * Math.random())
@@ -95,7 +101,7 @@ function answerChallenge(options: RelayConnectionOptions, peer: Hello | undefine
       `Expected the relay ${relayId} that this machine enrolled at, got ${peer?.relayId ?? 'none'}.`,
     )
   }
-  const { instanceId, labels } = options
+  const { instanceId, labels, description } = options
   const text = machineProofText({ relayId, machineId, instanceId, challenge: peer.challenge })
   return {
     machine: {
@@ -108,6 +114,7 @@ function answerChallenge(options: RelayConnectionOptions, peer: Hello | undefine
       agentVersion: MACHINE_VERSION,
       labels,
     },
+    description,
   }
 }
 

@@ -8,6 +8,7 @@ import { describeAction } from './approvals/describe-action.ts'
 import { UsedApprovals } from './approvals/used-approvals.ts'
 import { readProcessSettings } from './config.ts'
 import { CallTable } from './exec/call-table.ts'
+import { describeMachine } from './facts/describe-machine.ts'
 import { createFileService } from './files/file-handlers.ts'
 import { lockFolder } from './lock.ts'
 import { MachineKey } from './machine-key.ts'
@@ -99,6 +100,7 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
     sessions,
     log,
   })
+  const description = await describeMachine()
   const stop = new AbortController()
   const connected = keepConnected(
     {
@@ -106,6 +108,7 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
       key,
       instanceId: randomUUID(),
       labels: options.labels ?? labels,
+      description,
       log,
       serve: createChannelServer(served, {
         ...resident.handlers,
@@ -113,6 +116,9 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
         'action.describe': (channel, params, permit) =>
           answer(channel, () => describeAction(params, permit, surroundings)),
       }),
+      disabled: async () => {
+        await Promise.all([calls.endAll(), sessions.endAll(), resident.endAll()])
+      },
       synchronise: (relayTime) => permits.synchronise(relayTime),
     },
     stop.signal,

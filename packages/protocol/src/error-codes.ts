@@ -167,6 +167,11 @@ export const errorCodes = {
     retryable: 'never',
     meaning: 'Two daemons use the key of this machine at once; neither may run anything.',
   },
+  disabled: {
+    status: 403,
+    retryable: 'never',
+    meaning: 'The machine is disabled at the relay: its daemon may not connect, and nothing runs there.',
+  },
   pin_denied: { status: 403, retryable: 'never', meaning: 'The PIN of the machine is wrong, or it is locked out.' },
   pin_required_timeout: {
     status: 403,

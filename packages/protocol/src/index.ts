@@ -62,6 +62,7 @@ export { type SelectableMachine, Selector, isPattern, selects } from './targets/
 export { errnoOf, fileError } from './file-error.ts'
 export * from './messages/approval.ts'
 export { canonicalJson } from './messages/canonical-json.ts'
+export { MachineDescription } from './messages/machine-description.ts'
 export { Hello, MachineProof, PROTOCOL_VERSION, machineProofText } from './messages/hello.ts'
 export {
   MACHINE_REQUEST_SCHEME,
@@ -92,6 +93,8 @@ export * from './methods/restrictions.ts'
 export * from './methods/session-info.ts'
 export * from './methods/sessions.ts'
 export * from './rest.ts'
+export * from './rest-fleets.ts'
+export * from './rest-machines.ts'
 export * from './runs.ts'
 export * from './rest-ask.ts'
 export * from './audit/rest.ts'

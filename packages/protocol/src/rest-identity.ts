@@ -145,7 +145,10 @@ export const FleetSettingsChange = z.strictObject({
 })
 export type FleetSettingsChange = z.infer<typeof FleetSettingsChange>
 
-export const LoginCodeRequest = z.strictObject({ email: Email })
+/** Slug or id of the fleet where one signs in. Default: the oldest one with a member of this email who signs in there. */
+const SignInFleet = z.string().min(1).max(64).optional()
+
+export const LoginCodeRequest = z.strictObject({ email: Email, fleet: SignInFleet })
 export type LoginCodeRequest = z.input<typeof LoginCodeRequest>
 
 /** The same answer for an email that nobody has. `mail` false: this relay sends none; an admin gives the code. */
@@ -154,6 +157,7 @@ export const LoginCodeRequested = z.object({ mail: z.boolean() })
 export const LoginRequest = z.strictObject({
   email: Email,
   code: z.string().min(1).max(32),
+  fleet: SignInFleet,
   /** Of the authenticator, when the answer was `auth` with `details.totp`. */
   totp: z.string().max(16).optional(),
 })

@@ -19,20 +19,64 @@ export function presenceOf(machine: { connected: boolean; lastSeenAt: number | n
   return ageMs < OFFLINE_AFTER_MS ? 'suspect' : 'offline'
 }
 
+/** A fleet that has or uses a machine, where you may see it. */
+export const MachineFleet = z.object({
+  fleet_id: z.string(),
+  slug: z.string(),
+  name: z.string(),
+  /** What you can do there at most. */
+  role: Role.nullable(),
+})
+export type MachineFleet = z.infer<typeof MachineFleet>
+
+/** Hardware and user, as the daemon said when it connected last. What it does not know is null. */
+export const MachineSpecs = z.object({
+  cpu_model: z.string().nullable(),
+  /** Logical processors. */
+  cpu_count: z.number().int().nullable(),
+  total_ram_bytes: z.number().int().nullable(),
+  /** Of the user whom the daemon runs as. */
+  home_dir: z.string().nullable(),
+  /** Numeric id of that user. */
+  uid: z.number().int().nullable(),
+  /** `server`, `desktop` or `laptop`. */
+  device_type: z.string().nullable(),
+  /** What its maker calls it. */
+  device_model: z.string().nullable(),
+})
+export type MachineSpecs = z.infer<typeof MachineSpecs>
+
 /** A machine as lists show it. */
 export const MachineSummary = z.object({
   id: z.string(),
   name: z.string(),
   hostname: z.string(),
+  /** Node's name of the platform: `linux`, `darwin`, `win32`. */
   os: z.string(),
+  /** `Debian GNU/Linux 12`; null where its daemon has not said. */
+  os_version: z.string().nullable(),
   architecture: z.string(),
+  /** Of the daemon. */
   agent_version: z.string(),
   presence: Presence,
   last_seen_at: instant.nullable(),
+  /** The same as `last_seen_at`, under the name that clients of the wire know. */
+  last_heartbeat_at: instant.nullable(),
   /** SHA-256 of the public key (SPKI, DER), hex. */
   public_key_fingerprint: z.string(),
+  /** `rotating`: another one is to take its place. */
+  public_key_status: z.enum(['active', 'rotating', 'quarantined', 'disabled']),
   created_at: instant,
+  /** Since then its daemon may not connect. */
+  disabled_at: instant.nullable(),
+  /** The fleet that it enrolled in. */
   fleet_id: z.string(),
+  /** That fleet, and those that use the machine too, as far as you may see them. */
+  fleets: z.array(MachineFleet),
+  /** Null: its daemon has not said. */
+  specs: MachineSpecs.nullable(),
+  /** Of an AI that joins as a machine, which no relay of ours has: false. */
+  is_jarvis: z.boolean(),
   /** Two daemons used its key at once, and nothing runs there until it is released. */
   quarantined_at: instant.nullable(),
   /** What selectors see: those of the relay, and those of the daemon's own configuration where the relay has none of the name. */
@@ -46,6 +90,8 @@ export const MachineListQuery = z.object({
   q: z.string().max(255).optional(),
   limit: z.coerce.number().int().min(1).max(500).default(100),
   cursor: z.string().max(1024).optional(),
+  /** `true`: the disabled ones, which are in no other list. */
+  disabled: z.enum(['true', 'false']).default('false'),
 })
 export type MachineListQuery = z.infer<typeof MachineListQuery>
 
@@ -150,10 +196,14 @@ export const MachinePingAnswer = z.object({
 export type MachinePingAnswer = z.infer<typeof MachinePingAnswer>
 
 /** Body of `PATCH /api/machines/:machine`. */
-export const MachineUpdate = z.strictObject({
-  /** What is not named stays; null removes, of what the relay has. */
-  labels: LabelChanges,
-})
+export const MachineUpdate = z
+  .strictObject({
+    /** Another name, unique in every fleet that has or uses the machine. Absent: it stays. */
+    name: z.string().trim().min(1).max(120).optional(),
+    /** What is not named stays; null removes, of what the relay has. */
+    labels: LabelChanges.optional(),
+  })
+  .refine(({ name, labels }) => name !== undefined || labels !== undefined, 'Expected a name or labels to change.')
 export type MachineUpdate = z.input<typeof MachineUpdate>
 
 export const EnrollmentTokenIssue = z.strictObject({

@@ -59,6 +59,13 @@ async function watchMachine(isDeaf: () => boolean = () => false): Promise<Watch>
       quarantinedAt: null,
       labels: '{}',
       reportedLabels: '{}',
+      createdById: null,
+      keyVersion: 1,
+      keyRegisteredAt: null,
+      connectedAt: null,
+      connects: null,
+      description: null,
+      metrics: null,
     },
     peer,
   )

@@ -24,6 +24,7 @@ import { createMetrics, type Metrics } from './http/metrics.ts'
 import { createLogger } from './log.ts'
 import { createCodeMailer } from './login/mail.ts'
 import { signIn } from './login/sign-in.ts'
+import { MachineWatches } from './machines/machine-watches.ts'
 import { createNotifications } from './notifications/create-notifications.ts'
 import { createPageSignIn } from './pages/sign-in.ts'
 import { PermitSigner } from './permits.ts'
@@ -118,6 +119,13 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     blobs,
     bus,
     pings: channels.pings,
+    watches: opened.use(
+      new MachineWatches({
+        store,
+        bus,
+        failed: (err) => log.warn({ err }, 'the machines of a fleet could not be watched'),
+      }),
+    ),
     runs,
     reach,
     asks,

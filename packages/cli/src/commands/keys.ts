@@ -1,4 +1,4 @@
-import { Client, type ApiKeyIssued, type ApiKeySummary } from '@cmdop/core'
+import type { ApiKeyIssued, ApiKeySummary } from '@cmdop/core'
 import {
   type ApiKeyIssue,
   ApiKeySummary as ApiKeySummarySchema,
@@ -6,10 +6,11 @@ import {
 } from '@cmdop/protocol'
 import { parseCount, parseDuration } from '../numbers.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { clientFor, type FleetFlags } from '../fleet-client.ts'
 import { writeResource } from '../resource-json.ts'
 import { formatTable, say, writeStdout } from '../terminal.ts'
 
-export interface IssueFlags {
+export interface IssueFlags extends FleetFlags {
   kind?: 'human' | 'ai' | 'service'
   role?: 'owner' | 'admin' | 'member' | 'viewer'
   member?: string
@@ -23,10 +24,10 @@ export interface IssueFlags {
 
 /** `cmdop keys list`: API keys, or with `--sessions` where people are signed in; with `--mine` only one's own. */
 export async function listKeysCommand(
-  flags: { sessions?: boolean; mine?: boolean; json?: boolean },
+  flags: FleetFlags & { sessions?: boolean; mine?: boolean; json?: boolean },
   signal: AbortSignal,
 ): Promise<number> {
-  await using client = new Client()
+  await using client = await clientFor(flags, signal)
   const credential = flags.sessions === true ? 'session' : 'key'
   const of = flags.mine === true ? 'me' : 'fleet'
   const items = await Array.fromAsync(client.keys.iter({ credential, of, signal }))
@@ -48,7 +49,7 @@ export async function listKeysCommand(
 
 /** `cmdop keys issue`: prints the key, once. */
 export async function issueKeyCommand(name: string, flags: IssueFlags, signal: AbortSignal): Promise<number> {
-  await using client = new Client()
+  await using client = await clientFor(flags, signal)
   const { kind, role, member, from, maxTargets, days } = flags
   const issued = await client.keys.issue(
     {
@@ -70,18 +71,18 @@ export async function issueKeyCommand(name: string, flags: IssueFlags, signal: A
 /** `cmdop keys rotate`: prints the new key, once. */
 export async function rotateKeyCommand(
   id: string,
-  flags: { overlap?: string; json?: boolean },
+  flags: FleetFlags & { overlap?: string; json?: boolean },
   signal: AbortSignal,
 ): Promise<number> {
-  await using client = new Client()
+  await using client = await clientFor(flags, signal)
   const overlap = flags.overlap === undefined ? {} : { overlapSeconds: Math.ceil(parseDuration(flags.overlap) / 1000) }
   await show(await client.keys.rotate(id, overlap, { signal }), flags)
   return exitCodes.ok
 }
 
 /** `cmdop keys revoke`: ends a key or session at once. */
-export async function revokeKeyCommand(id: string, signal: AbortSignal): Promise<number> {
-  await using client = new Client()
+export async function revokeKeyCommand(id: string, flags: FleetFlags, signal: AbortSignal): Promise<number> {
+  await using client = await clientFor(flags, signal)
   await client.keys.revoke(id, { signal })
   return exitCodes.ok
 }

@@ -11,6 +11,7 @@ export interface LoginFlags {
   email?: string
   code?: string
   totp?: string
+  fleet?: string
   key?: boolean
   json?: boolean
 }
@@ -29,7 +30,7 @@ export async function loginCommand(flags: LoginFlags, signal: AbortSignal): Prom
   const email = flags.email ?? (await askFor('email: ', signal))
   if (flags.code === undefined) await requestCode(client, email, signal)
   const code = flags.code ?? (await askFor('code: ', signal))
-  const signedIn = await signIn(client, { email, code, totp: flags.totp }, signal)
+  const signedIn = await signIn(client, { email, code, totp: flags.totp, fleet: flags.fleet }, signal)
   await finish(client.baseUrl, signedIn, flags)
   return exitCodes.ok
 }
@@ -147,15 +148,16 @@ async function requestCode(client: Client, email: string, signal: AbortSignal): 
 
 async function signIn(
   client: Client,
-  { email, code, totp }: { email: string; code: string; totp: string | undefined },
+  { email, code, totp, fleet }: { email: string; code: string; totp: string | undefined; fleet: string | undefined },
   signal: AbortSignal,
 ): Promise<SignedIn> {
-  const shown = { email, code, ...(totp === undefined ? {} : { totp }) }
+  const shown = { email, code, ...(totp === undefined ? {} : { totp }), ...(fleet === undefined ? {} : { fleet }) }
   try {
     return await client.login.signIn(shown, { signal })
   } catch (error) {
     if (!isCmdopError(error) || error.details?.['totp'] !== 'required' || totp !== undefined) throw error
-    return await signIn(client, { email, code, totp: await askFor('code of the authenticator: ', signal) }, signal)
+    const asked = await askFor('code of the authenticator: ', signal)
+    return await signIn(client, { email, code, totp: asked, fleet }, signal)
   }
 }
 

@@ -1,4 +1,3 @@
-import { Client } from '@cmdop/core'
 import {
   CmdopError,
   Role,
@@ -10,16 +9,17 @@ import {
 } from '@cmdop/protocol'
 import { parseDuration } from '../numbers.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { clientFor, type FleetFlags } from '../fleet-client.ts'
 import { wireNames, writeResource } from '../resource-json.ts'
 import { formatTable, say, writeJson, writeStdout } from '../terminal.ts'
 
-interface Flags {
+interface Flags extends FleetFlags {
   json?: boolean
 }
 
 /** `cmdop members list`: who belongs to the fleet, and who is invited. */
 export async function listMembersCommand(flags: Flags, signal: AbortSignal): Promise<number> {
-  await using client = new Client()
+  await using client = await clientFor(flags, signal)
   const items = await Array.fromAsync(client.members.iter({ signal }))
   const { items: invitations } = await client.members.invitations({ signal })
   if (flags.json === true) {
@@ -58,7 +58,7 @@ export async function inviteCommand(
   flags: Flags & { role?: string; group?: string[]; expires?: string },
   signal: AbortSignal,
 ): Promise<number> {
-  await using client = new Client()
+  await using client = await clientFor(flags, signal)
   const { role, group: groups, expires } = flags
   const invited = await client.members.invite(
     {
@@ -74,13 +74,35 @@ export async function inviteCommand(
   return exitCodes.ok
 }
 
+/** `cmdop members add`: somebody who signs in with a code, or who signs in to your own fleet already. */
+export async function addMemberCommand(
+  email: string,
+  flags: Flags & { role?: string; group?: string[]; name?: string },
+  signal: AbortSignal,
+): Promise<number> {
+  await using client = await clientFor(flags, signal)
+  const { role, group: groups, name } = flags
+  const member = await client.members.add(
+    {
+      email,
+      ...(role === undefined ? {} : { role: parseRole(role) }),
+      ...(groups === undefined ? {} : { groups }),
+      ...(name === undefined ? {} : { displayName: name }),
+    },
+    { signal },
+  )
+  if (flags.json === true) await writeResource(MemberInfo, member)
+  else await say(`${member.displayName} is a member: ${member.role} (${member.userId})`)
+  return exitCodes.ok
+}
+
 /** `cmdop members set-role`, `set-groups`, `set-email`. */
 export async function changeMemberCommand(
   member: string,
   change: { role?: string; groups?: string[]; email?: string },
-  signal: AbortSignal,
+  { signal, ...flags }: FleetFlags & { signal: AbortSignal },
 ): Promise<number> {
-  await using client = new Client()
+  await using client = await clientFor(flags, signal)
   const { role, groups, email } = change
   const wanted = {
     ...(role === undefined ? {} : { role: parseRole(role) }),
@@ -93,22 +115,22 @@ export async function changeMemberCommand(
 }
 
 /** `cmdop members remove`: at once, with all that acts for the member. */
-export async function removeMemberCommand(member: string, signal: AbortSignal): Promise<number> {
-  await using client = new Client()
+export async function removeMemberCommand(member: string, flags: FleetFlags, signal: AbortSignal): Promise<number> {
+  await using client = await clientFor(flags, signal)
   await client.members.remove(member, { signal })
   return exitCodes.ok
 }
 
 /** `cmdop members revoke-invitation`. */
-export async function revokeInvitationCommand(id: string, signal: AbortSignal): Promise<number> {
-  await using client = new Client()
+export async function revokeInvitationCommand(id: string, flags: FleetFlags, signal: AbortSignal): Promise<number> {
+  await using client = await clientFor(flags, signal)
   await client.members.revokeInvitation(id, { signal })
   return exitCodes.ok
 }
 
 /** `cmdop members code`: prints a code with which the member signs in. */
 export async function memberCodeCommand(member: string, flags: Flags, signal: AbortSignal): Promise<number> {
-  await using client = new Client()
+  await using client = await clientFor(flags, signal)
   const code = await client.members.code(member, { signal })
   if (flags.json === true) await writeResource(SignInCode, code)
   else await writeStdout(`${code.code}\n`)
@@ -116,8 +138,8 @@ export async function memberCodeCommand(member: string, flags: Flags, signal: Ab
 }
 
 /** `cmdop members reset-totp`: for an authenticator that is lost. */
-export async function resetTotpCommand(member: string, signal: AbortSignal): Promise<number> {
-  await using client = new Client()
+export async function resetTotpCommand(member: string, flags: FleetFlags, signal: AbortSignal): Promise<number> {
+  await using client = await clientFor(flags, signal)
   await client.members.resetTotp(member, { signal })
   return exitCodes.ok
 }
@@ -127,7 +149,7 @@ export async function fleetSettingsCommand(
   flags: Flags & { mfaRequired?: 'none' | 'optional' | 'required'; fourEyes?: 'on' | 'off' | 'default' },
   signal: AbortSignal,
 ): Promise<number> {
-  await using client = new Client()
+  await using client = await clientFor(flags, signal)
   const { mfaRequired, fourEyes } = flags
   const change = {
     ...(mfaRequired === undefined ? {} : { mfaRequired }),

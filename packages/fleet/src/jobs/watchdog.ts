@@ -1,3 +1,4 @@
+import type { ApprovalOptions } from '@cmdop/core'
 import { CmdopError } from '@cmdop/protocol'
 
 /**
@@ -8,15 +9,26 @@ export function watchdog(ms: number, { signal, leave }: { signal: AbortSignal; l
   const giveUp = new AbortController()
   const late = Promise.withResolvers<never>()
   late.promise.catch(() => {})
-  const timer = setTimeout(() => {
-    late.reject(new CmdopError('timeout', `The machine did not say within ${ms} ms how it ended.`))
-    giveUp.abort()
-  }, ms)
+  const begin = () =>
+    setTimeout(() => {
+      late.reject(new CmdopError('timeout', `The machine did not say within ${ms} ms how it ended.`))
+      giveUp.abort()
+    }, ms)
+  let timer = begin()
   const left = () => late.reject(new CmdopError('unknown', 'Another script waits for it now.'))
   if (leave.aborted) left()
   leave.addEventListener('abort', left, { once: true })
   return {
     signal: AbortSignal.any([signal, giveUp.signal]),
+    /** Nothing runs while people are asked: the time begins when they have answered. */
+    heldBy: ({ onApproval, ...approval }: ApprovalOptions): ApprovalOptions => ({
+      ...approval,
+      onApproval: async (notice) => {
+        clearTimeout(timer)
+        if (notice.state !== 'pending') timer = begin()
+        await onApproval?.(notice)
+      },
+    }),
     race: <Result>(work: Promise<Result>) => Promise.race([work, late.promise]),
     end: () => {
       clearTimeout(timer)
@@ -24,3 +36,6 @@ export function watchdog(ms: number, { signal, leave }: { signal: AbortSignal; l
     },
   }
 }
+
+/** What {@link watchdog} gives. */
+export type Watchdog = ReturnType<typeof watchdog>

@@ -30,7 +30,9 @@ export function beginPlaybook(
       const targets = machines.map(({ id }) => ({ machineId: id, wave: 1 }))
       const planDigest = hash('sha256', canonicalJson({ plan, targets }))
       const create = { runId, kind: 'playbook', title: name, plan, planDigest, targets } as const
-      const claimed = await client.fleetRuns.create(create, { signal: either })
+      const { existed, ...created } = await client.fleetRuns.create(create, { signal: either })
+      // Whoever began it writes no more from now on.
+      const claimed = existed ? await claim(client, runId, new StepRecords(client, runId)) : created
       return runPlaybook({ client, claimed, name, steps, machines, emit, signal: either })
     },
     signal,
@@ -56,11 +58,12 @@ export function goOnWithPlaybook(
     runId,
     async (emit, either) => {
       const records = new StepRecords(client, runId)
-      const claimed = await claim(client, runId, records)
-      const plan = readPlaybookPlan(claimed.plan)
+      // All of it is looked at before the run is taken over from whoever may be at it.
+      const plan = await planOf(client, runId, either)
       const { name, stepsFor } = await load({ playbook: plan.playbook, file: plan.file })
       const steps = stepsFor(plan.inputs)
       assertSameSteps(plan, { playbook: name, steps: outlineOf(steps) })
+      const claimed = await claim(client, runId, records)
       if (undo && (await decision(records)) === undefined) await decide(records, UNDONE)
       const machines = await machinesOf(client, runId, either)
       return runPlaybook({ client, claimed, name, steps, machines, emit, signal: either })
@@ -71,11 +74,18 @@ export function goOnWithPlaybook(
 
 const UNDONE = { outcome: 'cancelled', message: 'Somebody wants it to be undone.' } as const
 
-/** Nobody takes over what is no playbook. One that is over is looked at again; one that somebody has paused stays so. */
-async function claim(client: PlaybookClient, runId: string, records: StepRecords) {
-  const { kind, state } = await client.fleetRuns.get(runId)
+/** Nobody takes over what is no playbook, or is somebody else's. */
+async function planOf(client: PlaybookClient, runId: string, signal: AbortSignal) {
+  const { kind, plan } = await client.fleetRuns.get(runId, { signal })
   if (kind !== 'playbook')
     throw new CmdopError('validation', `The run is no playbook but of kind ${kind}; see: cmdop fleet resume.`)
+  if (plan === null) throw new CmdopError('permission', 'Only whoever began the run goes on with it.')
+  return readPlaybookPlan(plan)
+}
+
+/** One that is over is looked at again; one that somebody has paused stays so. */
+async function claim(client: PlaybookClient, runId: string, records: StepRecords) {
+  const { state } = await client.fleetRuns.get(runId)
   // Whoever cancelled it while no script was there wants it cancelled all the same.
   if (state === 'cancelled' && (await decision(records)) === undefined) await decide(records, CANCELLED)
   return client.fleetRuns.claim(runId, { again: state !== 'running' && state !== 'paused' })

@@ -197,6 +197,12 @@ export class CallTable {
     return this.#results.since
   }
 
+  /** Ends every command, and goes on. */
+  async endAll(): Promise<void> {
+    await Promise.allSettled(this.#starting.values())
+    await Promise.all(Array.from(this.#calls.values(), (call) => call.close()))
+  }
+
   /** Starts nothing any more, ends every command and waits until they are gone. */
   async close(): Promise<void> {
     this.#closed = true

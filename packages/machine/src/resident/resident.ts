@@ -65,6 +65,11 @@ export class Resident {
     }
   }
 
+  /** Stops what runs, and goes on. */
+  async endAll(): Promise<void> {
+    await this.#current?.ask.cancel(new CmdopError('disabled', 'The machine was disabled; what ran was stopped.'))
+  }
+
   /** Takes no ask any more; resolves when nothing runs. */
   async close(): Promise<void> {
     this.#closed = true

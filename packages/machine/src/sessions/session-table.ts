@@ -173,6 +173,12 @@ export class SessionTable {
     return session === undefined ? this.info(sessionId) : session.close('closed')
   }
 
+  /** Ends every session, and goes on. */
+  async endAll(): Promise<void> {
+    await Promise.allSettled(this.#starting.values())
+    await Promise.all(Array.from(this.#sessions.values(), (session) => session.close('closed')))
+  }
+
   /** Ends every session as `lost`, tells those who are attached, and waits until nothing of it is left. */
   async close(): Promise<void> {
     this.#closed = true

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { MachineDescription } from './machine-description.ts'
 import { Labels } from '../targets/labels.ts'
 import { CONNECTION_WINDOW, MAX_CHANNELS, MAX_FRAME_BYTES } from '../channel/limits.ts'
 
@@ -49,6 +50,8 @@ export const Hello = z.object({
   relayId: z.string().max(64).optional(),
   /** From a machine. */
   machine: MachineProof.optional(),
+  /** From a machine: what it is. Nothing is decided by it. */
+  description: MachineDescription.optional(),
 })
 export type Hello = z.infer<typeof Hello>
 

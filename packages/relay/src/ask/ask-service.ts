@@ -28,6 +28,8 @@ export interface AskCall {
   readonly params: Record<string, unknown>
   /** Sent as content, so that nothing of it is in the audit log. */
   readonly pin?: string | undefined
+  /** For a call with one answer: who asks does not wait any more. */
+  readonly signal?: AbortSignal
 }
 
 /** An ask, or one that is gone on with. Disposing it leaves it: the machine waits for somebody to come back. */
@@ -78,7 +80,11 @@ export class AskService {
   /** The one answer of a call. */
   async answer(caller: Caller, call: AskCall): Promise<unknown> {
     await using opened = new AsyncDisposableStack()
-    const { channel } = await this.#open(caller, call, opened)
+    const { channel, connection } = await this.#open(caller, call, opened)
+    const stop = () => connection.close()
+    call.signal?.addEventListener('abort', stop, { once: true })
+    opened.defer(() => call.signal?.removeEventListener('abort', stop))
+    if (call.signal?.aborted === true) stop()
     const parts: Uint8Array[] = []
     let bytes = 0
     for await (const { lane, data } of channel) {
@@ -90,7 +96,11 @@ export class AskService {
     return JSON.parse(Buffer.concat(parts).toString())
   }
 
-  async #open(caller: Caller, call: AskCall, stack: AsyncDisposableStack): Promise<{ channel: Channel; peer: Peer }> {
+  async #open(
+    caller: Caller,
+    call: AskCall,
+    stack: AsyncDisposableStack,
+  ): Promise<{ channel: Channel; peer: Peer; connection: Connection }> {
     const [near, far] = createMemoryTransports()
     const peer = this.#clients.accept(far, caller, { asks: true })
     const connection = stack.use(new Connection(near, { role: 'dialer', hello: () => ({}) }))
@@ -99,7 +109,7 @@ export class AskService {
     const channel = connection.open({ method, target, callId, params })
     await channel.accepted
     if (pin !== undefined) await channel.send(askLanes.pin, Buffer.from(pin))
-    return { channel, peer }
+    return { channel, peer, connection }
   }
 }
 

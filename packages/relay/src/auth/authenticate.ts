@@ -8,6 +8,7 @@ import {
   assertOwner,
   effectiveRole,
   idsBehind,
+  leastRole,
   lendersOf,
   type Owner,
   type OwnerOf,
@@ -74,15 +75,44 @@ export async function authenticateTicket(store: Store, ticket: string, approach:
   return knownCaller(store, owner, approach)
 }
 
-/** The same caller as it is now. Throws `auth` when it is no more. */
+/** The same caller as it is now, in the fleet that it acts in. Throws `auth` when it is no more. */
 export async function refreshCaller(
   store: Store,
-  { key, address }: Pick<Caller, 'address'> & { readonly key: Pick<KeyRow, 'id'> },
+  { key, fleetId, address }: Pick<Caller, 'fleetId' | 'address'> & { readonly key: Pick<KeyRow, 'id'> },
 ): Promise<Caller> {
   const owner = await ownerIn(store)(key.id)
   const caller = toCaller(owner)
   await assertTotp(store, caller)
-  return { ...caller, address }
+  const there = await callerIn(store, caller, fleetId)
+  if (there.fleetId === fleetId) return { ...there, address }
+  throw new CmdopError('auth', 'You are no member of that fleet any more.')
+}
+
+/**
+ * The caller as the member that the same person is of another fleet, for a route that names the fleet. Only a person comes so far:
+ * with a key or session of the fleet where he signs in, which has no scopes, came from no other key, and which nobody made for
+ * him, who could use it too. Everybody else stays as he is, and finds nothing there. Throws `auth` where that fleet asks for an
+ * authenticator.
+ */
+export async function callerIn(store: Store, caller: Caller, fleetId: string): Promise<Caller> {
+  if (fleetId === caller.fleetId || !isPersonAtHome(caller)) return caller
+  const member = await store.principals.ofPerson(caller.principalId, fleetId)
+  if (member === undefined) return caller
+  await assertTotp(store, caller, fleetId)
+  return {
+    ...caller,
+    principalId: member.id,
+    principal: member,
+    fleetId,
+    role: leastRole([caller.key.role, member.role]),
+    ids: new Set([...caller.ids, member.id]),
+  }
+}
+
+/** Whether this is a person with all that he may do: see {@link callerIn}. */
+export function isPersonAtHome({ kind, principal, key, scopes, lenders }: Caller): boolean {
+  const isOwn = kind === 'human' && principal.kind === 'human' && principal.actsForId === null
+  return isOwn && principal.personId === null && key.parentId === null && scopes.length === 0 && lenders.length === 0
 }
 
 /** Whether the next use of a key is to be noted. */
@@ -138,7 +168,11 @@ function toCaller(owner: Owner): Caller {
 }
 
 /** Where the fleet asks everybody for an authenticator, who signed in without one sets it up first. Keys are not asked. */
-async function assertTotp(store: Store, { key, principalId, fleetId }: Caller): Promise<void> {
+async function assertTotp(
+  store: Store,
+  { key, principalId, fleetId: own }: Caller,
+  fleetId: string = own,
+): Promise<void> {
   if (key.credential !== 'session') return
   const [settings, totp] = await Promise.all([store.fleets.settings(fleetId), store.totp.get(principalId)])
   if (settings?.mfaRequired !== 'required' || (totp !== undefined && totp.confirmedAt !== null)) return

@@ -30,6 +30,8 @@ export const actions = [
   'member.list',
   'member.manage',
   'fleet.configure',
+  'fleet.create',
+  'fleet.disable',
   'policy.read',
   'policy.write',
   'approval.request',
@@ -44,7 +46,7 @@ export type Action = (typeof actions)[number]
 /** Who may do what; what is not in a list is denied. `docs/permissions.md` prints it, and a test walks it. */
 export const matrix: Readonly<Record<Role, readonly Action[]>> = {
   owner: actions,
-  admin: actions,
+  admin: actions.filter((action) => action !== 'fleet.disable'),
   member: [
     'machine.list',
     'machine.facts',
@@ -94,6 +96,8 @@ const notForPrograms = {
   'approval.decide': onlyPeople,
   'member.manage': 'Only a person lets people in and changes what they are: a key of kind human. Ask one.',
   'fleet.configure': 'Only a person changes the settings of the fleet: a key of kind human. Ask one.',
+  'fleet.create': 'Only a person makes a fleet: a key of kind human. Ask one.',
+  'fleet.disable': 'Only a person disables a fleet: a key of kind human. Ask one.',
 }
 
 /** What a kind of principal may never do, whatever its role, and why. `docs/permissions.md` says it. */
@@ -109,6 +113,8 @@ export const never: Readonly<Partial<Record<PrincipalKind, Readonly<Partial<Reco
     'policy.write': 'An AI operator may not change the policy that binds it. Ask a person.',
     'member.manage': 'An AI operator may not change who belongs to the fleet. Ask a person.',
     'fleet.configure': 'An AI operator may not change the settings of the fleet. Ask a person.',
+    'fleet.create': 'An AI operator may not make a fleet. Ask a person.',
+    'fleet.disable': 'An AI operator may not disable a fleet. Ask a person.',
   },
   service: notForPrograms,
   schedule: notForPrograms,

@@ -38,11 +38,11 @@ interface Wanted {
 }
 
 const ofAdmins =
-  /^(machine\.(enroll|manage)|key\.(list|issue|revoke)|member\.manage|fleet\.configure|policy\.write|grant\.revoke|audit\.read)$/
+  /^(machine\.(enroll|manage)|key\.(list|issue|revoke)|member\.manage|fleet\.(configure|create)|policy\.write|grant\.revoke|audit\.read)$/
 const ofViewers = /^(machine\.(list|facts)|session\.observe|(policy|approval)\.read|metrics\.read|key\.own)$/
-const neverOfServices = /^(key\.own|approval\.decide|member\.manage|fleet\.configure)$/
+const neverOfServices = /^(key\.own|approval\.decide|member\.manage|fleet\.(configure|create|disable))$/
 const neverOfAi =
-  /^(key\.own|effect\.apply|approval\.decide|grant\.revoke|policy\.write|member\.manage|fleet\.configure)$/
+  /^(key\.own|effect\.apply|approval\.decide|grant\.revoke|policy\.write|member\.manage|fleet\.(configure|create|disable))$/
 
 const isTooDeep = (key: Key, depth = 0): boolean =>
   depth > 8 || (key.parent !== undefined && isTooDeep(key.parent, depth + 1))
@@ -64,11 +64,14 @@ const isInScope = ({ scopes, parent }: Key, action: string, machine: string): bo
     )) &&
   (parent === undefined || isInScope(parent, action, machine))
 
+const isOfLesserRole = (rank: number, action: string): boolean =>
+  rank <= 1 || (rank === 2 ? !ofAdmins.test(action) : ofViewers.test(action))
+
 function expected(key: Key, action: string, at: { fleet: number; machine: string }): string {
   if (!isAlive(key)) return 'auth'
   if (at.fleet !== key.person.fleet) return 'not_found'
   const rank = rankOf(key)
-  const isOfRole = rank <= 1 || (rank === 2 ? !ofAdmins.test(action) : ofViewers.test(action))
+  const isOfRole = rank === 0 || (action !== 'fleet.disable' && isOfLesserRole(rank, action))
   const isOfKind = key.kind === 'human' || !(key.kind === 'ai' ? neverOfAi : neverOfServices).test(action)
   return isOfRole && isOfKind && isInScope(key, action, at.machine) ? 'ok' : 'permission'
 }

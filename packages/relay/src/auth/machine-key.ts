@@ -1,4 +1,4 @@
-import { createPublicKey, type KeyObject, verify } from 'node:crypto'
+import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto'
 import { CmdopError } from '@cmdop/protocol'
 import type { MachineRow, Store } from '../store/store.ts'
 
@@ -16,7 +16,7 @@ export async function isSignedBy(store: Store, machine: MachineRow, signed: Sign
   if (isSignedWith(machine.publicKey, signed)) return true
   const { id, nextPublicKey } = machine
   if (nextPublicKey === null || !isSignedWith(nextPublicKey, signed)) return false
-  if (await store.machines.promoteKey(id, nextPublicKey)) return true
+  if (await store.machines.promoteKey(id, nextPublicKey, new Date().toISOString())) return true
   // Somebody else was first: with this key, or with another that was to come.
   return (await store.machines.get(id))?.publicKey === nextPublicKey
 }
@@ -48,4 +48,22 @@ export function normalKey(pem: string): string {
     // Falls through to the one refusal.
   }
   throw new CmdopError('validation', 'Expected public_key to be an Ed25519 public key in SPKI PEM.')
+}
+
+/** SHA-256 of a key (SPKI, DER), hex. PEM is the DER in base64 between two lines. */
+export function fingerprint(publicKey: string): string {
+  const known = fingerprints.get(publicKey)
+  if (known !== undefined) return known
+  if (fingerprints.size >= MAX_KEYS) fingerprints.clear()
+  const made = hashOf(publicKey)
+  fingerprints.set(publicKey, made)
+  return made
+}
+
+/** Every line of a list of machines has one. */
+const fingerprints = new Map<string, string>()
+
+function hashOf(publicKey: string): string {
+  const der = Buffer.from(publicKey.replace(/-----[^-]+-----/g, ''), 'base64')
+  return createHash('sha256').update(der).digest('hex')
 }

@@ -3,7 +3,12 @@ import type { z } from 'zod'
 import type { PrincipalRow, Store } from '../store/store.ts'
 import type { Caller } from './authenticate.ts'
 import { assertMayGiveAll, assertRank } from './grants.ts'
+import { matrix } from './authorise.ts'
+import { leastRole } from './owner.ts'
 import { newId } from './secrets.ts'
+
+/** Members that are read at once when something concerns all of them. */
+const PAGE = 500
 
 /** The member of the caller's fleet with this id or email. Throws `not_found`. */
 export async function memberOf(
@@ -38,9 +43,26 @@ export async function addMember(
     groups,
     invitedById: caller.principalId,
     removedAt: null,
+    personId: null,
   }
-  await store.principals.create(member)
-  return member
+  const known = await knownPerson(store, caller, email)
+  const linked =
+    known === undefined ? member : { ...member, name: name ?? known.name, personId: known.personId ?? known.id }
+  await store.principals.create(linked)
+  return linked
+}
+
+/**
+ * Whose membership this becomes, where somebody adds to another fleet than the one in which he signs in: the member of that one
+ * who has the email. Nobody else is taken for the same person: what an email says is as good as who let its member in, and of
+ * the caller's own fleet the caller has to believe that anyway.
+ */
+async function knownPerson(store: Store, caller: Caller, email: string): Promise<PrincipalRow | undefined> {
+  const { key, fleetId } = caller
+  if (key.fleetId === fleetId) return undefined
+  const own = await store.principals.get(key.principalId)
+  const role = leastRole([key.role, own?.role ?? 'viewer'])
+  return matrix[role].includes('member.list') ? store.principals.memberByEmail(key.fleetId, email) : undefined
 }
 
 /**
@@ -71,7 +93,9 @@ export async function changeMember(
  * Who reads the mails of a member signs in as him. So the email of somebody who has ever signed in, or has a key, is changed
  * by nobody else, nor with a key or code of his that somebody else made.
  */
-async function assertMayChangeEmail(store: Store, caller: Caller, { id, fleetId }: PrincipalRow): Promise<void> {
+async function assertMayChangeEmail(store: Store, caller: Caller, member: PrincipalRow): Promise<void> {
+  const { id, fleetId } = member
+  assertSignsInHere(member)
   if (id === caller.principalId && caller.key.lentById === null) return
   const { total } = await store.keys.list(fleetId, { principalId: id, offset: 0, limit: 1 })
   if (total === 0) return
@@ -79,6 +103,12 @@ async function assertMayChangeEmail(store: Store, caller: Caller, { id, fleetId 
     'permission',
     'Only the person changes the email of a member who has signed in or has a key; or remove the member, and invite the new email.',
   )
+}
+
+/** Throws `conflict` for who signs in to another fleet: codes, authenticator and email are looked after there. */
+export function assertSignsInHere({ name, personId }: PrincipalRow): void {
+  if (personId === null) return
+  throw new CmdopError('conflict', `${name} signs in to another fleet; codes, authenticator and email belong there.`)
 }
 
 /** The member of this id or email, who is not above the caller. Throws `not_found`, `permission`. */
@@ -90,7 +120,7 @@ export async function ranked(store: Store, caller: Caller, reference: string): P
 
 /** As lists show it. */
 export async function memberInfo(store: Store, member: PrincipalRow): Promise<MemberInfo> {
-  const totp = await store.totp.get(member.id)
+  const totp = await store.totp.get(member.personId ?? member.id)
   return {
     user_id: member.id,
     email: member.email,
@@ -100,5 +130,14 @@ export async function memberInfo(store: Store, member: PrincipalRow): Promise<Me
     joined_at: member.createdAt,
     invited_by_id: member.invitedById,
     totp: totp !== undefined && totp.confirmedAt !== null,
+  }
+}
+
+/** The members of a fleet, page by page. */
+export async function* everyMember(store: Store, fleetId: string): AsyncGenerator<PrincipalRow> {
+  for (let offset = 0; ; offset += PAGE) {
+    const { items } = await store.principals.members(fleetId, { offset, limit: PAGE })
+    yield* items
+    if (items.length < PAGE) return
   }
 }

@@ -62,6 +62,7 @@ export function assertOwner({ key, principal, behind, lender, parent }: Owner, n
 /** Throws `auth` when the key may no longer be used. */
 export function assertUsable(key: KeyRow, now: number = Date.now()): void {
   const isSession = key.credential === 'session'
+  if (key.fleetDisabledAt !== null) throw new CmdopError('auth', 'The fleet of this key is disabled.')
   if (key.revokedAt !== null) {
     if (isSession) throw new CmdopError('auth', 'The session was ended; sign in again: cmdop login.')
     throw new CmdopError('auth', 'The API key was revoked; ask for a new one.')

@@ -4,6 +4,7 @@ import { isSignedBy } from '../auth/machine-key.ts'
 import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Bus } from '../bus/bus.ts'
 import type { MachineRow, Store } from '../store/store.ts'
+import { countConnect } from '../machines/connects.ts'
 import { Peer } from './peer.ts'
 import { quarantined } from './quarantine.ts'
 import type { Router } from './router.ts'
@@ -45,6 +46,8 @@ export class MachinePeers {
       if (message.type === 'machine-claimed' && message.owner.relayInstance !== options.relayInstance)
         this.#contest(message.machineId, message.owner.machineInstance).catch((cause: unknown) => options.failed(cause))
       else if (message.type === 'machine-quarantined') this.#closeQuarantined(message.machineId)
+      else if (message.type === 'machine-changed') this.#refresh(message.machineId, message.change === 'disabled')
+      else if (message.type === 'fleet-disabled') this.#closeFleet(message.fleetId)
     })
   }
 
@@ -76,9 +79,9 @@ export class MachinePeers {
         'The relay does not know this machine or its key; enrol it again: cmdop machine enroll.',
       )
     }
-    if (machine.disabledAt !== null) throw new CmdopError('auth', 'This machine is disabled at the relay.')
+    await this.#assertEnabled(machine)
     if (machine.quarantinedAt !== null) throw quarantined(machine)
-    await this.#options.store.machines.update(machine.id, described(proof))
+    await this.#options.store.machines.update(machine.id, { ...described(proof, hello), ...connectedNow(machine) })
     await this.#options.store.machines.seen([machine.id], new Date().toISOString())
     const before = this.#admissions.get(machine.id) ?? Promise.resolve()
     const admitted = before.then(() => this.#admit(peer, machine.id, proof.instanceId))
@@ -93,6 +96,7 @@ export class MachinePeers {
   async #admit(peer: Peer, machineId: string, machineInstance: string): Promise<void> {
     const machine = await this.#options.store.machines.get(machineId)
     if (machine === undefined || peer.link.isClosed) return
+    await this.#assertEnabled(machine)
     if (machine.quarantinedAt !== null) throw quarantined(machine)
     const old = this.#options.router.local.get(machineId)
     if (old !== undefined && this.#instances.get(old) !== machineInstance && (await isAlive(old))) {
@@ -125,6 +129,43 @@ export class MachinePeers {
       await audit.deny({ ...entry, action: 'machine.quarantine', machineId, code: 'quarantined' })
     }
     await bus.publish({ type: 'machine-quarantined', machineId })
+  }
+
+  async #assertEnabled(machine: MachineRow): Promise<void> {
+    const fleet = machine.disabledAt === null ? await this.#options.store.fleets.get(machine.fleetId) : undefined
+    if (fleet === undefined || fleet.disabledAt !== null) throw disabled()
+  }
+
+  /** A row that changed holds for calls from now on; a machine that was disabled ends what runs, and is let go. */
+  #refresh(machineId: string, isDisabled: boolean): void {
+    const peer = this.#options.router.local.get(machineId)
+    if (peer === undefined) return
+    if (isDisabled) return this.#end(machineId, peer)
+    this.#options.store.machines.get(machineId).then(
+      (machine) => {
+        if (machine === undefined || machine.disabledAt !== null) this.#end(machineId, peer)
+        else this.#options.router.replaceRow(machine, peer)
+      },
+      (cause: unknown) => {
+        // What it may do now is not known; it connects again, and is looked up then.
+        peer.link.close(new CmdopError('unavailable', 'The relay could not read the row of this machine.'))
+        this.#options.failed(cause)
+      },
+    )
+  }
+
+  #closeFleet(fleetId: string): void {
+    for (const [machineId, peer] of Array.from(this.#options.router.local))
+      if (this.#options.router.row(machineId)?.fleetId === fleetId) this.#end(machineId, peer)
+  }
+
+  /** What runs there is cancelled first: a daemon holds what merely lost its connection for whoever comes back. */
+  #end(machineId: string, peer: Peer): void {
+    const there = new CmdopError('disabled', 'The machine was disabled; what ran there was ended.')
+    const here = new CmdopError('cancelled', 'The machine was disabled.')
+    this.#options.router.detach(machineId, peer)
+    peer.endSomeRoutes({ here, there }, () => true)
+    peer.link.close(disabled())
   }
 
   #closeQuarantined(machineId: string): void {
@@ -174,7 +215,20 @@ async function isAlive({ link }: Peer): Promise<boolean> {
   }
 }
 
-function described(proof: MachineProof): Parameters<Store['machines']['update']>[1] {
+function disabled(): CmdopError {
+  return new CmdopError(
+    'disabled',
+    'This machine is disabled at the relay; an admin can enable it: cmdop machines enable.',
+  )
+}
+
+function described(proof: MachineProof, { description }: Hello): Parameters<Store['machines']['update']>[1] {
   const { hostname, os, architecture, agentVersion, labels = {} } = proof
-  return { hostname, os, architecture, agentVersion, reportedLabels: JSON.stringify(labels) }
+  const said = { hostname, os, architecture, agentVersion, reportedLabels: JSON.stringify(labels) }
+  return { ...said, description: description === undefined ? null : JSON.stringify(description) }
+}
+
+function connectedNow({ connects }: MachineRow): Pick<MachineRow, 'connectedAt' | 'connects'> {
+  const now = Date.now()
+  return { connectedAt: new Date(now).toISOString(), connects: countConnect(connects, now) }
 }

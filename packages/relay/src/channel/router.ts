@@ -45,10 +45,16 @@ export class Router {
 
   /**
    * The row of a machine connected here, as it was when the machine proved itself. It holds as long as the connection:
-   * whoever disables or moves a machine closes that.
+   * whoever disables a machine closes that,
+   * and whoever changes the row says so on the bus.
    */
   row(machineId: string): MachineRow | undefined {
     return this.#rows.get(machineId)
+  }
+
+  /** The row of a machine that is connected here by this peer, as it is now. */
+  replaceRow(machine: MachineRow, peer: Peer): void {
+    if (this.#local.get(machine.id) === peer) this.#rows.set(machine.id, machine)
   }
 
   detach(machineId: string, peer: Peer): void {

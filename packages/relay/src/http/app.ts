@@ -12,6 +12,7 @@ import { isAddressIn } from '../auth/addresses.ts'
 import { RELAY_VERSION } from '../version.ts'
 import type { HttpContext } from './context.ts'
 import { takeIdempotencyKeys } from './idempotency.ts'
+import { withCommonParts } from './openapi.ts'
 import { apiKeyRoutes } from './routes/api-keys.ts'
 import { approvalEventRoutes } from './routes/approval-events.ts'
 import { approvalPageRoutes } from './routes/approval-pages.ts'
@@ -20,12 +21,16 @@ import { askRoutes } from './routes/ask.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { enrollRoutes } from './routes/enroll.ts'
 import { loginRoutes } from './routes/login.ts'
+import { machineEventRoutes } from './routes/machine-events.ts'
+import { machineInfoRoutes } from './routes/machine-info.ts'
 import { machineKeyRoutes } from './routes/machine-keys.ts'
 import { machineRoutes } from './routes/machines.ts'
 import { policyRoutes } from './routes/policies.ts'
 import { memberRoutes } from './routes/members.ts'
 import { recordingUploadRoutes } from './routes/recording-uploads.ts'
 import { recordingRoutes } from './routes/recordings.ts'
+import { fleetMachineRoutes } from './routes/fleet-machines.ts'
+import { fleetRoutes } from './routes/fleets.ts'
 import { fleetRunRoutes } from './routes/fleet-runs.ts'
 import { runRoutes } from './routes/runs.ts'
 import { systemRoutes } from './routes/system.ts'
@@ -78,11 +83,15 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
       security: [{ bearer: [] }],
     },
     transform: jsonSchemaTransform,
+    transformObject: (given) =>
+      'openapiObject' in given ? withCommonParts(given.openapiObject as object) : given.swaggerObject,
   })
   takeIdempotencyKeys(app, context)
   await app.register(systemRoutes(context))
   await app.register(enrollRoutes(context))
   await app.register(machineRoutes(context))
+  await app.register(machineInfoRoutes(context))
+  await app.register(machineEventRoutes(context))
   await app.register(machineKeyRoutes(context))
   await app.register(askRoutes(context))
   await app.register(apiKeyRoutes(context))
@@ -90,6 +99,8 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
   await app.register(approvalEventRoutes(context))
   await app.register(approvalPageRoutes(context))
   await app.register(policyRoutes(context))
+  await app.register(fleetRoutes(context))
+  await app.register(fleetMachineRoutes(context))
   await app.register(memberRoutes(context))
   await app.register(loginRoutes(context))
   await app.register(webhookRoutes(context))

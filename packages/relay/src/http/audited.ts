@@ -5,8 +5,9 @@ import type { AuditTrail, Note } from '../audit/audit-trail.ts'
 import { actorOf } from '../audit/entry.ts'
 import type { Caller } from '../auth/authenticate.ts'
 import type { Action, Target } from '../auth/authorise.ts'
+import { targetFor } from '../auth/machine-targets.ts'
 import type { Store } from '../store/store.ts'
-import { assertAllowed, callerOf } from './guard.ts'
+import { assertAllowed, callerInFleet } from './guard.ts'
 
 /** What a request does, as the audit log has it. */
 export interface AuditedAct {
@@ -14,6 +15,8 @@ export interface AuditedAct {
   /** The fleet acted in; the caller's own unless named. */
   readonly fleetId?: string
   readonly machineId?: string
+  /** Also on one that is disabled. */
+  readonly evenDisabled?: true
   /** On a machine that only the work knows, which looks at it itself. */
   readonly anyMachine?: true
   readonly sessionId?: string
@@ -45,7 +48,7 @@ export async function audited<Result>(
   act: AuditedAct,
   work: (caller: Caller, note: Note) => Promise<Result>,
 ): Promise<Result> {
-  const caller = await callerOf({ store, audit }, request)
+  const caller = await callerInFleet({ store, audit }, request, act.fleetId)
   return await auditedAs({ store, audit }, { ...act, caller, requestId: request.id }, (note) => work(caller, note))
 }
 
@@ -55,8 +58,11 @@ export async function auditedAs<Result>(
   { caller, ...act }: AuditedAct & { readonly caller: Caller; readonly requestId: string },
   work: (note: Note) => Promise<Result>,
 ): Promise<Result> {
-  const { fleetId = caller.fleetId, machineId, anyMachine, ...what } = act
-  const target = machineId === undefined ? fleetTarget(fleetId, anyMachine) : await machineTarget(store, machineId)
+  const { fleetId = caller.fleetId, machineId, anyMachine, evenDisabled, ...what } = act
+  const target =
+    machineId === undefined
+      ? fleetTarget(fleetId, anyMachine)
+      : await machineTarget(store, caller, { action: act.action, machineId, evenDisabled })
   // What is of another fleet, or of none, is not named.
   const known = target?.fleetId === caller.fleetId ? machineId : undefined
   const entry = { ...actorOf(caller), ...what, ...(known === undefined ? {} : { machineId: known }) }
@@ -65,9 +71,17 @@ export async function auditedAs<Result>(
 }
 
 /** A machine as the one that is acted on; undefined when there is none. */
-export async function machineTarget(store: Store, machineId: string): Promise<Target | undefined> {
+export async function machineTarget(
+  store: Store,
+  caller: Caller,
+  {
+    action,
+    machineId,
+    evenDisabled = false,
+  }: { action: Action; machineId: string; evenDisabled?: boolean | undefined },
+): Promise<Target | undefined> {
   const machine = await store.machines.get(machineId)
-  return machine?.disabledAt === null ? { fleetId: machine.fleetId, machine } : undefined
+  return targetFor(store, caller, action, evenDisabled || machine?.disabledAt === null ? machine : undefined)
 }
 
 function fleetTarget(fleetId: string, anyMachine: true | undefined): Target {

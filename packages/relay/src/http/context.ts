@@ -3,6 +3,7 @@ import type { AskService } from '../ask/ask-service.ts'
 import type { AuditLog } from '../audit/audit-log.ts'
 import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Bus } from '../bus/bus.ts'
+import type { MachineWatches } from '../machines/machine-watches.ts'
 import type { Pings } from '../machines/pings.ts'
 import type { RunReach } from '../channel/run-reach.ts'
 import type { Notifications } from '../notifications/create-notifications.ts'
@@ -26,6 +27,8 @@ export interface HttpContext {
   readonly blobs: Blobs
   readonly bus: Bus
   readonly pings: Pings
+  /** Who watches what becomes of machines. */
+  readonly watches: MachineWatches
   readonly runs: RunJournals
   readonly reach: RunReach
   readonly asks: AskService

@@ -2,8 +2,9 @@ import { CmdopError } from '@cmdop/protocol'
 import type { FastifyRequest } from 'fastify'
 import type { AuditTrail } from '../audit/audit-trail.ts'
 import { actorOf, type AuditEntry } from '../audit/entry.ts'
-import { type Approach, authenticate, type Caller } from '../auth/authenticate.ts'
+import { type Approach, authenticate, type Caller, callerIn } from '../auth/authenticate.ts'
 import { type Action, authorise, type Target } from '../auth/authorise.ts'
+import { targetFor } from '../auth/machine-targets.ts'
 import type { OwnerOf } from '../auth/owner.ts'
 import type { Store } from '../store/store.ts'
 import type { HttpContext } from './context.ts'
@@ -38,9 +39,20 @@ export async function guard(
   action: Action,
   target: string | Partial<Target> = {},
 ): Promise<Caller> {
-  const caller = await callerOf(context, request)
-  await permitted(context, request, { caller, action, ...(typeof target === 'string' ? { fleetId: target } : target) })
+  const wanted = typeof target === 'string' ? { fleetId: target } : target
+  const caller = await callerInFleet(context, request, wanted.fleetId)
+  await permitted(context, request, { caller, action, ...wanted })
   return caller
+}
+
+/** The caller of a request whose path names a fleet, as the member of that fleet, see {@link callerIn}. */
+export async function callerInFleet(
+  context: GuardContext,
+  request: FastifyRequest,
+  fleetId: string | undefined,
+): Promise<Caller> {
+  const caller = await callerOf(context, request)
+  return fleetId === undefined ? caller : callerIn(context.store, caller, fleetId)
 }
 
 /** {@link guard} for a route that scripts call all the time; `ownerOf` remembers whose key it is. */
@@ -71,7 +83,7 @@ export async function permittedOn(
   { id: requestId }: FastifyRequest,
   { caller, action, machineId }: { readonly caller: Caller; readonly action: Action; readonly machineId: string },
 ): Promise<void> {
-  const target = await targetOf(store, machineId)
+  const target = await targetFor(store, caller, action, await store.machines.get(machineId))
   const known = target?.fleetId === caller.fleetId ? { machineId } : {}
   await assertAllowed(audit, { ...actorOf(caller), action, requestId, ...known }, { caller, target })
 }
@@ -80,7 +92,11 @@ export async function permittedOn(
 export async function assertInScope(store: Store, caller: Caller, action: Action, machineId: string): Promise<void> {
   // What only a scope can forbid is not looked up for who has none.
   if (caller.scopes.length === 0) return
-  const decision = authorise(caller, action, await targetOf(store, machineId))
+  const decision = authorise(
+    caller,
+    action,
+    await targetFor(store, caller, action, await store.machines.get(machineId)),
+  )
   if (!decision.allowed) throw new CmdopError(decision.code, decision.reason)
 }
 
@@ -110,9 +126,4 @@ export async function assertAllowed(
   if (decision.allowed) return
   await audit.deny({ ...entry, code: decision.code })
   throw new CmdopError(decision.code, decision.reason)
-}
-
-async function targetOf(store: Store, machineId: string): Promise<Target | undefined> {
-  const machine = await store.machines.get(machineId)
-  return machine && { fleetId: machine.fleetId, machine }
 }

@@ -33,7 +33,7 @@ export const secretAnswers: ReadonlySet<string> = new Set([
 ])
 
 /** Changes that take no key: their body holds a code or PIN, or they have an id of their own. */
-const noKeys: ReadonlySet<string> = new Set([
+export const noIdempotencyKeys: ReadonlySet<string> = new Set([
   'POST /api/admin/machines/:machine/ask',
   'POST /api/admin/machines/:machine/pin',
   'POST /api/invitations/accept',
@@ -63,7 +63,8 @@ export function takeIdempotencyKeys(app: FastifyInstance, context: GuardContext)
     const route = `${request.method} ${request.routeOptions.url ?? ''}`
     if (typeof key !== 'string' || !KEY.test(key))
       throw new CmdopError('validation', 'Expected Idempotency-Key to be 1 to 128 visible ASCII characters.')
-    if (noKeys.has(route)) throw new CmdopError('validation', 'This call takes no Idempotency-Key; send it without.')
+    if (noIdempotencyKeys.has(route))
+      throw new CmdopError('validation', 'This call takes no Idempotency-Key; send it without.')
     const { principalId } = await callerOf(context, request)
     const now = Date.now()
     const digest = digestOf([request.method, request.url, request.body ?? null])

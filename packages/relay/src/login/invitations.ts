@@ -65,6 +65,8 @@ export async function readInvitation(
     groups,
     invitedById,
     removedAt: null,
+    // Whoever has the link accepts it: nobody has shown that he is a person of another fleet.
+    personId: null,
   }
   return { id: row.id, member }
 }

@@ -20,6 +20,8 @@ export interface SignInPlace {
 export interface ShownCodes {
   readonly email: string
   readonly code: string
+  /** Slug or id, see {@link PrincipalStore.forSignIn}. */
+  readonly fleet?: string | undefined
   readonly totp?: string | undefined
 }
 
@@ -33,8 +35,7 @@ export async function signIn(
   shown: ShownCodes,
   place: SignInPlace,
 ): Promise<SignedIn> {
-  const fleet = await store.fleets.first()
-  const member = fleet === undefined ? undefined : await store.principals.memberByEmail(fleet.id, shown.email)
+  const member = await store.principals.forSignIn(shown.email, shown.fleet)
   if (member === undefined) throw wrongCode()
   return audit.around(personActs(member, { action: 'login', requestId: place.requestId }), async (note) => {
     const signedIn = await openSession(store, member, {

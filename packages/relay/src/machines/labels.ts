@@ -6,7 +6,7 @@ const MAX_TRIES = 100
 
 /** Labels as a row has them. */
 export function labelsIn(json: string): Labels {
-  return Labels.parse(JSON.parse(json))
+  return json === '{}' ? {} : Labels.parse(JSON.parse(json))
 }
 
 /** What selectors see: what its daemon says of itself counts only where the relay says nothing. */

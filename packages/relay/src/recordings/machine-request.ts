@@ -35,7 +35,8 @@ export async function authenticateMachine(
     throw refused('is of another time than the relay has')
   if (!(await isSignedBy(store, machine, { text, signature: proof.signature })))
     throw refused('is not what the machine signed')
-  if (machine.disabledAt !== null) throw refused('is of a disabled machine')
+  const fleet = machine.disabledAt === null ? await store.fleets.get(machine.fleetId) : undefined
+  if (fleet === undefined || fleet.disabledAt !== null) throw refused('is of a disabled machine')
   return machine
 }
 

@@ -85,7 +85,7 @@ export class RecordingUploads {
       subject.recordingId === recordingIdOf(subject.intentId) &&
       intent?.kind === 'intent' &&
       intent.decision === 'allow' &&
-      intent.fleetId === machine.fleetId &&
+      // Of the fleet of who did it, which may be one that only uses the machine: only what was allowed there names it.
       intent.machineId === machine.id &&
       intent.principalId === subject.principalId &&
       intent.callId === subject.subjectId

@@ -28,10 +28,15 @@ export interface PrincipalRow {
   readonly invitedById: string | null
   /** Since then neither it nor what acts for it may do anything. */
   readonly removedAt: string | null
+  /**
+   * Of a person who is a member of several fleets: the member of the fleet where he signs in, whose membership here this is.
+   * Null: signs in here.
+   */
+  readonly personId: string | null
 }
 
 /** A principal as it is made; what is left out is empty. */
-export type NewPrincipal = WithDefaults<PrincipalRow, 'email' | 'groups' | 'invitedById' | 'removedAt'>
+export type NewPrincipal = WithDefaults<PrincipalRow, 'email' | 'groups' | 'invitedById' | 'removedAt' | 'personId'>
 
 /** A row as it is made, where some columns may be left out. */
 export type WithDefaults<Row, Name extends keyof Row> = Omit<Row, Name> & Partial<Pick<Row, Name>>
@@ -47,6 +52,10 @@ export interface PrincipalStore {
   members(fleetId: string, page: { offset: number; limit: number }): Promise<{ items: PrincipalRow[]; total: number }>
   /** The member of this email, in any letter case. */
   memberByEmail(fleetId: string, email: string): Promise<PrincipalRow | undefined>
+  /** Who signs in with this email: of the fleet of this slug or id, or else of the oldest fleet; none of a disabled one. */
+  forSignIn(email: string, fleet?: string): Promise<PrincipalRow | undefined>
+  /** The membership in a fleet that is not disabled of the person who signs in as `personId`. */
+  ofPerson(personId: string, fleetId: string): Promise<PrincipalRow | undefined>
   /**
    * A lower role ends what the member has made that lets others in: their keys, sessions and codes, invitations, enrolment
    * tokens. Gives the ids of keys and sessions that end. `conflict` when the fleet would be left without an owner, or the
@@ -94,6 +103,8 @@ export interface KeyRow {
   /** Of a session: where it was signed in. */
   readonly ip: string | null
   readonly userAgent: string | null
+  /** When its fleet was disabled, with which it ended. */
+  readonly fleetDisabledAt: string | null
 }
 
 /** A key as it is made; what is left out is not limited. */
@@ -109,6 +120,7 @@ export type NewKey = WithDefaults<
   | 'lentById'
   | 'ip'
   | 'userAgent'
+  | 'fleetDisabledAt'
 >
 
 /** Which keys a list is of. */

@@ -9,8 +9,10 @@ import type { AuditCheckpointStore, AuditStore } from './audit-store.ts'
 
 export type { AuditRow } from './audit-store.ts'
 import type { FleetSettingsRow, InvitationStore, SignInCodeStore, TotpStore } from './identity.ts'
-import type { KeyStore, NewKey, NewPrincipal, PrincipalStore, WithDefaults } from './principals.ts'
+import type { MachineLinkStore } from './machine-links.ts'
+import type { KeyStore, NewKey, NewPrincipal, PrincipalStore, Role, WithDefaults } from './principals.ts'
 
+export * from './machine-links.ts'
 export * from './principals.ts'
 
 /**
@@ -31,6 +33,7 @@ export interface Store extends AsyncDisposable {
   readonly enrollmentTokens: EnrollmentTokenStore
   readonly tickets: TicketStore
   readonly machines: MachineStore
+  readonly machineLinks: MachineLinkStore
   readonly recordings: RecordingStore
   readonly runs: RunStore
   readonly fleetRuns: FleetRunStore
@@ -64,16 +67,34 @@ export interface FleetRow {
   /** Unique over all fleets. */
   readonly slug: string
   readonly createdAt: string
+  /** Since then no key of it is good, and no machine of it connects. */
+  readonly disabledAt: string | null
+}
+
+/** A fleet as it is made. */
+export type NewFleet = Omit<FleetRow, 'disabledAt'> & Partial<Pick<FleetSettingsRow, 'mfaRequired'>>
+
+/** A fleet of which a person is a member, and as what. */
+export interface Membership {
+  readonly fleet: FleetRow & Pick<FleetSettingsRow, 'mfaRequired'>
+  readonly role: Role
 }
 
 /** The fleets. */
 export interface FleetStore {
   /** Makes the fleet with its first principal and a key of it, all or nothing. `conflict` when the slug is taken. */
-  create(fleet: FleetRow, owner: NewPrincipal, key?: NewKey): Promise<void>
+  create(fleet: NewFleet, owner: NewPrincipal, key?: NewKey): Promise<void>
   get(fleetId: string): Promise<FleetRow | undefined>
   /** Undefined for a fleet that is not there. */
   settings(fleetId: string): Promise<FleetSettingsRow | undefined>
-  configure(fleetId: string, change: Partial<FleetSettingsRow>): Promise<void>
+  configure(fleetId: string, change: Partial<FleetSettingsRow> & { readonly name?: string }): Promise<void>
+  /**
+   * Disables a fleet: its keys, sessions, sign-in codes, invitations and enrolment tokens end, and its links to machines of others.
+   * Gives the ids of keys and sessions that end. `conflict` for the oldest fleet, in which the relay's owner is.
+   */
+  disable(fleetId: string, at: string): Promise<string[]>
+  /** The fleets of a person that are not disabled, the oldest first, then by id. `personId`: of his own row. `total` counts them all. */
+  ofPerson(personId: string, page: { offset: number; limit: number }): Promise<{ items: Membership[]; total: number }>
   /** The oldest fleet; asked at the start to see whether there is any. */
   first(): Promise<FleetRow | undefined>
 }
@@ -138,10 +159,37 @@ export interface MachineRow {
   readonly labels: string
   /** `Labels` as JSON: what its daemon says of itself. */
   readonly reportedLabels: string
+  /** Who made the token that it enrolled with. */
+  readonly createdById: string | null
+  /** How many keys it has had with this one; null: from before they were counted. */
+  readonly keyVersion: number | null
+  /** Since when it has this key; null: since it enrolled, or from before that was noted. */
+  readonly keyRegisteredAt: string | null
+  /** When its daemon connected last. */
+  readonly connectedAt: string | null
+  /** How often it connected in the hours of the last day: `[hour since 1970, times][]` as JSON. */
+  readonly connects: string | null
+  /** `MachineDescription` as JSON: what its daemon says of hardware and system. */
+  readonly description: string | null
+  /** `MachineMetrics` as JSON: what was read there last. */
+  readonly metrics: string | null
 }
 
 /** A machine as it is made. */
-export type NewMachine = WithDefaults<MachineRow, 'nextPublicKey' | 'quarantinedAt' | 'labels' | 'reportedLabels'>
+export type NewMachine = WithDefaults<
+  MachineRow,
+  | 'nextPublicKey'
+  | 'quarantinedAt'
+  | 'labels'
+  | 'reportedLabels'
+  | 'createdById'
+  | 'keyVersion'
+  | 'keyRegisteredAt'
+  | 'connectedAt'
+  | 'connects'
+  | 'description'
+  | 'metrics'
+>
 
 /** The position after the last row of a page of machines, in order of name, then id. */
 export interface MachineCursor {
@@ -159,8 +207,14 @@ export interface MachineStore {
   get(machineId: string): Promise<MachineRow | undefined>
   /** Names by ids, of those of these that are of the fleet and not disabled: one statement, however many there are. */
   namesOf(fleetId: string, machineIds: readonly string[]): Promise<ReadonlyMap<string, string>>
-  /** Of one fleet and not disabled, in order of name, then id; `after` continues. `query` is part of a name or hostname, in any letter case of ASCII. */
-  list(fleetId: string, page: { limit: number; after?: MachineCursor; query?: string }): Promise<MachineRow[]>
+  /**
+   * Of one fleet, in order of name, then id; `after` continues. `query` is part of a name or hostname, in any letter case of
+   * ASCII. `disabled`: those that are, and no others; default: those that are not.
+   */
+  list(
+    fleetId: string,
+    page: { limit: number; after?: MachineCursor; query?: string; disabled?: boolean },
+  ): Promise<MachineRow[]>
   /**
    * Candidates for a reference, by the first rule that fits: id, hostname, name, prefix of id, hostname or name (two
    * characters or more). At most ten. Only of this fleet and not disabled.
@@ -169,14 +223,21 @@ export interface MachineStore {
   /** What the daemon says of itself when it connects. */
   update(
     machineId: string,
-    change: Pick<MachineRow, 'hostname' | 'os' | 'architecture' | 'agentVersion' | 'reportedLabels'>,
+    change: Pick<MachineRow, 'hostname' | 'os' | 'architecture' | 'agentVersion' | 'reportedLabels'> &
+      Partial<Pick<MachineRow, 'connectedAt' | 'connects' | 'description' | 'metrics'>>,
   ): Promise<void>
+  /** Gives it another name. `conflict` when a machine of a fleet that has or uses it has that name. */
+  rename(machineId: string, name: string): Promise<void>
+  /** Disables a machine, or with null enables it again. False when it is so already, or is not there. */
+  disable(machineId: string, at: string | null): Promise<boolean>
+  /** Keeps what was read there last. */
+  measured(machineId: string, metrics: string): Promise<void>
   /** Sets the relay's labels; false when they are others than `before` by now. */
   label(machineId: string, before: string, labels: string): Promise<boolean>
   /** Keeps the key that is to come. False when the machine has another public key by now. */
   proposeKey(machineId: string, publicKey: string, nextPublicKey: string): Promise<boolean>
   /** The key that was to come is the key, and the one before is good no more. False when it was not to come. */
-  promoteKey(machineId: string, nextPublicKey: string): Promise<boolean>
+  promoteKey(machineId: string, nextPublicKey: string, at: string): Promise<boolean>
   /** True when this call put it there; `at` null releases it. */
   quarantine(machineId: string, at: string | null): Promise<boolean>
   /** A few statements for many machines; never moves a time back. Ids that are not known are passed over. */

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { isAddressIn } from '../auth/addresses.ts'
 import { type Caller, refreshCaller } from '../auth/authenticate.ts'
 import { authorise } from '../auth/authorise.ts'
+import { targetFor } from '../auth/machine-targets.ts'
 import type { Meter } from '../channel/input-meter.ts'
 import { resetRoute, type RouteEnd } from '../channel/route.ts'
 import type { Store } from '../store/store.ts'
@@ -75,9 +76,11 @@ export class TunnelGate {
   async assertRight(tunnel: TunnelRow): Promise<Caller> {
     try {
       const { store } = this.#options
-      const opener = await refreshCaller(store, { key: { id: tunnel.createdByKeyId } })
+      const { createdByKeyId: id, fleetId } = tunnel
+      const opener = await refreshCaller(store, { key: { id }, fleetId })
       const machine = await store.machines.get(tunnel.machineId)
-      const target = machine?.disabledAt === null ? { fleetId: machine.fleetId, machine } : undefined
+      const present = machine?.disabledAt === null ? machine : undefined
+      const target = await targetFor(store, opener, 'tunnel.open', present)
       const decision = authorise(opener, 'tunnel.open', target)
       if (!decision.allowed) throw new CmdopError('permission', decision.reason)
       return opener

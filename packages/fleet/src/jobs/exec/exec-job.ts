@@ -6,7 +6,7 @@ import { OutputSpill } from '../../outputs/output-spill.ts'
 import type { Done, Job } from '../../run/conduct.ts'
 import type { FleetMachine } from '../../run/fleet-row.ts'
 import { Orders, type OrdersOptions } from '../orders.ts'
-import { watchdog } from '../watchdog.ts'
+import { type Watchdog, watchdog } from '../watchdog.ts'
 
 /** What a command gave on one machine. */
 export interface CommandResult {
@@ -55,8 +55,9 @@ export function execJob(job: ExecJobOptions): Job<CommandResult> {
     mayRepeat: orders.mayRepeat,
     run: async (machine, context) => {
       const deadline = watchdog(job.deadlineMs + SAY_SO_MS, context)
-      const { signal } = deadline
-      const order = (number: number) => runOnce(job, machine, { signal, order: number, again: context.attempt > 1 })
+      const { signal, heldBy } = deadline
+      const again = context.attempt > 1
+      const order = (number: number) => runOnce(job, machine, { signal, heldBy, order: number, again })
       try {
         const ended = await deadline.race(orders.give(machine, context, order))
         return ended.result === null ? ended : { ...ended, result: outputs.spill(ended.result, ['stdout', 'stderr']) }
@@ -70,7 +71,7 @@ export function execJob(job: ExecJobOptions): Job<CommandResult> {
 async function runOnce(
   { machineOf, command, options, deadlineMs, callIdOf, orders, approvalOf, resumedFrom }: ExecJobOptions,
   machine: FleetMachine,
-  { signal, order, again }: { signal: AbortSignal; order: number; again: boolean },
+  { signal, heldBy, order, again }: Pick<Watchdog, 'signal' | 'heldBy'> & { order: number; again: boolean },
 ): Promise<Done<CommandResult>> {
   const handle = machineOf(machine)
   const callId = callIdOf(machine, order)
@@ -83,7 +84,7 @@ async function runOnce(
     if (ran !== undefined) return done(ran)
     const what = typeof command === 'function' ? command(machine) : command
     try {
-      const approval = approvalOf(machine) ?? {}
+      const approval = heldBy(approvalOf(machine) ?? {})
       return done(await handle.exec(what, { ...options, approval, callId, deadlineMs, signal }))
     } catch (cause) {
       if (!isCmdopError(cause) || cause.code !== 'conflict') throw cause

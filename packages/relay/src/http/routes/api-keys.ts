@@ -19,7 +19,7 @@ import { hashSecret, newSecret } from '../../auth/secrets.ts'
 import type { KeyRow, Store } from '../../store/store.ts'
 import type { HttpContext } from '../context.ts'
 import { audited, auditedAs } from '../audited.ts'
-import { callerOf, guard, type GuardContext } from '../guard.ts'
+import { callerInFleet, guard, type GuardContext } from '../guard.ts'
 
 /** Milliseconds a ticket for a browser's WebSocket is good for. */
 const TICKET_TTL_MS = 30_000
@@ -138,7 +138,7 @@ async function actOn(
   request: FastifyRequest,
   { fleetId, keyId, action }: { fleetId: string; keyId: string; action: 'key.issue' | 'key.revoke' },
 ) {
-  const caller = await callerOf(context, request)
+  const caller = await callerInFleet(context, request, fleetId)
   const mayAll = authorise(caller, action, { fleetId }).allowed
   const isOwn = !mayAll && (await isOwnKey(context.store, caller, keyId))
   return { action: isOwn ? ('key.own' as const) : action, caller, fleetId, requestId: request.id }

@@ -72,11 +72,13 @@ export function enrollRoutes(context: HttpContext): FastifyPluginAsyncZod {
               createdAt: new Date().toISOString(),
               lastSeenAt: null,
               disabledAt: null,
+              createdById: row.createdById,
               labels: JSON.stringify({ ...labels, ...labelsIn(row.labels) }),
             },
             row.id,
           ),
         )
+        await context.bus.publish({ type: 'machine-changed', machineId: machine_id, change: 'enrolled' })
         const { relayId: relay_id, relayPublicKey: relay_public_key } = context
         return reply.status(201).send({ machine_id, fleet_id: row.fleetId, name, relay_id, relay_public_key })
       },

@@ -54,7 +54,7 @@ function openRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
       async (request, reply) => {
         // Not waited for: how long it takes would tell whether anybody has this email.
-        if (mailer !== undefined) sendCode(context, request.body.email, request)
+        if (mailer !== undefined) sendCode(context, request.body, request)
         return reply.status(202).send({ mail: mailer !== undefined })
       },
     )
@@ -205,10 +205,13 @@ function triesOf({ signInsPerMinute }: HttpContext) {
   }
 }
 
-function sendCode({ store, audit, mailer }: HttpContext, email: string, request: FastifyRequest): void {
+function sendCode(
+  { store, audit, mailer }: HttpContext,
+  { email, fleet }: LoginCodeRequest,
+  request: FastifyRequest,
+): void {
   const send = async () => {
-    const fleet = await store.fleets.first()
-    const member = fleet === undefined ? undefined : await store.principals.memberByEmail(fleet.id, email)
+    const member = await store.principals.forSignIn(email, fleet)
     if (member?.email == null) return
     const { id, fleetId, email: address } = member
     // Anybody may ask for it: nobody has shown who he is.

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto'
 import { CmdopError, machineKeyText, MachineKeyRotate, MachineKeyRotated } from '@cmdop/protocol'
 import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { isSignedWith, normalKey } from '../../auth/machine-key.ts'
+import { fingerprint, isSignedWith, normalKey } from '../../auth/machine-key.ts'
 import { quarantined } from '../../channel/quarantine.ts'
 import type { MachineRow } from '../../store/store.ts'
 import type { HttpContext } from '../context.ts'
@@ -79,10 +78,4 @@ export function machineKeyRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
     )
   }
-}
-
-/** SHA-256 of a key (SPKI, DER), hex. PEM is the DER in base64 between two lines. */
-export function fingerprint(publicKey: string): string {
-  const der = Buffer.from(publicKey.replace(/-----[^-]+-----/g, ''), 'base64')
-  return createHash('sha256').update(der).digest('hex')
 }

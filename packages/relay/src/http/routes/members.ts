@@ -15,7 +15,7 @@ import {
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { assertMayGiveAll } from '../../auth/grants.ts'
-import { addMember, changeMember, memberInfo, ranked } from '../../auth/members.ts'
+import { addMember, assertSignsInHere, changeMember, everyMember, memberInfo, ranked } from '../../auth/members.ts'
 import { createCode } from '../../login/codes.ts'
 import { invitationSummary, invite } from '../../login/invitations.ts'
 import type { Store } from '../../store/store.ts'
@@ -26,9 +26,6 @@ import { guard } from '../guard.ts'
 const FleetParams = z.object({ fleet: z.string().max(64) })
 const MemberParams = z.object({ fleet: z.string().max(64), user: z.string().max(254) })
 const InvitationParams = z.object({ fleet: z.string().max(64), invitation: z.string().max(64) })
-
-/** Page of members that is read at once when something concerns all of them. */
-const PAGE = 500
 
 /** The people of a fleet, who is invited, and what the fleet decides for all of them. */
 export function memberRoutes(context: HttpContext): FastifyPluginAsyncZod {
@@ -134,6 +131,7 @@ export function memberRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const code = await audited(context, request, act, async (caller) => {
           assertMayGiveAll(caller, { isPersonal: true })
           const member = await ranked(store, caller, user)
+          assertSignsInHere(member)
           return createCode(store, member, member.id === caller.principalId ? null : caller.principalId)
         })
         return reply.status(201).send(code)
@@ -154,6 +152,7 @@ export function memberRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const act = { action: 'member.manage', fleetId: fleet, subject: `member:${user} totp` } as const
         await audited(context, request, act, async (caller) => {
           const member = await ranked(store, caller, user)
+          assertSignsInHere(member)
           await store.totp.remove(member.id)
           await changed(member.id)
         })
@@ -265,12 +264,4 @@ async function settingsOf(store: Store, fleetId: string): Promise<FleetSettings>
   const settings = await store.fleets.settings(fleetId)
   if (settings === undefined) throw new CmdopError('not_found', 'There is no such fleet.')
   return { mfa_required: settings.mfaRequired, four_eyes: settings.fourEyes }
-}
-
-async function* everyMember(store: Store, fleetId: string) {
-  for (let offset = 0; ; offset += PAGE) {
-    const { items } = await store.principals.members(fleetId, { offset, limit: PAGE })
-    yield* items
-    if (items.length < PAGE) return
-  }
 }

@@ -102,8 +102,8 @@ export function describeMembers(open: OpenStore): void {
       const { machines } = world.store
       expect(await machines.proposeKey(id, 'other', 'two')).toBe(false)
       expect(await machines.proposeKey(id, 'one', 'two')).toBe(true)
-      expect(await machines.promoteKey(id, 'three')).toBe(false)
-      expect(await machines.promoteKey(id, 'two')).toBe(true)
+      expect(await machines.promoteKey(id, 'three', at(9))).toBe(false)
+      expect(await machines.promoteKey(id, 'two', at(9))).toBe(true)
       expect(await machines.get(id)).toMatchObject({ publicKey: 'two', nextPublicKey: null })
       expect(await machines.proposeKey(id, 'one', 'four')).toBe(false)
     })

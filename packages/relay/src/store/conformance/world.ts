@@ -45,13 +45,13 @@ export async function addFleet(store: Store): Promise<{ fleet: FleetRow; owner: 
 /** A fleet that is not in the store yet, with what is changed; the same for the other rows. */
 export function fleetRow(change: Partial<FleetRow> = {}): FleetRow {
   const id = newId('fleet')
-  return { id, name: 'Fleet', slug: `slug-${id}`, createdAt: at(0), ...change }
+  return { id, name: 'Fleet', slug: `slug-${id}`, createdAt: at(0), disabledAt: null, ...change }
 }
 
 /** A person who owns the fleet. */
 export function principalRow(fleetId: string, change: Partial<PrincipalRow> = {}): PrincipalRow {
   const id = newId('principal')
-  const blank = { email: null, groups: [], invitedById: null, removedAt: null }
+  const blank = { email: null, groups: [], invitedById: null, removedAt: null, personId: null }
   return {
     id,
     fleetId,
@@ -88,6 +88,7 @@ export function keyRow(owner: PrincipalRow, change: Partial<KeyRow> = {}): KeyRo
     lentById: null,
     ip: null,
     userAgent: null,
+    fleetDisabledAt: null,
     ...change,
   }
 }
@@ -127,6 +128,13 @@ export function machineRow(fleetId: string, change: Partial<MachineRow> = {}): M
     quarantinedAt: null,
     labels: '{}',
     reportedLabels: '{}',
+    createdById: null,
+    keyVersion: 1,
+    keyRegisteredAt: null,
+    connectedAt: null,
+    connects: null,
+    description: null,
+    metrics: null,
     ...change,
   }
 }

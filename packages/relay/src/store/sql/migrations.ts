@@ -14,6 +14,7 @@ import { lockTotp } from './migration-0010.ts'
 import { createFleetGates } from './migration-0011.ts'
 import { dateApprovals } from './migration-0012.ts'
 import { createTunnels } from './migration-0013.ts'
+import { joinFleets } from './migration-0016.ts'
 import { createIdempotencyKeys } from './migration-0017.ts'
 import type { Seal } from '../seal.ts'
 import type { SqlEngine } from './tables.ts'
@@ -34,6 +35,7 @@ function migrations(engine: SqlEngine, seal: Seal): Record<string, Migration> {
     '0011-fleet-gates': { up: createFleetGates },
     '0012-approval-generations': { up: dateApprovals },
     '0013-tunnels': { up: createTunnels },
+    '0016-fleets': { up: joinFleets },
     '0017-idempotency': { up: createIdempotencyKeys },
   }
 }

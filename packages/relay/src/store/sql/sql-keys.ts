@@ -1,14 +1,15 @@
 import { CmdopError, type KeyScope } from '@cmdop/protocol'
-import type { Selectable, Transaction } from 'kysely'
+import type { Selectable, SelectQueryBuilder, Transaction } from 'kysely'
 import type { EnrollmentTokenStore, KeyFilter, KeyRow, KeyStore, NewKey, TicketStore } from '../store.ts'
 import { lockFleet } from './fleet-lock.ts'
 import type { Database, Lookup, Tables } from './tables.ts'
 
 type TableRow = Selectable<Tables['apiKeys']>
+type ReadRow = TableRow & Pick<KeyRow, 'fleetDisabledAt'>
 
 /** {@link KeyStore} in SQL. */
 export function createKeyStore(db: Database, lookup: Lookup): KeyStore {
-  const byId = db.selectFrom('apiKeys').selectAll().where('id', '=', '').compile()
+  const byId = withFleet(db.selectFrom('apiKeys').selectAll()).where('id', '=', '').compile()
   const fitting = (fleetId: string, { credential, principalId, personId }: KeyFilter) =>
     db
       .selectFrom('apiKeys')
@@ -29,11 +30,11 @@ export function createKeyStore(db: Database, lookup: Lookup): KeyStore {
     },
     // Every request waits for this: the statement is compiled once, and only its parameter changes.
     get: async (keyId) => {
-      const row = await lookup<TableRow>({ ...byId, parameters: [keyId] })
+      const row = await lookup<ReadRow>({ ...byId, parameters: [keyId] })
       return row === undefined ? undefined : fromTable(row)
     },
     list: async (fleetId, { offset, limit, ...filter }) => {
-      const newestFirst = fitting(fleetId, filter).selectAll().orderBy('createdAt', 'desc').orderBy('id')
+      const newestFirst = withFleet(fitting(fleetId, filter).selectAll()).orderBy('createdAt', 'desc').orderBy('id')
       const [rows, { total }] = await Promise.all([
         newestFirst.limit(limit).offset(offset).execute(),
         fitting(fleetId, filter)
@@ -125,12 +126,24 @@ async function hasOwnerKey(transaction: Transaction<Tables>, fleetId: string, at
 /** A row of the table. */
 export function keyToTable(key: NewKey): TableRow {
   const { credential = 'key', role = null, scopes = null, ipRanges = null, maxTargetsPerRun = null, ...rest } = key
-  const { rotatedFrom = null, parentId = null, lentById = null, ip = null, userAgent = null, ...row } = rest
+  const { rotatedFrom = null, parentId = null, lentById = null, ip = null, userAgent = null, ...kept } = rest
+  const { fleetDisabledAt: _, ...row } = kept
   const json = { scopes: scopes && JSON.stringify(scopes), ipRanges: ipRanges && JSON.stringify(ipRanges) }
   return { ...row, ...json, credential, role, maxTargetsPerRun, rotatedFrom, parentId, lentById, ip, userAgent }
 }
 
-function fromTable({ scopes, ipRanges, ...row }: TableRow): KeyRow {
+/** With when its fleet was disabled: every request asks, so it is no query of its own. */
+function withFleet<Row>(query: SelectQueryBuilder<Tables, 'apiKeys', Row>) {
+  return query.select((eb) =>
+    eb
+      .selectFrom('fleets')
+      .select('fleets.disabledAt')
+      .whereRef('fleets.id', '=', 'apiKeys.fleetId')
+      .as('fleetDisabledAt'),
+  )
+}
+
+function fromTable({ scopes, ipRanges, ...row }: ReadRow): KeyRow {
   return {
     ...row,
     scopes: scopes === null ? null : (JSON.parse(scopes) as KeyScope[]),

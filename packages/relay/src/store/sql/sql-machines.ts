@@ -1,6 +1,8 @@
 import { CmdopError } from '@cmdop/protocol'
 import { sql } from 'kysely'
 import type { MachineRow, MachineStore, NewMachine } from '../store.ts'
+import { lockFleet } from './fleet-lock.ts'
+import { assertFree, isOf } from './sql-machine-links.ts'
 import { resolveMachine } from './sql-machine-reference.ts'
 import type { Database, Lookup, SqlEngine } from './tables.ts'
 
@@ -12,6 +14,8 @@ export function createMachineStore(
   db: Database,
   { engine, lookup }: { engine: SqlEngine; lookup: Lookup },
 ): MachineStore {
+  // Most fleets use none of others, and their lists are one query.
+  const anyUsed = db.selectFrom('machineLinks').select('machineId').where('fleetId', '=', '').compile()
   const byId = db.selectFrom('machines').selectAll().where('id', '=', '').compile()
   return {
     enroll: async (machine, tokenId) => await enroll(db, machine, tokenId),
@@ -22,15 +26,31 @@ export function createMachineStore(
         .selectFrom('machines')
         .select(['id', 'name'])
         .where(engine.isAnyOf('id', machineIds))
-        .where('fleetId', '=', fleetId)
+        .where(isOf(fleetId))
         .where('disabledAt', 'is', null)
         .execute()
       return new Map(rows.map(({ id, name }) => [id, name]))
     },
-    list: async (fleetId, page) => await listMachines(db, fleetId, page),
+    list: async (fleetId, page) => {
+      const isUsing = (await lookup({ ...anyUsed, parameters: [fleetId] })) !== undefined
+      return await listMachines(db, fleetId, { ...page, isUsing })
+    },
     resolve: async (fleetId, reference) => await resolveMachine(db, fleetId, reference),
     update: async (machineId, change) => {
       await db.updateTable('machines').set(change).where('id', '=', machineId).execute()
+    },
+    rename: async (machineId, name) => await rename(db, machineId, name),
+    disable: async (machineId, at) => {
+      const { numUpdatedRows } = await db
+        .updateTable('machines')
+        .set({ disabledAt: at })
+        .where('id', '=', machineId)
+        .where('disabledAt', at === null ? 'is not' : 'is', null)
+        .executeTakeFirst()
+      return numUpdatedRows === 1n
+    },
+    measured: async (machineId, metrics) => {
+      await db.updateTable('machines').set({ metrics }).where('id', '=', machineId).execute()
     },
     label: async (machineId, before, labels) => {
       const { numUpdatedRows } = await db
@@ -50,10 +70,15 @@ export function createMachineStore(
         .executeTakeFirst()
       return numUpdatedRows === 1n
     },
-    promoteKey: async (machineId, nextPublicKey) => {
+    promoteKey: async (machineId, nextPublicKey, at) => {
       const { numUpdatedRows } = await db
         .updateTable('machines')
-        .set({ publicKey: nextPublicKey, nextPublicKey: null })
+        .set((eb) => ({
+          publicKey: nextPublicKey,
+          nextPublicKey: null,
+          keyVersion: eb('keyVersion', '+', 1),
+          keyRegisteredAt: at,
+        }))
         .where('id', '=', machineId)
         .where('nextPublicKey', '=', nextPublicKey)
         .executeTakeFirst()
@@ -81,6 +106,21 @@ export function createMachineStore(
   }
 }
 
+/** Of a machine that has never connected. */
+const blank = {
+  nextPublicKey: null,
+  quarantinedAt: null,
+  labels: '{}',
+  reportedLabels: '{}',
+  createdById: null,
+  keyVersion: 1,
+  keyRegisteredAt: null,
+  connectedAt: null,
+  connects: null,
+  description: null,
+  metrics: null,
+}
+
 /** The use is counted first: that row is then locked, and who comes second sees the new count. */
 async function enroll(db: Database, machine: NewMachine, tokenId: string): Promise<void> {
   await db.transaction().execute(async (transaction) => {
@@ -95,30 +135,58 @@ async function enroll(db: Database, machine: NewMachine, tokenId: string): Promi
     if (numUpdatedRows !== 1n) {
       throw new CmdopError('auth', 'The enrolment token is unknown, expired or used up; ask for a new one.')
     }
+    await assertFree(transaction, { fleetId: machine.fleetId, machineId: machine.id, name: machine.name })
     await transaction
       .insertInto('machines')
-      .values({ nextPublicKey: null, quarantinedAt: null, labels: '{}', reportedLabels: '{}', ...machine })
+      .values({ ...blank, ...machine })
       .execute()
   })
 }
 
+/** The rows of its fleets are written first, in one order for all: who takes the name meanwhile waits there. */
+async function rename(db: Database, machineId: string, name: string): Promise<void> {
+  await db.transaction().execute(async (transaction) => {
+    const ofMachine = await transaction
+      .selectFrom('machines')
+      .select('fleetId')
+      .where('id', '=', machineId)
+      .unionAll(transaction.selectFrom('machineLinks').select('fleetId').where('machineId', '=', machineId))
+      .execute()
+    const fleetIds = ofMachine.map(({ fleetId }) => fleetId).toSorted()
+    for (const fleetId of fleetIds) await lockFleet(transaction, fleetId)
+    for (const fleetId of fleetIds) await assertFree(transaction, { fleetId, machineId, name })
+    await transaction.updateTable('machines').set({ name }).where('id', '=', machineId).execute()
+  })
+}
+
+/** The machines of the fleet and those that it uses are two queries with an index each, of which a page is taken. */
 async function listMachines(
   db: Database,
   fleetId: string,
-  page: Parameters<MachineStore['list']>[1],
+  page: Parameters<MachineStore['list']>[1] & { isUsing: boolean },
 ): Promise<MachineRow[]> {
-  const { limit, after, query } = page
+  const { limit, after, query, disabled = false, isUsing } = page
+  const fitting = () =>
+    db
+      .selectFrom('machines')
+      .selectAll('machines')
+      .where('machines.disabledAt', disabled ? 'is not' : 'is', null)
+      .$if(after !== undefined, (q) =>
+        q.where((eb) =>
+          eb(eb.refTuple('machines.name', 'machines.id'), '>', eb.tuple(after?.name ?? '', after?.id ?? '')),
+        ),
+      )
+      .$if(query !== undefined, (q) =>
+        q.where((eb) => eb.or([contains('machines.name', query ?? ''), contains('machines.hostname', query ?? '')])),
+      )
+  const own = fitting().where('machines.fleetId', '=', fleetId).orderBy('name').orderBy('id').limit(limit)
+  if (!isUsing) return await own.execute()
+  const used = fitting()
+    .innerJoin('machineLinks', 'machineLinks.machineId', 'machines.id')
+    .where('machineLinks.fleetId', '=', fleetId)
   return await db
-    .selectFrom('machines')
+    .selectFrom(db.selectFrom(own.as('own')).selectAll().unionAll(used).as('machines'))
     .selectAll()
-    .where('fleetId', '=', fleetId)
-    .where('disabledAt', 'is', null)
-    .$if(after !== undefined, (q) =>
-      q.where((eb) => eb(eb.refTuple('name', 'id'), '>', eb.tuple(after?.name ?? '', after?.id ?? ''))),
-    )
-    .$if(query !== undefined, (q) =>
-      q.where((eb) => eb.or([contains('name', query ?? ''), contains('hostname', query ?? '')])),
-    )
     .orderBy('name')
     .orderBy('id')
     .limit(limit)

@@ -42,6 +42,42 @@ export function createPrincipalStore(db: Database, lookup: Lookup): PrincipalSto
       fromTable(
         await membersOf(fleetId).selectAll().where('email', '=', email.toLowerCase()).limit(1).executeTakeFirst(),
       ),
+    forSignIn: async (email, fleet) =>
+      fromTable(
+        await db
+          .selectFrom('principals')
+          .innerJoin('fleets', 'fleets.id', 'principals.fleetId')
+          .selectAll('principals')
+          .where('principals.email', '=', email.toLowerCase())
+          .where('principals.kind', '=', 'human')
+          .where('principals.removedAt', 'is', null)
+          .where('principals.personId', 'is', null)
+          .where('fleets.disabledAt', 'is', null)
+          .$if(fleet !== undefined, (q) =>
+            q.where((eb) => eb.or([eb('fleets.id', '=', fleet ?? ''), eb('fleets.slug', '=', fleet ?? '')])),
+          )
+          .orderBy('fleets.createdAt')
+          .orderBy('fleets.id')
+          .limit(1)
+          .executeTakeFirst(),
+      ),
+    ofPerson: async (personId, fleetId) =>
+      fromTable(
+        await membersOf(fleetId)
+          .selectAll()
+          .where((eb) => eb.or([eb('personId', '=', personId), eb('id', '=', personId)]))
+          .where((eb) =>
+            eb.exists(
+              eb
+                .selectFrom('fleets')
+                .select('fleets.id')
+                .where('fleets.id', '=', fleetId)
+                .where('disabledAt', 'is', null),
+            ),
+          )
+          .limit(1)
+          .executeTakeFirst(),
+      ),
     changeMember: async (member, { groups, ...change }) => {
       const set = { ...change, ...(groups === undefined ? {} : { groups: JSON.stringify(groups) }) }
       return await keepingAnOwner(db, member.fleetId, async (transaction) => {
@@ -114,8 +150,9 @@ async function keepingAnOwner<Result>(
 
 /** A row of the table. */
 export function principalToTable(principal: NewPrincipal): TableRow {
-  const { groups = [], email = null, invitedById = null, removedAt = null, ...row } = principal
-  return { ...row, email: email?.toLowerCase() ?? null, invitedById, removedAt, groups: JSON.stringify(groups) }
+  const { groups = [], email = null, invitedById = null, removedAt = null, personId = null, ...row } = principal
+  const words = { email: email?.toLowerCase() ?? null, groups: JSON.stringify(groups) }
+  return { ...row, ...words, invitedById, removedAt, personId }
 }
 
 function fromTable(row: TableRow | undefined): PrincipalRow | undefined {

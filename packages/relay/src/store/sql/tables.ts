@@ -27,6 +27,7 @@ import type {
   EnrollmentTokenRow,
   FleetRow,
   KeyRow,
+  MachineLinkRow,
   MachineRow,
   PrincipalRow,
   RecordingRow,
@@ -48,7 +49,7 @@ export interface Tables {
   /** Groups are JSON. */
   principals: Omit<PrincipalRow, 'groups'> & { groups: string }
   /** Scopes and addresses are JSON. */
-  apiKeys: Omit<KeyRow, 'scopes' | 'ipRanges'> & { scopes: string | null; ipRanges: string | null }
+  apiKeys: Omit<KeyRow, 'scopes' | 'ipRanges' | 'fleetDisabledAt'> & { scopes: string | null; ipRanges: string | null }
   /** Groups are JSON. */
   invitations: Omit<InvitationRow, 'groups'> & { groups: string }
   signInCodes: SignInCodeRow
@@ -57,6 +58,7 @@ export interface Tables {
   enrollmentTokens: EnrollmentTokenRow
   tickets: TicketRow
   machines: MachineRow
+  machineLinks: MachineLinkRow
   /** Subject and manifest are JSON. */
   recordings: Omit<RecordingRow, 'subject' | 'manifest'> & { subject: string; manifest: string | null }
   runs: RunRow

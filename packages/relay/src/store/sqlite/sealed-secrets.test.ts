@@ -74,12 +74,23 @@ test('Secrets from before are sealed when the database is opened, and are in its
       database.exec(`alter table totp drop column ${column}`)
     database.exec('drop table idempotency_keys')
     database.exec('drop index approvals_fleet_run')
+    database.exec('drop index principals_person')
+    database.exec('drop table machine_links')
     for (const [table, column] of [
       ['fleet_runs', 'wait'],
       ['fleet_runs', 'continued_wave'],
       ['approvals', 'fleet_run_id'],
       ['approvals', 'fleet_run_generation'],
       ['approval_actions', 'alike'],
+      ['fleets', 'disabled_at'],
+      ['principals', 'person_id'],
+      ['machines', 'key_version'],
+      ['machines', 'created_by_id'],
+      ['machines', 'key_registered_at'],
+      ['machines', 'connected_at'],
+      ['machines', 'connects'],
+      ['machines', 'description'],
+      ['machines', 'metrics'],
     ])
       database.exec(`alter table ${table} drop column ${column}`)
     database.exec('drop table tunnels')

@@ -1,0 +1,103 @@
+import { type Command, Option } from 'commander'
+import type { MachinesFlags } from './commands/machines.ts'
+import type { Done } from './program.ts'
+
+interface Flags {
+  json?: boolean
+}
+
+/** `cmdop machines`: the machines of the fleet; `cmdop machine` is this one. */
+export function addMachinesCommands(program: Command, done: Done, signal: AbortSignal): void {
+  const load = () => import('./commands/machines.ts')
+  const machines = program.command('machines').enablePositionalOptions()
+  const list = (command: Command) =>
+    command
+      .addOption(new Option('--presence <state>', 'only these').choices(['any', 'online', 'suspect', 'offline']))
+      .option('--q <text>', 'only those whose name or hostname has this part')
+      .option('--disabled', 'those that are disabled, and no others')
+      .option('--json', 'print one JSON document')
+      .action(done(async (flags: MachinesFlags) => (await load()).machinesCommand(flags, signal)))
+  const bare = (name: string, description: string) =>
+    machines.command(name).description(description).argument('<machine>', 'id, hostname, name or unique prefix')
+  const one = (name: string, description: string) => bare(name, description).option('--json', 'print one JSON document')
+  list(machines.description('list the machines of the fleet'))
+  list(machines.command('list').description('the same'))
+  one('get', 'show all that is known of one, also of one that is disabled').action(
+    done(async (machine: string, flags: Flags) => (await load()).getMachineCommand(machine, flags, signal)),
+  )
+  one('update', 'give it another name')
+    .requiredOption('--name <name>', 'unique in every fleet that has or uses it')
+    .action(
+      done(async (machine: string, flags: Flags & { name: string }) =>
+        (await load()).updateMachineCommand(machine, flags, signal),
+      ),
+    )
+  one('labels', 'show its labels').action(
+    done(async (machine: string, flags: Flags) => (await load()).labelCommand(machine, [], { ...flags, signal })),
+  )
+  one('label', 'change its labels, by which selectors find it')
+    .argument('<change...>', 'role=web sets, role- removes')
+    .action(
+      done(async (machine: string, changes: string[], flags: Flags) =>
+        (await load()).labelCommand(machine, changes, { ...flags, signal }),
+      ),
+    )
+  bare('disable', 'end what runs there and its connection, and let it connect no more').action(
+    done(async (machine: string) => (await load()).disableMachineCommand(machine, signal)),
+  )
+  bare('enable', 'let it connect again').action(
+    done(async (machine: string) => (await load()).enableMachineCommand(machine, signal)),
+  )
+  bare('release', 'let it run again after two daemons used its key at once').action(
+    done(async (machine: string) => (await load()).releaseCommand(machine, signal)),
+  )
+  machines
+    .command('ping')
+    .description('ask daemons for a sign of life now')
+    .argument('<machine...>', 'ids, hostnames, names or unique prefixes')
+    .option('--timeout <duration>', 'how long to wait (default: 5s)')
+    .option('--json', 'print one JSON document')
+    .action(
+      done(async (names: string[], flags: Flags & { timeout?: string }) =>
+        (await load()).pingCommand(names, { ...flags, signal }),
+      ),
+    )
+  addStateCommands({ machines, one }, done, signal)
+}
+
+interface MachinesCommands {
+  readonly machines: Command
+  readonly one: (name: string, description: string) => Command
+}
+
+function addStateCommands({ machines, one }: MachinesCommands, done: Done, signal: AbortSignal): void {
+  const load = () => import('./commands/machine-state.ts')
+  one('info', 'measure it now, where it is online').action(
+    done(async (machine: string, flags: Flags) => (await load()).machineInfoCommand(machine, flags, signal)),
+  )
+  one('spend', 'tell what the asks of it cost')
+    .option('--window <window>', 'such as 24h or 7d (default: 7d)')
+    .action(
+      done(async (machine: string, flags: Flags & { window?: string }) =>
+        (await load()).machineSpendCommand(machine, flags, signal),
+      ),
+    )
+  one('messages', 'show your latest conversation with its operator')
+    .option('--limit <count>', 'at most so many (default: 50)')
+    .action(
+      done(async (machine: string, flags: Flags & { limit?: string }) =>
+        (await load()).messagesCommand(machine, flags, signal),
+      ),
+    )
+  one('clear-messages', 'forget it').action(
+    done(async (machine: string, flags: Flags) => (await load()).clearMessagesCommand(machine, flags, signal)),
+  )
+  one('active-session', 'print the id of that conversation').action(
+    done(async (machine: string, flags: Flags) => (await load()).activeSessionCommand(machine, flags, signal)),
+  )
+  machines
+    .command('watch')
+    .description('tell what becomes of machines, as it happens')
+    .option('--json', 'print JSON, a document a line')
+    .action(done(async (flags: Flags) => (await load()).watchMachinesCommand(flags, signal)))
+}

@@ -1,0 +1,57 @@
+import * as wire from '@cmdop/protocol'
+import { z } from 'zod'
+import type { Repeatable } from './cancellable.ts'
+import type { FleetPaths, InFleet } from './in-fleet.ts'
+import type { MachineQuery } from './machines.ts'
+import { cursorPages, itemsOf } from './pages.ts'
+import type { MachineFleetLink, MachineList, MachineSummary } from './resources.ts'
+import type { RestClient } from './rest-client.ts'
+import { toQuery } from './wire-names.ts'
+
+/** `client.fleets.machines`: the machines that a fleet has, and those of other fleets that it uses. */
+export class FleetMachinesNamespace {
+  readonly #rest: RestClient
+  readonly #paths: FleetPaths
+
+  constructor(rest: RestClient, paths: FleetPaths) {
+    this.#rest = rest
+    this.#paths = paths
+  }
+
+  /** One page, in order of name. Pass `nextCursor` on as `cursor`. */
+  async list({ signal, fleetId, ...given }: MachineQuery & InFleet = {}): Promise<MachineList> {
+    const query = toQuery(wire.MachineListQuery, given)
+    const path = await this.#paths.of({ fleetId }, '/machines')
+    return this.#rest.call({ method: 'GET', path, query, answer: wire.MachineList, signal })
+  }
+
+  /** Every machine, page by page as they are needed. */
+  iter(query: Omit<MachineQuery, 'cursor'> & InFleet = {}): AsyncGenerator<MachineSummary> {
+    return itemsOf(this.pages(query), ({ id }) => id)
+  }
+
+  /** Every page. Ends with the last one. */
+  pages(query: Omit<MachineQuery, 'cursor'> & InFleet = {}): AsyncGenerator<MachineList> {
+    return cursorPages((cursor) => this.list({ ...query, cursor }))
+  }
+
+  /**
+   * Lets a fleet use a machine of another one, where you may manage machines in both. The policies of both hold there, and
+   * disabling, labels and its key stay with the fleet that it enrolled in. Throws `conflict` when it is attached, or its
+   * name is taken there.
+   */
+  async attach(
+    machineId: string,
+    { signal, fleetId, idempotencyKey }: Repeatable & InFleet = {},
+  ): Promise<MachineFleetLink> {
+    const path = await this.#paths.of({ fleetId }, '/machines')
+    const body = { machine_id: machineId }
+    return this.#rest.call({ method: 'POST', path, body, answer: wire.MachineFleetLink, signal, idempotencyKey })
+  }
+
+  /** Lets a fleet use it no more: what runs there through it ends at once. */
+  async detach(machineId: string, { signal, fleetId, idempotencyKey }: Repeatable & InFleet = {}): Promise<void> {
+    const path = await this.#paths.of({ fleetId }, `/machines/${encodeURIComponent(machineId)}`)
+    await this.#rest.call({ method: 'DELETE', path, answer: z.null(), signal, idempotencyKey })
+  }
+}

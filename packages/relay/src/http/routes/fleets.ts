@@ -1,0 +1,109 @@
+import { FleetChange, FleetCreate, FleetList, FleetSummary, OffsetQuery } from '@cmdop/protocol'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { createFleet, fleetFor, fleetsOf } from '../../auth/fleets.ts'
+import { everyMember } from '../../auth/members.ts'
+import { audited, digestOf } from '../audited.ts'
+import type { HttpContext } from '../context.ts'
+import { guard } from '../guard.ts'
+
+const FleetParams = z.object({ fleet: z.string().max(64) })
+
+/** The fleets of which somebody is a member. */
+export function fleetRoutes(context: HttpContext): FastifyPluginAsyncZod {
+  const { store, bus } = context
+  /** Who acts there by a key of another fleet is looked up again. */
+  const changed = async (fleetId: string) => {
+    for await (const { id } of everyMember(store, fleetId))
+      await bus.publish({ type: 'principal-changed', principalId: id })
+  }
+  return async (app) => {
+    app.get(
+      '/api/fleets',
+      {
+        schema: {
+          summary: 'Fleets of which you are a member',
+          querystring: OffsetQuery,
+          response: { 200: FleetList },
+        },
+      },
+      async (request) => {
+        const caller = await guard(context, request, 'machine.list', { machine: 'any' })
+        const { offset, per_page } = request.query
+        return { ...(await fleetsOf(store, caller, request.query)), offset, per_page }
+      },
+    )
+
+    app.post(
+      '/api/fleets',
+      { schema: { summary: 'Make a fleet, which is yours', body: FleetCreate, response: { 201: FleetSummary } } },
+      async (request, reply) => {
+        const act = { action: 'fleet.create', digest: digestOf(request.body) } as const
+        const fleet = await audited(context, request, act, async (caller, note) => {
+          const made = await createFleet(store, caller, request.body)
+          note({ subject: `fleet:${made.id}` })
+          return made
+        })
+        return reply.status(201).send(fleet)
+      },
+    )
+
+    app.get(
+      '/api/fleets/:fleet',
+      { schema: { summary: 'One fleet', params: FleetParams, response: { 200: FleetSummary } } },
+      async (request) => {
+        const { fleet: fleetId } = request.params
+        return fleetFor(store, await guard(context, request, 'machine.list', { fleetId, machine: 'any' }))
+      },
+    )
+
+    app.patch(
+      '/api/fleets/:fleet',
+      {
+        schema: {
+          summary: 'Change the name of a fleet, or whether signing in takes an authenticator',
+          params: FleetParams,
+          body: FleetChange,
+          response: { 200: FleetSummary },
+        },
+      },
+      async (request) => {
+        const { name, mfa_required: mfaRequired } = request.body
+        const subject = `fleet:${Object.keys(request.body).toSorted().join(' ')}`
+        const fleetId = request.params.fleet
+        const act = { action: 'fleet.configure', fleetId, subject, digest: digestOf(request.body) } as const
+        return audited(context, request, act, async (caller) => {
+          await store.fleets.configure(fleetId, {
+            ...(name === undefined ? {} : { name }),
+            ...(mfaRequired === undefined ? {} : { mfaRequired }),
+          })
+          // Who signed in without an authenticator may not go on where one is asked for.
+          if (mfaRequired === 'required') await changed(fleetId)
+          return fleetFor(store, caller)
+        })
+      },
+    )
+
+    app.delete(
+      '/api/fleets/:fleet',
+      {
+        schema: {
+          summary: 'Disable a fleet: its keys, sessions and machines end at once',
+          params: FleetParams,
+          response: { 204: z.null() },
+        },
+      },
+      async (request, reply) => {
+        const { fleet: fleetId } = request.params
+        const act = { action: 'fleet.disable', fleetId, subject: `fleet:${fleetId}` } as const
+        await audited(context, request, act, async () => {
+          const ended = await store.fleets.disable(fleetId, new Date().toISOString())
+          for (const keyId of ended) await bus.publish({ type: 'key-revoked', keyId })
+          await bus.publish({ type: 'fleet-disabled', fleetId })
+          await changed(fleetId)
+        })
+        return reply.status(204).send(null)
+      },
+    )
+  }
+}

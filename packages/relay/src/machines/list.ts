@@ -1,0 +1,57 @@
+import type { MachineList, MachineListQuery, MachineSummary } from '@cmdop/protocol'
+import type { z } from 'zod'
+import type { Caller } from '../auth/authenticate.ts'
+import { authorise } from '../auth/authorise.ts'
+import type { Bus } from '../bus/bus.ts'
+import { formatCursor, parseCursor } from '../http/cursor.ts'
+import type { MachineRow, Store } from '../store/store.ts'
+import { seenFleets } from './seen-fleets.ts'
+import { summariesOf } from './summary.ts'
+
+export interface ListContext {
+  readonly store: Store
+  readonly bus: Bus
+}
+
+/** One page; with a presence filter, pages of the store are read until the page is full. */
+export async function listMachines(
+  context: ListContext,
+  caller: Caller,
+  query: z.output<typeof MachineListQuery>,
+): Promise<MachineList> {
+  const { limit, presence, q, disabled } = query
+  const items: MachineSummary[] = []
+  let after = query.cursor === undefined ? undefined : parseCursor('name', query.cursor)
+  for (;;) {
+    const rows = await context.store.machines.list(caller.fleetId, {
+      limit: limit + 1,
+      disabled: disabled === 'true',
+      ...(after === undefined ? {} : { after }),
+      ...(q === undefined ? {} : { query: q }),
+    })
+    const seen = rows.filter((row) => isListed(caller, row))
+    for (const machine of await summariesFor(context, caller, seen)) {
+      if (presence !== 'any' && machine.presence !== presence) continue
+      if (items.length === limit)
+        return { items, next_cursor: formatCursor(items.at(-1), ({ name, id }) => [name, id]), has_more: true }
+      items.push(machine)
+    }
+    const last = rows.at(-1)
+    if (rows.length <= limit || last === undefined) return { items, next_cursor: null, has_more: false }
+    after = { name: last.name, id: last.id }
+  }
+}
+
+/** Machines as the caller sees them. */
+export async function summariesFor(
+  { store, bus }: ListContext,
+  caller: Caller,
+  rows: readonly MachineRow[],
+): Promise<MachineSummary[]> {
+  return rows.length === 0 ? [] : summariesOf(bus, rows, await seenFleets(store, caller, rows))
+}
+
+/** Whether the key is for this machine, which the caller's fleet has or uses; lists have no others. */
+export function isListed(caller: Caller, machine: MachineRow): boolean {
+  return authorise(caller, 'machine.list', { fleetId: caller.fleetId, machine }).allowed
+}

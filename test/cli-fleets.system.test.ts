@@ -1,0 +1,69 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { runCli } from './processes/cli.ts'
+import { startWorld, type World } from './world.ts'
+
+let world: World
+const owner = () => ({ CMDOP_BASE_URL: world.relay.url, CMDOP_TOKEN: world.relay.firstKey })
+beforeAll(async () => {
+  world = await startWorld()
+})
+afterAll(() => world[Symbol.asyncDispose]())
+
+const run = async (...argv: string[]) => {
+  const { code, stdout, stderr } = await runCli(argv, owner())
+  expect(`${argv.join(' ')}: ${code} ${stderr}`).toMatch(/: 0 /)
+  return { stdout, stderr }
+}
+const json = async (...argv: string[]) => JSON.parse((await run(...argv, '--json')).stdout)
+
+describe('cmdop machines', () => {
+  test('has a command for every method', async () => {
+    expect((await run('machines', 'list')).stdout).toBe((await run('machines')).stdout)
+    expect((await run('machines', 'get', 'machine-0')).stdout).toMatch(/^state +online$/m)
+    expect(await json('machines', 'get', 'machine-0')).toMatchObject({ name: 'machine-0', is_jarvis: false })
+    expect(await json('machines', 'update', 'machine-0', '--name', 'web')).toMatchObject({ name: 'web' })
+    await run('machines', 'label', 'web', 'role=web')
+    expect((await run('machines', 'labels', 'web')).stdout).toBe('role=web\n')
+    expect((await run('machines', 'info', 'web')).stdout).toMatch(/^ {2}stale +false$/m)
+    expect(await json('machines', 'info', 'web')).toMatchObject({ presence: { status: 'healthy' } })
+    expect((await run('machines', 'spend', 'web')).stdout).toContain('0 calls')
+    expect(await json('machines', 'messages', 'web')).toMatchObject({ messages: [] })
+    expect((await run('machines', 'active-session', 'web')).stdout).toBe('')
+    expect((await run('machines', 'clear-messages', 'web')).stderr).toContain('0 messages')
+    expect((await run('machines', 'ping', 'web')).stdout).toMatch(/^web {2}[\d.]+ ms\n$/)
+    await run('machines', 'disable', 'web')
+    expect((await run('machines', 'list', '--disabled')).stdout).toMatch(/^web +disabled /m)
+    expect((await run('machines', 'get', 'web')).stdout).toMatch(/^state +disabled$/m)
+    expect((await run('machines', 'enable', 'web')).stderr).toContain('web is enabled')
+    await world.machine.restart()
+    await world.whenOnline(world.machine)
+    await run('machines', 'update', 'web', '--name', 'machine-0')
+  })
+})
+
+describe('cmdop fleets', () => {
+  test('makes fleets, lets people in and uses machines of others there, and ends them', async () => {
+    expect(await json('fleets', 'create', 'staging', '--name', 'Staging')).toMatchObject({ mfa_required: 'none' })
+    expect((await run('fleets', 'list')).stdout).toMatch(/^staging +Staging +owner +none /m)
+    expect(await json('fleets', 'update', 'staging', '--mfa-required', 'optional')).toMatchObject({
+      name: 'Staging',
+      mfa_required: 'optional',
+    })
+    expect((await json('fleets', 'get', 'staging')).slug).toBe('staging')
+    expect((await json('fleets', 'get')).slug).toBe('default')
+    await run('members', 'add', 'ann@example.com', '--role', 'admin', '--fleet', 'staging')
+    expect((await run('members', 'list', '--fleet', 'staging')).stdout).toMatch(/^ann@example\.com +ann +admin /m)
+    expect((await run('members', 'list')).stdout).not.toContain('ann@example.com')
+    await run('members', 'set-role', 'ann@example.com', 'viewer', '--fleet', 'staging')
+    const issued = await json('keys', 'issue', 'there', '--fleet', 'staging')
+    expect((await run('keys', 'list', '--fleet', 'staging')).stdout).toContain(issued.id)
+    await run('keys', 'revoke', issued.id, '--fleet', 'staging')
+    expect((await run('fleets', 'attach', 'staging', 'machine-0')).stderr).toBe('staging uses machine-0 from now on\n')
+    expect((await run('fleets', 'machines', 'staging')).stdout).toContain('machine-0')
+    await run('fleets', 'detach', 'staging', 'machine-0')
+    expect((await run('fleets', 'machines', 'staging')).stdout).not.toContain('machine-0')
+    await run('fleets', 'disable', 'staging')
+    expect((await run('fleets', 'list')).stdout).not.toContain('staging')
+    expect((await runCli(['fleets', 'get', 'staging'], owner())).code).toBe(4)
+  })
+})

@@ -1,0 +1,97 @@
+import type { Client, MachineEvent } from '@cmdop/core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startWorld, type World } from './world.ts'
+
+let world: World
+beforeAll(async () => {
+  world = await startWorld()
+})
+afterAll(() => world[Symbol.asyncDispose]())
+
+type Seen = MachineEvent & { id: string }
+
+/** Everything that a client is told, until the scope ends. */
+function follow(client: Client, lastEventId?: string) {
+  const over = new AbortController()
+  const events = client.machines.watch({ signal: over.signal, ...(lastEventId === undefined ? {} : { lastEventId }) })
+  const next = async (fits: (event: Seen) => boolean): Promise<Seen> => {
+    for (;;) {
+      const { value, done } = await events.next()
+      if (done === true || value === undefined) throw new Error('The events ended.')
+      if (fits(value)) return value
+    }
+  }
+  return {
+    next,
+    change: (name: string, machineId?: string) =>
+      next(
+        (event) =>
+          event.type === 'change' &&
+          event.change === name &&
+          (machineId === undefined || event.machine.id === machineId),
+      ),
+    all: () => next((event) => event.type === 'snapshot' && event.last),
+    [Symbol.asyncDispose]: async () => {
+      over.abort()
+      await events.return(undefined)
+    },
+  }
+}
+
+describe('who watches machines', () => {
+  test('sees all of them first, and then each change with how the machine is by then', async () => {
+    const { client, machine } = world
+    await using watch = follow(client)
+    const snapshot = await watch.all()
+    expect(snapshot).toMatchObject({ first: true, machines: [{ id: machine.id, presence: 'online' }] })
+    await client.machines.update(machine.id, { name: 'other' })
+    expect(await watch.change('renamed')).toMatchObject({ machine: { id: machine.id, name: 'other' } })
+    await client.machines.label(machine.id, { role: 'web' })
+    expect(await watch.change('labels')).toMatchObject({ machine: { labels: { role: 'web' } } })
+    const added = await world.addMachine('added')
+    expect(await watch.change('enrolled', added.id)).toMatchObject({ machine: { name: 'added' } })
+    await watch.change('online', added.id)
+    await added.close()
+    await watch.change('suspect', added.id)
+    await client.machines.disable(added.id)
+    expect(await watch.change('disabled', added.id)).toMatchObject({ machine: { disabledAt: expect.any(String) } })
+    await client.machines.enable(added.id)
+    await watch.change('enabled', added.id)
+    await client.machines.update(machine.id, { name: machine.name })
+  })
+
+  test('misses nothing and is told nothing twice, when he comes back with the id of the last event', async () => {
+    const { client, machine } = world
+    let last = ''
+    {
+      await using watch = follow(client)
+      await watch.all()
+      await client.machines.label(machine.id, { step: '0' })
+      last = (await watch.change('labels')).id
+    }
+    for (const step of ['1', '2', '3']) await client.machines.label(machine.id, { step })
+    await using again = follow(client, last)
+    for (const step of ['1', '2', '3'])
+      expect(await again.next(() => true)).toMatchObject({ change: 'labels', machine: { labels: { step } } })
+    await using anew = follow(client, '00000000.5')
+    expect(await anew.next(() => true)).toMatchObject({ type: 'snapshot', first: true })
+    const wrong = client.machines.watch({ lastEventId: 'nonsense' })
+    await expect(wrong.next()).rejects.toMatchObject({ code: 'validation' })
+  })
+
+  test('sees only machines that his key is for, and nothing any more once it is revoked', async () => {
+    const { client, machine } = world
+    const scopes = [{ actions: ['machine.list'], machines: { names: [machine.name] } }]
+    const issued = await client.keys.issue({ name: 'one', kind: 'service', role: 'viewer', scopes })
+    const limited = world.connect({ token: issued.rawToken })
+    const hidden = await world.addMachine('hidden')
+    await using watch = follow(limited)
+    const all = await watch.all()
+    expect(all.type === 'snapshot' && all.machines.map(({ id }) => id)).toEqual([machine.id])
+    await client.machines.label(hidden.id, { secret: 'yes' })
+    await client.machines.label(machine.id, { seen: 'yes' })
+    expect(await watch.next(() => true)).toMatchObject({ change: 'labels', machine: { id: machine.id } })
+    await client.keys.revoke(issued.id)
+    await expect(watch.next(() => true)).rejects.toMatchObject({ code: 'auth' })
+  })
+})
