@@ -3,6 +3,7 @@ import {
   CmdopError,
   isCmdopError,
   type Permit,
+  type RememberedFor,
   type TunnelAttachParams,
   type TunnelConnectParams,
   TUNNEL_HELD_MS,
@@ -15,6 +16,9 @@ import { RefusedAddresses, type TunnelRules } from './refused-addresses.ts'
 
 /** Connections of this machine at most, those that wait for their client included. */
 const MAX_CONNECTIONS = 1024
+
+/** Ids of connections that are remembered at most. */
+const MAX_REMEMBERED = 100_000
 
 /** How often silent connections are looked for, in milliseconds. */
 const CHECK_EVERY_MS = 1000
@@ -36,6 +40,9 @@ export class TunnelConnections implements AsyncDisposable {
   /** Settle when the target has taken the connection, or not. */
   readonly #dialling = new Map<string, Promise<void>>()
   readonly #closing = new AbortController()
+  /** Of what was made here, so that nothing is made twice. */
+  readonly #made = new Set<string>()
+  #rememberedSince = performance.now()
   #timer: NodeJS.Timeout | undefined
 
   constructor(rules: TunnelRules) {
@@ -85,6 +92,7 @@ export class TunnelConnections implements AsyncDisposable {
       else if (isCmdopError(error)) lost = error
     })
     const early = params.held === true ? await untilGo(channel) : []
+    this.#remember(callId)
     const socket = await dialTarget(params, this.#refused, AbortSignal.any([stop.signal, this.#closing.signal]))
     const pipe = new TunnelPipe(socket, () => this.#wait(callId))
     const connection: Connection = { pipe, principalId, fleetId, params, orphan: undefined }
@@ -108,9 +116,24 @@ export class TunnelConnections implements AsyncDisposable {
       connection.fleetId !== fleetId ||
       connection.params.tunnelId !== tunnelId
     )
-      throw new CmdopError('not_found', 'This machine has no such tunnel connection of yours (any more).')
+      throw new CmdopError('not_found', 'This machine has no such tunnel connection of yours (any more).', {
+        details: connection === undefined ? this.#remembered(callId) : {},
+      })
     clearTimeout(connection.orphan)
     this.#serve(channel, connection, offset)
+  }
+
+  /** Whether it was never made here, as far as is remembered. */
+  #remembered(callId: string): RememberedFor | Record<string, never> {
+    if (this.#made.has(callId)) return {}
+    return { rememberedForMs: performance.now() - this.#rememberedSince }
+  }
+
+  #remember(callId: string): void {
+    this.#made.add(callId)
+    if (this.#made.size <= MAX_REMEMBERED) return
+    this.#made.clear()
+    this.#rememberedSince = performance.now()
   }
 
   #serve(channel: Channel, { pipe }: Connection, offset: number): void {

@@ -1,5 +1,6 @@
 import type { Channel } from '../channel/channel.ts'
 import { CmdopError, isCmdopError, toCmdopError } from '../errors.ts'
+import { RememberedFor } from '../methods/exec.ts'
 import type { TunnelAttachParams, TunnelConnectParams, TunnelMessage } from '../methods/tunnels.ts'
 import type { ByteStream } from './byte-stream.ts'
 import { isLostWay, TunnelPipe, type TunnelOutcome } from './tunnel-pipe.ts'
@@ -50,6 +51,8 @@ class Dialer {
   readonly #pipe: TunnelPipe
   #callId: string
   #isConnected = false
+  /** When the machine was told to make what it held. */
+  #goAt: number | undefined
 
   constructor(stream: ByteStream, options: DialTunnelOptions) {
     this.#options = options
@@ -77,6 +80,7 @@ class Dialer {
   /** Whether the machine connects is known only when it says so; what is sent until then is not sent twice. */
   #go(channel: Channel): void {
     this.#isConnected = true
+    this.#goAt = performance.now()
     channel.onControl = (message) => this.#pipe.message(channel, message)
     channel.control({ type: 'go' } satisfies TunnelMessage).catch(() => {})
     this.#pipe.attach(channel, 0)
@@ -122,25 +126,35 @@ class Dialer {
 
   async #comeBack(lost: CmdopError): Promise<void> {
     const end = performance.now() + this.#options.connect.orphanMs
+    let isNew = false
     for (let bound = FIRST_WAIT_MS; !this.#pipe.isOver; bound = Math.min(bound * 2, LONGEST_WAIT_MS)) {
       await pause(Math.random() * bound)
       if (this.#pipe.isOver) return
       try {
-        return await this.#attach()
+        return await (isNew ? this.#again() : this.#attach())
       } catch (error) {
         const isUnknown = isCmdopError(error) && error.code === 'not_found'
         // The machine has ended it: it had everything, and has told us all.
         if (isUnknown && this.#pipe.isComplete) return this.#pipe.complete()
-        if (isUnknown && !this.#isConnected) return await this.#again()
-        if (!isTransient(error)) throw error
+        isNew = !isNew && isUnknown && this.#neverBegan(error)
+        if (!isNew && !isTransient(error)) throw error
         if (performance.now() >= end) throw lost
       }
     }
   }
 
+  /** Whether the target has seen nothing of it: the machine knows all that it made since the word was given. */
+  #neverBegan({ details }: CmdopError): boolean {
+    if (!this.#isConnected) return true
+    const { rememberedForMs = 0 } = RememberedFor.safeParse(details).data ?? {}
+    return this.#goAt !== undefined && rememberedForMs >= performance.now() - this.#goAt
+  }
+
   /** It never began: no byte was exchanged, and another one takes its place. */
   #again(): Promise<void> {
     this.#callId = this.#options.newCallId()
+    this.#isConnected = false
+    this.#goAt = undefined
     return this.#connect()
   }
 }
