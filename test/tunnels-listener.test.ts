@@ -104,6 +104,25 @@ test('Connections that follow one another closely are carried like others, and n
   })
 })
 
+test('New connections find the machine again right behind the loss of its way', async () => {
+  await using world = await startWorld({ machines: 0 })
+  await using proxy = await startTcpProxy(world.relay.url)
+  const machine = await world.addMachine('cut', proxy.url)
+  await using echo = await startEcho()
+  await using listener = await world.client.tunnels.listen({ machineId: machine.id, port: echo.port })
+  for (let round = 0; round < 2; round += 1) {
+    for (let count = 0; count < 4; count += 1) {
+      const socket = await dial(listener.port)
+      socket.end(`${round} ${count}`)
+      expect((await readAll(socket)).toString()).toBe(`${round} ${count}`)
+    }
+    proxy.cut()
+  }
+  const last = await dial(listener.port)
+  last.end('last')
+  expect((await readAll(last)).toString()).toBe('last')
+})
+
 test('What nothing listens on breaks the connection off, and says why', async () => {
   await using world = await startWorld()
   const port = await (async () => {
