@@ -122,6 +122,7 @@ async function prepare(): Promise<Record<string, Way>> {
   const { slug } = await client.skills.create('Some')
   const skillMd = `---\nname: ${slug}\ndescription: x\nversion: 1.0.0\n---\n`
   await client.skills.publish(slug, { skillMd })
+  const { tunnelId } = await client.tunnels.open({ machineId: machine.id, localPort: 9, protocol: 'tcp' })
   const { code } = await client.members.code(ann.email)
   const other = await client.fleets.create({ name: 'Other', slug: 'other' })
   const unused = await client.fleets.create({ name: 'Unused', slug: 'unused' })
@@ -210,6 +211,8 @@ async function prepare(): Promise<Record<string, Way>> {
     'POST /skills/{slug}/install/': { places: [slug] },
     'POST /skills/{slug}/star/': { places: [slug] },
     'POST /skills/{slug}/reviews/': { places: [slug], body: { body: 'It works.' } },
+    'POST /api/tunnels': { body: { machine_id: machine.id, local_port: 9 } },
+    'DELETE /api/tunnels/{tunnel}': { places: [tunnelId] },
     'PATCH /api/machines/{machine}': { places: [machine.id], body: { labels: { role: 'web' } } },
     'POST /api/fleet-runs': { body: fleetRunOf(randomUUID(), [machine.id]) },
     'POST /api/fleet-runs/{run}/claim': { places: [fleetRun], body: {} },

@@ -35,6 +35,7 @@ test.each([
   'playbook',
   'files',
   'sessions',
+  'tunnels',
   'recordings',
   'restrictions',
   'policy',

@@ -5,6 +5,7 @@ import { isCmdopError } from '@cmdop/protocol'
 import type { Client, MachineEffects, Session } from '@cmdop/core'
 import { enrollMachine } from '@cmdop/machine'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { dial, readAll } from './tunnel-services.ts'
 import { waitFor } from './wait-for.ts'
 import { NEVER } from './schedule-runs.ts'
 import { startWorld, type World } from './world.ts'
@@ -86,6 +87,16 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
   'file.delete': [
     async (client) => (await client.machine(world.machine.id)).files.delete(`${folder}/none`, { missingOk: true }),
   ],
+  'tunnel.read': [
+    (client) => client.tunnels.list(),
+    (client) => client.tunnels.sessions(),
+    async (client) => client.tunnels.get((await openTunnel(world.client)).tunnelId),
+  ],
+  'tunnel.open': [
+    (client) => openTunnel(client),
+    async (client) => client.tunnels.close((await openTunnel(world.client)).tunnelId),
+  ],
+  'tunnel.connect': [(client) => connected(client)],
   'session.observe': [
     async (client) => (await client.machine(world.machine.id)).sessions.list(),
     async (client) => (await sessionFor(client)).read({ offset: 0 }),
@@ -265,6 +276,23 @@ async function withSchedule(call: (id: string) => Promise<unknown>): Promise<voi
   } finally {
     await unlessUnknown(() => world.client.schedules.delete(id))
   }
+}
+
+function openTunnel(client: Client) {
+  return client.tunnels.open({ machineId: world.machine.id, localPort: 9, protocol: 'tcp' })
+}
+
+/** A connection to a port of the machine, at which the relay listens. */
+async function connected(client: Client): Promise<void> {
+  const refused = Promise.withResolvers<never>()
+  const target = { machineId: world.machine.id, port: Number(new URL(world.relay.url).port) }
+  await using listener = await client.tunnels.listen(target, { onError: refused.reject })
+  const socket = await dial(listener.port)
+  socket.write('GET /health HTTP/1.0\r\n\r\n')
+  const answered = readAll(socket)
+  answered.catch(() => {})
+  const answer = await Promise.race([refused.promise, answered.catch(() => refused.promise)])
+  expect(answer.toString()).toContain('200 OK')
 }
 
 /** The id of a run that has begun. */

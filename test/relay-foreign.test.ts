@@ -79,6 +79,7 @@ async function someIds(): Promise<Record<string, string>> {
   const { id: approval, planDigest } = await client.approvals.request({ title: 'true', actions })
   await (await invitePerson(world, 'voter')).client.approvals.approve(asked.id, { planDigest, grantSeconds: 60 })
   const { id: webhook } = await client.webhooks.create({ url: 'https://ops.example/cmdop' })
+  const { tunnelId: tunnel } = await client.tunnels.open({ machineId: machine.id, localPort: 9, protocol: 'tcp' })
   const [granted] = await client.approvals.grants.list()
   const { slug } = await client.skills.create('Of the fleet')
   const { id: schedule } = await client.schedules.create({ name: 'there', cronExpr: NEVER, command: 'true' })
@@ -96,6 +97,7 @@ async function someIds(): Promise<Record<string, string>> {
     webhook,
     slug,
     schedule,
+    tunnel,
     grant: granted?.id ?? '',
   }
 }
@@ -117,7 +119,7 @@ describe('an object of another fleet', () => {
   })
 
   test('is in no list', async () => {
-    const lists = ['/api/machines', '/api/recordings', '/api/runs', '/api/fleet-runs']
+    const lists = ['/api/machines', '/api/recordings', '/api/runs', '/api/fleet-runs', '/api/tunnels']
     for (const path of lists) {
       const answer = await fetch(`${world.relay.url}${path}`, { headers: { authorization: `Bearer ${key}` } })
       expect(await answer.json()).toMatchObject({ items: [] })
@@ -125,6 +127,7 @@ describe('an object of another fleet', () => {
     const spy = world.connect({ token: key })
     expect((await spy.skills.list()).results).toEqual([])
     expect((await spy.skills.tags()).results).toEqual([])
+    expect(await spy.tunnels.sessions()).toEqual([])
     expect((await spy.keys.list()).total).toBe(1)
     expect((await spy.members.list()).total).toBe(1)
     expect((await spy.members.invitations()).items).toEqual([])

@@ -21,6 +21,7 @@ import { schedulesFigure } from './figures/schedules.ts'
 import { startFigure } from './figures/start.ts'
 import { streamFigure } from './figures/stream.ts'
 import { terminalFigure } from './figures/terminal.ts'
+import { tunnelsFigure } from './figures/tunnels.ts'
 import { formatSection, isMet, mergeSections, type Outcome } from './report.ts'
 import { readVersions } from './versions.ts'
 
@@ -43,6 +44,7 @@ const figures: readonly Figure[] = [
   sandboxFigure,
   schedulesFigure,
   startFigure,
+  tunnelsFigure,
 ]
 
 const names = process.argv.slice(2)

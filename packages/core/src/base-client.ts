@@ -24,6 +24,7 @@ import { SchedulesNamespace } from './schedules.ts'
 import { type ClientOptions, type ClientSettings, resolveSettings } from './settings.ts'
 import { SkillsNamespace } from './skills/skills-namespace.ts'
 import { TerminalNamespace } from './terminal.ts'
+import { TunnelsNamespace } from './tunnels/tunnels-namespace.ts'
 import { WebhooksNamespace } from './webhooks.ts'
 
 /** Makes the platform's handle of a machine. */
@@ -51,6 +52,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
   readonly audit: AuditNamespace
   readonly webhooks: WebhooksNamespace
   readonly skills: SkillsNamespace
+  readonly tunnels: TunnelsNamespace
   readonly #settings: ClientSettings
   readonly #rest: RestClient
   readonly #channels: Channels
@@ -67,6 +69,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
     this.policy = new PolicyNamespace(rest)
     this.webhooks = new WebhooksNamespace(rest)
     this.#channels = new Channels(this.#settings, platform, rest, { approvals: this.approvals, runs: this.runs })
+    this.tunnels = new TunnelsNamespace(rest, this.#channels, platform.listen)
     this.machines = new MachinesNamespace(rest)
     const fleetId = async () => this.fleetId ?? (await this.me()).fleetId
     this.keys = new KeysNamespace(rest, fleetId)

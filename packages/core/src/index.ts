@@ -29,6 +29,8 @@ export type {
 } from './skills/skills-namespace.ts'
 export { readSkillFolder } from './files/node/read-skill-folder.ts'
 export type { ScheduleQuery, ScheduleRunQuery, SchedulesNamespace } from './schedules.ts'
+export type { TunnelsNamespace } from './tunnels/tunnels-namespace.ts'
+export type { ForwardTarget, ListenOptions, TunnelListener } from './tunnels/tunnel-listener.ts'
 export { BaseClient } from './base-client.ts'
 export { Client } from './client.ts'
 export type {

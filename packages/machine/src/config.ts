@@ -2,11 +2,13 @@ import { homedir } from 'node:os'
 import { CmdopError, type Labels, parseLabels } from '@cmdop/protocol'
 import { commandEnvironment } from './environment.ts'
 import type { ResidentSettings } from './resident/resident.ts'
+import { parseTunnelRules, type TunnelRules } from './tunnels/refused-addresses.ts'
 
 export interface ProcessSettings {
   readonly environment: Record<string, string>
   readonly home: string
   readonly labels: Labels
+  readonly tunnelRules: TunnelRules
   readonly operatorSettings: ResidentSettings
   /** Where the files of skills are, where that is set. */
   readonly skillsDir: string | undefined
@@ -20,6 +22,7 @@ export function readProcessSettings(): ProcessSettings {
     home: homedir(),
     labels: parseLabels([env['CMDOP_LABELS'] ?? '']),
     skillsDir: env['CMDOP_SKILLS_DIR'] || undefined,
+    tunnelRules: parseTunnelRules(env['CMDOP_TUNNELS'], env['CMDOP_TUNNEL_DENY']),
     operatorSettings: { env, confirm: confirmMode(env['CMDOP_OPERATOR_CONFIRM']) },
   }
 }

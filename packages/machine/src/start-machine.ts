@@ -26,6 +26,7 @@ import { createChannelServer } from './serve-channel.ts'
 import { nodePtyHost } from './sessions/pty/node-pty.ts'
 import { SessionTable } from './sessions/session-table.ts'
 import { SkillTable } from './skills/skill-table.ts'
+import { TunnelConnections } from './tunnels/tunnel-connections.ts'
 
 export interface MachineOptions {
   /** Folder of an enrolled machine. */
@@ -73,7 +74,7 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
   const recorder = new Recorder({ dataDir: options.dataDir, requests, log })
   opened.defer(() => recorder.close().finally(() => requests.close()))
   const folder = join(options.dataDir, 'calls')
-  const { operatorSettings, labels, skillsDir, ...settings } = readProcessSettings()
+  const { operatorSettings, labels, skillsDir, tunnelRules, ...settings } = readProcessSettings()
   const shared = { machineId: state.machineId, recorder, log, ...settings }
   const restricted = opened.use(new Restricted({ dataDir: options.dataDir, hidden: options.hidden, log }))
   const sessionsFolder = join(options.dataDir, 'sessions')
@@ -95,6 +96,7 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
   const { environment } = settings
   const folderOfSkills = resolve(options.skillsDir ?? skillsDir ?? `${options.dataDir.replace(/\/+$/, '')}-skills`)
   const skills = new SkillTable({ folder: folderOfSkills, records: join(options.dataDir, 'skills'), environment })
+  const tunnels = new TunnelConnections(tunnelRules)
   const served = { permits, approvals, calls, files, sessions, restricted, skills, log }
   const resident = new Resident({
     dataDir: options.dataDir,
@@ -116,6 +118,7 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
       log,
       serve: createChannelServer(served, {
         ...resident.handlers,
+        ...tunnels.handlers,
         'action.describe': (channel, params, permit) =>
           answer(channel, () => describeAction(params, permit, surroundings)),
       }),
@@ -132,6 +135,7 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
   })
   opened.defer(() => Promise.all([calls.close(), sessions.close()]).then(() => {}))
   opened.defer(() => files.close())
+  opened.use(tunnels)
   opened.defer(() => resident.close())
   const running = opened.move()
   const close = () => running.disposeAsync()

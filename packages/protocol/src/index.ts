@@ -27,6 +27,12 @@ export type { Transport, TransportClose, TransportHandlers } from './channel/tra
 export { type EmitterSocket, createEmitterTransport } from './channel/emitter-transport.ts'
 export { isUnseen } from './channel/unseen.ts'
 export { type WebSocketLike, createWebSocketTransport } from './channel/websocket-transport.ts'
+export { NEVER_REACHED, LOOPBACK } from './addresses.ts'
+export type { ByteStream } from './tunnel/byte-stream.ts'
+export { type DialTunnelOptions, type HeldTunnel, type TunnelCall, dialTunnel } from './tunnel/dial-tunnel.ts'
+export { type TunnelOutcome, TunnelPipe } from './tunnel/tunnel-pipe.ts'
+export * from './methods/tunnels.ts'
+export * from './tunnels.ts'
 export {
   type ErrorCode,
   type ErrorCodeEntry,

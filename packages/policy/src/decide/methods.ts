@@ -38,6 +38,9 @@ const verdicts: Readonly<Record<Exclude<MethodName, 'exec' | 'session.execute'>,
   'session.get': READS,
   'session.read': READS,
   'session.observe': READS,
+  'tunnel.connect': changes('reaches a service, and what is said to it is not known'),
+  // Only the connection that was decided about goes on.
+  'tunnel.attach': READS,
   // Nobody is asked before something is stopped, or before a person answers.
   'session.close': READS,
   // Each of its calls is decided about.

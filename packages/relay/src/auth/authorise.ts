@@ -16,6 +16,9 @@ export const actions = [
   'file.read',
   'file.write',
   'file.delete',
+  'tunnel.read',
+  'tunnel.open',
+  'tunnel.connect',
   'recording.read',
   'run.write',
   'run.read',
@@ -64,6 +67,9 @@ export const matrix: Readonly<Record<Role, readonly Action[]>> = {
     'file.read',
     'file.write',
     'file.delete',
+    'tunnel.read',
+    'tunnel.open',
+    'tunnel.connect',
     'recording.read',
     'run.write',
     'run.read',
@@ -95,6 +101,8 @@ export const matrix: Readonly<Record<Role, readonly Action[]>> = {
   ],
 }
 
+const noTunnels = 'An AI operator opens no tunnels and goes through none: nobody sees what it says there. Ask a person.'
+
 const onlyPeople = 'Only a person decides about an approval: a key of kind human. Ask one.'
 
 const ownKeys = 'Only a person has keys of its own to look after. Ask the person you act for.'
@@ -116,6 +124,8 @@ export const never: Readonly<Partial<Record<PrincipalKind, Readonly<Partial<Reco
       'An AI operator may not apply, discard or undo an effect: it would loosen its own restriction. Ask a person to look at it and decide.',
     'key.own': ownKeys,
     'approval.decide': onlyPeople,
+    'tunnel.open': noTunnels,
+    'tunnel.connect': noTunnels,
     'grant.revoke': 'An AI operator does not touch what people have granted. Ask a person.',
     'policy.write': 'An AI operator may not change the policy that binds it. Ask a person.',
     'skill.install':

@@ -36,6 +36,8 @@ export type BusMessage =
   | { readonly type: 'fleet-run-changed'; readonly runId: string; readonly isCancelled: boolean }
   /** Somebody wants a run of a schedule to end; whoever does it ends it. */
   | { readonly type: 'schedule-run-cancelled'; readonly runId: string }
+  /** It was closed: whoever carries connections of it ends them. */
+  | { readonly type: 'tunnel-closed'; readonly tunnelId: string }
   | { readonly type: 'policy-changed'; readonly fleetId: string }
   | { readonly type: 'approval-changed'; readonly fleetId: string; readonly approvalId: string }
 

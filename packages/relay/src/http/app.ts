@@ -38,6 +38,7 @@ import { skillRoutes } from './routes/skills.ts'
 import { scheduleRunRoutes } from './routes/schedule-runs.ts'
 import { scheduleRoutes } from './routes/schedules.ts'
 import { systemRoutes } from './routes/system.ts'
+import { tunnelRoutes } from './routes/tunnels.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
 
 /** Bytes of a request body at most. */
@@ -114,6 +115,7 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
   await app.register(skillAuthorRoutes(context))
   await app.register(scheduleRoutes(context))
   await app.register(scheduleRunRoutes(context))
+  await app.register(tunnelRoutes(context))
   await app.register(recordingRoutes(context))
   await app.register(auditRoutes(context))
   // Scripts write all the time.

@@ -15,6 +15,7 @@ import type { RunJournals } from '../runs/run-journals.ts'
 import type { PageSignIn } from '../pages/sign-in.ts'
 import type { Metrics } from './metrics.ts'
 import type { Store } from '../store/store.ts'
+import type { Tunnels } from '../tunnels/create-tunnels.ts'
 
 /** What the routes work with. */
 export interface HttpContext {
@@ -38,6 +39,7 @@ export interface HttpContext {
   readonly mailer: CodeMailer | undefined
   readonly notifications: Notifications
   readonly schedules: ScheduleDesk
+  readonly tunnels: Tunnels
   /** How people sign in to the pages. */
   readonly pageSignIn: PageSignIn
   /** Where people reach this relay, without a slash at its end. */

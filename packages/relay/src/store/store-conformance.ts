@@ -14,6 +14,7 @@ import { describeRuns } from './conformance/runs.ts'
 import { describeSchedules } from './conformance/schedules.ts'
 import { describeSignIn } from './conformance/sign-in.ts'
 import { describeSkills } from './conformance/skills.ts'
+import { describeTunnels } from './conformance/tunnels.ts'
 import type { OpenStore } from './conformance/world.ts'
 
 /** What every implementation of the port does. `open` gives a new, empty store each time. */
@@ -32,6 +33,7 @@ export function describeStore(name: string, open: OpenStore): void {
     describeApprovalEvents(open)
     describeNotifications(open)
     describeSkills(open)
+    describeTunnels(open)
     describeAudit(open)
     describeLifecycle(open)
   })

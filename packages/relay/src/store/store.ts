@@ -4,6 +4,7 @@ import type { IdempotencyStore } from './idempotency-store.ts'
 import type { ScheduleStore } from './schedule-store.ts'
 import type { PolicyStore } from './policy-store.ts'
 import type { SkillStore } from './skill-store.ts'
+import type { TunnelStore } from './tunnel-store.ts'
 import type { ApprovalStore } from './approval-store.ts'
 import type { RecordingManifest, RecordingSubject, RecordingSummary, RunSummary } from '@cmdop/protocol'
 import type { AuditCheckpointStore, AuditStore } from './audit-store.ts'
@@ -45,6 +46,7 @@ export interface Store extends AsyncDisposable {
   readonly schedules: ScheduleStore
   readonly notifications: NotificationStore
   readonly pageSessions: PageSessionStore
+  readonly tunnels: TunnelStore
   readonly audit: AuditStore
   readonly auditCheckpoints: AuditCheckpointStore
   /** The relay's own signing key, made once by whoever comes first; every relay on this store gets the same one. */

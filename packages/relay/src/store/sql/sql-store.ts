@@ -19,6 +19,7 @@ import { createScheduleStore } from './sql-schedules.ts'
 import { createFleetRunStore } from './sql-fleet-runs.ts'
 import { createRunStore } from './sql-runs.ts'
 import { createSkillStore } from './sql-skills.ts'
+import { createTunnelStore } from './sql-tunnels.ts'
 import type { Database, Lookup, Run, SqlEngine } from './tables.ts'
 
 /** What a {@link SqlStore} stands on. */
@@ -58,6 +59,7 @@ export class SqlStore implements Store {
   readonly schedules
   readonly notifications
   readonly pageSessions
+  readonly tunnels
   readonly audit
   readonly auditCheckpoints
   readonly #db: Database
@@ -86,6 +88,7 @@ export class SqlStore implements Store {
     this.schedules = createScheduleStore(db, run)
     this.notifications = createNotificationStore(db, seal)
     this.pageSessions = createPageSessionStore(db)
+    this.tunnels = createTunnelStore(db)
     this.audit = createAuditStore(db, { engine, run })
     this.auditCheckpoints = createAuditCheckpointStore(db)
   }

@@ -5,6 +5,7 @@ import type { IdempotencyRow } from '../idempotency-store.ts'
 import type { ScheduleResultRow, ScheduleRow, ScheduleRunRow } from '../schedule-store.ts'
 import type { PolicyRow } from '../policy-store.ts'
 import type { SkillFileRow, SkillReviewRow, SkillRow, SkillVersionRow } from '../skill-store.ts'
+import type { TunnelRow } from '../tunnel-store.ts'
 import type {
   ColumnDefinitionBuilder,
   CompiledQuery,
@@ -111,6 +112,8 @@ export interface Tables {
   skillStars: { skillId: string; principalId: string; createdAt: string }
   skillInstalls: { skillId: string; principalId: string; version: string; createdAt: string; updatedAt: string }
   skillReviews: SkillReviewRow
+  /** Its addresses are JSON, its flag is 0 or 1. */
+  tunnels: Omit<TunnelRow, 'allowedPeers' | 'insecureTls'> & { allowedPeers: string | null; insecureTls: number }
   /** A machine of '' is the fleet itself. */
   idempotencyKeys: IdempotencyRow
   policies: Omit<PolicyRow, 'machineId'> & { machineId: string }

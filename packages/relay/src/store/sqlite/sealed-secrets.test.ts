@@ -97,6 +97,7 @@ test('Secrets from before are sealed when the database is opened, and are in its
     for (const table of ['reviews', 'installs', 'stars', 'tags', 'digests', 'files', 'versions'])
       database.exec(`drop table skill_${table}`)
     database.exec('drop table skills')
+    database.exec('drop table tunnels')
     database.exec(`delete from kysely_migration where name >= '0009-sealed-secrets'`)
   }
   expect(await readFile(world.file, 'latin1')).toContain(SECRET)
