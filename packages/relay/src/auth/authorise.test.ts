@@ -24,7 +24,7 @@ describe('the decision', () => {
     const ofFleets = ['fleet.configure', 'fleet.create', 'fleet.disable']
     const ofSkills = ['skill.install', 'skill.publish', 'skill.review']
     const notForPrograms = [...ofFleets, 'key.own', 'approval.decide', 'member.manage']
-    const ofPeople = ['effect.apply', 'grant.revoke', 'policy.write', 'schedule.write']
+    const ofPeople = ['effect.apply', 'grant.revoke', 'policy.write', 'schedule.write', 'tunnel.open', 'tunnel.connect']
     const notForAi = [...notForPrograms, ...ofSkills, ...ofPeople]
     for (const kind of principalKinds) {
       for (const role of roles) {
