@@ -89,12 +89,29 @@ describe('a schedule acts for who wrote it', () => {
     expect(await endedRun(world.client, id, jobId)).toMatchObject({ status: 'failed', errorCode: 'auth' })
   })
 
-  test('and an AI operator writes none', async () => {
+  test('and a run that waits keeps the rights with which its work was written', async () => {
+    const { keys, schedules } = world.client
+    const mark = newMark()
+    const { id: keyId, rawToken } = await keys.issue({ name: 'former', role: 'member' })
+    const work = { ...plain, command: `: ${mark}; sleep 1000`, overlap: 'queue' as const }
+    const { id } = await world.connect({ token: rawToken }).schedules.create(work)
+    const jobs = [await schedules.trigger(id), await schedules.trigger(id)]
+    await whenRunning(mark)
+    await schedules.update(id, { command: 'echo mine' })
+    await keys.revoke(keyId)
+    for (const { jobId } of jobs)
+      expect(await endedRun(world.client, id, jobId)).toMatchObject({ status: 'failed', errorCode: 'auth' })
+    await whenGone(mark)
+    expect((await ranOnce(world.client, id)).results).toMatchObject([{ output: 'mine\n' }])
+  })
+
+  test('and an AI operator writes and runs none', async () => {
     const { rawToken } = await world.client.keys.issue({ name: 'ai', kind: 'ai', role: 'admin' })
     const ai = world.connect({ token: rawToken })
     await expect(ai.schedules.create(plain)).rejects.toMatchObject({ code: 'permission' })
     const { id } = await world.client.schedules.create(plain)
     await expect(ai.schedules.update(id, { command: 'true' })).rejects.toMatchObject({ code: 'permission' })
+    await expect(ai.schedules.trigger(id)).rejects.toMatchObject({ code: 'permission' })
   })
 })
 

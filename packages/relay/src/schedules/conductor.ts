@@ -82,8 +82,9 @@ export class Conductor {
     const { store, clients } = this.#options
     const { work } = run
     if (work === null) throw new CmdopError('server', 'The run has no work; nothing ran.')
-    const caller = () => scheduleCaller(store, run.scheduleId)
-    const known = scheduleCaller(store, run.scheduleId, options.schedule)
+    // A key that takes the place of the run's is in its row.
+    const caller = async () => scheduleCaller(store, (await store.schedules.getRun(run.id)) ?? run)
+    const known = scheduleCaller(store, run, options.schedule)
     const first = await known.catch((cause: unknown) => this.#refused(run, cause))
     const results = options.resumed ? await this.#begun(run) : await this.#begin(run, work)
     await using link = await openLink(clients, first, caller)

@@ -72,6 +72,9 @@ export interface ScheduleRunRow {
   readonly createdAt: string
   /** What it does; null once it is over. */
   readonly work: ScheduleWork | null
+  /** Whoever wrote that work, and with which key: a schedule that is changed meanwhile lends it no other rights. */
+  readonly actsForId: string
+  readonly keyId: string
   readonly startedAt: string | null
   readonly finishedAt: string | null
   readonly error: string
@@ -148,7 +151,10 @@ export interface ScheduleStore {
   get(scheduleId: string): Promise<ScheduleRow | undefined>
   /** Of one fleet, the oldest first, then by id; not those that are deleted. `total` counts them all. */
   list(fleetId: string, page: { offset: number; limit: number }): Promise<{ items: ScheduleRow[]; total: number }>
-  /** The row as it is then; undefined when it is another revision by now, or deleted. */
+  /**
+   * The row as it is then; undefined when it is another revision by now, or deleted. Where it is paused, what waits of its instants is
+   * cancelled.
+   */
   update(
     schedule: Pick<ScheduleRow, 'id' | 'revision'>,
     change: ScheduleChange & Pick<ScheduleRow, 'updatedAt'>,

@@ -86,15 +86,37 @@ export function describeSchedules(open: OpenStore): void {
       const { id, fleetId, name, createdAt } = schedule
       const principal = { id, fleetId, kind: 'schedule', name, role: 'owner', actsForId: owner.id, createdAt } as const
       await world.store.schedules.create(schedule, principal)
+      const [waiting, over] = [1, 2].map((second) =>
+        scheduleRunRow(schedule, { dueAt: null, createdAt: at(second) }),
+      ) as [ScheduleRunRow, ScheduleRunRow]
+      for (const run of [waiting, over]) await world.store.schedules.trigger(run, 'queue')
+      await world.store.schedules.cancel(over.id, at(3))
       const next = keyRow(owner, { rotatedFrom: key.id, createdAt: at(5) }) as ReturnType<typeof keyRow> & {
         rotatedFrom: string
       }
       expect(await world.store.keys.rotate(next, at(6))).toBe(true)
       expect(await world.store.schedules.get(schedule.id)).toMatchObject({ keyId: next.id })
+      expect(await world.store.schedules.getRun(waiting.id)).toMatchObject({ keyId: next.id })
+      expect(await world.store.schedules.getRun(over.id)).toMatchObject({ keyId: key.id })
     })
   })
 
   describe('instants of schedules', () => {
+    it('that wait are not run once it is paused; what somebody has triggered is', async () => {
+      await using world = await open()
+      const { schedules } = world.store
+      const schedule = await add(world.store)
+      await running(world.store, schedule)
+      const due = scheduleRunRow(schedule, { dueAt: at(70) })
+      await schedules.claim([claimOf({ ...schedule, nextRunAt: at(70) }, [due], 'queue')], lease('a'), at(70))
+      const manual = scheduleRunRow(schedule, { dueAt: null, trigger: 'manual', createdAt: at(71) })
+      await schedules.trigger(manual, 'queue')
+      await schedules.update(schedule, { isEnabled: false, nextRunAt: null, updatedAt: at(72) })
+      const runs = await schedules.runs(schedule.id, { limit: 9 })
+      expect(runs.map(({ status }) => status)).toEqual(['pending', 'cancelled', 'running'])
+      expect(runs[1]).toMatchObject({ finishedAt: at(72), work: null })
+    })
+
     it('are claimed once, however many want them', async () => {
       await using world = await open()
       const schedule = await add(world.store)
