@@ -178,12 +178,15 @@ export interface ScheduleStore {
   startable(limit: number): Promise<ScheduleRunRow[]>
   /** The run, if this call started it. */
   start(runId: string, lease: ScheduleLease, at: string): Promise<ScheduleRunRow | undefined>
-  /** Prolongs the leases of these runs, where they are this process's. */
-  renew(runIds: readonly string[], lease: ScheduleLease): Promise<void>
+  /** Prolongs the leases of these runs, where they are this process's. Gives the ids of those. */
+  renew(runIds: readonly string[], lease: ScheduleLease): Promise<string[]>
   /** Lets go of everything that this process runs, for others to go on with. */
   release(relayInstance: string, at: string): Promise<void>
-  /** {@link release} of what earlier processes of this relay ran. A process is `<name of the relay>/<its own id>`. */
-  releaseFormer(relayInstance: string, at: string): Promise<void>
+  /**
+   * {@link release} of what earlier processes of this relay ran, where the lease ends before `silent`: one that lives has prolonged it.
+   * A process is `<name of the relay>/<its own id>`.
+   */
+  releaseFormer(relayInstance: string, at: string, silent: string): Promise<void>
   /** Running ones whose lease has ended. */
   abandoned(now: string, limit: number): Promise<ScheduleRunRow[]>
   /** Takes an abandoned run; of many that try, one. */
@@ -201,8 +204,8 @@ export interface ScheduleStore {
   addResults(results: readonly ScheduleResultRow[]): Promise<void>
   /** Notes on how many machines a run acts. */
   count(runId: string, commandCount: number): Promise<void>
-  /** Notes how it stands on one machine, unless it is over there. */
-  saveResult(result: ScheduleResultRow): Promise<void>
+  /** Notes how it stands on one machine, unless it is over there, or the run is not this process's any more. */
+  saveResult(result: ScheduleResultRow, relayInstance: string): Promise<void>
   getRun(runId: string): Promise<ScheduleRunRow | undefined>
   /** The newest first, then by id; `after` continues. */
   runs(scheduleId: string, page: { limit: number; after?: ScheduleRunCursor }): Promise<ScheduleRunRow[]>

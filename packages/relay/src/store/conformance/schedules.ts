@@ -208,8 +208,8 @@ export function describeSchedules(open: OpenStore): void {
       expect(await schedules.abandoned(at(99), 9)).toEqual([])
       await schedules.renew([], lease('a', 300))
       expect(await schedules.abandoned(at(150), 9)).toHaveLength(1)
-      await schedules.renew([run.id], lease('a', 200))
-      await schedules.renew([run.id], lease('b', 400))
+      expect(await schedules.renew([run.id], lease('a', 200))).toEqual([run.id])
+      expect(await schedules.renew([run.id], lease('b', 400))).toEqual([])
       expect(await schedules.abandoned(at(150), 9)).toEqual([])
       await schedules.release('a', at(20))
       const [left] = (await schedules.abandoned(at(20), 9)) as [ScheduleRunRow]
@@ -228,7 +228,10 @@ export function describeSchedules(open: OpenStore): void {
         const { runs } = await schedules.claim([claimOf(schedule, [scheduleRunRow(schedule)])], lease(relay), at(10))
         own.push(...runs)
       }
-      await schedules.releaseFormer('main/2', at(20))
+      // A process that lives has prolonged its lease.
+      await schedules.releaseFormer('main/2', at(20), at(100))
+      expect(await schedules.abandoned(at(20), 9)).toEqual([])
+      await schedules.releaseFormer('main/2', at(20), at(101))
       expect((await schedules.abandoned(at(20), 9)).map(({ id }) => id)).toEqual([own[0]?.id])
     })
 
@@ -263,8 +266,10 @@ export function describeSchedules(open: OpenStore): void {
         outputTruncated: true,
         finishedAt: at(12),
       } as const
-      await schedules.saveResult(over)
-      await schedules.saveResult({ ...over, status: 'failed' })
+      await schedules.saveResult({ ...over, status: 'lost' }, 'b')
+      expect(await schedules.results(run.id, { limit: 1 })).toEqual([a])
+      await schedules.saveResult(over, 'a')
+      await schedules.saveResult({ ...over, status: 'failed' }, 'a')
       const first = await schedules.results(run.id, { limit: 2 })
       expect(first).toEqual([over, b])
       expect((await schedules.results(run.id, { limit: 2, after: b })).map(({ machineName }) => machineName)).toEqual([
