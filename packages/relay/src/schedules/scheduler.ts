@@ -1,6 +1,12 @@
 import type { Logger } from 'pino'
 import type { Bus } from '../bus/bus.ts'
-import type { ScheduleClaim, ScheduleLease, ScheduleRunRow, ScheduleStore } from '../store/schedule-store.ts'
+import type {
+  ScheduleClaim,
+  ScheduleLease,
+  ScheduleRunRow,
+  ScheduleStore,
+  ScheduleWork,
+} from '../store/schedule-store.ts'
 import type { Conductor, ConductOptions } from './conductor.ts'
 import type { Notices } from './notices.ts'
 import { type DueSchedule, planOf } from './plan.ts'
@@ -159,6 +165,10 @@ export class Scheduler implements AsyncDisposable {
       const schedules = new Map(due.map((schedule) => [schedule.id, schedule]))
       for (const run of runs)
         if (run.status === 'running') this.#conduct(run, { ...BEGUN, schedule: schedules.get(run.scheduleId) })
+      // While one runs for long, those that are skipped become many.
+      const noted = runs.filter(({ status }) => status === 'skipped' || status === 'missed')
+      for (const scheduleId of new Set(noted.map((run) => run.scheduleId)))
+        await this.#prune(scheduleId, schedules.get(scheduleId)?.work)
       if (due.length < CLAIMED_AT_ONCE) return
     }
   }
@@ -210,7 +220,7 @@ export class Scheduler implements AsyncDisposable {
         const leaving = AbortSignal.any([this.#leaving.signal, lost.signal])
         const options = { ...how, holds, cancelled: cancel.signal, leaving }
         const end = await conductor.conduct(run, options)
-        if (end !== undefined && (await store.finish(run, end))) await this.#prune(run)
+        if (end !== undefined && (await store.finish(run, end))) await this.#prune(run.scheduleId, run.work)
       } catch (err) {
         this.#failed(err)
       }
@@ -224,9 +234,9 @@ export class Scheduler implements AsyncDisposable {
     this.#going.add(going)
   }
 
-  async #prune({ scheduleId, work }: ScheduleRunRow): Promise<void> {
+  async #prune(scheduleId: string, work: ScheduleWork | null | undefined): Promise<void> {
     const { store, now } = this.#options
-    if (work === null || now() - (this.#pruned.get(scheduleId) ?? 0) < PRUNE_EVERY_MS) return
+    if (work == null || now() - (this.#pruned.get(scheduleId) ?? 0) < PRUNE_EVERY_MS) return
     this.#pruned.set(scheduleId, now())
     await store.prune(scheduleId, work.keep_runs)
   }

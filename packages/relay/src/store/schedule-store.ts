@@ -217,6 +217,9 @@ export interface ScheduleStore {
   /** Runs that are over, of which nobody has been told. */
   untold(limit: number): Promise<ScheduleRunRow[]>
   told(runIds: readonly string[]): Promise<void>
-  /** Forgets runs that are over but the newest of them. */
+  /**
+   * Forgets runs that are over, but the newest: as many of those that ran, and as many of those that were skipped, missed or cancelled while
+   * they waited. Those of which webhooks are still to be told stay.
+   */
   prune(scheduleId: string, keep: number): Promise<void>
 }

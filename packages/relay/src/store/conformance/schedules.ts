@@ -295,6 +295,41 @@ export function describeSchedules(open: OpenStore): void {
       expect(await schedules.get(schedule.id)).toMatchObject({ lastStatus: 'missed' })
     })
 
+    it('that ran are not forgotten for those that were skipped, nor any before webhooks are told', async () => {
+      await using world = await open()
+      const { schedules } = world.store
+      const schedule = await add(world.store)
+      const ran = []
+      for (const second of [1, 2, 3]) {
+        const run = scheduleRunRow(schedule, { dueAt: null, createdAt: at(second), isTold: second !== 1 })
+        await schedules.trigger(run, 'queue')
+        const started = await schedules.start(run.id, lease('a'), at(second + 10))
+        await schedules.finish(started ?? run, end)
+        ran.push(run.id)
+      }
+      const skipped = [20, 21, 22].map((second) =>
+        scheduleRunRow(schedule, { dueAt: at(second), status: 'skipped', finishedAt: at(second) }),
+      )
+      await schedules.claim([claimOf(schedule, skipped)], lease('a'), at(30))
+      await schedules.prune(schedule.id, 1)
+      const left = (await schedules.runs(schedule.id, { limit: 9 })).map(({ id }) => id)
+      expect(left).toEqual([skipped[2]?.id, ran[2], ran[0]])
+    })
+
+    it('that were missed say so for their own schedule', async () => {
+      await using world = await open()
+      const { schedules } = world.store
+      const own = [await add(world.store), await add(world.store)]
+      const claims = own.map((schedule, index) =>
+        claimOf(schedule, [
+          scheduleRunRow(schedule, { status: 'missed', finishedAt: at(20), error: `why ${index}`, work: null }),
+        ]),
+      )
+      await schedules.claim(claims, lease('a'), at(20))
+      const errors = await Promise.all(own.map(async ({ id }) => (await schedules.get(id))?.lastError))
+      expect(errors).toEqual(['why 0', 'why 1'])
+    })
+
     it('go with their schedule once none goes on', async () => {
       await using world = await open()
       const { schedules } = world.store

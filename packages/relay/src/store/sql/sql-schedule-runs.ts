@@ -115,10 +115,41 @@ function endsIn(db: Database): Pick<Runs, 'cancel' | 'finish' | 'told' | 'prune'
       if (runIds.length > 0) await db.updateTable('scheduleRuns').set({ isTold: 1 }).where('id', 'in', runIds).execute()
     },
     prune: async (scheduleId, keep) => {
-      const over = db.selectFrom('scheduleRuns').select('id').where('scheduleId', '=', scheduleId)
-      const old = over.where('status', 'in', OVER).orderBy('createdAt', 'desc').orderBy('id')
-      await db.deleteFrom('scheduleRuns').where('id', 'in', old.limit(PRUNED_AT_ONCE).offset(keep)).execute()
+      // One runs at a time: who began last ended last.
+      for (const [column, began] of [
+        ['startedAt', 'is not'],
+        ['createdAt', 'is'],
+      ] as const)
+        await prune(db, { scheduleId, keep, column, began })
     },
+  }
+}
+
+async function prune(
+  db: Database,
+  {
+    scheduleId,
+    keep,
+    column,
+    began,
+  }: { scheduleId: string; keep: number; column: 'startedAt' | 'createdAt'; began: 'is' | 'is not' },
+): Promise<void> {
+  const over = db
+    .selectFrom('scheduleRuns')
+    .where('scheduleId', '=', scheduleId)
+    .where('status', 'in', OVER)
+    .where('startedAt', began, null)
+  const kept = await over
+    .select(`${column} as at`)
+    .orderBy(column, 'desc')
+    .limit(1)
+    .offset(Math.max(0, keep - 1))
+    .executeTakeFirst()
+  if (kept === undefined) return
+  const old = over.select('id').where(column, '<', kept.at).where('isTold', '=', 1).limit(PRUNED_AT_ONCE)
+  for (;;) {
+    const { numDeletedRows } = await db.deleteFrom('scheduleRuns').where('id', 'in', old).executeTakeFirst()
+    if (numDeletedRows < PRUNED_AT_ONCE) return
   }
 }
 
