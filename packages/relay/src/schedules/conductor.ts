@@ -204,7 +204,7 @@ export class Conductor {
 
   async #onMachine(going: Going, result: ScheduleResultRow, tally: Tally): Promise<void> {
     if (result.finishedAt !== null) return tally.add(result)
-    const { cancelled, leaving } = going
+    const { leaving } = going
     let row: ScheduleResultRow = { ...result, startedAt: result.startedAt ?? new Date().toISOString() }
     const outcome = await this.#outcome(going, row, (next) => void (row = next)).catch((cause: unknown) => {
       if (cause instanceof RunLeft) throw cause
