@@ -39,7 +39,7 @@ export const FleetCreate = z.strictObject({
   slug: z
     .string()
     .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, 'Expected lower case letters, digits and dashes, 63 at most.'),
-  mfa_required: MfaRequired.default('none'),
+  mfa_required: MfaRequired.default('optional'),
 })
 export type FleetCreate = z.input<typeof FleetCreate>
 
@@ -53,12 +53,12 @@ export type FleetChange = z.input<typeof FleetChange>
 export const MachineAttach = z.strictObject({ machine_id: z.string().min(1).max(64) })
 export type MachineAttach = z.input<typeof MachineAttach>
 
-/** That a fleet uses a machine which is at home in another one. */
+/** That a machine was moved into a fleet. */
 export const MachineFleetLink = z.object({
   machine_id: z.string(),
   fleet_id: z.string(),
   joined_at: instant,
-  /** The member of that fleet who attached it. */
+  /** The member of that fleet who moved it there. */
   added_by_id: z.string().nullable(),
 })
 export type MachineFleetLink = z.infer<typeof MachineFleetLink>

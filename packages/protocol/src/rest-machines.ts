@@ -108,7 +108,7 @@ export const MachineInfoResponse = z.object({
 })
 export type MachineInfoResponse = z.infer<typeof MachineInfoResponse>
 
-/** What became of a machine. */
+/** What became of a machine. `detached`: it is in another fleet, or none that your key is for; `attached`: the other way. */
 export const MachineChangeName = z.enum([
   'online',
   'suspect',
@@ -138,11 +138,13 @@ export const MachineEvent = z.discriminatedUnion('type', [
     last: z.boolean(),
     machines: z.array(MachineSummary),
   }),
+  /** What changes between two looks of the relay (one after another, without a pause when something came) is one event. */
   z.object({
     type: z.literal('change'),
     at: instant,
+    /** Where several things changed at once: the first of them in the order of the names. */
     change: MachineChangeName,
-    /** As it is after the change. */
+    /** As it is after the change; of one that is `detached`: as it was last seen here. */
     machine: MachineSummary,
   }),
 ])

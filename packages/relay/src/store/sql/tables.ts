@@ -26,7 +26,6 @@ import type {
   EnrollmentTokenRow,
   FleetRow,
   KeyRow,
-  MachineLinkRow,
   MachineRow,
   PrincipalRow,
   RecordingRow,
@@ -57,7 +56,6 @@ export interface Tables {
   enrollmentTokens: EnrollmentTokenRow
   tickets: TicketRow
   machines: MachineRow
-  machineLinks: MachineLinkRow
   /** Subject and manifest are JSON. */
   recordings: Omit<RecordingRow, 'subject' | 'manifest'> & { subject: string; manifest: string | null }
   runs: RunRow
