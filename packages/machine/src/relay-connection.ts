@@ -63,8 +63,8 @@ export async function keepConnected(options: RelayConnectionOptions, signal: Abo
       toCmdopError(cause, 'connection', 'The relay cannot be reached.'),
     )
     if (signal.aborted) return
-    if (error.code === 'disabled' || error.code === 'moved') await leave(options, error)
-    bound = Date.now() - startedAt >= STABLE_AFTER_MS ? FIRST_WAIT_MS : Math.min(bound * 2, LONGEST_WAIT_MS)
+    const isMoved = (error.code === 'disabled' || error.code === 'moved') && (await leave(options, error))
+    bound = isMoved || Date.now() - startedAt >= STABLE_AFTER_MS ? FIRST_WAIT_MS : Math.min(bound * 2, LONGEST_WAIT_MS)
     const isQuarantined = error.code === 'quarantined'
     const waitMs = Math.round((isQuarantined ? QUARANTINE_WAIT_MS : bound) * Math.random())
     if (isQuarantined) options.log.error({ err: error, waitMs }, 'this machine is in quarantine')
@@ -73,13 +73,17 @@ export async function keepConnected(options: RelayConnectionOptions, signal: Abo
   }
 }
 
-/** Nothing of one fleet runs on when the machine comes as one of another: until all has ended, it stays what it was. */
-async function leave({ state, endAll, log }: RelayConnectionOptions, error: CmdopError): Promise<void> {
+/** Nothing of one fleet runs on when the machine comes as one of another: until all has ended, it stays what it was. True: it is. */
+async function leave({ state, endAll, log }: RelayConnectionOptions, error: CmdopError): Promise<boolean> {
+  const fleetId = fleetMovedTo(error) ?? state.fleetId
   try {
     await endAll()
-    state.fleetId = fleetMovedTo(error) ?? state.fleetId
+    const isMoved = fleetId !== state.fleetId
+    state.fleetId = fleetId
+    return isMoved
   } catch (err) {
     log.error({ err }, 'what runs here could not be ended')
+    return false
   }
 }
 
