@@ -2,6 +2,7 @@ import { generateKeyPairSync, randomUUID, sign } from 'node:crypto'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { machineKeyText } from '@cmdop/protocol'
+import { enrollMachine } from '@cmdop/machine'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { fleetRunOf } from './fleet-runs.ts'
@@ -99,6 +100,13 @@ async function answerTo(way: string, { places = [], body, token = world.relay.fi
   return [answer.status, error?.code]
 }
 
+/** A machine without a daemon. */
+async function enrolled(name: string): Promise<string> {
+  const { rawToken: token } = await world.client.enrollmentTokens.issue()
+  const given = { relayUrl: world.relay.url, token, dataDir: await world.folder(), name }
+  return (await enrollMachine(given)).machineId
+}
+
 /** Something of each kind that can be changed, and a request that changes it while rows can be written. */
 async function prepare(): Promise<Record<string, Way>> {
   const { client, machine } = world
@@ -121,7 +129,8 @@ async function prepare(): Promise<Record<string, Way>> {
   const { code } = await client.members.code(ann.email)
   const other = await client.fleets.create({ name: 'Other', slug: 'other' })
   const unused = await client.fleets.create({ name: 'Unused', slug: 'unused' })
-  await client.fleets.machines.attach(machine.id, { fleetId: other.id })
+  const [away, home] = [await enrolled('away'), await enrolled('home')]
+  await client.fleets.machines.attach(away, { fleetId: other.id })
   const send = await signedBy(world, machine)
   rotate = () => {
     const { publicKey: made, privateKey } = generateKeyPairSync('ed25519')
@@ -154,8 +163,8 @@ async function prepare(): Promise<Record<string, Way>> {
     'POST /api/fleets': { body: { name: 'New', slug: 'new' } },
     'PATCH /api/fleets/{fleet}': { places: [fleet], body: { name: 'Renamed' } },
     'DELETE /api/fleets/{fleet}': { places: [other.id] },
-    'POST /api/fleets/{fleet}/machines': { places: [unused.id], body: { machine_id: machine.id } },
-    'DELETE /api/fleets/{fleet}/machines/{machine}': { places: [other.id, machine.id] },
+    'POST /api/fleets/{fleet}/machines': { places: [unused.id], body: { machine_id: home } },
+    'DELETE /api/fleets/{fleet}/machines/{machine}': { places: [other.id, away] },
     ...asks('/api/machines'),
     ...asks('/api/admin/machines'),
     'POST /api/fleets/{fleet}/api-keys': { places: [fleet], body: { name: 'new' } },

@@ -114,7 +114,7 @@ describe('a machine that is moved into another fleet', () => {
     const { rawToken: token } = await client.keys.issue({ name: 'auditor', role: 'admin' }, { fleetId })
     const logs = [client, world.connect({ token })]
     for (const act of ['attach', 'detach'] as const) {
-      const subject = `machine:${machine.id} ${act}`
+      const subject = `machine:${machine.id} ${act} ${fleetId}`
       const count = async (log: Client) => (await log.audit.getLogs({ subject })).items.length
       const before = await Promise.all(logs.map(count))
       await (act === 'attach' ? attach() : detach())

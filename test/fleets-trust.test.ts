@@ -20,7 +20,10 @@ async function someone() {
   return { ...person, fleetId, confirm }
 }
 
-const unconfirmed = { code: 'permission', message: expect.stringContaining('an owner of this fleet confirms') as string }
+const unconfirmed = {
+  code: 'permission',
+  message: expect.stringContaining('an owner of this fleet confirms') as string,
+}
 
 /** A session with a code that an admin has made, and may have, too. */
 async function lentSession(email: string) {
@@ -32,9 +35,14 @@ async function lentSession(email: string) {
 async function setUp(client: Awaited<ReturnType<typeof lentSession>>, email: string) {
   const { secret } = await client.login.setUpTotp()
   const totp = new TOTP({ secret })
-  await client.login.confirmTotp(totp.generate({ timestamp: Date.now() - 30_000 }))
+  await client.login.confirmTotp(totp.generate())
   const { code } = await client.login.ownCode()
-  const { token } = await world.client.login.signIn({ email, code, totp: totp.generate() })
+  // A code is good once: that of the next step.
+  const { token } = await world.client.login.signIn({
+    email,
+    code,
+    totp: totp.generate({ timestamp: Date.now() + 30_000 }),
+  })
   return world.connect({ token })
 }
 

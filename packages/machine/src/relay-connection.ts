@@ -74,10 +74,11 @@ export async function keepConnected(options: RelayConnectionOptions, signal: Abo
 }
 
 /** Nothing of one fleet runs on when the machine comes as one of another: until all has ended, it stays what it was. True: it is. */
-async function leave({ state, endAll, log }: RelayConnectionOptions, error: CmdopError): Promise<boolean> {
+async function leave(options: RelayConnectionOptions, error: CmdopError): Promise<boolean> {
+  const { state, log } = options
   const fleetId = fleetMovedTo(error) ?? state.fleetId
   try {
-    await endAll()
+    await options.endAll()
     const isMoved = fleetId !== state.fleetId
     state.fleetId = fleetId
     return isMoved

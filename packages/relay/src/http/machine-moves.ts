@@ -1,6 +1,6 @@
 import { CmdopError, isCmdopError } from '@cmdop/protocol'
 import type { AuditTrail } from '../audit/audit-trail.ts'
-import { actorOf } from '../audit/entry.ts'
+import { actorOf, type AuditEntry } from '../audit/entry.ts'
 import type { Caller } from '../auth/authenticate.ts'
 import { authorise } from '../auth/authorise.ts'
 import type { Bus } from '../bus/bus.ts'
@@ -34,12 +34,15 @@ export async function attachMachine(context: MoveContext, request: MoveRequest):
   const machine = row?.disabledAt === null ? row : undefined
   const here = machine === undefined ? caller : await enterFleet(context, { ...request, fleetId: machine.fleetId })
   const isSeen = machine !== undefined && here.fleetId === machine.fleetId
-  const act = { action: 'machine.manage', subject: `machine:${machineId} attach`, requestId } as const
+  const act = { action: 'machine.manage', subject: subjectOf(request, 'attach'), requestId } as const
   const named = isSeen ? { ...act, machineId } : act
   await assertAllowed(audit, { ...actorOf(there), ...named }, { caller: there, target: { fleetId } })
-  const target = machine === undefined ? undefined : { fleetId: machine.fleetId, machine }
-  await assertAllowed(audit, { ...actorOf(here), ...named }, { caller: here, target })
-  if (machine === undefined) throw noSuchMachine()
+  if (!isSeen) throw await refused(audit, { ...actorOf(there), ...named })
+  await assertAllowed(
+    audit,
+    { ...actorOf(here), ...named },
+    { caller: here, target: { fleetId: machine.fleetId, machine } },
+  )
   await move(context, machine, { to: fleetId, from: here, into: there, act: named })
   return { addedById: there.principalId }
 }
@@ -53,16 +56,13 @@ export async function detachMachine(context: MoveContext, request: MoveRequest):
   const { fleetId, machineId, requestId } = request
   const row = await store.machines.get(machineId)
   const machine = row?.fleetId === fleetId ? row : undefined
-  const act = { action: 'machine.manage', subject: `machine:${machineId} detach`, requestId } as const
+  const act = { action: 'machine.manage', subject: subjectOf(request, 'detach'), requestId } as const
   const atHome = machine === undefined ? undefined : await manager(context, request, machine)
   const here = atHome ?? (await enterFleet(context, request))
   const target = machine === undefined ? { fleetId } : { fleetId: atHome?.fleetId ?? fleetId, machine }
   const named = machine !== undefined && here.fleetId === target.fleetId ? { ...act, machineId } : act
   await assertAllowed(audit, { ...actorOf(here), ...named }, { caller: here, target })
-  if (machine === undefined) {
-    await audit.deny({ ...actorOf(here), ...named, code: 'not_found' })
-    throw noSuchMachine()
-  }
+  if (machine === undefined) throw await refused(audit, { ...actorOf(here), ...named })
   await move(context, machine, { to: machine.homeFleetId, from: here, into: here, act: named })
 }
 
@@ -109,6 +109,13 @@ async function move(
   await audit.around({ ...actorOf(into), ...entry, fleetId: to }, within)
 }
 
-function noSuchMachine(): CmdopError {
+/** Who manages it at home learns there where it has gone. */
+function subjectOf({ fleetId, machineId }: MoveRequest, way: 'attach' | 'detach'): string {
+  return `machine:${machineId} ${way} ${fleetId}`.slice(0, 128)
+}
+
+/** The error for a machine that the caller does not see, once its row is written. */
+async function refused(audit: AuditTrail, entry: AuditEntry): Promise<CmdopError> {
+  await audit.deny({ ...entry, code: 'not_found' })
   return new CmdopError('not_found', 'There is no such machine in a fleet of yours.')
 }
