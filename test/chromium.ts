@@ -7,11 +7,13 @@ const program = '/usr/bin/chromium'
 /** Tests that need it are counted as not run without it. */
 export const hasChromium = existsSync(program)
 
-/** Starts Chromium, which reaches this host only. Its own sandbox works neither as root nor in every container. */
-export function startChromium(): Promise<Browser> {
+/**
+ * Starts Chromium, which reaches this host only; `reached` are rules for names of it, as `MAP *.tunnels.test 127.0.0.1, `. Its own sandbox works neither as root nor in every container.
+ */
+export function startChromium(reached = ''): Promise<Browser> {
   return chromium.launch({
     executablePath: program,
-    args: ['--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'],
+    args: [`--host-resolver-rules=${reached}MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`],
     chromiumSandbox: false,
   })
 }

@@ -35,13 +35,16 @@ test.each([
   'playbook',
   'files',
   'sessions',
+  'tunnels',
   'recordings',
   'restrictions',
   'policy',
   'notifications',
+  'schedules',
   'operator',
   'operator-types',
   'resident',
+  'skills',
 ])('the example %s runs and ends with exit code 0', async (name) => {
   const env = ownEnvironment()
   const { stderr } = await promisify(execFile)(

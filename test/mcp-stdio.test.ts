@@ -12,8 +12,18 @@ import { runCli } from './processes/cli.ts'
 import { waitFor } from './wait-for.ts'
 import { startWorld, type World } from './world.ts'
 
-const working = ['run_command', 'write_file', 'edit_file']
-const reading = ['list_machines', 'read_file', 'list_files', 'search_files', 'read_logs', 'facts', 'more_output']
+const working = ['run_command', 'write_file', 'edit_file', 'skill_run']
+const reading = [
+  'list_machines',
+  'read_file',
+  'list_files',
+  'search_files',
+  'read_logs',
+  'facts',
+  'more_output',
+  'skill_list',
+  'skill_read',
+]
 
 let world: World
 let env: Record<string, string>

@@ -2,19 +2,20 @@ import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { type Action, actions, matrix, never } from '@cmdop/relay'
 import { isCmdopError } from '@cmdop/protocol'
-import type { Client, MachineEffects, Session } from '@cmdop/core'
-import { enrollMachine } from '@cmdop/machine'
+import type { Client } from '@cmdop/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { waitFor } from './wait-for.ts'
+import { actsIn, schedule, unlessConflict, unlessUnknown, watched, webhook } from './acts.ts'
 import { startWorld, type World } from './world.ts'
 
 const roles = ['owner', 'admin', 'member', 'viewer'] as const
 
 let world: World
 let folder = ''
+let acts: ReturnType<typeof actsIn>
 beforeAll(async () => {
   world = await startWorld()
   folder = await world.folder()
+  acts = actsIn(world)
 })
 afterAll(() => world[Symbol.asyncDispose]())
 
@@ -48,7 +49,7 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
     (client) => client.fleets.get(),
     (client) => client.fleets.machines.list(),
     (client) => watched(client),
-    (client) => call(client, 'POST', '/api/channel-tickets'),
+    (client) => acts.call(client, 'POST', '/api/channel-tickets'),
   ],
   'machine.facts': [
     async (client) => (await client.machine(world.machine.id)).facts(),
@@ -85,46 +86,106 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
   'file.delete': [
     async (client) => (await client.machine(world.machine.id)).files.delete(`${folder}/none`, { missingOk: true }),
   ],
+  'tunnel.read': [
+    (client) => client.tunnels.list(),
+    (client) => client.tunnels.sessions(),
+    async (client) => client.tunnels.get((await acts.openTunnel(world.client)).tunnelId),
+  ],
+  'tunnel.open': [
+    (client) => acts.openTunnel(client),
+    async (client) => client.tunnels.close((await acts.openTunnel(world.client)).tunnelId),
+  ],
+  'tunnel.connect': [(client) => acts.connected(client)],
   'session.observe': [
     async (client) => (await client.machine(world.machine.id)).sessions.list(),
-    async (client) => (await sessionFor(client)).read({ offset: 0 }),
-    async (client) => (await (await sessionFor(client)).observe()).detach(),
+    async (client) => (await acts.sessionFor(client)).read({ offset: 0 }),
+    async (client) => (await (await acts.sessionFor(client)).observe()).detach(),
   ],
   'session.operate': [
     async (client) => (await (await client.machine(world.machine.id)).sessions.open({ shell: 'sh' })).close(),
-    async (client) => (await (await sessionFor(client)).attach({ lease: 'none' })).detach(),
-    async (client) => (await sessionFor(client)).execute('true', { whenBusy: 'conflict' }),
-    async (client) => (await sessionFor(client)).close(),
+    async (client) => (await (await acts.sessionFor(client)).attach({ lease: 'none' })).detach(),
+    async (client) => (await acts.sessionFor(client)).execute('true', { whenBusy: 'conflict' }),
+    async (client) => (await acts.sessionFor(client)).close(),
   ],
   'effect.read': [
     async (client) => (await client.machine(world.machine.id)).effects.list(),
-    (client) => unlessUnknown(async () => (await effectsFor(client)).get(noEffect)),
+    (client) => unlessUnknown(async () => (await acts.effectsFor(client)).get(noEffect)),
   ],
   'effect.apply': [
-    (client) => unlessUnknown(async () => (await effectsFor(client)).apply(noEffect, '0'.repeat(64))),
-    (client) => unlessUnknown(async () => (await effectsFor(client)).discard(noEffect)),
-    (client) => unlessUnknown(async () => (await effectsFor(client)).undo(noEffect)),
+    (client) => unlessUnknown(async () => (await acts.effectsFor(client)).apply(noEffect, '0'.repeat(64))),
+    (client) => unlessUnknown(async () => (await acts.effectsFor(client)).discard(noEffect)),
+    (client) => unlessUnknown(async () => (await acts.effectsFor(client)).undo(noEffect)),
   ],
   'recording.read': [
     (client) => client.recordings.list(),
-    async (client) => client.recordings.get(await anyRecording()),
-    async (client) => Array.fromAsync(client.recordings.content(await anyRecording())),
+    async (client) => client.recordings.get(await acts.anyRecording()),
+    async (client) => Array.fromAsync(client.recordings.content(await acts.anyRecording())),
   ],
   'run.write': [
-    (client) => newRun(client),
-    async (client) => client.runs.append(await newRun(client), 1, [{ v: 1, type: 'run_started' }]),
+    (client) => acts.newRun(client),
+    async (client) => client.runs.append(await acts.newRun(client), 1, [{ v: 1, type: 'run_started' }]),
   ],
   'run.read': [
     (client) => client.runs.list(),
-    async (client) => client.runs.get(await newRun(world.client)),
-    async (client) => Array.fromAsync(client.runs.entries(await newRun(world.client))),
+    async (client) => client.runs.get(await acts.newRun(world.client)),
+    async (client) => Array.fromAsync(client.runs.entries(await acts.newRun(world.client))),
+  ],
+  'skill.read': [
+    (client) => client.skills.list(),
+    (client) => client.skills.my(),
+    async (client) => client.skills.get((await acts.anySkill()).slug),
+    async (client) => client.skills.versions((await acts.anySkill()).slug),
+    async (client) => client.skills.reviews((await acts.anySkill()).slug),
+    (client) => client.skills.categories(),
+    (client) => client.skills.tags(),
+    (client) => client.skills.installed(world.machine.id),
+    (client) => unlessUnknown(async () => (await client.machine(world.machine.id)).skills.get('none')),
+  ],
+  'skill.run': [
+    (client) =>
+      unlessUnknown(async () => {
+        const skill = { name: 'none', sha256: '0'.repeat(64), tool: 'check' }
+        return (await client.machine(world.machine.id)).exec('true', { skill })
+      }),
+  ],
+  'skill.review': [
+    async (client) => client.skills.star((await acts.anySkill()).slug),
+    async (client) => client.skills.review((await acts.anySkill()).slug, 'It works.'),
+  ],
+  'skill.install': [
+    (client) => unlessUnknown(() => client.skills.install('none')),
+    (client) => client.skills.uninstall('none', { machine: world.machine.id }),
+  ],
+  'skill.publish': [
+    async (client) => {
+      const { slug } = await client.skills.create(`skill ${randomUUID()}`)
+      await client.skills.update(slug, { category: 'other' })
+      await client.skills.publishStatus(slug)
+      await client.skills.publish(slug, { skillMd: `---\nname: ${slug}\ndescription: x\nversion: 1.0.0\n---\n` })
+      await client.skills.delete(slug)
+    },
+  ],
+  'schedule.read': [
+    (client) => client.schedules.list(),
+    (client) => acts.withSchedule((id) => client.schedules.get(id)),
+    (client) => acts.withSchedule((id) => client.schedules.runs(id)),
+    (client) => acts.withSchedule((id) => unlessUnknown(() => client.schedules.run(id, 'srn_none'))),
+  ],
+  'schedule.write': [
+    async (client) => world.client.schedules.delete((await client.schedules.create(schedule)).id),
+    (client) => acts.withSchedule((id) => client.schedules.update(id, { isEnabled: false })),
+    (client) => acts.withSchedule((id) => client.schedules.delete(id)),
+  ],
+  'schedule.run': [
+    (client) => acts.withSchedule((id) => client.schedules.trigger(id)),
+    (client) => acts.withSchedule((id) => unlessUnknown(() => client.schedules.cancel(id, 'srn_none'))),
   ],
   'key.list': [(client) => client.keys.list()],
   'key.issue': [
     (client) => client.keys.issue({ name: 'viewer', kind: 'ai', role: 'viewer' }),
-    async (client) => client.keys.rotate(await keyToRotate(client)),
+    async (client) => client.keys.rotate(await acts.keyToRotate(client)),
   ],
-  'key.revoke': [async (client) => client.keys.revoke(await othersKey())],
+  'key.revoke': [async (client) => client.keys.revoke(await acts.othersKey())],
   'key.own': [
     (client) => client.keys.list({ of: 'me' }),
     async (client) => client.keys.rotate((await world.client.keys.issue({ name: 'old', role: 'viewer' })).id),
@@ -135,7 +196,7 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
     (client) => client.machines.label(world.machine.id, { walked: 'yes' }),
     (client) => client.machines.update(world.machine.id, { name: world.machine.name }),
     (client) => client.machines.enable(world.machine.id),
-    async (client) => client.machines.disable(await spareMachine()),
+    async (client) => client.machines.disable(await acts.spareMachine()),
     (client) => unlessUnknown(() => client.fleets.machines.attach('mch_none')),
     (client) => unlessUnknown(() => client.fleets.machines.detach('mch_none')),
   ],
@@ -146,23 +207,23 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
   ],
   'member.manage': [
     (client) => client.members.invite({ email: `${randomUUID()}@example.com`, role: 'viewer' }),
-    async (client) => client.members.add(newMember()),
-    async (client) => client.members.setRole((await anyMember()).userId, 'member'),
-    async (client) => client.members.setGroups((await anyMember()).userId, ['ops']),
-    async (client) => client.members.code((await anyMember()).userId),
-    async (client) => client.members.resetTotp((await anyMember()).userId),
-    async (client) => client.members.remove((await anyMember()).userId),
-    async (client) => client.members.revokeInvitation((await world.client.members.invite(newMember())).id),
+    async (client) => client.members.add(acts.newMember()),
+    async (client) => client.members.setRole((await acts.anyMember()).userId, 'member'),
+    async (client) => client.members.setGroups((await acts.anyMember()).userId, ['ops']),
+    async (client) => client.members.code((await acts.anyMember()).userId),
+    async (client) => client.members.resetTotp((await acts.anyMember()).userId),
+    async (client) => client.members.remove((await acts.anyMember()).userId),
+    async (client) => client.members.revokeInvitation((await world.client.members.invite(acts.newMember())).id),
   ],
   'fleet.configure': [
     async (client) => client.fleets.update((await client.me()).fleetId, { name: 'Walked' }),
     (client) => client.members.configure({ fourEyes: null }),
     (client) => client.webhooks.list(),
     async (client) => world.client.webhooks.remove((await client.webhooks.create(webhook)).id),
-    (client) => withWebhook((id) => client.webhooks.update(id, { enabled: false })),
-    (client) => withWebhook((id) => client.webhooks.test(id)),
-    (client) => withWebhook((id) => client.webhooks.deliveries(id)),
-    (client) => withWebhook((id) => client.webhooks.remove(id)),
+    (client) => acts.withWebhook((id) => client.webhooks.update(id, { enabled: false })),
+    (client) => acts.withWebhook((id) => client.webhooks.test(id)),
+    (client) => acts.withWebhook((id) => client.webhooks.deliveries(id)),
+    (client) => acts.withWebhook((id) => client.webhooks.remove(id)),
   ],
   'fleet.create': [(client) => client.fleets.create({ name: 'Another', slug: `s-${randomUUID()}` })],
   // That of the owner of the relay stays.
@@ -172,76 +233,26 @@ const ways: Record<Action, ((client: Client) => Promise<unknown>)[]> = {
     async (client) =>
       client.policy.set({ policy: { mode: 'bypass' }, version: (await world.client.policy.get()).version }),
   ],
-  'approval.request': [(client) => askFor(client)],
+  'approval.request': [(client) => acts.askFor(client)],
   'approval.read': [
     (client) => client.approvals.list(),
-    async (client) => client.approvals.get((await askFor(world.client)).id),
+    async (client) => client.approvals.get((await acts.askFor(world.client)).id),
     (client) => client.approvals.grants.list(),
   ],
-  'approval.decide': [async (client) => client.approvals.deny((await askFor(world.client)).id)],
+  'approval.decide': [async (client) => client.approvals.deny((await acts.askFor(world.client)).id)],
   'grant.revoke': [(client) => unlessUnknown(() => client.approvals.grants.revoke('grt_none'))],
   'audit.read': [
     (client) => client.audit.getLogs({ limit: 1 }),
     (client) => Array.fromAsync(client.audit.export({ code: 'none' })),
     (client) => Array.fromAsync(client.audit.checkpoints()),
     (client) => client.audit.key(),
-    (client) => followed(client),
+    (client) => acts.followed(client),
   ],
-  'metrics.read': [(client) => call(client, 'GET', '/metrics')],
-}
-
-/** Nobody answers there. */
-const webhook = { url: 'http://127.0.0.1:9/nobody' }
-
-/** A webhook of the owner, gone after the call. */
-async function withWebhook(call: (id: string) => Promise<unknown>): Promise<void> {
-  const { id } = await world.client.webhooks.create(webhook)
-  try {
-    await call(id)
-  } finally {
-    await unlessUnknown(() => world.client.webhooks.remove(id))
-  }
-}
-
-/** The id of a run that has begun. */
-async function newRun(client: Client): Promise<string> {
-  const runId = randomUUID()
-  const run = { runId, machineId: world.machine.id, agentType: 'terminal', model: 'scripted:scripted', title: 'Look' }
-  await client.runs.create({ ...run, entry: { v: 1, type: 'run_started' } })
-  return runId
-}
-
-/** A key of somebody else for a person; a program rotates only its own and those that it issued. */
-async function keyToRotate(client: Client): Promise<string> {
-  if (kinds.get(client) === 'human') return othersKey()
-  return (await client.keys.issue({ name: 'issued', kind: 'ai', role: 'viewer' })).id
-}
-
-function newMember() {
-  return { email: `${randomUUID()}@example.com`, role: 'viewer' as const }
-}
-
-/** A member that is there for nothing else. */
-function anyMember() {
-  return world.client.members.add(newMember())
-}
-
-/** A key of somebody else. */
-async function othersKey(): Promise<string> {
-  const { userId: member } = await anyMember()
-  return (await world.client.keys.issue({ name: 'of another', kind: 'human', role: 'viewer', member })).id
-}
-
-function askFor(client: Client): Promise<{ id: string }> {
-  const actions = [{ machineId: world.machine.id, method: 'exec', params: { command: 'true' } }]
-  return client.approvals.request({ title: 'true', actions })
+  'metrics.read': [(client) => acts.call(client, 'GET', '/metrics')],
 }
 
 /** Who may ask for it hears that there is none. */
 const noEffect = 'call_no_such_effect'
-
-const keys = new Map<Client, string>()
-const kinds = new Map<Client, 'human' | 'ai' | 'service'>()
 
 const walked = [
   ...roles.map((role) => ({ role, kind: 'human' as const })),
@@ -254,8 +265,6 @@ describe.each(walked)('the role $role, by a key of kind $kind,', ({ role, kind }
   beforeAll(async () => {
     const { rawToken: token } = await world.client.keys.issue({ name: role, kind, role })
     client = world.connect({ token })
-    keys.set(client, token)
-    kinds.set(client, kind)
   })
 
   for (const action of actions) {
@@ -277,7 +286,7 @@ describe.each(walked)('the role $role, by a key of kind $kind,', ({ role, kind }
 
 test('an AI operator may look at an effect, and may not apply, discard or undo it, whatever its role', async () => {
   const { rawToken: token } = await world.client.keys.issue({ name: 'robot', kind: 'ai', role: 'owner' })
-  const effects = await effectsFor(world.connect({ token }))
+  const effects = await acts.effectsFor(world.connect({ token }))
   await expect(effects.list()).resolves.toEqual([])
   await expect(effects.get(noEffect)).rejects.toMatchObject({ code: 'not_found' })
   const refused = { code: 'permission', message: expect.stringContaining('Ask a person') }
@@ -285,68 +294,3 @@ test('an AI operator may look at an effect, and may not apply, discard or undo i
   await expect(effects.discard(noEffect)).rejects.toMatchObject(refused)
   await expect(effects.undo(noEffect)).rejects.toMatchObject(refused)
 })
-
-/** Follows until a row comes: others read the log meanwhile. */
-async function followed(client: Client): Promise<void> {
-  const rows = client.audit.follow()
-  const over = new AbortController()
-  const next = rows.next().finally(() => over.abort())
-  next.catch(() => {})
-  while (!over.signal.aborted) await world.client.audit.key()
-  await next
-  await rows.return(undefined)
-}
-
-async function effectsFor(client: Client): Promise<MachineEffects> {
-  return (await client.machine(world.machine.id)).effects
-}
-
-/** Watches until all machines are there. */
-async function watched(client: Client): Promise<void> {
-  for await (const event of client.machines.watch()) if (event.type === 'snapshot' && event.last) return
-}
-
-/** A machine that is there for nothing else, and has no daemon. */
-async function spareMachine(): Promise<string> {
-  const { rawToken: token } = await world.client.enrollmentTokens.issue()
-  const { machineId } = await enrollMachine({
-    relayUrl: world.relay.url,
-    token,
-    dataDir: await world.folder(),
-    name: randomUUID(),
-  })
-  return machineId
-}
-
-async function unlessConflict(call: () => Promise<unknown>): Promise<void> {
-  await call().catch((error: unknown) => {
-    if (!isCmdopError(error) || error.code !== 'conflict') throw error
-  })
-}
-
-async function unlessUnknown(call: () => Promise<unknown>): Promise<void> {
-  await call().catch((error: unknown) => {
-    if (!isCmdopError(error) || error.code !== 'not_found') throw error
-  })
-}
-
-/** A session that the owner has opened, as a client sees it. */
-async function sessionFor(client: Client): Promise<Session> {
-  const { id } = await world.handle.sessions.open({ shell: 'sh' })
-  return (await client.machine(world.machine.id)).sessions.get(id)
-}
-
-/** A recording that is there. */
-async function anyRecording(): Promise<string> {
-  await world.handle.exec('true')
-  const recording = await waitFor('something is recorded', async () => (await world.client.recordings.list()).items[0])
-  return recording.recordingId
-}
-
-/** A call that the client has no method for. */
-async function call(client: Client, method: string, path: string): Promise<void> {
-  const headers = { authorization: `Bearer ${keys.get(client) ?? ''}` }
-  const { status } = await fetch(`${world.relay.url}${path}`, { method, headers })
-  if (status === 403) throw Object.assign(new Error(), { code: 'permission', [Symbol.for('cmdop.error')]: true })
-  expect(status).toBeLessThan(300)
-}

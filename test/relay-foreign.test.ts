@@ -1,10 +1,7 @@
-import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { addFleet } from './fleets.ts'
-import { fleetRunOf } from './fleet-runs.ts'
-import { invitePerson } from './people.ts'
-import { waitFor } from './wait-for.ts'
+import { someIds } from './some-ids.ts'
 import { startWorld, type World } from './world.ts'
 
 /** Valid bodies, by method and path: what is refused is refused for the object, not for the request. */
@@ -14,6 +11,8 @@ const bodies: Record<string, unknown> = {
   'post /api/fleets/{fleet}/members': { email: 'spy@example.com' },
   'patch /api/fleets/{fleet}/members/{user}': { role: 'viewer' },
   'post /api/fleets/{fleet}/invitations': { email: 'spy@example.com' },
+  'post /api/fleets/{fleet}/schedules': { name: 'spy', cron_expr: '0 0 * * *', command: 'true' },
+  'patch /api/fleets/{fleet}/schedules/{schedule}': { is_enabled: false },
   'patch /api/fleets/{fleet}/settings': { mfa_required: 'none' },
   'patch /api/fleets/{fleet}': { name: 'Spied' },
   'post /api/fleets/{fleet}/machines': { machine_id: 'mch_none' },
@@ -21,6 +20,9 @@ const bodies: Record<string, unknown> = {
   'post /api/approvals/{approval}/approve': { plan_digest: 'a'.repeat(64) },
   'post /api/approvals/{approval}/deny': {},
   'patch /api/webhooks/{webhook}': { enabled: false },
+  'patch /skills/{slug}/': { visibility: 'public' },
+  'post /skills/{slug}/publish/': { skill_md: 'x' },
+  'post /skills/{slug}/reviews/': { body: 'Looked at.' },
   'post /api/runs/{run}/entries': { index: 1, entries: [{ v: 1, type: 'looked' }] },
   'post /api/fleet-runs/{run}/approvals': {
     title: 'true',
@@ -49,46 +51,9 @@ beforeAll(async () => {
   world = await startWorld()
   key = (await addFleet(await world.openStore())).raw
   paths = Document.parse(await (await fetch(`${world.relay.url}/api/openapi.json`)).json()).paths
-  ids = await someIds()
+  ids = await someIds(world)
 })
 afterAll(() => world[Symbol.asyncDispose]())
-
-async function someIds(): Promise<Record<string, string>> {
-  const { client, machine } = world
-  const { fleetId: fleet } = await client.me()
-  const { id: keyId } = await client.keys.issue({ name: 'there' })
-  const { userId: user } = await client.members.add({ email: 'there@example.com' })
-  const { id: invitation } = await client.members.invite({ email: 'soon@example.com' })
-  const { code } = await client.members.code(user)
-  const { sessionId: session } = await client.login.signIn({ email: 'there@example.com', code })
-  await world.handle.exec('true')
-  const recording = await waitFor('something is recorded', async () => (await client.recordings.list()).items[0])
-  const run = randomUUID()
-  const about = { agentType: 'terminal', model: 'scripted:scripted', title: 'Look' } as const
-  await client.runs.create({ runId: run, machineId: machine.id, ...about, entry: { v: 1, type: 'run_started' } })
-  await client.fleetRuns.create(fleetRunOf(run, [machine.id]))
-  const call = 'call_0123456789abcdef'
-  const actions = [{ machineId: machine.id, method: 'exec', params: { command: 'true' } }]
-  const asked = await client.approvals.request({ title: 'true', actions })
-  const { id: approval, planDigest } = await client.approvals.request({ title: 'true', actions })
-  await (await invitePerson(world, 'voter')).client.approvals.approve(asked.id, { planDigest, grantSeconds: 60 })
-  const { id: webhook } = await client.webhooks.create({ url: 'https://ops.example/cmdop' })
-  const [granted] = await client.approvals.grants.list()
-  return {
-    fleet,
-    machine: machine.id,
-    key: keyId,
-    user,
-    invitation,
-    session,
-    recording: recording.recordingId,
-    run,
-    call,
-    approval,
-    webhook,
-    grant: granted?.id ?? '',
-  }
-}
 
 describe('an object of another fleet', () => {
   test('is `not_found` for every route and method that names one', async () => {
@@ -107,15 +72,19 @@ describe('an object of another fleet', () => {
   })
 
   test('is in no list', async () => {
-    const lists = ['/api/machines', '/api/recordings', '/api/runs', '/api/fleet-runs']
+    const lists = ['/api/machines', '/api/recordings', '/api/runs', '/api/fleet-runs', '/api/tunnels']
     for (const path of lists) {
       const answer = await fetch(`${world.relay.url}${path}`, { headers: { authorization: `Bearer ${key}` } })
       expect(await answer.json()).toMatchObject({ items: [] })
     }
     const spy = world.connect({ token: key })
+    expect((await spy.skills.list()).results).toEqual([])
+    expect((await spy.skills.tags()).results).toEqual([])
+    expect(await spy.tunnels.sessions()).toEqual([])
     expect((await spy.keys.list()).total).toBe(1)
     expect((await spy.members.list()).total).toBe(1)
     expect((await spy.members.invitations()).items).toEqual([])
+    expect((await spy.schedules.list()).items).toEqual([])
     const own = { fleet: (await spy.me()).fleetId }
     // Nor by its id under one’s own fleet.
     for (const [method, path] of [
@@ -126,6 +95,11 @@ describe('an object of another fleet', () => {
       ['post', '/api/fleets/{fleet}/members/{user}/code'],
       ['delete', '/api/fleets/{fleet}/members/{user}/totp'],
       ['delete', '/api/fleets/{fleet}/invitations/{invitation}'],
+      ['get', '/api/fleets/{fleet}/schedules/{schedule}'],
+      ['patch', '/api/fleets/{fleet}/schedules/{schedule}'],
+      ['delete', '/api/fleets/{fleet}/schedules/{schedule}'],
+      ['post', '/api/fleets/{fleet}/schedules/{schedule}/run'],
+      ['get', '/api/fleets/{fleet}/schedules/{schedule}/runs'],
     ] as const)
       expect(`${path} ${(await ask(method, path, own)).code}`).toBe(`${path} not_found`)
   })

@@ -34,7 +34,8 @@ test('a stream prints what comes, answers the question for the PIN and the dange
   const stream = c.machines.ask(machineId, 'df -h', { sessionId: 's1', confirm: 'changes' })
   for await (const frame of stream) {
     if (frame.type === 'event') {
-      printed.push(String(frame.payload['delta'] ?? ''))
+      const { delta } = frame.payload
+      if (typeof delta === 'string') printed.push(delta)
     } else if (frame.type === 'pin_required') {
       // machine asked for its connect PIN
       await stream.pin(frame.challengeId, '1234')

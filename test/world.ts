@@ -80,6 +80,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const folder = async () => {
     const path = await mkdtemp(join(tmpdir(), 'cmdop-test-'))
     opened.defer(() => rm(path, { recursive: true, force: true }))
+    // Of a machine with that folder.
+    opened.defer(() => rm(`${path}-skills`, { recursive: true, force: true }))
     return path
   }
   let opened: AsyncDisposableStack = opening

@@ -17,9 +17,11 @@ import { memoryFigure } from './figures/memory.ts'
 import { policyFigure } from './figures/policy.ts'
 import { resumeFigure } from './figures/resume.ts'
 import { sandboxFigure } from './figures/sandbox.ts'
+import { schedulesFigure } from './figures/schedules.ts'
 import { startFigure } from './figures/start.ts'
 import { streamFigure } from './figures/stream.ts'
 import { terminalFigure } from './figures/terminal.ts'
+import { tunnelsFigure } from './figures/tunnels.ts'
 import { formatSection, isMet, mergeSections, type Outcome } from './report.ts'
 import { readVersions } from './versions.ts'
 
@@ -40,7 +42,9 @@ const figures: readonly Figure[] = [
   resumeFigure,
   policyFigure,
   sandboxFigure,
+  schedulesFigure,
   startFigure,
+  tunnelsFigure,
 ]
 
 const names = process.argv.slice(2)

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
+import { BlockList } from 'node:net'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -23,6 +24,7 @@ import { GoingFleetRuns } from '../../../packages/relay/src/fleet-runs/going-fle
 import { createLogger } from '../../../packages/relay/src/log.ts'
 import { PermitSigner } from '../../../packages/relay/src/permits.ts'
 import { PolicyDesk } from '../../../packages/relay/src/policy/policy-desk.ts'
+import { TunnelGate } from '../../../packages/relay/src/tunnels/tunnel-gate.ts'
 import type { Figure, Measurement, Row } from '../figure.ts'
 import { asRatio, distributionOf, inMilliseconds, medianOf, timed } from '../statistics.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
@@ -162,7 +164,8 @@ async function decideCalls(
   const admission = new Admission({ judge, approvals: approvals.desk })
   const reach = new RunReach({ runs: store.runs })
   const hooks = { decided: () => {}, outcomeFailed: failed, approvalFailed: failed }
-  const gate = new Gate({ store, audit: trail, router, signer, admission, reach, fleetRuns, ...hooks })
+  const tunnels = new TunnelGate({ store, denied: new BlockList(), close: async () => {}, failed })
+  const gate = new Gate({ store, audit: trail, router, signer, admission, reach, fleetRuns, tunnels, ...hooks })
   const target = await enrolMachine(store, caller)
   // As where a command goes: the machine is connected to this relay.
   const machine = await store.machines.get(target)

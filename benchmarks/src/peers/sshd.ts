@@ -30,6 +30,8 @@ export interface OpenSsh extends AsyncDisposable {
   /** Arguments for a copy through the jump host, with its handshakes; source and target follow. */
   readonly copyJumped: readonly string[]
   readonly copyDirect: readonly string[]
+  /** Arguments for a connection of its own that forwards a port (`-N -L ...`), through the jump host and without it. */
+  forward(way: 'direct' | 'jumped', localPort: number, port: number): readonly string[]
 }
 
 /** Starts OpenSSH. Throws when a program is missing, or when it does not let this user in. */
@@ -62,6 +64,7 @@ export async function startOpenSsh(): Promise<OpenSsh> {
     scp: need('scp'),
     copyJumped: ['-q', ...ways.jumped],
     copyDirect: ['-q', ...ways.direct],
+    forward: (way, localPort, port) => [...ways[way], '-N', '-L', `127.0.0.1:${localPort}:127.0.0.1:${port}`, 'target'],
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
 }

@@ -58,10 +58,17 @@ export function connectIdleMachine(relayUrl: string, machine: IdleMachine, name:
 
 const identity = { os: 'linux', architecture: 'x64', agentVersion: '0.1.0' }
 
-function answerHello({ challenge = '' }: Hello, { id, relayId, key }: IdleMachine, name: string): Uint8Array {
+function answerHello({ challenge = '' }: Hello, machine: IdleMachine, name: string): Uint8Array {
+  return encodeJson(frameTypes.hello, 0, {
+    version: PROTOCOL_VERSION,
+    ...proofOf(challenge, machine, name),
+  } satisfies Hello)
+}
+
+/** The hello of a machine that proves itself. */
+export function proofOf(challenge: string, { id, relayId, key }: IdleMachine, name: string): Pick<Hello, 'machine'> {
   const instanceId = `idle-${id}`
   const text = machineProofText({ relayId, machineId: id, instanceId, challenge })
   const signature = sign(null, Buffer.from(text), key).toString('base64url')
-  const machine = { machineId: id, instanceId, signature, hostname: name, ...identity }
-  return encodeJson(frameTypes.hello, 0, { version: PROTOCOL_VERSION, machine } satisfies Hello)
+  return { machine: { machineId: id, instanceId, signature, hostname: name, ...identity } }
 }

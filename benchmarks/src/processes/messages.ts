@@ -16,4 +16,5 @@ export interface MemoryMessage {
 export type Question =
   | { readonly type: 'memory' }
   | { readonly type: 'spawn'; readonly argv: readonly string[]; readonly count: number; readonly atOnce: number }
+  | { readonly type: 'arrivals' }
   | { readonly type: 'connect'; readonly url: string; readonly count: number }

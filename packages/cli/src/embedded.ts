@@ -30,7 +30,7 @@ export interface Embedded extends AsyncDisposable {
  */
 export async function embedded(options: EmbeddedOptions = {}): Promise<Embedded> {
   await using opened = new AsyncDisposableStack()
-  const dataDir = options.data ?? (await temporaryFolder(opened))
+  const dataDir = options.data ?? join(await temporaryFolder(opened), 'cmdop')
   const system = opened.use(
     await startLocalSystem({
       dataDir,

@@ -56,9 +56,11 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
   if ((await readMachineState(machineDir)) === undefined) await enroll(relay, key, { ...options, dataDir: machineDir })
   // Whoever reads the relay's folder or the key decides on effects.
   const hidden = [dataDir]
+  // What is restricted runs skills, too, and so has to see them.
+  const skillsDir = `${dataDir.replace(/\/+$/, '')}-skills`
   const operator = options.operator === undefined ? {} : { operator: options.operator }
   const machine = opened.use(
-    await startMachine({ dataDir: machineDir, relayUrl: relay.url, hidden, logLevel, ...operator }),
+    await startMachine({ dataDir: machineDir, skillsDir, relayUrl: relay.url, hidden, logLevel, ...operator }),
   )
   if (!(await relay.waitForMachine(machine.state.machineId, CONNECT_WITHIN_MS))) {
     throw new CmdopError(

@@ -22,6 +22,9 @@ import { addRecordingCommands, addSessionCommands } from './session-commands.ts'
 import { reportError, say } from './terminal.ts'
 import { CLI_VERSION } from './version.ts'
 import { addAuditCommands } from './audit/audit-program.ts'
+import { addSkillCommands } from './skill-commands.ts'
+import { addScheduleCommands } from './schedule-commands.ts'
+import { addTunnelCommands } from './tunnel-commands.ts'
 import { addWebhookCommands } from './webhook-commands.ts'
 
 const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace']
@@ -60,6 +63,9 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
   addAuditCommands(program, done, signal)
   addIdentityCommands(program, done, signal)
   addWebhookCommands(program, done, signal)
+  addSkillCommands(program, done, signal)
+  addScheduleCommands(program, done, signal)
+  addTunnelCommands(program, done, signal)
   await addCompletion(program, argv)
   try {
     await program.parseAsync(argv, { from: 'user' })
@@ -234,6 +240,8 @@ function withRelayOptions(command: Command): Command {
     .option('--mail-from <email>', 'sender of these mails')
     .option('--public-url <url>', 'where people reach it, for links in notifications (default: the address it binds)')
     .option('--allow-insecure-webhooks', 'send notifications over http to other hosts too')
+    .option('--tunnel-domain <domain>', 'where tunnels are public: <subdomain>.<domain> leads here (default: none is)')
+    .option('--tunnel-deny <range...>', 'addresses to which no tunnel leads, beside the metadata of clouds')
     .option('--new-owner-key', 'make another owner key, if every key is lost')
     .addOption(new Option('--log-level <level>', 'log on stderr').choices(logLevels))
     .option('--json', 'print one JSON document')

@@ -20,8 +20,11 @@ import { RestClient } from './rest-client.ts'
 import { RunsNamespace } from './runs.ts'
 import { SessionsNamespace } from './sessions-namespace.ts'
 import { RemoteSessions } from './sessions/remote-sessions.ts'
+import { SchedulesNamespace } from './schedules.ts'
 import { type ClientOptions, type ClientSettings, resolveSettings } from './settings.ts'
+import { SkillsNamespace } from './skills/skills-namespace.ts'
 import { TerminalNamespace } from './terminal.ts'
+import { TunnelsNamespace } from './tunnels/tunnels-namespace.ts'
 import { WebhooksNamespace } from './webhooks.ts'
 
 /** Makes the platform's handle of a machine. */
@@ -36,6 +39,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
   readonly fleets: FleetsNamespace
   readonly keys: KeysNamespace
   readonly members: MembersNamespace
+  readonly schedules: SchedulesNamespace
   readonly login: LoginNamespace
   readonly enrollmentTokens: EnrollmentTokensNamespace
   readonly sessions: SessionsNamespace
@@ -47,6 +51,8 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
   readonly policy: PolicyNamespace
   readonly audit: AuditNamespace
   readonly webhooks: WebhooksNamespace
+  readonly skills: SkillsNamespace
+  readonly tunnels: TunnelsNamespace
   readonly #settings: ClientSettings
   readonly #rest: RestClient
   readonly #channels: Channels
@@ -63,11 +69,13 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
     this.policy = new PolicyNamespace(rest)
     this.webhooks = new WebhooksNamespace(rest)
     this.#channels = new Channels(this.#settings, platform, rest, { approvals: this.approvals, runs: this.runs })
+    this.tunnels = new TunnelsNamespace(rest, this.#channels, platform.listen)
     this.machines = new MachinesNamespace(rest)
     const fleetId = async () => this.fleetId ?? (await this.me()).fleetId
     this.keys = new KeysNamespace(rest, fleetId)
     this.members = new MembersNamespace(rest, fleetId)
     this.fleets = new FleetsNamespace(rest, { fleetId, members: this.members })
+    this.schedules = new SchedulesNamespace(rest, fleetId)
     this.login = new LoginNamespace(rest)
     this.enrollmentTokens = new EnrollmentTokensNamespace(rest)
     this.sessions = new SessionsNamespace(this.machines, (machineId) => {
@@ -77,6 +85,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
     this.terminal = new TerminalNamespace(this)
     this.recordings = new RecordingsNamespace(rest)
     this.audit = new AuditNamespace(rest)
+    this.skills = new SkillsNamespace(rest, (reference, options) => this.machine(reference, options))
   }
 
   /** Address of the relay, without a slash at its end. */
@@ -103,7 +112,7 @@ export class BaseClient<Handle extends RemoteMachine = RemoteMachine> implements
    * A handle of the machine that the reference means: id, hostname, name or unique prefix, in this order.
    * Throws `not_found`, or `ambiguous` with the candidates in `details`.
    */
-  async machine(reference: string, options: { signal?: AbortSignal } = {}): Promise<Handle> {
+  async machine(reference: string, options: { signal?: AbortSignal | undefined } = {}): Promise<Handle> {
     return this.#createMachine(this.#channels, await this.machines.resolve(reference, options))
   }
 

@@ -106,6 +106,11 @@ export class Channels {
     this.runs = ports.runs
   }
 
+  /** Aborts when the client is closed. */
+  get closing(): AbortSignal {
+    return this.#line.closing.signal
+  }
+
   /** Where people are asked about a plan; undefined on the machine itself. */
   get approvals(): MachineApprovals | undefined {
     const { approvals } = this.#ports

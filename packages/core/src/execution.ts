@@ -216,6 +216,7 @@ export class RemoteExecution implements Execution {
       ...(options.callId === undefined ? {} : { keepResult: true }),
       ...(options.notAfter === undefined ? {} : { notAfter: instantOf(options.notAfter) }),
       ...(restrictions === undefined ? {} : { restrictions }),
+      ...(options.skill === undefined ? {} : { skill: options.skill }),
     }
     const mayStartSandbox = restrictions !== undefined || options.showIn !== undefined
     return this.#openCall({ ...this.#call('exec', params), mayStartSandbox })

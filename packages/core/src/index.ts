@@ -17,6 +17,20 @@ export type { PolicyNamespace } from './policy.ts'
 export type { AuditLogFilter, AuditLogQuery, AuditNamespace } from './audit.ts'
 export { type RequestHeaders, verifyNotification, type VerifyNotificationOptions } from './verify-notification.ts'
 export type { WebhooksNamespace } from './webhooks.ts'
+export type {
+  MySkillQuery,
+  SkillInstalled,
+  SkillInstallOptions,
+  SkillPageQuery,
+  SkillQuery,
+  SkillReviewQuery,
+  SkillsNamespace,
+  SkillWordQuery,
+} from './skills/skills-namespace.ts'
+export { readSkillFolder } from './files/node/read-skill-folder.ts'
+export type { ScheduleQuery, ScheduleRunQuery, SchedulesNamespace } from './schedules.ts'
+export type { TunnelsNamespace } from './tunnels/tunnels-namespace.ts'
+export type { ForwardTarget, ListenOptions, TunnelListener } from './tunnels/tunnel-listener.ts'
 export { BaseClient } from './base-client.ts'
 export { Client } from './client.ts'
 export type {
@@ -47,6 +61,11 @@ export type {
   FilePart,
   Machine,
   MachineFiles,
+  MachineSkills,
+  SkillCheck,
+  SkillContent,
+  SkillRun,
+  SkillRunOptions,
 } from './machine.ts'
 export type {
   FileData,

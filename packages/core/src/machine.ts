@@ -5,12 +5,14 @@ import type {
   Operator,
   Restrictions,
   RestrictionsInput,
+  SkillUse,
 } from '@cmdop/protocol'
 import type { ApprovalOptions, MachineApprovals } from './approvals.ts'
 import type { MachineEffects } from './effects.ts'
 import type { RunJournals } from './runs.ts'
 import type { MachineFiles } from './files/machine-files.ts'
 import type { MachineSessions } from './sessions/session.ts'
+import type { MachineSkills } from './skills/machine-skills.ts'
 
 /**
  * A machine to work on. Implemented by the client over a relay, and by the daemon for the machine it runs on, so that
@@ -28,6 +30,8 @@ export interface Machine {
   readonly sessions?: MachineSessions | undefined
   /** What restricted sessions and commands would change; undefined where the machine holds no restrictions. */
   readonly effects?: MachineEffects | undefined
+  /** What was installed there from a registry of skills; undefined where the machine has none. */
+  readonly skills?: MachineSkills | undefined
   /**
    * Runs a command as a process of its own over pipes: an argv as it is, a string under `/bin/sh -c`.
    * Starts at once. Await it for the whole result, or iterate it for chunks. Restrictions that the machine cannot hold are
@@ -91,6 +95,8 @@ export interface ExecOptions {
    * What runs by then goes on.
    */
   notAfter?: Date | string
+  /** What of an installed skill the command is: it runs only if it is exactly that. See `machine.skills.run`, which fills it in. */
+  skill?: SkillUse
   /** What is done where a person has to approve the command. */
   approval?: ApprovalOptions
   /** The run of an AI operator that runs it: it counts as the operator's, on your behalf. */
@@ -141,3 +147,4 @@ export interface Execution extends PromiseLike<ExecResult>, AsyncIterable<ExecCh
 
 export type * from './effects.ts'
 export type * from './files/machine-files.ts'
+export type * from './skills/machine-skills.ts'

@@ -15,6 +15,7 @@ import { request } from 'undici'
 import { WebSocket } from 'ws'
 import { z } from 'zod'
 import { processEnvironment } from './config.ts'
+import { listenNode } from './tunnels/listen-node.ts'
 import { notOpened } from './open-web-socket.ts'
 import type { HttpAnswer, HttpBodyReader, HttpRequest, Platform, Sha256Hash } from './platform.ts'
 
@@ -28,6 +29,7 @@ export const nodePlatform: Platform = {
   },
   fetch: send,
   openChannel: ({ url, bearer }, signal) => openSocket(new URL(url), { bearer, signal }),
+  listen: listenNode,
   createSha256: () => growingHash(createHash('sha256')),
 }
 

@@ -1,4 +1,5 @@
 import type { Transport } from '@cmdop/protocol'
+import type { Listen } from './tunnels/tunnel-listener.ts'
 
 /** Where the client gets its settings from, besides what it is given. */
 export interface SettingsSource {
@@ -16,6 +17,8 @@ export interface Platform {
   openChannel(address: ChannelAddress, signal: AbortSignal): Promise<Transport>
   /** A hash that grows with its content; absent where there is none, as in a browser. */
   readonly createSha256?: () => Sha256Hash
+  /** Takes connections; absent where nothing can, as in a browser. */
+  readonly listen?: Listen
 }
 
 /** SHA-256 of content as it comes. */

@@ -12,6 +12,7 @@ import { RemoteEffects } from './remote-effects.ts'
 import type { RunJournals } from './runs.ts'
 import { RemoteSessions } from './sessions/remote-sessions.ts'
 import type { MachineSessions } from './sessions/session.ts'
+import { RemoteSkills } from './skills/remote-skills.ts'
 import type { MachineSummary } from './resources.ts'
 
 /** A machine over the relay. It is always the one it was resolved to, whatever is renamed meanwhile. */
@@ -22,6 +23,7 @@ export class RemoteMachine implements Machine {
   readonly files: RemoteFiles
   readonly sessions: MachineSessions<RemoteFiles>
   readonly effects: MachineEffects
+  readonly skills: RemoteSkills
   readonly runs: RunJournals | undefined
   readonly approvals: MachineApprovals | undefined
   readonly #channels: Channels
@@ -36,6 +38,7 @@ export class RemoteMachine implements Machine {
     this.approvals = channels.approvals
     this.files = files ?? new RemoteFiles(new FileCalls(channels, this.id))
     this.sessions = new RemoteSessions(channels, this.id, this.files)
+    this.skills = new RemoteSkills(channels, this)
   }
 
   as(calls: CallDefaults): Machine {

@@ -71,11 +71,16 @@ export function requireToken(settings: ClientSettings): string {
   throw new CmdopError('config', `There is no key for the relay ${settings.baseUrl}: pass token, or set CMDOP_TOKEN.`)
 }
 
-/** The key for the platform. Throws `config` when none is set: the relay's own key is for the relay. */
-export function requireApiKey(settings: ClientSettings): string {
-  if (settings.apiKey !== undefined) return settings.apiKey
-  const what = 'pass apiKey, or set CMDOP_API_KEY'
-  throw new CmdopError('config', `There is no key for the platform ${settings.apiBaseUrl} (skills): ${what}.`)
+/**
+ * The key for the platform. Where the platform is the relay itself, at the very same address, the relay's key does: it is sent to nobody
+ * who has not got it already. Throws `config` when there is none: a key for the relay is never sent to another address.
+ */
+export function requireApiKey({ apiKey, apiBaseUrl, baseUrl, token }: ClientSettings): string {
+  if (apiKey !== undefined) return apiKey
+  if (apiBaseUrl === baseUrl && token !== undefined) return token
+  const what =
+    apiBaseUrl === baseUrl ? 'pass apiKey or token, or set CMDOP_API_KEY' : 'pass apiKey, or set CMDOP_API_KEY'
+  throw new CmdopError('config', `There is no key for the platform ${apiBaseUrl} (skills): ${what}.`)
 }
 
 function parseRetries(retries: number): number {

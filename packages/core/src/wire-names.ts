@@ -1,5 +1,6 @@
 import type { z } from 'zod'
-import type { $ZodType, $ZodTypes } from 'zod/v4/core'
+
+type $ZodType = z.core.$ZodType
 
 type Camel<Name> = Name extends `${infer Head}_${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : Name
 
@@ -38,7 +39,7 @@ export function toQuery(schema: z.ZodType, given: object): Record<string, string
   return renamed(schema, given, toNames) as Record<string, string | number | boolean | undefined>
 }
 
-type Definition = $ZodTypes['_zod']['def']
+type Definition = z.core.$ZodTypes['_zod']['def']
 
 /** How the fields of an object are named on both sides, and which end of a pipe the value is of. */
 interface Direction {

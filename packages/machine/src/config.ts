@@ -2,12 +2,16 @@ import { homedir } from 'node:os'
 import { CmdopError, type Labels, parseLabels } from '@cmdop/protocol'
 import { commandEnvironment } from './environment.ts'
 import type { ResidentSettings } from './resident/resident.ts'
+import { parseTunnelRules, type TunnelRules } from './tunnels/refused-addresses.ts'
 
 export interface ProcessSettings {
   readonly environment: Record<string, string>
   readonly home: string
   readonly labels: Labels
+  readonly tunnelRules: TunnelRules
   readonly operatorSettings: ResidentSettings
+  /** Where the files of skills are, where that is set. */
+  readonly skillsDir: string | undefined
 }
 
 /** What the daemon takes from the process it runs in: the one place that reads it. Throws `config`. */
@@ -17,6 +21,8 @@ export function readProcessSettings(): ProcessSettings {
     environment: commandEnvironment(env),
     home: homedir(),
     labels: parseLabels([env['CMDOP_LABELS'] ?? '']),
+    skillsDir: env['CMDOP_SKILLS_DIR'] || undefined,
+    tunnelRules: parseTunnelRules(env['CMDOP_TUNNELS'], env['CMDOP_TUNNEL_DENY']),
     operatorSettings: { env, confirm: confirmMode(env['CMDOP_OPERATOR_CONFIRM']) },
   }
 }

@@ -20,6 +20,9 @@ import { createEffectHandlers } from './restricted/effects/effect-handlers.ts'
 import type { Restricted } from './restricted/restricted.ts'
 import { createSessionHandlers } from './sessions/session-handlers.ts'
 import type { SessionTable } from './sessions/session-table.ts'
+import { createSkillHandlers } from './skills/skill-handlers.ts'
+import type { SkillTable } from './skills/skill-table.ts'
+import { preparedCommand } from './skills/skill-commands.ts'
 
 export interface ServeOptions {
   readonly permits: PermitChecker
@@ -28,6 +31,8 @@ export interface ServeOptions {
   readonly files: FileService
   readonly sessions: SessionTable
   readonly restricted: Restricted
+  /** Without them nothing of a skill is run. */
+  readonly skills?: SkillTable
   readonly log: Logger
 }
 
@@ -39,17 +44,28 @@ export type ChannelServer = (channel: Channel, given?: Given) => void
 
 /** Serves the channels that come from the relay: permit first, then parameters, then the method. Errors reset the channel. */
 export function createChannelServer(options: ServeOptions, more: Handlers = {}): ChannelServer {
+  const { skills } = options
   const handlers: Handlers = {
-    exec: (channel, params, permit) => options.calls.start(channel, traced(params, channel.open), permit),
+    exec: async (channel, params, permit) => {
+      // A command that is none of a skill's begins at once: whoever attaches to it finds it.
+      const prepared = params.skill === undefined ? params : await preparedCommand(served(skills), params)
+      await options.calls.start(channel, traced(prepared, channel.open), permit)
+    },
     'exec.attach': (channel, params, permit) => options.calls.attach(channel, params, permit),
     'exec.result': (channel, _, permit) => options.calls.result(channel, permit),
     facts: (channel) => answer(channel, readFactsOnce),
     ...options.files.handlers,
     ...createSessionHandlers(options.sessions),
     ...createEffectHandlers(options.restricted),
+    ...(skills === undefined ? {} : createSkillHandlers(skills)),
     ...more,
   }
   return serveHandlers(handlers, options)
+}
+
+function served(skills: SkillTable | undefined): SkillTable {
+  if (skills !== undefined) return skills
+  throw new CmdopError('unsupported', 'This daemon has no skills.')
 }
 
 /** Serves these methods only. */

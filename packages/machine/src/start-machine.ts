@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { CmdopError, type Labels, type Permit, type Restrictions } from '@cmdop/protocol'
 import { type Logger, pino } from 'pino'
 import { answer } from './answer.ts'
@@ -25,6 +25,8 @@ import { createFilePlaces } from './restricted/session-file-places.ts'
 import { createChannelServer } from './serve-channel.ts'
 import { nodePtyHost } from './sessions/pty/node-pty.ts'
 import { SessionTable } from './sessions/session-table.ts'
+import { SkillTable } from './skills/skill-table.ts'
+import { TunnelConnections } from './tunnels/tunnel-connections.ts'
 
 export interface MachineOptions {
   /** Folder of an enrolled machine. */
@@ -35,6 +37,8 @@ export interface MachineOptions {
   operator?: ResidentSettings
   /** Folders that nothing restricted sees, beside `dataDir`: such as those of a relay on the same machine. */
   hidden?: readonly string[]
+  /** Where the files of installed skills are; restricted commands see it. Default: `CMDOP_SKILLS_DIR`, else beside `dataDir`, which they do not see: `<dataDir>-skills`. */
+  skillsDir?: string
   /** What selectors see of this machine, where the relay has no label of the name. Default: of `CMDOP_LABELS`. */
   labels?: Labels
   /** Default `info`. */
@@ -70,7 +74,7 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
   const recorder = new Recorder({ dataDir: options.dataDir, requests, log })
   opened.defer(() => recorder.close().finally(() => requests.close()))
   const folder = join(options.dataDir, 'calls')
-  const { operatorSettings, labels, ...settings } = readProcessSettings()
+  const { operatorSettings, labels, skillsDir, tunnelRules, ...settings } = readProcessSettings()
   const shared = { machineId: state.machineId, recorder, log, ...settings }
   const restricted = opened.use(new Restricted({ dataDir: options.dataDir, hidden: options.hidden, log }))
   const sessionsFolder = join(options.dataDir, 'sessions')
@@ -89,7 +93,11 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
   const homeUnder = async (held: Restrictions) => (await settingsOf(held, settings)).home
   const surroundings = { machineId: state.machineId, homeUnder, restrictionsOf }
   const approvals = new ApprovalChecker({ state, ...surroundings, used, now: () => permits.relayNow })
-  const served = { permits, approvals, calls, files, sessions, restricted, log }
+  const { environment } = settings
+  const folderOfSkills = resolve(options.skillsDir ?? skillsDir ?? `${options.dataDir.replace(/\/+$/, '')}-skills`)
+  const skills = new SkillTable({ folder: folderOfSkills, records: join(options.dataDir, 'skills'), environment })
+  const tunnels = new TunnelConnections(tunnelRules)
+  const served = { permits, approvals, calls, files, sessions, restricted, skills, log }
   const resident = new Resident({
     dataDir: options.dataDir,
     state,
@@ -110,6 +118,7 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
       log,
       serve: createChannelServer(served, {
         ...resident.handlers,
+        ...tunnels.handlers,
         'action.describe': (channel, params, permit) =>
           answer(channel, () => describeAction(params, permit, surroundings)),
       }),
@@ -126,6 +135,7 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
   })
   opened.defer(() => Promise.all([calls.close(), sessions.close()]).then(() => {}))
   opened.defer(() => files.close())
+  opened.use(tunnels)
   opened.defer(() => resident.close())
   const running = opened.move()
   const close = () => running.disposeAsync()

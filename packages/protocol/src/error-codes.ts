@@ -122,6 +122,11 @@ export const errorCodes = {
     retryable: 'never',
     meaning: 'The program could not be started; `details.errno` says why.',
   },
+  skill_failed: {
+    status: 422,
+    retryable: 'never',
+    meaning: 'The executable of a skill failed, or did not give what its skill says; `details` have what it gave.',
+  },
   schema_invalid: {
     status: 422,
     retryable: 'never',

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ApprovalState, Danger } from './approvals.ts'
+import { ScheduleNotice, ScheduleRunStatus } from './schedules.ts'
 
 const instant = z.iso.datetime()
 
@@ -57,16 +58,26 @@ export type WebhookCreated = z.infer<typeof WebhookCreated>
 export const WebhookChange = z.strictObject({ enabled: z.boolean() })
 export type WebhookChange = z.infer<typeof WebhookChange>
 
+/** What a notification tells. */
+export const DeliveryEvent = z.union([
+  ApprovalState,
+  z.templateLiteral(['schedule.', ScheduleNotice]),
+  z.literal('test'),
+])
+export type DeliveryEvent = z.infer<typeof DeliveryEvent>
+
 /**
  * One notification to one webhook. `waiting`: for its next try; `delivered`: the receiver answered 2xx; `failed`: given up.
  */
 export const DeliveryInfo = z.object({
   id: z.string(),
   webhook_id: z.string(),
-  /** Null for a test. */
+  /** Null for a test, and for what is told of schedules. */
   approval_id: z.string().nullable(),
-  /** The state that is told, or `test`. */
-  event: z.union([ApprovalState, z.literal('test')]),
+  /** The run of a schedule that it tells of. */
+  schedule_run_id: z.string().nullable(),
+  /** The state of an approval that is told, how a run of a schedule ended, or `test`. */
+  event: DeliveryEvent,
   state: z.enum(['waiting', 'delivered', 'failed']),
   attempts: z.number().int(),
   /** HTTP status of the last answer. */
@@ -107,7 +118,7 @@ const Someone = z.object({ id: z.string(), name: z.string(), kind: z.string() })
 
 /** What a generic webhook gets. A test has neither approval nor link. */
 export const Notification = z.object({
-  /** `approval.pending`, ..., or `test`. */
+  /** `approval.pending`, ..., `schedule.failure`, ..., or `test`. */
   event: z.string(),
   /** When it came to be. */
   at: instant,
@@ -139,6 +150,23 @@ export const Notification = z.object({
       decided_by: z.array(z.string()),
     })
     .nullable(),
+  /** Of `schedule.success`, `schedule.failure` and `schedule.missed`. Nothing that a command wrote is in it. */
+  schedule: z
+    .object({
+      id: z.string(),
+      name: z.string(),
+      run_id: z.string(),
+      status: ScheduleRunStatus,
+      /** Of a run that failed as a whole, or in the same way on all machines. */
+      error_code: z.string().nullable(),
+      due_at: instant,
+      finished_at: instant.nullable(),
+      /** Machines by how it ended there. */
+      counts: z.record(z.string(), z.number().int()),
+      /** Of `schedule.missed`: instants that this tells of. */
+      missed: z.number().int(),
+    })
+    .optional(),
   /** Where a person looks at it and decides. Opening it decides nothing. */
   link: z.string().nullable(),
 })

@@ -42,6 +42,17 @@ export const RelayConfig = z.strictObject({
     .refine((url) => ['', '/'].includes(new URL(url).pathname), 'Expected no path behind the host.')
     .transform((url) => new URL(url).origin)
     .optional(),
+  /** Domain under which tunnels are reached, `tunnels.example` for `<subdomain>.tunnels.example`. Without it none is public. */
+  tunnelDomain: z
+    .string()
+    .max(180)
+    .regex(
+      /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/,
+      'Expected a domain in lower case.',
+    )
+    .optional(),
+  /** Addresses (CIDR) to which no tunnel leads, beside the metadata of clouds. */
+  tunnelDeny: z.array(IpRange).default([]),
   webhooks: z
     .strictObject({
       /** Sends notifications over `http` to other hosts too, where anybody on the way can read them. */

@@ -15,6 +15,7 @@ export function createLogger(level: string): Logger {
           '*.ticket',
           '*.secret',
           '*.headers.authorization',
+          '*.headers["x-api-key"]',
           'token',
           'raw_token',
         ],

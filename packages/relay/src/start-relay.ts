@@ -31,8 +31,10 @@ import { PermitSigner } from './permits.ts'
 import { PolicyDesk } from './policy/policy-desk.ts'
 import type { Blobs } from './recordings/blobs.ts'
 import { FileBlobs } from './recordings/file-blobs.ts'
+import { createSchedules } from './schedules/create-schedules.ts'
 import { openSqliteStore } from './store/sqlite-store.ts'
 import type { Store } from './store/store.ts'
+import { createTunnels } from './tunnels/create-tunnels.ts'
 
 /** Parts that another deployment brings itself. */
 export interface RelayPorts {
@@ -87,6 +89,8 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   const fleetRuns = opened.use(new GoingFleetRuns({ store, bus }))
   const approvals = opened.use(createApprovals({ store, audit, bus, signer, log, judge, asks: () => asks, fleetRuns }))
   const reach = new RunReach({ runs: store.runs })
+  const publicUrl = () => config.publicUrl ?? state.url
+  const tunnels = opened.use(createTunnels({ store, audit, bus, log, judge, config, publicUrl }))
   const channels = createSwitch({
     store,
     audit,
@@ -96,6 +100,7 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     admission: new Admission({ judge, approvals: approvals.desk }),
     reach,
     fleetRuns,
+    tunnels: tunnels.desk.gate,
     log,
     isDraining,
     decided: (method, code) => metrics.calls.inc({ method, code }),
@@ -106,7 +111,17 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   const ended = (fleetId: string, runId: string) => approvals.desk.voidRun({ fleetId, runId })
   const runs = new RunJournals({ store, audit, ended })
   const asks = new AskService({ ...channels, journals: runs, waits: approvals.waits })
-  const publicUrl = () => config.publicUrl ?? state.url
+  const schedules = createSchedules({
+    ...channels,
+    store,
+    audit,
+    bus,
+    log,
+    relayInstance: `${config.name}/${relayInstance}`,
+    isDraining,
+    asks,
+    waits: approvals.waits,
+  })
   const notifications = opened.use(createNotifications({ store, bus, log, publicUrl, settings: config.webhooks }))
   const blobs = ports.blobs ?? new FileBlobs(join(config.dataDir, 'recordings'))
   const context: HttpContext = {
@@ -130,6 +145,8 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     policies,
     mailer: config.smtp === undefined ? undefined : opened.use(createCodeMailer(config.smtp)),
     notifications,
+    schedules: schedules.desk,
+    tunnels,
     pageSignIn: {
       ...createPageSignIn({ store, audit }),
       withCode: async (shown, place, open) => open((await signIn({ store, audit }, shown, place)).session_id),
@@ -147,14 +164,17 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
     trustedProxies: config.trustedProxies,
     ...(config.tls === undefined ? {} : { tls: config.tls }),
   })
+  const visits = tunnels.serve(app.server, { clients: channels.clients, isDraining })
   opened.defer(async () => {
     state.closed = true
+    visits?.close()
     // Together: the server stops listening first, and is closed once the last WebSocket has ended.
     const closed = app.close()
     await channels.close()
     await closed
   })
   acceptChannels(app.server, {
+    visits,
     store,
     audit,
     clients: channels.clients,
@@ -167,6 +187,8 @@ export async function startRelay(input: z.input<typeof RelayConfig>, ports: Rela
   await listen(() => app.listen({ host: config.host, port: config.port }), config)
   state.url = addressOf(app.server.address() as AddressInfo, config)
   notifications.deliverer.start()
+  // Lets go of what runs before the channels are closed.
+  opened.use(schedules).start()
   const running = opened.move()
   const close = once(async () => {
     state.draining = true

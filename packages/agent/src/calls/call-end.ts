@@ -48,6 +48,7 @@ const failuresOfTheCall = new Set<ErrorCode>([
   'unsupported',
   'command_not_found',
   'exec_failed',
+  'skill_failed',
   'deadline',
   'integrity',
   'no_space',

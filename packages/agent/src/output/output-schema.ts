@@ -1,11 +1,10 @@
-import { CmdopError } from '@cmdop/protocol'
+import { CmdopError, jsonSchemaValidator } from '@cmdop/protocol'
 import { isStandardSchema, type StandardIssue, type StandardSchema } from '../standard-schema.ts'
 import { digestOf } from '../run/digest.ts'
 import type { ToolCallRecord } from '../run/run-result.ts'
 import { type Dialect, lower } from './dialect.ts'
 import { envelopeOf, type Opened } from './envelope.ts'
 import { type JsonSchema, jsonSchemaOf } from './json-schema.ts'
-import { validatorOf } from './json-schema-validator.ts'
 
 /** What a caller may give as `outputSchema`: a Standard Schema (Zod 4, Zod 3, others), or JSON Schema as data. */
 export type OutputSchemaInput = StandardSchema | JsonSchema
@@ -52,7 +51,7 @@ export function createOutputSchema(
   schema: OutputSchemaInput,
   { dialect = 'any', companions = {} }: OutputSchemaOptions = {},
 ): OutputSchema {
-  const validator = isStandardSchema(schema) ? schema : validatorOf(plainSchema(schema))
+  const validator = isStandardSchema(schema) ? schema : jsonSchemaValidator(plainSchema(schema))
   const { $schema: _, ...json } = isStandardSchema(schema) ? jsonSchemaOf(schema) : schema
   refuseEmpty(json)
   const beside = Object.fromEntries(Object.entries(companions).map(([name, each]) => [name, each.schema(json)]))

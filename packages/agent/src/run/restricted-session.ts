@@ -68,14 +68,16 @@ async function withRealPaths(
 }
 
 function machineIn(session: Session, machine: Machine): Machine {
-  const { id, name, hostname, effects } = machine
+  const { id, name, hostname, effects, skills } = machine
+  const exec: Machine['exec'] = (command, options) => machine.exec(command, { ...options, showIn: session.id })
   return {
     id,
     name,
     hostname,
     effects,
     files: session.files,
-    exec: (command, options) => machine.exec(command, { ...options, showIn: session.id }),
+    exec,
+    ...(skills && { skills: skills.within(exec) }),
     ...(machine.execResult && { execResult: machine.execResult.bind(machine) }),
     facts: (options) => machine.facts(options),
     capabilities: (options) => machine.capabilities(options),

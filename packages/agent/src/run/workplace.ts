@@ -53,7 +53,10 @@ export interface CommandOutput extends Pick<ExecChunk, 'stream' | 'data'> {
 }
 
 /** How a command runs at its workplace. */
-export interface CommandOptions extends Pick<ExecOptions, 'cwd' | 'env' | 'signal' | 'deadlineMs' | 'approval'> {
+export interface CommandOptions extends Pick<
+  ExecOptions,
+  'cwd' | 'env' | 'signal' | 'deadlineMs' | 'approval' | 'skill' | 'stdin'
+> {
   /** It may run beside others, and leaves nothing to the next one. */
   readonly readOnly?: boolean | undefined
   /** Under which the machine remembers how it ended. */

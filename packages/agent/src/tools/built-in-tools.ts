@@ -6,6 +6,8 @@ import { readFile } from './read-file.ts'
 import { readLogs } from './read-logs.ts'
 import { runCommand } from './run-command.ts'
 import { searchFiles } from './search-files.ts'
+import { skillList, skillRead } from './skills/list-skills.ts'
+import { skillRun } from './skills/run-skill.ts'
 import type { Tool } from './tool.ts'
 import { writeFile } from './write-file.ts'
 
@@ -20,6 +22,9 @@ export const builtInTools = {
   read_logs: readLogs,
   facts,
   more_output: moreOutput,
+  skill_list: skillList,
+  skill_read: skillRead,
+  skill_run: skillRun,
 } as const satisfies Readonly<Record<string, Tool>>
 
 /** The name of one. `ask_machine` is there where the agent has a `MachineAsker`. */

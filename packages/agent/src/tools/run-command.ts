@@ -107,7 +107,8 @@ function endOf(error: unknown): CommandEnd {
   return { reason: 'refused', exit: error.details as unknown as ExecExit, refused }
 }
 
-async function* captured(running: Running, outputs: Captures): AsyncGenerator<OutputChunk, ExecExit, void> {
+/** Takes a command's output in as it comes, cleaned of secrets. Leaving ends it. */
+export async function* captured(running: Running, outputs: Captures): AsyncGenerator<OutputChunk, ExecExit, void> {
   try {
     for (;;) {
       const { done, value } = await running.next()
@@ -121,7 +122,8 @@ async function* captured(running: Running, outputs: Captures): AsyncGenerator<Ou
   }
 }
 
-interface Capture {
+/** Where an output goes as it comes. */
+export interface Capture {
   readonly kept: KeptOutput
   /** Takes output in, and gives what of it can be shown now. */
   add(data: Uint8Array): string
@@ -130,7 +132,8 @@ interface Capture {
   end(): string
 }
 
-function capture(stream: string, { redactor, shelf, label }: ToolContext): Capture {
+/** A place for an output of a call, on its shelf. */
+export function capture(stream: string, { redactor, shelf, label }: ToolContext): Capture {
   let cleaned = redactor.stream()
   const decoder = new TextDecoder()
   const kept = shelf.place(label, stream)
@@ -150,7 +153,8 @@ function capture(stream: string, { redactor, shelf, label }: ToolContext): Captu
   }
 }
 
-type Captures = Readonly<Record<'stdout' | 'stderr', Capture>>
+/** Those of one command. */
+export type Captures = Readonly<Record<'stdout' | 'stderr', Capture>>
 
 function stoppedOutcome(
   { reason, exit, refused }: Extract<CommandEnd, { reason: string }>,

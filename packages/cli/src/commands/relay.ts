@@ -25,6 +25,8 @@ export interface RelayFlags {
   mailFrom?: string
   publicUrl?: string
   allowInsecureWebhooks?: boolean
+  tunnelDomain?: string
+  tunnelDeny?: string[]
   newOwnerKey?: boolean
   logLevel?: 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace'
   json?: boolean
@@ -46,7 +48,7 @@ export async function relayCommand(flags: RelayFlags, signal: AbortSignal): Prom
 export async function relayConfig(flags: RelayFlags): Promise<Omit<Parameters<typeof startRelay>[0], 'dataDir'>> {
   const { host, insecurePublic, allowOrigin, trustProxy, logLevel, auditSink, auditRetention } = flags
   const { relayName, formerRelayName } = flags
-  const { publicUrl, allowInsecureWebhooks } = flags
+  const { publicUrl, allowInsecureWebhooks, tunnelDomain, tunnelDeny } = flags
   const tls = await readTls(flags)
   const smtp = readSmtp(flags)
   return {
@@ -58,6 +60,8 @@ export async function relayConfig(flags: RelayFlags): Promise<Omit<Parameters<ty
     ...(smtp === undefined ? {} : { smtp }),
     ...(publicUrl === undefined ? {} : { publicUrl }),
     ...(allowInsecureWebhooks === undefined ? {} : { webhooks: { allowInsecure: allowInsecureWebhooks } }),
+    ...(tunnelDomain === undefined ? {} : { tunnelDomain }),
+    ...(tunnelDeny === undefined ? {} : { tunnelDeny }),
     ...(logLevel === undefined ? {} : { logLevel }),
     ...(relayName === undefined ? {} : { name: relayName }),
     ...(formerRelayName === undefined ? {} : { formerNames: formerRelayName }),

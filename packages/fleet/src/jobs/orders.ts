@@ -1,5 +1,4 @@
-import { type CmdopError, type ErrorCode, outcomes, toCmdopError } from '@cmdop/protocol'
-import { outcomeOfError } from '../outcomes/classify.ts'
+import { type CmdopError, type ErrorCode, outcomeOfError, outcomes, toCmdopError } from '@cmdop/protocol'
 import type { Done, Job, JobContext } from '../run/conduct.ts'
 import type { FleetOptions } from '../run/fleet-options.ts'
 import type { FleetMachine } from '../run/fleet-row.ts'

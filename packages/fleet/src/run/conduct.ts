@@ -1,6 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { CmdopError, type FleetRunWait, isCmdopError, type OutcomeName, toCmdopError } from '@cmdop/protocol'
-import { outcomeOfError } from '../outcomes/classify.ts'
+import {
+  CmdopError,
+  type FleetRunWait,
+  isCmdopError,
+  type OutcomeName,
+  outcomeOfError,
+  toCmdopError,
+} from '@cmdop/protocol'
 import type { FailureLimit } from '../waves/failure-limit.ts'
 import { type FleetMachine, type FleetRow, rowError, skipped } from './fleet-row.ts'
 import type { OfflineQueue } from './offline-queue.ts'

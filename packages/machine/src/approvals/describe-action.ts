@@ -75,7 +75,7 @@ function parsedParams(method: string, params: Record<string, unknown>): Record<s
 }
 
 async function commandOf(
-  { command, cwd, env = {}, stdin, showIn, restrictions }: ExecParams,
+  { command, cwd, env = {}, stdin, showIn, restrictions, skill }: ExecParams,
   words: readonly string[],
   permit: Permit,
   { machineId, homeUnder, restrictionsOf }: Surroundings,
@@ -90,7 +90,9 @@ async function commandOf(
   const directory = cwd ?? home
   const environment = await hashedEnvironment(machineId, env)
   const files = await boundFiles({ directory, home }, words)
-  return { command, params: null, cwd: directory, environment, files, restrictions: held }
+  // A skill is bound by the digest of all its files, whichever of them the command names.
+  const params = skill === undefined ? null : { skill }
+  return { command, params, cwd: directory, environment, files, restrictions: held }
 }
 
 /** Variables by name; their values are known by their hash only. What a command loads from a file counts by its content. */
@@ -109,7 +111,13 @@ async function hashedEnvironment(machineId: string, env: unknown): Promise<Appro
 /** What is typed, or done in a shell that others use, is not known before. */
 function isBindable(method: string): boolean {
   if (method === 'session.execute') return false
-  return method === 'exec' || method === 'file.write' || !isMethodName(method) || !methods[method].input
+  return (
+    method === 'exec' ||
+    method === 'file.write' ||
+    method === 'skill.install' ||
+    !isMethodName(method) ||
+    !methods[method].input
+  )
 }
 
 /** What is copied or moved, as it is now; of a directory nobody knows all that. */

@@ -64,7 +64,20 @@ export class ResendBuffer {
       if (sentCost - next.costBefore < MAX_WINDOW) break
       this.#first += 1
     }
-    if (this.#first < COMPACT_AFTER) return
+    if (this.#first >= COMPACT_AFTER) this.#compact()
+  }
+
+  /** The other side has said that it has everything before `offset`: lets go of it. */
+  takenUpTo(offset: number): void {
+    for (let piece = this.#pieces[this.#first]; piece !== undefined; piece = this.#pieces[this.#first]) {
+      if (piece.offset + piece.data.length > offset) break
+      this.#first += 1
+    }
+    this.#compact()
+  }
+
+  #compact(): void {
+    if (this.#first < COMPACT_AFTER && this.#first < this.#pieces.length) return
     this.#pieces = this.#pieces.slice(this.#first)
     this.#first = 0
   }

@@ -4,6 +4,7 @@ import { AbsolutePath, EnvironmentChange, systemText } from './paths.ts'
 import { EffectSummary } from './effects.ts'
 import { Restrictions } from './restrictions.ts'
 import { SessionId } from './session-info.ts'
+import { SkillUse } from './skills.ts'
 
 /** Lanes of `exec` and `exec.attach`. */
 export const execLanes = { stdin: 1, stdout: 1, stderr: 2 } as const
@@ -47,6 +48,8 @@ export const ExecParams = z.strictObject({
   restrictions: Restrictions.optional(),
   /** From this instant of the relay's clock on it is not started any more: `expired`. */
   notAfter: z.iso.datetime().optional(),
+  /** What of an installed skill it is; it takes the right to `skill.run`, too. */
+  skill: SkillUse.optional(),
 })
 export type ExecParams = z.infer<typeof ExecParams>
 

@@ -42,6 +42,8 @@ import {
   SessionOpenParams,
   SessionReadParams,
 } from './sessions.ts'
+import { SkillGetParams, SkillInstallParams, SkillListParams, SkillUninstallParams } from './skills.ts'
+import { TunnelAttachParams, TunnelConnectParams } from './tunnels.ts'
 
 /** The lane on which a method with one answer sends it. */
 export const ANSWER_LANE = 1
@@ -85,6 +87,12 @@ export const methods = {
   'session.observe': { params: SessionObserveParams, action: 'session.observe', repeatable: true, input: false },
   'session.execute': { params: SessionExecuteParams, action: 'session.operate', repeatable: false, input: false },
   'session.close': { params: SessionCloseParams, action: 'session.operate', repeatable: true, input: false },
+  'skill.list': { params: SkillListParams, action: 'skill.read', repeatable: true, input: false },
+  'skill.get': { params: SkillGetParams, action: 'skill.read', repeatable: true, input: false },
+  'skill.install': { params: SkillInstallParams, action: 'skill.install', repeatable: true, input: true },
+  'skill.uninstall': { params: SkillUninstallParams, action: 'skill.install', repeatable: true, input: false },
+  'tunnel.connect': { params: TunnelConnectParams, action: 'tunnel.connect', repeatable: false, input: true },
+  'tunnel.attach': { params: TunnelAttachParams, action: 'tunnel.connect', repeatable: true, input: true },
   'action.describe': { params: ActionDescribeParams, action: 'approval.request', repeatable: true, input: false },
   ask: { params: AskParams, action: 'machine.ask', repeatable: false, input: true },
   'ask.attach': { params: AskAttachParams, action: 'machine.ask', repeatable: true, input: true },

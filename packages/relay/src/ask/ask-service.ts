@@ -12,7 +12,7 @@ import {
 } from '@cmdop/protocol'
 import type { Caller } from '../auth/authenticate.ts'
 import { operatorOf } from '../auth/operator-of.ts'
-import type { ClientPeers } from '../channel/clients.ts'
+import type { ClientPeers, OwnConnection } from '../channel/clients.ts'
 import type { Gate } from '../channel/gate.ts'
 import type { ApprovalWaits } from '../approvals/approval-waits.ts'
 import type { Peer } from '../channel/peer.ts'
@@ -60,9 +60,9 @@ export class AskService {
   }
 
   /** Begins an ask, or goes on with one. Meanwhile the machine gets its permits here, as calls of this caller. */
-  async open(caller: Caller, call: AskCall): Promise<AskStream> {
+  async open(caller: Caller, call: AskCall, { refresh }: Pick<OwnConnection, 'refresh'> = {}): Promise<AskStream> {
     await using opening = new AsyncDisposableStack()
-    const { channel, peer } = await this.#open(caller, call, opening)
+    const { channel, peer } = await this.#open(caller, call, { stack: opening, refresh })
     // Each time as the caller is then: the role may be lowered while the operator works.
     const operator = async () => operatorOf(await this.#clients.callerOf(peer))
     const decide = async (open: Open) => this.#gate.decide(await operator(), open, call.callId)
@@ -80,7 +80,7 @@ export class AskService {
   /** The one answer of a call. */
   async answer(caller: Caller, call: AskCall): Promise<unknown> {
     await using opened = new AsyncDisposableStack()
-    const { channel, connection } = await this.#open(caller, call, opened)
+    const { channel, connection } = await this.#open(caller, call, { stack: opened })
     const stop = () => connection.close()
     call.signal?.addEventListener('abort', stop, { once: true })
     opened.defer(() => call.signal?.removeEventListener('abort', stop))
@@ -99,10 +99,10 @@ export class AskService {
   async #open(
     caller: Caller,
     call: AskCall,
-    stack: AsyncDisposableStack,
+    { stack, refresh }: Pick<OwnConnection, 'refresh'> & { readonly stack: AsyncDisposableStack },
   ): Promise<{ channel: Channel; peer: Peer; connection: Connection }> {
     const [near, far] = createMemoryTransports()
-    const peer = this.#clients.accept(far, caller, { asks: true })
+    const peer = this.#clients.accept(far, caller, { asks: true, refresh })
     const connection = stack.use(new Connection(near, { role: 'dialer', hello: () => ({}) }))
     await connection.ready
     const { method, target, callId, params, pin } = call

@@ -3,7 +3,7 @@ import { BlockList, isIP } from 'node:net'
 /** Whether an address is in one of the ranges (CIDR, or single addresses). An IPv4 address within IPv6 is that address. */
 export function isAddressIn(address: string, ranges: readonly string[]): boolean {
   const family = familyOf(address)
-  return family !== undefined && listOf(ranges).check(address, family)
+  return family !== undefined && addressList(ranges).check(address, family)
 }
 
 /** Whether every address of `inner` is in one of the ranges. */
@@ -34,7 +34,8 @@ export function clientAddress(
   return address
 }
 
-function listOf(ranges: readonly string[]): BlockList {
+/** The addresses in ranges (CIDR, or single addresses), for one that is asked about often. */
+export function addressList(ranges: readonly string[]): BlockList {
   const list = new BlockList()
   for (const range of ranges) {
     const { address, prefix, family } = parseRange(range)

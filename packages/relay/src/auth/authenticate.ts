@@ -33,6 +33,8 @@ export interface Caller extends Actor {
   readonly lenders: readonly string[]
   /** What its key, and those that one came from, limit: machines in a run, counted for each principal. */
   readonly reach: readonly Reach[]
+  /** Where it comes from, as far as that is known. */
+  readonly address?: string | undefined
 }
 
 /** How a caller comes. */
@@ -74,12 +76,15 @@ export async function authenticateTicket(store: Store, ticket: string, approach:
 }
 
 /** The same caller as it is now, in the fleet that it acts in. Throws `auth` when it is no more. */
-export async function refreshCaller(store: Store, { key, fleetId }: Pick<Caller, 'key' | 'fleetId'>): Promise<Caller> {
+export async function refreshCaller(
+  store: Store,
+  { key, fleetId, address }: Pick<Caller, 'fleetId' | 'address'> & { readonly key: Pick<KeyRow, 'id'> },
+): Promise<Caller> {
   const owner = await ownerIn(store)(key.id)
   const caller = toCaller(owner)
   await assertTotp(store, caller)
   const there = await callerIn(store, caller, fleetId)
-  if (there.fleetId === fleetId) return there
+  if (there.fleetId === fleetId) return { ...there, address }
   throw new CmdopError('auth', 'You are no member of that fleet any more.')
 }
 
@@ -147,10 +152,11 @@ async function callerOf(store: Store, owner: Owner, { address, beforeTotp }: App
   if (beforeTotp !== true) await assertTotp(store, caller)
   // At most once in a while: it is a write.
   if (isUseOld(key)) await store.keys.touch(key.id, new Date().toISOString())
-  return caller
+  return { ...caller, address }
 }
 
-function toCaller(owner: Owner): Caller {
+/** Who may do what this owner may. Throws `auth` when that is nobody any more. */
+export function toCaller(owner: Owner): Caller {
   assertOwner(owner)
   const { key, principal } = owner as { key: KeyRow; principal: PrincipalRow }
   return {

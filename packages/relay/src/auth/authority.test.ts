@@ -39,10 +39,10 @@ interface Wanted {
 
 const ofAdmins =
   /^(machine\.(enroll|manage)|key\.(list|issue|revoke)|member\.manage|fleet\.(configure|create)|policy\.write|grant\.revoke|audit\.read)$/
-const ofViewers = /^(machine\.(list|facts)|session\.observe|(policy|approval)\.read|metrics\.read|key\.own)$/
+const ofViewers = /^(machine\.(list|facts)|session\.observe|(policy|approval|skill)\.read|metrics\.read|key\.own)$/
 const neverOfServices = /^(key\.own|approval\.decide|member\.manage|fleet\.(configure|create|disable))$/
 const neverOfAi =
-  /^(key\.own|effect\.apply|approval\.decide|grant\.revoke|policy\.write|member\.manage|fleet\.(configure|create|disable))$/
+  /^(key\.own|effect\.apply|approval\.decide|grant\.revoke|policy\.write|schedule\.write|tunnel\.(open|connect)|member\.manage|fleet\.(configure|create|disable)|skill\.(install|publish|review))$/
 
 const isTooDeep = (key: Key, depth = 0): boolean =>
   depth > 8 || (key.parent !== undefined && isTooDeep(key.parent, depth + 1))

@@ -32,6 +32,10 @@ export type BusMessage =
   | { readonly type: 'principal-changed'; readonly principalId: string }
   /** A fleet run was cancelled, or is gone on with: nothing of it begins, or may again. */
   | { readonly type: 'fleet-run-changed'; readonly runId: string; readonly isCancelled: boolean }
+  /** Somebody wants a run of a schedule to end; whoever does it ends it. */
+  | { readonly type: 'schedule-run-cancelled'; readonly runId: string }
+  /** It was closed: whoever carries connections of it ends them. */
+  | { readonly type: 'tunnel-closed'; readonly tunnelId: string }
   | { readonly type: 'policy-changed'; readonly fleetId: string }
   | { readonly type: 'approval-changed'; readonly fleetId: string; readonly approvalId: string }
 

@@ -28,6 +28,16 @@ interface ClientConnection {
   ids: ReadonlySet<string>
   /** Stops the timer of its key's expiry. */
   stop: () => void
+  /** The caller as it is then. Throws `auth` when it is no more. */
+  readonly refresh: (caller: Caller) => Promise<Caller>
+}
+
+/** A connection of this relay's own. */
+export interface OwnConnection {
+  /** The other end answers the operator of a machine. */
+  readonly asks?: boolean
+  /** The caller as it is then. Default: as its key says. */
+  readonly refresh?: ((caller: Caller) => Promise<Caller>) | undefined
 }
 
 /**
@@ -59,8 +69,7 @@ export class ClientPeers {
     return this.#connections.size
   }
 
-  /** `asks`: the other end is this relay's own, which answers the operator of a machine. */
-  accept(transport: Transport, caller: Caller, { asks = false }: { asks?: boolean } = {}): Peer {
+  accept(transport: Transport, caller: Caller, { asks = false, refresh }: OwnConnection = {}): Peer {
     const peer = new Peer(transport, {
       open: async (_peer, open, end) => {
         const { gate } = this.#options
@@ -69,7 +78,13 @@ export class ClientPeers {
         await gate.open(await connection.caller, open, end)
       },
     })
-    const connection: ClientConnection = { peer, caller: Promise.resolve(caller), ids: caller.ids, stop: () => {} }
+    const connection: ClientConnection = {
+      peer,
+      caller: Promise.resolve(caller),
+      ids: caller.ids,
+      stop: () => {},
+      refresh: refresh ?? ((before) => refreshCaller(this.#options.store, before)),
+    }
     this.#connections.set(peer, connection)
     peer.onClosed = () => {
       connection.stop()
@@ -105,7 +120,7 @@ export class ClientPeers {
   /** Calls that come meanwhile wait for who the caller is then; what runs and is allowed no more is ended. */
   #refresh(connection: ClientConnection): void {
     const { peer, caller: before } = connection
-    const now = before.then((caller) => refreshCaller(this.#options.store, caller))
+    const now = before.then(connection.refresh)
     connection.caller = now
     now.then(
       (caller) => {

@@ -24,12 +24,13 @@ import { assertUsable } from '../auth/owner.ts'
 import { actionDigest, type PermitSigner } from '../permits.ts'
 import type { AuditRow, MachineRow, Store } from '../store/store.ts'
 import { type Admission, howEnded } from './admission.ts'
-import { InputMeter } from './input-meter.ts'
+import { InputMeter, type Meter } from './input-meter.ts'
 import { quarantined } from './quarantine.ts'
 import type { RouteEnd } from './route.ts'
 import type { GoingFleetRuns } from '../fleet-runs/going-fleet-runs.ts'
 import type { Router } from './router.ts'
 import type { RunReach } from './run-reach.ts'
+import { isTunnelMethod, type TunnelGate, tunnelSubject } from '../tunnels/tunnel-gate.ts'
 
 export interface GateOptions {
   readonly store: Store
@@ -39,6 +40,7 @@ export interface GateOptions {
   readonly admission: Admission
   readonly reach: RunReach
   readonly fleetRuns: GoingFleetRuns
+  readonly tunnels: TunnelGate
   /** A call was allowed (`ok`) or not; for the metrics. */
   readonly decided: (method: string, code: string) => void
   /** A row that follows an intent could not be written; the intent stays, and the log says so. */
@@ -67,8 +69,8 @@ export interface Decided {
   readonly begin: () => Promise<void>
   /** Nothing of it has reached the machine; before `settled`. */
   readonly unused: () => void
-  /** Counts what the caller sends, where the method takes input. */
-  readonly meter: InputMeter | undefined
+  /** Counts what the caller sends, where the method takes input, and of a tunnel what comes back, too. */
+  readonly meter: Meter | undefined
 }
 
 /**
@@ -93,6 +95,7 @@ export class Gate {
     this.#deciding += 1
     const decided = await this.decide(acting, open).finally(() => (this.#deciding -= 1))
     const { machine, permit, approval, settled, begin, unused, meter } = decided
+    let over = settled
     try {
       const peer = await this.#options.router.open(machine)
       await begin()
@@ -102,13 +105,18 @@ export class Gate {
         throw new CmdopError('cancelled', 'The caller is gone, or does not want it any more; nothing ran.')
       if (open.fleetRunId !== undefined) this.#options.fleetRuns.assertGoing(open.fleetRunId, open.method)
       assertInTime(open)
-      peer.join(end, { ...open, permit, ...(approval === undefined ? {} : { approval }) }, { settled, meter })
+      const left = this.#options.tunnels.enter(open, end)
+      over = (outcome) => {
+        left()
+        settled(outcome)
+      }
+      peer.join(end, { ...open, permit, ...(approval === undefined ? {} : { approval }) }, { settled: over, meter })
       // Where others are being decided, more outcomes come soon, and the intents of those go first.
       if (this.#deciding === 0) this.#writeOutcomes()
     } catch (cause) {
       const error = toCmdopError(cause, 'server', 'The relay could not reach the machine.')
       unused()
-      settled(error)
+      over(error)
       throw error
     }
   }
@@ -141,7 +149,8 @@ export class Gate {
       ),
     ])
     this.#options.decided(open.method, 'ok')
-    const meter = takesInput(open) ? new InputMeter((input) => this.#progress(intent, input)) : undefined
+    const counted = takesInput(open) ? new InputMeter((input) => this.#progress(intent, input)) : undefined
+    const meter = this.#options.tunnels.meterOf(open) ?? counted
     const settled = this.#outcome(intent, { meter, admitted })
     const unused = () => this.#endApproval(admitted, 'unused')
     const begin = async () => await admitted?.begin()
@@ -166,7 +175,7 @@ export class Gate {
     open: Open,
     { machine, entry }: { machine: MachineRow; entry: AuditEntry },
   ): ReturnType<Admission['admit']> {
-    const { reach, admission, fleetRuns } = this.#options
+    const { reach, admission, fleetRuns, tunnels } = this.#options
     try {
       // The relay itself asks what a call would do; that call counts.
       if (open.method === 'action.describe') return await admission.admit(caller, open, machine)
@@ -179,6 +188,7 @@ export class Gate {
       // What operators do on many machines counts together.
       const run = fleetRunId ?? operatorsRun
       reach.assertRoom(caller, run, machine.id)
+      await tunnels.admit(caller, open)
       const admitted = await admission.admit(caller, open, machine)
       // Others may have come meanwhile.
       reach.count(caller, run, machine.id)
@@ -210,7 +220,7 @@ export class Gate {
 
   #outcome(
     intent: AuditIntent,
-    { meter, admitted }: { meter: InputMeter | undefined; admitted: Admitted | undefined },
+    { meter, admitted }: { meter: Meter | undefined; admitted: Admitted | undefined },
   ): Decided['settled'] {
     const startedAt = performance.now()
     return (outcome) => {
@@ -253,6 +263,8 @@ function refuse(caller: Caller, open: Open, machine: MachineRow | undefined): Cm
   const target = present && { fleetId: present.fleetId, machine: present }
   const decision = authorise(caller, methods[open.method].action, target)
   if (!decision.allowed) return new CmdopError(decision.code, decision.reason)
+  const skilled = open.params['skill'] === undefined ? decision : authorise(caller, 'skill.run', target)
+  if (!skilled.allowed) return new CmdopError(skilled.code, skilled.reason)
   if (present !== undefined && present.quarantinedAt !== null) return quarantined(present)
   const late = refuseLate(open.params['notAfter'], Date.now())
   if (late !== undefined) return late
@@ -294,6 +306,7 @@ function entryOf(caller: Caller, open: Open, machine: MachineRow | undefined): A
     machineId: machine?.fleetId === caller.fleetId ? machine.id : null,
     sessionId: typeof sessionId === 'string' ? sessionId.slice(0, MAX_ID_LENGTH) : null,
     callId: open.callId,
+    ...(isTunnelMethod(open.method) ? { subject: tunnelSubject(caller, open) } : {}),
     ...(open.fleetRunId === undefined ? {} : { runId: open.fleetRunId }),
     ...open.operator,
   }

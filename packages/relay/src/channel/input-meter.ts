@@ -7,8 +7,19 @@ export interface InputPart {
   readonly offset: number
 }
 
+/** Counts what a channel carries. */
+export interface Meter {
+  /** What the machine sends is counted too. */
+  readonly bothWays: boolean
+  /** Throwing ends the channel. */
+  add(bytes: number): void
+  /** There is no more; all of it. */
+  end(): InputPart
+}
+
 /** Counts what a caller sends to a machine, and tells of it from time to time. It never sees what it is. */
-export class InputMeter {
+export class InputMeter implements Meter {
+  readonly bothWays = false
   readonly #tell: (part: InputPart) => void
   #bytes = 0
   #told = 0

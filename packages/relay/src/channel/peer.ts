@@ -103,6 +103,7 @@ export class Peer implements LinkHandlers {
     end.other = from
     end.settled = watched.settled
     from.meter = watched.meter
+    end.meter = watched.meter?.bothWays === true ? watched.meter : undefined
     from.other = end
     from.mayInput = isMethodName(open.method) && methods[open.method].input
     this.link.send(message)

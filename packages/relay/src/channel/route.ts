@@ -9,7 +9,7 @@ import {
   MAX_DATA_BYTES,
   MAX_WINDOW,
 } from '@cmdop/protocol'
-import type { InputMeter } from './input-meter.ts'
+import type { Meter } from './input-meter.ts'
 import type { Peer } from './peer.ts'
 
 /** One end of a forwarded channel. The two ends point at each other. */
@@ -31,7 +31,7 @@ export interface RouteEnd {
   /** Called once, with the machine's trailer or why there is none. */
   settled: ((outcome: Uint8Array | CmdopError) => void) | undefined
   /** Counts the content that this end sends. */
-  meter: InputMeter | undefined
+  meter: Meter | undefined
 }
 
 /** A new end with the credit that its `open` grants. */

@@ -15,6 +15,7 @@ import { RelayPeers } from './relay-peers.ts'
 import { type DialRelay, Router } from './router.ts'
 import type { GoingFleetRuns } from '../fleet-runs/going-fleet-runs.ts'
 import type { RunReach } from './run-reach.ts'
+import type { TunnelGate } from '../tunnels/tunnel-gate.ts'
 
 export interface SwitchOptions {
   readonly store: Store
@@ -30,6 +31,7 @@ export interface SwitchOptions {
   readonly admission: Admission
   readonly reach: RunReach
   readonly fleetRuns: GoingFleetRuns
+  readonly tunnels: TunnelGate
 }
 
 /** All connections of one relay and what joins them. */
@@ -57,6 +59,7 @@ export function createSwitch(options: SwitchOptions): Switch {
     admission: options.admission,
     reach: options.reach,
     fleetRuns: options.fleetRuns,
+    tunnels: options.tunnels,
     decided: options.decided,
     approvalFailed: (err, approvalId) => log.error({ err, approvalId }, 'the use of an approval could not be written'),
     outcomeFailed: (err, intent) => log.error({ err, intent }, 'a row that follows an intent could not be written'),

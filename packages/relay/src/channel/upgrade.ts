@@ -8,6 +8,7 @@ import { bearerOf } from '../http/guard.ts'
 import type { Store } from '../store/store.ts'
 import type { ClientPeers } from './clients.ts'
 import type { MachinePeers } from './machines.ts'
+import type { PublicTunnels } from '../tunnels/public-tunnels.ts'
 
 const CHANNEL_PATH = '/api/channel'
 
@@ -16,6 +17,8 @@ export interface UpgradeOptions {
   readonly audit: AuditTrail
   readonly clients: ClientPeers
   readonly machines: MachinePeers
+  /** Takes what is for a tunnel. */
+  readonly visits: Pick<PublicTunnels, 'isFor' | 'upgrade'> | undefined
   /** Origins of web pages that may connect, beside the relay's own. */
   readonly allowedOrigins: readonly string[]
   /** Where a request comes from, by what of its way is trusted. */
@@ -48,6 +51,8 @@ export function acceptChannels(server: Server, options: UpgradeOptions): WebSock
   }
   const sockets = new WebSocketServer(socketOptions)
   server.on('upgrade', (request, socket, head) => {
+    if (options.visits?.isFor(request) === true && !options.isClosed())
+      return options.visits.upgrade(request, socket, head)
     const url = URL.parse(request.url ?? '/', 'http://relay')
     if (url === null) return refuse(socket, '400 Bad Request')
     const refusal = options.isClosed() ? '503 Service Unavailable' : refusalOf(request, url, options.allowedOrigins)

@@ -33,7 +33,12 @@ import { fleetMachineRoutes } from './routes/fleet-machines.ts'
 import { fleetRoutes } from './routes/fleets.ts'
 import { fleetRunRoutes } from './routes/fleet-runs.ts'
 import { runRoutes } from './routes/runs.ts'
+import { skillAuthorRoutes } from './routes/skill-authors.ts'
+import { skillRoutes } from './routes/skills.ts'
+import { scheduleRunRoutes } from './routes/schedule-runs.ts'
+import { scheduleRoutes } from './routes/schedules.ts'
 import { systemRoutes } from './routes/system.ts'
+import { tunnelRoutes } from './routes/tunnels.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
 
 /** Bytes of a request body at most. */
@@ -61,7 +66,9 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
   }) as unknown as FastifyInstance
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
-  app.setErrorHandler((error, request, reply) => answerError(toError(error), request, reply))
+  app.setErrorHandler((error, request, reply) =>
+    answerError(toError(error, request.routeOptions.bodyLimit), request, reply),
+  )
   app.setNotFoundHandler((request, reply) =>
     answerError(
       new CmdopError('not_found', `There is no ${request.method} ${pathOf(request.url)}; see /api/openapi.json.`),
@@ -76,6 +83,7 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
       components: {
         securitySchemes: {
           bearer: { type: 'http', scheme: 'bearer' },
+          apiKey: { type: 'apiKey', in: 'header', name: 'X-Api-Key' },
           machine: { type: 'http', scheme: MACHINE_REQUEST_SCHEME },
         },
       },
@@ -103,6 +111,11 @@ export async function createApp(context: HttpContext, options: AppOptions): Prom
   await app.register(memberRoutes(context))
   await app.register(loginRoutes(context))
   await app.register(webhookRoutes(context))
+  await app.register(skillRoutes(context))
+  await app.register(skillAuthorRoutes(context))
+  await app.register(scheduleRoutes(context))
+  await app.register(scheduleRunRoutes(context))
+  await app.register(tunnelRoutes(context))
   await app.register(recordingRoutes(context))
   await app.register(auditRoutes(context))
   // Scripts write all the time.
@@ -119,7 +132,7 @@ export function pathOf(url: string): string {
   return url.split('?', 1)[0] ?? ''
 }
 
-function toError(error: unknown): CmdopError {
+function toError(error: unknown, limit = BODY_LIMIT_BYTES): CmdopError {
   if (error instanceof CmdopError) return error
   if (hasZodFastifySchemaValidationErrors(error)) {
     const issues = error.validation.map(
@@ -129,7 +142,7 @@ function toError(error: unknown): CmdopError {
   }
   const status = statusOf(error)
   if (status === 413)
-    return new CmdopError('frame_too_large', `Expected a body of at most ${BODY_LIMIT_BYTES} bytes.`, { cause: error })
+    return new CmdopError('frame_too_large', `Expected a body of at most ${limit} bytes.`, { cause: error })
   if (status === 401) return new CmdopError('auth', 'The request is not authenticated.', { cause: error })
   if (status >= 400 && status < 500)
     return new CmdopError('validation', 'The request could not be read as JSON.', { cause: error })

@@ -6,6 +6,7 @@ import type { Bus } from '../bus/bus.ts'
 import type { MachineWatches } from '../machines/machine-watches.ts'
 import type { Pings } from '../machines/pings.ts'
 import type { RunReach } from '../channel/run-reach.ts'
+import type { ScheduleDesk } from '../schedules/schedule-desk.ts'
 import type { Notifications } from '../notifications/create-notifications.ts'
 import type { PolicyDesk } from '../policy/policy-desk.ts'
 import type { CodeMailer } from '../login/mail.ts'
@@ -14,6 +15,7 @@ import type { RunJournals } from '../runs/run-journals.ts'
 import type { PageSignIn } from '../pages/sign-in.ts'
 import type { Metrics } from './metrics.ts'
 import type { Store } from '../store/store.ts'
+import type { Tunnels } from '../tunnels/create-tunnels.ts'
 
 /** What the routes work with. */
 export interface HttpContext {
@@ -36,6 +38,8 @@ export interface HttpContext {
   /** Absent where no mail server is set. */
   readonly mailer: CodeMailer | undefined
   readonly notifications: Notifications
+  readonly schedules: ScheduleDesk
+  readonly tunnels: Tunnels
   /** How people sign in to the pages. */
   readonly pageSignIn: PageSignIn
   /** Where people reach this relay, without a slash at its end. */

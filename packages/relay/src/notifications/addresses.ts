@@ -1,29 +1,11 @@
 import { lookup } from 'node:dns'
-import { BlockList, isIP, type LookupFunction } from 'node:net'
-import { CmdopError } from '@cmdop/protocol'
+import { isIP, type LookupFunction } from 'node:net'
+import { CmdopError, LOOPBACK, NEVER_REACHED } from '@cmdop/protocol'
+import { addressList } from '../auth/addresses.ts'
 
-/**
- * Where no notification goes, whatever a name resolves to: this network, link-local and with it the metadata of clouds, which gives
- * away credentials, multicast, and the metadata addresses that are not link-local (AWS, Alibaba, Oracle), also in their NAT64 form.
- */
-const never = new BlockList()
-never.addSubnet('0.0.0.0', 8, 'ipv4')
-never.addSubnet('169.254.0.0', 16, 'ipv4')
-never.addSubnet('224.0.0.0', 3, 'ipv4')
-never.addAddress('100.100.100.200', 'ipv4')
-never.addAddress('192.0.0.192', 'ipv4')
-never.addAddress('::', 'ipv6')
-never.addSubnet('fe80::', 10, 'ipv6')
-never.addSubnet('fec0::', 10, 'ipv6')
-never.addSubnet('ff00::', 8, 'ipv6')
-never.addAddress('fd00:ec2::254', 'ipv6')
-never.addAddress('fd20:ce::254', 'ipv6')
-never.addSubnet('64:ff9b::a9fe:0', 112, 'ipv6')
-never.addAddress('64:ff9b::6464:64c8', 'ipv6')
-
-const loopback = new BlockList()
-loopback.addSubnet('127.0.0.0', 8, 'ipv4')
-loopback.addAddress('::1', 'ipv6')
+/** Where no notification goes, whatever a name resolves to. */
+const never = addressList(NEVER_REACHED)
+const loopback = addressList(LOOPBACK)
 
 /** Which addresses notifications may go to. */
 export interface AddressRule {

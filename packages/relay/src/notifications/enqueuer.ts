@@ -99,7 +99,8 @@ export class Enqueuer {
   }
 }
 
-function textFor({ kind }: WebhookRow, notification: Notification): string {
+/** A notification as such a webhook gets it. */
+export function textFor({ kind }: WebhookRow, notification: Notification): string {
   return JSON.stringify(kind === 'slack' ? slackMessageOf(notification) : notification)
 }
 

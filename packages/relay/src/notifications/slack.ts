@@ -23,8 +23,14 @@ export interface SlackMessage {
  * A notification for Slack and what is like it: escaped text, and a button that is a link. Nothing in it decides, mentions anybody or
  * leads anywhere but to the relay's own page.
  */
-export function slackMessageOf({ approval, link, event, at }: Notification): SlackMessage {
+export function slackMessageOf({ approval, schedule, link, event, at }: Notification): SlackMessage {
   const options = { mrkdwn: false, link_names: false, unfurl_links: false, unfurl_media: false } as const
+  if (schedule !== undefined) {
+    const counts = Object.entries(schedule.counts).map(([outcome, count]) => `${count} ${outcome}`)
+    const how = [schedule.status, ...counts].join(', ')
+    const text = `CMDOP: ${event.replace('.', ' ')}: ${name(schedule.name)} (${safe(how)}), due ${schedule.due_at}`
+    return { ...options, text, blocks: [section(mrkdwn(text))] }
+  }
   if (approval === null || link === null)
     return { ...options, text: `CMDOP: a test, sent ${at}`, blocks: [section(mrkdwn(`CMDOP: a test, sent ${at}`))] }
   const { title, state, danger, danger_reason, reason, requester, on_behalf_of, model, machines, commands } = approval

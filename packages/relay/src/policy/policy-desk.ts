@@ -126,7 +126,7 @@ function nameOf({ layer, rule }: Decided): string {
 
 /** A call as the policy looks at it. What is not of the right form is refused by the machine, which judges it whole. */
 function callOf(principalKind: PrincipalKind, { method: tool, params, under }: JudgedCall): PolicyCall {
-  const { command, cwd, env, overwrite } = params
+  const { command, cwd, env, overwrite, host } = params
   return {
     tool,
     principalKind,
@@ -134,6 +134,7 @@ function callOf(principalKind: PrincipalKind, { method: tool, params, under }: J
     cwd: typeof cwd === 'string' ? cwd : undefined,
     env: isEnvironment(env) ? env : undefined,
     paths: pathsOf(params),
+    hosts: typeof host === 'string' ? [host] : undefined,
     passive: params['kind'] === 'run' && env === undefined && params['shell'] === undefined,
     overwrite: typeof overwrite === 'boolean' ? overwrite : undefined,
     restrictions: restrictionsOf(params, claimed({ method: tool, under })),

@@ -11,7 +11,10 @@ import { describeMembers } from './conformance/members.ts'
 import { describeNotifications } from './conformance/notifications.ts'
 import { describeRecordings } from './conformance/recordings.ts'
 import { describeRuns } from './conformance/runs.ts'
+import { describeSchedules } from './conformance/schedules.ts'
 import { describeSignIn } from './conformance/sign-in.ts'
+import { describeSkills } from './conformance/skills.ts'
+import { describeTunnels } from './conformance/tunnels.ts'
 import type { OpenStore } from './conformance/world.ts'
 
 /** What every implementation of the port does. `open` gives a new, empty store each time. */
@@ -26,8 +29,11 @@ export function describeStore(name: string, open: OpenStore): void {
     describeSeveralFleets(open)
     describeRecordings(open)
     describeRuns(open)
+    describeSchedules(open)
     describeApprovalEvents(open)
     describeNotifications(open)
+    describeSkills(open)
+    describeTunnels(open)
     describeAudit(open)
     describeLifecycle(open)
   })

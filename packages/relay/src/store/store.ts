@@ -1,7 +1,10 @@
 import type { NotificationStore, PageSessionStore } from './notification-store.ts'
 import type { FleetRunStore } from './fleet-run-store.ts'
 import type { IdempotencyStore } from './idempotency-store.ts'
+import type { ScheduleStore } from './schedule-store.ts'
 import type { PolicyStore } from './policy-store.ts'
+import type { SkillStore } from './skill-store.ts'
+import type { TunnelStore } from './tunnel-store.ts'
 import type { ApprovalStore } from './approval-store.ts'
 import type { RecordingManifest, RecordingSubject, RecordingSummary, RunSummary } from '@cmdop/protocol'
 import type { AuditCheckpointStore, AuditStore } from './audit-store.ts'
@@ -35,9 +38,12 @@ export interface Store extends AsyncDisposable {
   readonly fleetRuns: FleetRunStore
   readonly approvals: ApprovalStore
   readonly policies: PolicyStore
+  readonly skills: SkillStore
   readonly idempotency: IdempotencyStore
+  readonly schedules: ScheduleStore
   readonly notifications: NotificationStore
   readonly pageSessions: PageSessionStore
+  readonly tunnels: TunnelStore
   readonly audit: AuditStore
   readonly auditCheckpoints: AuditCheckpointStore
   /** The relay's own signing key, made once by whoever comes first; every relay on this store gets the same one. */

@@ -1,7 +1,13 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { type ApprovalOptions, type ExecOptions, type ExecResult, ExecError, type Machine } from '@cmdop/core'
-import { CmdopError, type CmdopErrorOptions, type EffectSummary, isCmdopError, type OutcomeName } from '@cmdop/protocol'
-import { outcomeOfError } from '../../outcomes/classify.ts'
+import {
+  CmdopError,
+  type CmdopErrorOptions,
+  type EffectSummary,
+  isCmdopError,
+  type OutcomeName,
+  outcomeOfError,
+} from '@cmdop/protocol'
 import { OutputSpill } from '../../outputs/output-spill.ts'
 import type { Done, Job } from '../../run/conduct.ts'
 import type { FleetMachine } from '../../run/fleet-row.ts'

@@ -1,7 +1,6 @@
 import type { RunRecord, Usage } from '@cmdop/agent'
 import type { EffectSummary } from '@cmdop/core'
-import { type CmdopError, type OutcomeName, outcomes } from '@cmdop/protocol'
-import { outcomeOfError } from '../../outcomes/classify.ts'
+import { type CmdopError, type OutcomeName, outcomeOfError, outcomes } from '@cmdop/protocol'
 
 /** What an AI operator gave on one machine. */
 export interface OperatorResult<Output = unknown> {

@@ -183,7 +183,8 @@ function deliveryView(row: DeliveryRow): DeliveryInfo {
   return {
     id: row.id,
     webhook_id: row.webhookId,
-    approval_id: row.event === 'test' ? null : row.subjectId,
+    approval_id: row.event === 'test' || isOfSchedule(row) ? null : row.subjectId,
+    schedule_run_id: isOfSchedule(row) ? row.subjectId : null,
     event: row.event,
     state: row.state,
     attempts: row.attempts,
@@ -194,6 +195,10 @@ function deliveryView(row: DeliveryRow): DeliveryInfo {
     next_try_at: row.state === 'waiting' ? row.dueAt : null,
     ended_at: row.endedAt,
   }
+}
+
+function isOfSchedule({ event }: DeliveryRow): boolean {
+  return event.startsWith('schedule.')
 }
 
 function isUnknown(): CmdopError {

@@ -13,6 +13,9 @@ import { sealSecrets } from './migration-0009.ts'
 import { lockTotp } from './migration-0010.ts'
 import { createFleetGates } from './migration-0011.ts'
 import { dateApprovals } from './migration-0012.ts'
+import { createSkills } from './migration-0015.ts'
+import { createSchedules } from './migration-0014.ts'
+import { createTunnels } from './migration-0013.ts'
 import { joinFleets } from './migration-0016.ts'
 import { createIdempotencyKeys } from './migration-0017.ts'
 import type { Seal } from '../seal.ts'
@@ -33,6 +36,9 @@ function migrations(engine: SqlEngine, seal: Seal): Record<string, Migration> {
     '0010-totp-lock': { up: lockTotp },
     '0011-fleet-gates': { up: createFleetGates },
     '0012-approval-generations': { up: dateApprovals },
+    '0013-tunnels': { up: createTunnels },
+    '0014-schedules': { up: createSchedules },
+    '0015-skills': { up: createSkills },
     '0016-fleets': { up: joinFleets },
     '0017-idempotency': { up: createIdempotencyKeys },
   }

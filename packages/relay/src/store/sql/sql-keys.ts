@@ -78,6 +78,7 @@ async function rotate(db: Database, key: NewKey & { readonly rotatedFrom: string
     if (numUpdatedRows !== 1n) return false
     await transaction.insertInto('apiKeys').values(keyToTable(key)).execute()
     await transaction.updateTable('apiKeys').set({ parentId: key.id }).where('parentId', '=', rotatedFrom).execute()
+    await transaction.updateTable('schedules').set({ keyId: key.id }).where('keyId', '=', rotatedFrom).execute()
     return true
   })
 }

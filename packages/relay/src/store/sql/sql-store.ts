@@ -14,8 +14,11 @@ import { createPageSessionStore } from './sql-page-sessions.ts'
 import { createPolicyStore } from './sql-policies.ts'
 import { createPrincipalStore } from './sql-principals.ts'
 import { createRecordingStore } from './sql-recordings.ts'
+import { createScheduleStore } from './sql-schedules.ts'
 import { createFleetRunStore } from './sql-fleet-runs.ts'
 import { createRunStore } from './sql-runs.ts'
+import { createSkillStore } from './sql-skills.ts'
+import { createTunnelStore } from './sql-tunnels.ts'
 import type { Database, Lookup, Run, SqlEngine } from './tables.ts'
 
 /** What a {@link SqlStore} stands on. */
@@ -49,9 +52,12 @@ export class SqlStore implements Store {
   readonly fleetRuns
   readonly approvals
   readonly policies
+  readonly skills
   readonly idempotency
+  readonly schedules
   readonly notifications
   readonly pageSessions
+  readonly tunnels
   readonly audit
   readonly auditCheckpoints
   readonly #db: Database
@@ -74,9 +80,12 @@ export class SqlStore implements Store {
     this.fleetRuns = createFleetRunStore(db)
     this.approvals = createApprovalStore(db)
     this.policies = createPolicyStore(db)
+    this.skills = createSkillStore(db)
     this.idempotency = createIdempotencyStore(db)
+    this.schedules = createScheduleStore(db, run)
     this.notifications = createNotificationStore(db, seal)
     this.pageSessions = createPageSessionStore(db)
+    this.tunnels = createTunnelStore(db)
     this.audit = createAuditStore(db, { engine, run })
     this.auditCheckpoints = createAuditCheckpointStore(db)
   }

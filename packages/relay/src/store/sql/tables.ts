@@ -2,7 +2,10 @@ import type { ApprovalActionRow, ApprovalEventRow, ApprovalRow, ApprovalVoteRow,
 import type { DeliveryRow, PageSessionRow, WebhookRow } from '../notification-store.ts'
 import type { FleetRunOutcomeRow, FleetRunRow, FleetRunTargetRow } from '../fleet-run-store.ts'
 import type { IdempotencyRow } from '../idempotency-store.ts'
+import type { ScheduleResultRow, ScheduleRow, ScheduleRunRow } from '../schedule-store.ts'
 import type { PolicyRow } from '../policy-store.ts'
+import type { SkillFileRow, SkillReviewRow, SkillRow, SkillVersionRow } from '../skill-store.ts'
+import type { TunnelRow } from '../tunnel-store.ts'
 import type {
   ColumnDefinitionBuilder,
   CompiledQuery,
@@ -93,11 +96,38 @@ export interface Tables {
   }
   deliveries: DeliveryRow
   pageSessions: PageSessionRow
+  /** Tags and publication are JSON. */
+  skills: Omit<SkillRow, 'tags' | 'publication' | SkillCount> & {
+    tags: string
+    publication: Generated<string | null>
+  } & Readonly<Record<SkillCount, Generated<number>>>
+  /** Its manifest is JSON. */
+  skillVersions: Omit<SkillVersionRow, 'manifest'> & { manifest: string }
+  /** `executable`: 0 or 1. */
+  skillFiles: Omit<SkillFileRow, 'executable'> & { versionId: string; executable: number }
+  skillDigests: { fleetId: string; slug: string; version: string; sha256: string }
+  skillTags: { skillId: string; tag: string }
+  skillStars: { skillId: string; principalId: string; createdAt: string }
+  skillInstalls: { skillId: string; principalId: string; version: string; createdAt: string; updatedAt: string }
+  skillReviews: SkillReviewRow
+  /** Its addresses are JSON, its flag is 0 or 1. */
+  tunnels: Omit<TunnelRow, 'allowedPeers' | 'insecureTls'> & { allowedPeers: string | null; insecureTls: number }
   /** A machine of '' is the fleet itself. */
   idempotencyKeys: IdempotencyRow
   policies: Omit<PolicyRow, 'machineId'> & { machineId: string }
   /** Its words are JSON. */
   grants: Omit<GrantRow, 'words'> & { words: string }
+  /** What it does is JSON, its flag is 0 or 1. */
+  schedules: Omit<ScheduleRow, 'work' | 'isEnabled'> & { work: string; isEnabled: number }
+  /** Work and counts are JSON, its flag is 0 or 1. */
+  scheduleRuns: Omit<ScheduleRunRow, 'work' | 'counts' | 'isTold' | 'trigger'> & {
+    work: string | null
+    counts: string
+    isTold: number
+    triggerKind: ScheduleRunRow['trigger']
+  }
+  /** Its flag is 0 or 1. */
+  scheduleResults: Omit<ScheduleResultRow, 'outputTruncated'> & { outputTruncated: number }
   /** The id is read from the body. */
   audit: SealedAuditRow & { position: Generated<number>; id: GeneratedAlways<string> }
   /** What rows are found by; filled from their bodies by the database. */
@@ -112,6 +142,9 @@ export interface Tables {
   /** At most one row; its `id` is 1. */
   relayKey: RelayKeyRow & { id: number }
 }
+
+/** What is counted of a skill. */
+type SkillCount = 'installCount' | 'downloadCount' | 'starCount' | 'reviewCount'
 
 /** A connected database. Its errors are those of the port already. */
 export type Database = Kysely<Tables>

@@ -73,6 +73,7 @@ test('Secrets from before are sealed when the database is opened, and are in its
     for (const column of ['attempts', 'lockouts', 'locked_until'])
       database.exec(`alter table totp drop column ${column}`)
     database.exec('drop table idempotency_keys')
+    for (const table of ['schedule_results', 'schedule_runs', 'schedules']) database.exec(`drop table ${table}`)
     database.exec('drop index approvals_fleet_run')
     database.exec('drop index principals_person')
     for (const [table, column] of [
@@ -95,6 +96,10 @@ test('Secrets from before are sealed when the database is opened, and are in its
       ['machines', 'metrics'],
     ])
       database.exec(`alter table ${table} drop column ${column}`)
+    for (const table of ['reviews', 'installs', 'stars', 'tags', 'digests', 'files', 'versions'])
+      database.exec(`drop table skill_${table}`)
+    database.exec('drop table skills')
+    database.exec('drop table tunnels')
     database.exec(`delete from kysely_migration where name >= '0009-sealed-secrets'`)
   }
   expect(await readFile(world.file, 'latin1')).toContain(SECRET)

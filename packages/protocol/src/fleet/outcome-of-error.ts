@@ -1,4 +1,6 @@
-import type { CmdopError, ErrorCode, OutcomeName } from '@cmdop/protocol'
+import type { ErrorCode } from '../error-codes.ts'
+import type { CmdopError } from '../errors.ts'
+import type { OutcomeName } from './outcomes.ts'
 
 /**
  * What the codes of errors say of a machine; every other one is `failed`. A code is here only if it says for certain that nothing

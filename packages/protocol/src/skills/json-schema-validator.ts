@@ -1,13 +1,11 @@
-import { CmdopError } from '@cmdop/protocol'
-import * as z from 'zod/v4'
-import type { StandardSchema } from '../standard-schema.ts'
-import type { JsonSchema } from './json-schema.ts'
+import { z } from 'zod'
+import { CmdopError } from '../errors.ts'
 
 /**
  * A validator for a plain JSON Schema, such as a file given on the command line. Throws `schema_invalid` for what the
  * validator cannot check (`if`, `not`, a reference that leads nowhere): refused, not ignored.
  */
-export function validatorOf(schema: JsonSchema): StandardSchema {
+export function jsonSchemaValidator(schema: Readonly<Record<string, unknown>>): z.ZodType {
   try {
     return z.fromJSONSchema(explicit(schema) as Parameters<typeof z.fromJSONSchema>[0], { defaultTarget: 'draft-7' })
   } catch (error) {

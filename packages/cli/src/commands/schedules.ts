@@ -1,0 +1,226 @@
+import { Client, type ScheduleRun, type ScheduleRunDetail, type ScheduleView } from '@cmdop/core'
+import {
+  CmdopError,
+  ScheduleRunDetail as ScheduleRunDetailSchema,
+  ScheduleRunView,
+  ScheduleTriggered,
+  ScheduleView as ScheduleViewSchema,
+} from '@cmdop/protocol'
+import { exitCodes } from '../exit-codes.ts'
+import { parseCount } from '../numbers.ts'
+import { writeResource } from '../resource-json.ts'
+import { formatTable, printable, say, writeJson, writeStdout } from '../terminal.ts'
+import { givenBy, type ScheduleFlags } from './schedule-flags.ts'
+
+export type { ScheduleFlags } from './schedule-flags.ts'
+
+/** Runs that are listed unless it says how many. */
+const LISTED = 50
+
+/** Milliseconds between two looks at a run that is waited for. */
+const LOOK_EVERY_MS = 500
+
+/** How lists are printed. */
+export interface ScheduleListFlags {
+  limit?: string
+  json?: boolean
+}
+
+interface Common {
+  json?: boolean
+  signal: AbortSignal
+}
+
+/** `cmdop schedules list`. */
+export async function listSchedulesCommand({ json, signal }: Common): Promise<number> {
+  await using client = new Client()
+  const items = await Array.fromAsync(client.schedules.iter({ signal }))
+  const columns = ['NAME', 'WHEN', 'WHERE', 'NEXT', 'LAST', 'ON', 'ID']
+  if (json === true) await writeResource(ScheduleViewSchema, { items })
+  else await writeStdout(formatTable(columns, items.map(rowOf)))
+  return exitCodes.ok
+}
+
+/** `cmdop schedules get <id>`. */
+export async function getScheduleCommand(id: string, { json, signal }: Common): Promise<number> {
+  await using client = new Client()
+  await show(await client.schedules.get(id, { signal }), json)
+  return exitCodes.ok
+}
+
+/** `cmdop schedules create`. */
+export async function createScheduleCommand({ signal, json, ...flags }: ScheduleFlags & Common): Promise<number> {
+  const { name, cron } = flags
+  if (name === undefined || cron === undefined) throw new CmdopError('config', 'Expected --name and --cron.')
+  await using client = new Client()
+  const { description, restrictions, notify, ...given } = await givenBy(client, flags, signal)
+  const optional = { ...(description == null ? {} : { description }), restrictions: restrictions ?? null }
+  const schedule = { ...given, ...optional, notify: notify ?? null, name, cronExpr: cron }
+  await show(await client.schedules.create(schedule, { signal }), json)
+  return exitCodes.ok
+}
+
+/** `cmdop schedules update <id>`. */
+export async function updateScheduleCommand(
+  id: string,
+  { signal, json, ...flags }: ScheduleFlags & Common,
+): Promise<number> {
+  await using client = new Client()
+  const given = await givenBy(client, flags, signal)
+  if (Object.keys(given).length === 0) throw new CmdopError('config', 'Expected something to change, see --help.')
+  await show(await client.schedules.update(id, given, { signal }), json)
+  return exitCodes.ok
+}
+
+/** `cmdop schedules pause <id>` and `resume <id>`. */
+export async function enableScheduleCommand(id: string, isEnabled: boolean, { json, signal }: Common): Promise<number> {
+  await using client = new Client()
+  const schedule = await client.schedules.update(id, { isEnabled }, { signal })
+  if (json === true) await writeResource(ScheduleViewSchema, schedule)
+  else await say(isEnabled ? `${id} fires next at ${schedule.nextRunAt ?? '-'}` : `${id} is paused`)
+  return exitCodes.ok
+}
+
+/** `cmdop schedules delete <id>`. */
+export async function deleteScheduleCommand(id: string, { json, signal }: Common): Promise<number> {
+  await using client = new Client()
+  await client.schedules.delete(id, { signal })
+  if (json === true) await writeJson({ id })
+  else await say(`${id} is deleted; what ran of it is ended`)
+  return exitCodes.ok
+}
+
+/** `cmdop schedules trigger <id>`: runs it now. With `--wait`, exit code 1 where it was no success. */
+export async function triggerScheduleCommand(
+  id: string,
+  { json, signal, wait }: Common & { wait?: boolean },
+): Promise<number> {
+  await using client = new Client()
+  const triggered = await client.schedules.trigger(id, { signal })
+  if (wait === true) return showRun(await ended(client, [id, triggered.jobId], signal), json)
+  if (json === true) await writeResource(ScheduleTriggered, triggered)
+  else await say(`run ${triggered.jobId} is under way: cmdop schedules show-run ${id} ${triggered.jobId}`)
+  return exitCodes.ok
+}
+
+/** `cmdop schedules runs <id>`. */
+export async function listRunsCommand(
+  id: string,
+  { json, signal, ...flags }: Common & ScheduleListFlags,
+): Promise<number> {
+  const limit = flags.limit === undefined ? LISTED : parseCount('--limit', flags.limit)
+  await using client = new Client()
+  const items: ScheduleRun[] = []
+  for await (const run of client.schedules.iterRuns(id, { limit: Math.min(limit, 200), signal })) {
+    items.push(run)
+    if (items.length >= limit) break
+  }
+  const columns = ['DUE', 'STATUS', 'MACHINES', 'SECONDS', 'WHY', 'ID']
+  if (json === true) await writeResource(ScheduleRunView, { items })
+  else await writeStdout(formatTable(columns, items.map(runRowOf)))
+  return exitCodes.ok
+}
+
+/** `cmdop schedules show-run <id> <run>`. */
+export async function showRunCommand(place: readonly [string, string], { json, signal }: Common): Promise<number> {
+  await using client = new Client()
+  await showRun(await whole(client, place, signal), json)
+  return exitCodes.ok
+}
+
+/** `cmdop schedules cancel <id> <run>`. */
+export async function cancelRunCommand(
+  [id, runId]: readonly [string, string],
+  { json, signal }: Common,
+): Promise<number> {
+  await using client = new Client()
+  const run = await client.schedules.cancel(id, runId, { signal })
+  if (json === true) await writeResource(ScheduleRunView, run)
+  else await say(run.status === 'cancelled' ? `${runId} is cancelled` : `${runId} is being ended`)
+  return exitCodes.ok
+}
+
+async function ended(
+  client: Client,
+  place: readonly [string, string],
+  signal: AbortSignal,
+): Promise<ScheduleRunDetail> {
+  for (;;) {
+    const { finishedAt } = await client.schedules.run(...place, { limit: 1, signal })
+    if (finishedAt !== null) return whole(client, place, signal)
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
+  }
+}
+
+/** A run with all of its machines. */
+async function whole(
+  client: Client,
+  place: readonly [string, string],
+  signal: AbortSignal,
+): Promise<ScheduleRunDetail> {
+  const first = await client.schedules.run(...place, { signal })
+  for (let cursor = first.nextCursor; cursor !== null;) {
+    const page = await client.schedules.run(...place, { cursor, signal })
+    first.results.push(...page.results)
+    cursor = page.nextCursor
+  }
+  return { ...first, nextCursor: null }
+}
+
+async function showRun(run: ScheduleRunDetail, json: boolean | undefined): Promise<number> {
+  if (json === true) await writeResource(ScheduleRunDetailSchema, run)
+  else {
+    const rows = run.results.map((result) => [
+      result.machineName,
+      result.status,
+      result.exitCode === null ? '-' : String(result.exitCode),
+      String(result.attempts),
+      result.error === '' ? '-' : result.error,
+    ])
+    await say(`${run.status}${run.error === '' ? '' : `: ${run.error}`}`)
+    await writeStdout(formatTable(['MACHINE', 'STATUS', 'EXIT', 'TRIES', 'WHY'], rows))
+    for (const { machineName, output, outputTruncated } of run.results)
+      if (output !== '')
+        await writeStdout(`\n${machineName}${outputTruncated ? ' (the end)' : ''}:\n${printable(output)}`)
+  }
+  return run.status === 'success' ? exitCodes.ok : exitCodes.failed
+}
+
+async function show(schedule: ScheduleView, json: boolean | undefined): Promise<void> {
+  if (json === true) return writeResource(ScheduleViewSchema, schedule)
+  const what = schedule.prompt === null ? schedule.command : `prompt: ${schedule.prompt}`
+  const lines = [
+    ['id', schedule.id],
+    ['name', schedule.name],
+    ['when', `${schedule.cronExpr} (${schedule.timezone})`],
+    ['what', what],
+    ['where', whereOf(schedule)],
+    ['next', schedule.nextRunAt ?? 'paused'],
+    ['last', lastOf(schedule)],
+    ['acts for', schedule.actsForId],
+    ['timeout', `${schedule.timeoutSeconds} s`],
+    ['overlap', schedule.overlap],
+  ] as const
+  await writeStdout(lines.map(([name, value]) => `${name.padEnd(10)}${printable(value)}\n`).join(''))
+}
+
+function rowOf(schedule: ScheduleView): string[] {
+  const { name, cronExpr, timezone, nextRunAt, isEnabled, id } = schedule
+  const when = timezone === 'UTC' ? cronExpr : `${cronExpr} ${timezone}`
+  return [name, when, whereOf(schedule), nextRunAt ?? '-', schedule.lastStatus ?? '-', isEnabled ? 'yes' : 'no', id]
+}
+
+function runRowOf({ dueAt, status, counts, durationSeconds, error, id }: ScheduleRun): string[] {
+  const machines = Object.entries(counts).map(([outcome, count]) => `${count} ${outcome}`)
+  return [dueAt, status, machines.join(', ') || '-', durationSeconds?.toFixed(1) ?? '-', error || '-', id]
+}
+
+function whereOf({ targetKind, machineIds, selector }: ScheduleView): string {
+  if (targetKind === 'all_fleet_machines') return 'all'
+  return targetKind === 'selector' ? (selector ?? '') : `${machineIds.length} named`
+}
+
+function lastOf({ lastStatus, lastRunAt, lastError }: ScheduleView): string {
+  if (lastStatus === null) return 'never'
+  return `${lastStatus}${lastRunAt === null ? '' : ` at ${lastRunAt}`}${lastError === null ? '' : `: ${lastError}`}`
+}

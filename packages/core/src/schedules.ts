@@ -1,0 +1,148 @@
+import * as wire from '@cmdop/protocol'
+import { z } from 'zod'
+import type { Cancellable, Repeatable } from './cancellable.ts'
+import { cursorPages, itemsOf, offsetPages } from './pages.ts'
+import type {
+  ScheduleList,
+  ScheduleRun,
+  ScheduleRunDetail,
+  ScheduleRunList,
+  ScheduleTriggered,
+  ScheduleView,
+} from './resources.ts'
+import type { RestClient } from './rest-client.ts'
+import { type FromWire, toQuery, toWire } from './wire-names.ts'
+
+/** Which page of a list of schedules. */
+export type ScheduleQuery = Partial<FromWire<wire.OffsetQuery>>
+
+/** Which page of a list of runs; `limit` is 50 unless chosen. */
+export type ScheduleRunQuery = Partial<FromWire<wire.ScheduleRunListQuery>>
+
+/** `client.schedules`: commands and prompts that run on machines at certain times. */
+export class SchedulesNamespace {
+  readonly #rest: RestClient
+  readonly #fleetId: () => Promise<string>
+
+  constructor(rest: RestClient, fleetId: () => Promise<string>) {
+    this.#rest = rest
+    this.#fleetId = fleetId
+  }
+
+  /** One page, the oldest first. */
+  async list({ signal, ...given }: ScheduleQuery & Cancellable = {}): Promise<ScheduleList> {
+    const query = toQuery(wire.ScheduleListQuery, given)
+    return this.#rest.call({ method: 'GET', path: await this.#path(), query, answer: wire.ScheduleList, signal })
+  }
+
+  /** Every schedule, page by page as they are needed. */
+  iter(query: Omit<ScheduleQuery, 'offset'> & Cancellable = {}): AsyncGenerator<ScheduleView> {
+    return itemsOf(this.pages(query), ({ id }) => id)
+  }
+
+  /** Every page. Ends with the last one. */
+  pages(query: Omit<ScheduleQuery, 'offset'> & Cancellable = {}): AsyncGenerator<ScheduleList> {
+    return offsetPages((offset) => this.list({ ...query, offset }))
+  }
+
+  /** Throws `not_found`. */
+  async get(scheduleId: string, { signal }: Cancellable = {}): Promise<ScheduleView> {
+    return this.#rest.call({ method: 'GET', path: await this.#path(scheduleId), answer: wire.ScheduleView, signal })
+  }
+
+  /** A schedule that acts for you, with the rights that you have when it fires. Throws `validation`, and says what is wrong. */
+  async create(
+    schedule: FromWire<wire.ScheduleCreate>,
+    { signal, idempotencyKey }: Repeatable = {},
+  ): Promise<ScheduleView> {
+    const body = toWire(wire.ScheduleCreate, schedule)
+    return this.#rest.call({
+      method: 'POST',
+      path: await this.#path(),
+      body,
+      answer: wire.ScheduleView,
+      signal,
+      idempotencyKey,
+    })
+  }
+
+  /**
+   * What is left out stays, and null is none. `isEnabled: false` pauses it. Once you change what it does, when or where, it acts for you.
+   * Throws `validation`, `not_found`, `conflict` where somebody else has changed it meanwhile.
+   */
+  async update(
+    scheduleId: string,
+    change: FromWire<wire.ScheduleUpdate>,
+    { signal, idempotencyKey }: Repeatable = {},
+  ): Promise<ScheduleView> {
+    const body = toWire(wire.ScheduleUpdate, change)
+    const path = await this.#path(scheduleId)
+    return this.#rest.call({ method: 'PATCH', path, body, answer: wire.ScheduleView, signal, idempotencyKey })
+  }
+
+  /** Deletes it with its runs, and ends what runs of it. Throws `not_found`. */
+  async delete(scheduleId: string, { signal, idempotencyKey }: Repeatable = {}): Promise<void> {
+    await this.#rest.call({
+      method: 'DELETE',
+      path: await this.#path(scheduleId),
+      answer: z.null(),
+      signal,
+      idempotencyKey,
+    })
+  }
+
+  /** Runs it now, for whom it acts; `jobId` is the run. Throws `conflict` while a run is under way that it may not overlap. */
+  async trigger(scheduleId: string, { signal, idempotencyKey }: Repeatable = {}): Promise<ScheduleTriggered> {
+    const path = `${await this.#path(scheduleId)}/run`
+    return this.#rest.call({ method: 'POST', path, answer: wire.ScheduleTriggered, signal, idempotencyKey })
+  }
+
+  /** Its runs, one page, the newest first. Pass `nextCursor` on as `cursor`. */
+  async runs(scheduleId: string, { signal, ...given }: ScheduleRunQuery & Cancellable = {}): Promise<ScheduleRunList> {
+    const query = toQuery(wire.ScheduleRunListQuery, given)
+    const path = `${await this.#path(scheduleId)}/runs`
+    return this.#rest.call({ method: 'GET', path, query, answer: wire.ScheduleRunList, signal })
+  }
+
+  /** Every run that is kept, page by page as they are needed. */
+  iterRuns(
+    scheduleId: string,
+    query: Omit<ScheduleRunQuery, 'cursor'> & Cancellable = {},
+  ): AsyncGenerator<ScheduleRun> {
+    return itemsOf(this.pagesRuns(scheduleId, query), ({ id }) => id)
+  }
+
+  /** Every page of it. Ends with the last one. */
+  pagesRuns(
+    scheduleId: string,
+    query: Omit<ScheduleRunQuery, 'cursor'> & Cancellable = {},
+  ): AsyncGenerator<ScheduleRunList> {
+    return cursorPages((cursor) => this.runs(scheduleId, { ...query, cursor }))
+  }
+
+  /** One run, with what it did on the machines of a page, in order of their names. Throws `not_found`. */
+  async run(
+    scheduleId: string,
+    runId: string,
+    { signal, ...given }: Partial<FromWire<wire.ScheduleRunDetailQuery>> & Cancellable = {},
+  ): Promise<ScheduleRunDetail> {
+    const query = toQuery(wire.ScheduleRunDetailQuery, given)
+    const path = await this.#runPath(scheduleId, runId)
+    return this.#rest.call({ method: 'GET', path, query, answer: wire.ScheduleRunDetail, signal })
+  }
+
+  /** Ends a run with all of its processes; it may be under way for a moment more. Throws `not_found`, `conflict` for one that is over. */
+  async cancel(scheduleId: string, runId: string, { signal, idempotencyKey }: Repeatable = {}): Promise<ScheduleRun> {
+    const path = `${await this.#runPath(scheduleId, runId)}/cancel`
+    return this.#rest.call({ method: 'POST', path, answer: wire.ScheduleRunView, signal, idempotencyKey })
+  }
+
+  async #path(scheduleId?: string): Promise<string> {
+    const all = `/api/fleets/${encodeURIComponent(await this.#fleetId())}/schedules`
+    return scheduleId === undefined ? all : `${all}/${encodeURIComponent(scheduleId)}`
+  }
+
+  async #runPath(scheduleId: string, runId: string): Promise<string> {
+    return `${await this.#path(scheduleId)}/runs/${encodeURIComponent(runId)}`
+  }
+}

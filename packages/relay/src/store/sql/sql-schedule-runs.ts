@@ -1,0 +1,249 @@
+import { type Selectable, sql, type SqlBool } from 'kysely'
+import type { ScheduleResultRow, ScheduleRunRow, ScheduleStore, ScheduleWork } from '../schedule-store.ts'
+import { isBehind } from './newest-first.ts'
+import type { Database, Run, Tables } from './tables.ts'
+
+/** Machines in one statement. */
+const INSERTED_AT_ONCE = 500
+
+/** Runs that are forgotten at once. */
+const PRUNED_AT_ONCE = 1000
+
+/** As it is in the condition of the index, so that the database finds that this is its own. */
+const RUNNING = sql.lit('running' as const)
+
+const OVER = ['success', 'failed', 'cancelled', 'missed', 'skipped'] as const
+
+type Runs = Omit<
+  ScheduleStore,
+  | 'create'
+  | 'get'
+  | 'list'
+  | 'update'
+  | 'remove'
+  | 'purge'
+  | 'due'
+  | 'nextDue'
+  | 'claim'
+  | 'trigger'
+  | 'startable'
+  | 'start'
+  | 'takeOver'
+>
+
+/** Runs as they go on, end and are read. */
+export function createScheduleRuns(db: Database, run: Run): Runs {
+  return { ...leasesIn(db), ...endsIn(db), ...resultsIn(db, run), ...readsIn(db) }
+}
+
+function leasesIn(db: Database): Pick<Runs, 'renew' | 'release' | 'releaseFormer' | 'abandoned' | 'cancelled'> {
+  const own = (relayInstance: string) =>
+    db.updateTable('scheduleRuns').where('status', '=', RUNNING).where('relayInstance', '=', relayInstance)
+  return {
+    renew: async (runIds, { relayInstance, leaseUntil }) => {
+      for (let next = 0; next < runIds.length; next += INSERTED_AT_ONCE)
+        await own(relayInstance)
+          .set({ leaseUntil })
+          .where('id', 'in', runIds.slice(next, next + INSERTED_AT_ONCE))
+          .execute()
+    },
+    release: async (relayInstance, at) => {
+      await own(relayInstance).set({ leaseUntil: at }).execute()
+    },
+    releaseFormer: async (relayInstance, at) => {
+      const [name = ''] = relayInstance.split('/')
+      await db
+        .updateTable('scheduleRuns')
+        .set({ leaseUntil: at })
+        .where('status', '=', RUNNING)
+        // The sign after the slash ends what begins with the name and a slash.
+        .where('relayInstance', '>=', `${name}/`)
+        .where('relayInstance', '<', `${name}0`)
+        .where('relayInstance', '!=', relayInstance)
+        .execute()
+    },
+    abandoned: async (now, limit) => {
+      const rows = db.selectFrom('scheduleRuns').selectAll().where('status', '=', RUNNING)
+      return (await rows.where('leaseUntil', '<=', now).limit(limit).execute()).map(runFromTable)
+    },
+    cancelled: async (relayInstance) => {
+      const rows = await db
+        .selectFrom('scheduleRuns')
+        .select('id')
+        .where('status', '=', RUNNING)
+        .where('relayInstance', '=', relayInstance)
+        .where('cancelRequestedAt', 'is not', null)
+        .execute()
+      return rows.map(({ id }) => id)
+    },
+  }
+}
+
+function endsIn(db: Database): Pick<Runs, 'cancel' | 'finish' | 'told' | 'prune'> {
+  return {
+    cancel: async (runId, at) => {
+      const run = db.updateTable('scheduleRuns').where('id', '=', runId)
+      const ended = { status: 'cancelled', finishedAt: at, cancelRequestedAt: at, work: null } as const
+      const waiting = await run.set(ended).where('status', '=', 'pending').executeTakeFirst()
+      if (waiting.numUpdatedRows === 1n) return 'cancelled'
+      const running = await run.set({ cancelRequestedAt: at }).where('status', '=', 'running').executeTakeFirst()
+      return running.numUpdatedRows === 1n ? 'running' : undefined
+    },
+    finish: async ({ id, scheduleId, relayInstance, startedAt }, { counts, ...end }) => {
+      const { numUpdatedRows } = await db
+        .updateTable('scheduleRuns')
+        .set({ ...end, counts: JSON.stringify(counts), work: null })
+        .where('id', '=', id)
+        .where('status', '=', 'running')
+        .where('relayInstance', '=', relayInstance)
+        .executeTakeFirst()
+      if (numUpdatedRows !== 1n) return false
+      await db
+        .updateTable('schedules')
+        .set({ lastRunAt: startedAt, lastStatus: end.status, lastError: end.error === '' ? null : end.error })
+        .where('id', '=', scheduleId)
+        .execute()
+      return true
+    },
+    told: async (runIds) => {
+      if (runIds.length > 0) await db.updateTable('scheduleRuns').set({ isTold: 1 }).where('id', 'in', runIds).execute()
+    },
+    prune: async (scheduleId, keep) => {
+      const over = db.selectFrom('scheduleRuns').select('id').where('scheduleId', '=', scheduleId)
+      const old = over.where('status', 'in', OVER).orderBy('createdAt', 'desc').orderBy('id')
+      await db.deleteFrom('scheduleRuns').where('id', 'in', old.limit(PRUNED_AT_ONCE).offset(keep)).execute()
+    },
+  }
+}
+
+function resultsIn(db: Database, run: Run): Pick<Runs, 'addResults' | 'count' | 'saveResult' | 'results'> {
+  // Runs wait for these: each statement is compiled once, and only its parameters change.
+  const sample = Object.fromEntries(RESULT_COLUMNS.map((column) => [column, ''])) as unknown as ResultTable
+  const inserted = db.insertInto('scheduleResults').values(sample).compile()
+  const { runId: _run, machineId: _machine, ...change } = sample
+  const saved = db
+    .updateTable('scheduleResults')
+    .set(change)
+    .where('runId', '=', '')
+    .where('machineId', '=', '')
+    .where('status', 'in', [sql.lit('pending' as const), sql.lit('running' as const)])
+    .compile()
+  const counted = db.updateTable('scheduleRuns').set({ commandCount: 0 }).where('id', '=', '').compile()
+  return {
+    addResults: async (results) => {
+      const [first, ...others] = results.map(resultToTable)
+      if (first !== undefined && others.length === 0) return await run({ ...inserted, parameters: valuesOf(first) })
+      const rows = first === undefined ? [] : [first, ...others]
+      const parts: ResultTable[][] = []
+      for (let next = 0; next < rows.length; next += INSERTED_AT_ONCE)
+        parts.push(rows.slice(next, next + INSERTED_AT_ONCE))
+      // Nothing begins before all are there. A transaction would have every other run wait for its ways.
+      await Promise.all(parts.map((part) => db.insertInto('scheduleResults').values(part).execute()))
+    },
+    count: async (runId, commandCount) => {
+      await run({ ...counted, parameters: [commandCount, runId] })
+    },
+    saveResult: async (result) => {
+      const { runId, machineId, ...row } = resultToTable(result)
+      await run({ ...saved, parameters: [...valuesOf(row), runId, machineId] })
+    },
+    results: async (runId, { limit, after }) => {
+      const rows = await db
+        .selectFrom('scheduleResults')
+        .selectAll()
+        .where('runId', '=', runId)
+        .$if(after !== undefined, (query) =>
+          query.where(
+            sql<SqlBool>`(machine_name > ${after?.machineName} or (machine_name = ${after?.machineName} and machine_id > ${after?.machineId}))`,
+          ),
+        )
+        .orderBy('machineName')
+        .orderBy('machineId')
+        .limit(limit)
+        .execute()
+      return rows.map(resultFromTable)
+    },
+  }
+}
+
+function readsIn(db: Database): Pick<Runs, 'getRun' | 'runs' | 'untold'> {
+  return {
+    getRun: async (runId) => {
+      const row = await db.selectFrom('scheduleRuns').selectAll().where('id', '=', runId).executeTakeFirst()
+      return row && runFromTable(row)
+    },
+    runs: async (scheduleId, { limit, after }) => {
+      const rows = await db
+        .selectFrom('scheduleRuns')
+        .selectAll()
+        .where('scheduleId', '=', scheduleId)
+        .where(isBehind('createdAt', after))
+        .orderBy('createdAt', 'desc')
+        .orderBy('id')
+        .limit(limit)
+        .execute()
+      return rows.map(runFromTable)
+    },
+    untold: async (limit) => {
+      const rows = db
+        .selectFrom('scheduleRuns')
+        .selectAll()
+        .where('isTold', '=', sql.lit(0))
+        .where('finishedAt', 'is not', null)
+      return (await rows.orderBy('finishedAt').limit(limit).execute()).map(runFromTable)
+    },
+  }
+}
+
+type ResultTable = Tables['scheduleResults']
+
+/** In the order of the parameters of statements that are compiled once. */
+const RESULT_COLUMNS = [
+  'runId',
+  'machineId',
+  'machineName',
+  'status',
+  'callId',
+  'attempts',
+  'exitCode',
+  'signal',
+  'output',
+  'outputTruncated',
+  'outputBytes',
+  'answer',
+  'error',
+  'errorCode',
+  'approvalId',
+  'startedAt',
+  'finishedAt',
+] as const satisfies readonly (keyof ResultTable)[]
+
+function valuesOf(row: Partial<ResultTable>): unknown[] {
+  return RESULT_COLUMNS.flatMap((column) => (Object.hasOwn(row, column) ? [row[column]] : []))
+}
+
+/** A row of the table. */
+export function runToTable({ work, counts, isTold, trigger, ...row }: ScheduleRunRow): Tables['scheduleRuns'] {
+  const json = { work: work === null ? null : JSON.stringify(work), counts: JSON.stringify(counts) }
+  return { ...row, ...json, isTold: Number(isTold), triggerKind: trigger }
+}
+
+/** The row of the port. */
+export function runFromTable(row: Selectable<Tables['scheduleRuns']>): ScheduleRunRow {
+  const { work, counts, isTold, triggerKind: trigger, ...rest } = row
+  return {
+    ...rest,
+    trigger,
+    work: work === null ? null : (JSON.parse(work) as ScheduleWork),
+    counts: JSON.parse(counts) as Record<string, number>,
+    isTold: isTold === 1,
+  }
+}
+
+function resultToTable({ outputTruncated, ...row }: ScheduleResultRow): Tables['scheduleResults'] {
+  return { ...row, outputTruncated: Number(outputTruncated) }
+}
+
+function resultFromTable({ outputTruncated, ...row }: Selectable<Tables['scheduleResults']>): ScheduleResultRow {
+  return { ...row, outputTruncated: outputTruncated === 1 }
+}
