@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /** The part of a JSON Schema that the page shows. */
-const Schema = z.looseObject({
+export const Schema = z.looseObject({
   type: z.union([z.string(), z.array(z.string())]).optional(),
   format: z.string().optional(),
   description: z.string().optional(),
@@ -39,6 +39,9 @@ const Operation = z.looseObject({
 /** What is read of the OpenAPI document of a relay. */
 export const ApiDocument = z.looseObject({ paths: z.record(z.string(), z.record(z.string(), Operation)) })
 export type ApiDocument = z.infer<typeof ApiDocument>
+
+/** Characters of a line of a fence that a reader need not scroll for. */
+const LINE_WIDTH = 120
 
 const HEAD = `# REST API
 
@@ -119,7 +122,23 @@ function objectText({ properties = {}, required = [] }: z.infer<typeof Schema>, 
     const mark = required.includes(name) ? '' : '?'
     const notes = [description, fallback === undefined ? undefined : `default ${JSON.stringify(fallback)}`]
     const about = notes.filter((note) => note !== undefined).join('; ')
-    return `${inner}${name}${mark}: ${typeText(field, inner)}${about === '' ? '' : `  // ${about}`}`
+    return described(`${inner}${name}${mark}: ${typeText(field, inner)}`, about, inner)
   })
   return fields.length === 0 ? '{}' : `{\n${fields.join('\n')}\n${indent}}`
+}
+
+/** A field with what it is: behind it, or above it where that is too long for a line. */
+function described(field: string, about: string, indent: string): string {
+  if (about === '') return field
+  const line = `${field}  // ${about}`
+  if (!line.includes('\n') && line.length <= LINE_WIDTH) return line
+  return [...wrapped(about, LINE_WIDTH - indent.length - 3).map((text) => `${indent}// ${text}`), field].join('\n')
+}
+
+function wrapped(text: string, width: number): string[] {
+  return text.split(' ').reduce<string[]>((lines, word) => {
+    const last = lines.at(-1)
+    if (last === undefined || last.length + 1 + word.length > width) return [...lines, word]
+    return [...lines.slice(0, -1), `${last} ${word}`]
+  }, [])
 }

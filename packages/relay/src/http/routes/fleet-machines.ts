@@ -8,8 +8,11 @@ import { audited, auditedAs } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
 import { callerInFleet, guard } from '../guard.ts'
 
-const FleetParams = z.object({ fleet: z.string().max(64) })
-const MachineParams = z.object({ fleet: z.string().max(64), machine: z.string().max(64) })
+const FleetParams = z.object({ fleet: z.string().max(64).describe('Id of the fleet') })
+const MachineParams = z.object({
+  fleet: z.string().max(64).describe('Id of the fleet'),
+  machine: z.string().max(64).describe('Id of the machine'),
+})
 
 /** The machines that a fleet has, and those of other fleets that it uses. */
 export function fleetMachineRoutes(context: HttpContext): FastifyPluginAsyncZod {
