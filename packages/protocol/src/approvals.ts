@@ -54,10 +54,7 @@ export const ApprovalAction = z.object({
     .nullable()
     .describe('Of `exec`: the argv or script, exactly; of any other method null'),
   params: z.record(z.string(), z.unknown()).nullable().describe('Of any other method than `exec`: its parameters'),
-  cwd: z
-    .string()
-    .nullable()
-    .describe('Directory that the command runs in; null: that of the daemon, or it is no command'),
+  cwd: z.string().nullable().describe('Directory that a command runs in; null: it is no command'),
   environment: z.array(z.string()).describe('Names of the variables that are set; no values'),
   files: z.array(BoundFile).describe('Files that the action names, as they were then'),
   restrictions: PlainRestrictions.describe('What it may not do; the kernel of the machine holds it'),
@@ -158,7 +155,7 @@ export const ApprovalRequest = z.strictObject({
     .max(MAX_APPROVAL_ACTIONS)
     .describe('What would run on each machine'),
   call_id: CallId.optional().describe('Id of the one call that it is about'),
-  requirement: Requirement.optional().describe('Who has to approve, beside what the policy asks for'),
+  requirement: Requirement.optional().describe('Who has to approve; all of these together. Default: one member.'),
   run_id: RunId.optional().describe("Id of the operator's run that it is part of"),
   agent_type: z.string().max(64).optional().describe('Type of the operator, such as `command`'),
   model: z.string().max(256).optional().describe('Model of an AI operator: `anthropic:<name>`'),

@@ -70,7 +70,7 @@ export const PolicyTestAnswer = z.object({
         class: z.enum(['read', 'change', 'delete', 'unknown']).describe('What the call does, as far as can be told'),
         danger: Danger.describe('How bad it can be'),
         danger_reason: z.string().describe('Why it is as dangerous as that, in a sentence'),
-        permitted_by: z.string().describe('What permits it where no rule does'),
+        permitted_by: z.string().describe('What would permit a call that is not allowed, in a sentence'),
         deletes: z.boolean().describe('Whether something is deleted, which no grant covers'),
       }),
     )

@@ -12,14 +12,14 @@ export const AskRequest = z.strictObject({
   agent_type: z
     .enum(['terminal', 'chat', 'command', 'planner'])
     .optional()
-    .describe('Type of operator that works on it. Default: the machine chooses.'),
+    .describe('Type of operator that works on it. Default: `terminal`.'),
   timeout_seconds: z.number().int().min(1).max(86_400).optional().describe('Seconds after which the ask is ended'),
   options: z
     .strictObject({
       confirm: z
         .enum(['suspicious', 'changes'])
         .optional()
-        .describe('Which steps wait for a yes: those that look suspicious, or every change'),
+        .describe('Which steps wait for a yes: those that look suspicious, or every change. Default: `suspicious`.'),
       restrictions: Restrictions.optional().describe(
         'What nothing in the ask may do; the kernel of the machine holds it',
       ),
@@ -66,7 +66,7 @@ export const MessagesResponse = z.object({
     .array(
       z.object({
         role: z.enum(['user', 'assistant']).describe('Who said it: you, or the operator'),
-        text: z.string().describe('What was said, as plain text or Markdown'),
+        text: z.string().describe('What was said, in full'),
         created_at: z.iso.datetime().describe('When it was said'),
         request_id: z.string().describe('Id of the ask that it is of'),
         success: z.boolean().optional().describe('Of the assistant: whether the ask succeeded'),

@@ -12,7 +12,7 @@ export const FleetSummary = z.object({
   mfa_required: MfaRequired.describe('Whether signing in takes an authenticator'),
   role: Role.nullable().describe('What you can do there at most'),
   created_at: instant.describe('When it was made'),
-  disabled_at: instant.nullable().describe('Null: a fleet that is disabled is in no list'),
+  disabled_at: instant.nullable().describe('Always null: a fleet that is disabled is in no list'),
 })
 export type FleetSummary = z.infer<typeof FleetSummary>
 

@@ -82,7 +82,7 @@ export const MemberAdd = z.strictObject({
     .min(1)
     .max(120)
     .optional()
-    .describe('Name of the person, for people. Default: the email address.'),
+    .describe('Name of the person, for people. Default: the email address up to the `@`.'),
   role: Role.default('member').describe('What the person can do at most'),
   groups: z.array(Group).max(32).default([]).describe('Groups that the person is of, such as `ops`'),
 })
@@ -154,7 +154,7 @@ export const InvitationAccept = z.strictObject({
     .min(1)
     .max(120)
     .optional()
-    .describe('Name of the person, for people. Default: the email address.'),
+    .describe('Name of the person, for people. Default: the email address up to the `@`.'),
 })
 export type InvitationAccept = z.input<typeof InvitationAccept>
 

@@ -103,7 +103,7 @@ export type MachineList = z.infer<typeof MachineList>
 
 /** Answers `GET /api/machines/resolve?ref=`: an error `ambiguous` carries the candidates. */
 export const MachineResolveQuery = z.object({
-  ref: z.string().min(1).max(255).describe('Id, name, hostname or unique prefix of the machine'),
+  ref: z.string().min(1).max(255).describe('Id, hostname or name of the machine, or how only one of these begins'),
 })
 
 /** An API key without its secret. */

@@ -22,7 +22,7 @@ export const RunId = z.uuid()
 /** One entry of a run's journal. The relay keeps it as it is, and reads of it only how the run stands. */
 export const RunEntry = z.looseObject({
   v: z.number().int().min(1).describe("Version of the entry's form"),
-  type: z.string().min(1).max(64).describe('What the entry tells, such as `run-begun`'),
+  type: z.string().min(1).max(64).describe('What the entry tells, such as `run_started`'),
 })
 export type RunEntry = z.infer<typeof RunEntry>
 

@@ -29,7 +29,7 @@ export const AuditRow = z.object({
   runId: text.describe("Id of the operator's run whose step it is"),
   agentType: text.describe('Type of the operator'),
   model: text.describe('Model of the operator: `anthropic:<name>`'),
-  callId: text.describe('Id of the call on its channel'),
+  callId: text.describe('Id of the call of a machine'),
   subject: text.describe('What else is acted on: `key:<id>`, `member:<id>`, `approval:<id>`'),
   digest: text.describe('SHA-256 of the canonical action, hex'),
   rule: text.describe('Which rule decided'),

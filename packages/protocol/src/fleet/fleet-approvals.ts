@@ -32,7 +32,7 @@ export const FleetApprovalRequest = z.strictObject({
     .min(1)
     .max(MAX_FLEET_RUN_TARGETS)
     .describe('What would run on each machine'),
-  requirement: Requirement.optional().describe('Who has to approve, beside what the policy asks for'),
+  requirement: Requirement.optional().describe('Who has to approve; all of these together. Default: one member.'),
   again: z
     .boolean()
     .default(false)

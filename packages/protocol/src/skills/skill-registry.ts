@@ -83,8 +83,8 @@ export const SkillSummary = z.object({
     '`draft`: nothing is published, or it was taken back; `suspended`: nobody may install it',
   ),
   is_verified: z.boolean().describe('Whether somebody has looked at it for everybody; nobody does that on this relay'),
-  icon: z.string().nullable().describe('Address (https) of a small picture; null: none'),
-  cover: z.string().nullable().describe('Address (https) of a large picture; null: none'),
+  icon: z.string().nullable().describe('Address (https) of its icon; null: none'),
+  cover: z.string().nullable().describe('Address (https) of its cover picture; null: none'),
   install_count: z.number().int().describe('Principals that have asked for its files'),
   star_count: z.number().int().describe('How many principals have starred it'),
   download_count: z.number().int().describe('Times that its files were asked for'),
@@ -161,7 +161,7 @@ export const SkillInstall = z.object({
     .object({
       installed_at: instant.describe('When the caller first asked for it'),
       installed_from: z.string().describe('The address of the registry'),
-      installed_version: z.string().describe('The version that was asked for last'),
+      installed_version: z.string().describe('The version that this answer holds'),
       updated_at: instant.nullable().describe('When the caller last asked for it; null: that was the first time'),
     })
     .describe('What the registry knows of this installation'),
@@ -296,8 +296,8 @@ export const SkillUpdate = z.strictObject({
     '`private`: of its own fleet only; `public`: of every fleet of the relay',
   ),
   status: SkillStatus.exclude(['processing']).optional().describe('`published` only where there is a version'),
-  icon: link.nullable().optional().describe('Address (https) of a small picture; null takes it away'),
-  cover: link.nullable().optional().describe('Address (https) of a large picture; null takes it away'),
+  icon: link.nullable().optional().describe('Address (https) of its icon; null takes it away'),
+  cover: link.nullable().optional().describe('Address (https) of its cover picture; null takes it away'),
   repository_url: link.nullable().optional().describe('Address (https) of its source; null takes it away'),
 })
 export type SkillUpdate = z.infer<typeof SkillUpdate>
@@ -309,8 +309,8 @@ export const SkillUpdated = z.object({
   category: SkillCategoryName.nullable().describe('Slug of its category; null: none'),
   visibility: SkillVisibility.describe('`private`: of its own fleet only; `public`: of every fleet of the relay'),
   status: SkillStatus.describe('Whether it is published'),
-  icon: z.string().nullable().describe('Address (https) of a small picture; null: none'),
-  cover: z.string().nullable().describe('Address (https) of a large picture; null: none'),
+  icon: z.string().nullable().describe('Address (https) of its icon; null: none'),
+  cover: z.string().nullable().describe('Address (https) of its cover picture; null: none'),
   repository_url: z.string().nullable().describe('Address (https) of its source; null: none'),
 })
 export type SkillUpdated = z.infer<typeof SkillUpdated>
