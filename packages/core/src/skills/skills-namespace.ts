@@ -1,6 +1,6 @@
 import * as wire from '@cmdop/protocol'
 import { z } from 'zod'
-import type { Cancellable } from '../cancellable.ts'
+import type { Cancellable, Repeatable } from '../cancellable.ts'
 import type { Machine } from '../machine.ts'
 import { itemsOf, numberedPages } from '../pages.ts'
 import type * as resources from '../resources.ts'
@@ -217,7 +217,7 @@ export class SkillsNamespace {
   }
 
   /** Makes an empty skill. Throws `conflict` when your fleet has one of that name. */
-  create(name: string, { signal }: Cancellable = {}): Promise<resources.SkillCreated> {
+  create(name: string, { signal, idempotencyKey }: Repeatable = {}): Promise<resources.SkillCreated> {
     return this.#rest.call({
       ...platform,
       method: 'POST',
@@ -225,6 +225,7 @@ export class SkillsNamespace {
       body: { name },
       answer: wire.SkillCreated,
       signal,
+      idempotencyKey,
     })
   }
 

@@ -1,7 +1,7 @@
 import * as wire from '@cmdop/protocol'
 import { CmdopError } from '@cmdop/protocol'
 import { z } from 'zod'
-import type { Cancellable } from '../cancellable.ts'
+import type { Cancellable, Repeatable } from '../cancellable.ts'
 import type { Channels } from '../channels.ts'
 import { itemsOf, offsetPages } from '../pages.ts'
 import type { ConnectedSessionOption, TunnelList, TunnelOpened, TunnelView } from '../resources.ts'
@@ -34,9 +34,16 @@ export class TunnelsNamespace {
    * Opens one to a port of a machine. `token` and `password` are shown only here. Throws `unsupported` for udp, `permission` for a target that
    * none leads to, `conflict` for a subdomain that is taken.
    */
-  open(tunnel: FromWire<wire.TunnelOpen>, { signal }: Cancellable = {}): Promise<TunnelOpened> {
+  open(tunnel: FromWire<wire.TunnelOpen>, { signal, idempotencyKey }: Repeatable = {}): Promise<TunnelOpened> {
     const body = toWire(wire.TunnelOpen, tunnel)
-    return this.#rest.call({ method: 'POST', path: '/api/tunnels', body, answer: wire.TunnelOpened, signal })
+    return this.#rest.call({
+      method: 'POST',
+      path: '/api/tunnels',
+      body,
+      answer: wire.TunnelOpened,
+      signal,
+      idempotencyKey,
+    })
   }
 
   /** Closes it, and its connections at once. Closing it again does nothing. */

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import { CmdopError } from '@cmdop/protocol'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { authenticate } from '../auth/authenticate.ts'
@@ -29,6 +30,7 @@ export const secretAnswers: ReadonlySet<string> = new Set([
   'POST /api/login',
   'POST /api/login/own-code',
   'POST /api/totp',
+  'POST /api/tunnels',
   'POST /api/webhooks',
 ])
 
@@ -65,9 +67,10 @@ export function takeIdempotencyKeys(app: FastifyInstance, context: GuardContext)
       throw new CmdopError('validation', 'Expected Idempotency-Key to be 1 to 128 visible ASCII characters.')
     if (noIdempotencyKeys.has(route))
       throw new CmdopError('validation', 'This call takes no Idempotency-Key; send it without.')
-    const { principalId } = await callerOf(context, request)
+    const shown = shownKey(request)
+    const { principalId } = await callerOf(context, request, shown)
     const now = Date.now()
-    const digest = digestOf([request.method, request.url, request.body ?? null])
+    const digest = callDigest(shown, [request.method, request.url, request.body ?? null])
     await idempotency.forget(new Date(now - KNOWN_FOR_MS).toISOString())
     const known = await idempotency.claim({ principalId, key, digest, at: new Date(now).toISOString() })
     if (known === undefined) claims.set(request, { row: { principalId, key }, isSecret: secretAnswers.has(route) })
@@ -115,9 +118,20 @@ async function sendAgain(reply: FastifyReply, known: IdempotencyRow, digest: str
   await reply.serializer((body: unknown) => String(body)).send(known.body ?? '')
 }
 
-/** Whoever has no valid key claims nothing. */
-async function callerOf({ store, audit }: GuardContext, { headers, ip: address, id: requestId }: FastifyRequest) {
+/** Of a call, by the key that it came with: a password in its body cannot be guessed from it. SHA-256, hex. */
+export function callDigest(shown: string | undefined, call: readonly unknown[]): string {
+  return createHmac('sha256', shown ?? '')
+    .update(digestOf(call))
+    .digest('hex')
+}
+
+function shownKey({ headers }: FastifyRequest): string | undefined {
   const apiKey = headers['x-api-key']
-  const shown = bearerOf(headers) ?? (typeof apiKey === 'string' ? apiKey : undefined)
+  return bearerOf(headers) ?? (typeof apiKey === 'string' ? apiKey : undefined)
+}
+
+/** Whoever has no valid key claims nothing. */
+async function callerOf({ store, audit }: GuardContext, request: FastifyRequest, shown: string | undefined) {
+  const { ip: address, id: requestId } = request
   return await authenticate(store, shown, { address, audit, requestId })
 }

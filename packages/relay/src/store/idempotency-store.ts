@@ -2,7 +2,7 @@
 export interface IdempotencyRow {
   readonly principalId: string
   readonly key: string
-  /** SHA-256 of the call, hex: the same key for another call is a mistake of the caller. */
+  /** Keyed SHA-256 of the call, hex: the same key for another call is a mistake of the caller. */
   readonly digest: string
   readonly at: string
   /** The HTTP status of its answer; null while it is under way, or was when a relay ended. */
