@@ -120,19 +120,27 @@ function objectText({ properties = {}, required = [] }: z.infer<typeof Schema>, 
   const fields = Object.entries(properties).map(([name, field]) => {
     const { description, default: fallback } = Schema.parse(field)
     const mark = required.includes(name) ? '' : '?'
-    const notes = [description, fallback === undefined ? undefined : `default ${JSON.stringify(fallback)}`]
-    const about = notes.filter((note) => note !== undefined).join('; ')
+    const about = withDefault(description, fallback)
     return described(`${inner}${name}${mark}: ${typeText(field, inner)}`, about, inner)
   })
   return fields.length === 0 ? '{}' : `{\n${fields.join('\n')}\n${indent}}`
 }
 
+function withDefault(description: string | undefined, fallback: unknown): string {
+  if (fallback === undefined) return description ?? ''
+  const value = JSON.stringify(fallback)
+  if (description === undefined) return `default ${value}`
+  return description.endsWith('.') ? `${description} Default: ${value}.` : `${description}; default ${value}`
+}
+
 /** A field with what it is: behind it, or above it where that is too long for a line. */
 function described(field: string, about: string, indent: string): string {
-  if (about === '') return field
   const line = `${field}  // ${about}`
-  if (!line.includes('\n') && line.length <= LINE_WIDTH) return line
-  return [...wrapped(about, LINE_WIDTH - indent.length - 3).map((text) => `${indent}// ${text}`), field].join('\n')
+  if (about !== '' && !line.includes('\n') && line.length <= LINE_WIDTH) return line
+  const isLong = !field.includes('\n') && field.length > LINE_WIDTH
+  const [first = '', ...rest] = isLong ? wrapped(field.trim(), LINE_WIDTH - indent.length - 2) : [field.trim()]
+  const above = about === '' ? [] : wrapped(about, LINE_WIDTH - indent.length - 3).map((text) => `// ${text}`)
+  return [...above, first, ...rest.map((text) => `  ${text}`)].map((text) => `${indent}${text}`).join('\n')
 }
 
 function wrapped(text: string, width: number): string[] {

@@ -82,9 +82,9 @@ export type ApprovalVote = z.infer<typeof ApprovalVote>
 
 /** Machines on which the same would run, word for word, with the same files, variables, restrictions and effect. */
 export const ApprovalGroup = z.object({
-  machine_id: z.string().describe('The machine whose action stands for all of them'),
+  machine_id: z.string().describe('Id of the machine whose action stands for all of them'),
   count: z.number().int().describe('How many machines they are'),
-  machine_names: z.array(z.string()).describe('Names of the machines in order, 500 at most'),
+  machine_names: z.array(z.string()).describe(`Names of the machines in order, ${MAX_SHOWN_NAMES} at most`),
 })
 export type ApprovalGroup = z.infer<typeof ApprovalGroup>
 
@@ -129,8 +129,10 @@ export const ApprovalInfo = z.object({
   action_count: z.number().int().describe('Machines on which something would run'),
   actions: z
     .array(ApprovalAction)
-    .describe('What would run, in order; of more than 100 actions those alone that stand for a group'),
-  groups: z.array(ApprovalGroup).describe('What is the same on several machines, the largest group first, 100 at most'),
+    .describe(`What would run, in order; of more than ${MAX_SHOWN_ACTIONS} actions those alone that stand for a group`),
+  groups: z
+    .array(ApprovalGroup)
+    .describe(`What is the same on several machines, the largest group first, ${MAX_SHOWN_ACTIONS} at most`),
   group_count: z.number().int().describe('How many groups there are in all'),
 })
 export type ApprovalInfo = z.infer<typeof ApprovalInfo>
@@ -171,7 +173,7 @@ export type ApprovalRequest = z.input<typeof ApprovalRequest>
 
 /** One page of what would run on each machine, in order. */
 export const ApprovalActionList = z.object({
-  items: z.array(ApprovalAction).describe('The items of this page, in order'),
+  items: z.array(ApprovalAction).describe('What would run on each machine, in order'),
   next_cursor: z.number().int().nullable().describe('Cursor of the next page; null where this is the last one'),
 })
 export type ApprovalActionList = z.infer<typeof ApprovalActionList>
@@ -197,7 +199,7 @@ export const ApprovalListQuery = z.object({
 export type ApprovalListQuery = z.infer<typeof ApprovalListQuery>
 
 export const ApprovalList = z.object({
-  items: z.array(ApprovalSummary).describe('The items of this page, in order'),
+  items: z.array(ApprovalSummary).describe('Approvals, the newest first'),
   next_cursor: z.string().nullable().describe('Cursor of the next page; null where this is the last one'),
 })
 export type ApprovalList = z.infer<typeof ApprovalList>

@@ -67,7 +67,7 @@ export const OffsetQuery = z.object({
 export type OffsetQuery = z.infer<typeof OffsetQuery>
 
 export const MemberList = z.object({
-  items: z.array(MemberInfo).describe('The items of this page, in order'),
+  items: z.array(MemberInfo).describe('Members, the oldest first'),
   offset: z.number().int().describe('Items before these'),
   per_page: z.number().int().describe('Items in one page at most'),
   total: z.number().int().describe('Items in all pages'),

@@ -146,7 +146,7 @@ export const ApiKeyListQuery = OffsetQuery.extend({
 export type ApiKeyListQuery = z.infer<typeof ApiKeyListQuery>
 
 export const ApiKeyList = z.object({
-  items: z.array(ApiKeySummary).describe('The items of this page, in order'),
+  items: z.array(ApiKeySummary).describe('Keys or sessions, the newest first'),
   offset: z.number().int().describe('Items before these'),
   per_page: z.number().int().describe('Items in one page at most'),
   total: z.number().int().describe('Items in all pages'),

@@ -115,7 +115,7 @@ export type RunListQuery = z.infer<typeof RunListQuery>
 
 /** Newest first. */
 export const RunList = z.object({
-  items: z.array(RunSummary).describe('The items of this page, in order'),
+  items: z.array(RunSummary).describe('Runs, the newest first'),
   next_cursor: z.string().nullable().describe('Cursor of the next page; null where this is the last one'),
   has_more: z.boolean().describe('Whether another page follows'),
 })

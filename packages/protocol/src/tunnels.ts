@@ -51,7 +51,7 @@ export const TunnelOptions = z.strictObject({
     .min(1)
     .max(MAX_TUNNEL_SECONDS)
     .default(DEFAULT_TUNNEL_SECONDS)
-    .describe('Seconds until it is closed; 60 to 2,592,000'),
+    .describe('Seconds until it is closed; 1 to 2,592,000'),
   allowed_peers: Ranges.optional().describe(
     'Addresses (CIDR) that connections and visits may come from; a list, or text with commas. Absent: any.',
   ),

@@ -97,7 +97,7 @@ export const DeliveryInfo = z.object({
 export type DeliveryInfo = z.infer<typeof DeliveryInfo>
 
 export const DeliveryList = z.object({
-  items: z.array(DeliveryInfo).describe('The items of this page, in order'),
+  items: z.array(DeliveryInfo).describe('Notifications, the newest first'),
   next_cursor: z.string().nullable().describe('Cursor of the next page; null where this is the last one'),
 })
 export type DeliveryList = z.infer<typeof DeliveryList>

@@ -196,7 +196,7 @@ export type FleetRunListQuery = z.infer<typeof FleetRunListQuery>
 
 /** Newest first. */
 export const FleetRunList = z.object({
-  items: z.array(FleetRunSummary).describe('The items of this page, in order'),
+  items: z.array(FleetRunSummary).describe('Runs, the newest first'),
   next_cursor: z.string().nullable().describe('Cursor of the next page; null where this is the last one'),
   has_more: z.boolean().describe('Whether another page follows'),
 })

@@ -8,7 +8,7 @@ export const MAX_ACTION_WORDS = 256
 
 /** A file that an action names, as it was when the action was described. */
 export const BoundFile = z.strictObject({
-  path: z.string().max(4096).describe('Absolute path of the file'),
+  path: z.string().max(4096).describe('Path of the file on the machine'),
   identity: z
     .string()
     .max(128)

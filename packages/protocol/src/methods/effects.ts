@@ -5,7 +5,7 @@ import { Sha256 } from './sha256.ts'
 
 /** A path as text, and its bytes where they are not UTF-8. */
 const EffectPath = z.object({
-  path: z.string().describe('The path as text, absolute'),
+  path: z.string().describe('The path as text'),
   pathBase64: z.string().optional().describe('Its bytes in base64, where they are not UTF-8'),
 })
 
@@ -41,7 +41,7 @@ export const Effect = EffectPath.extend({
   deferred: z
     .string()
     .optional()
-    .describe('It changes what runs later, by this rule: `cron`, `ssh`, `shell-startup`, ..'),
+    .describe('It changes what runs later, by this rule: `cron`, `ssh`, `shell-startup` and others'),
   sha256: Sha256.optional().describe('SHA-256 of the content, of a file whose content is another than before'),
   diff: z.string().optional().describe('Unified diff of text, up to a limit'),
 })
@@ -59,7 +59,7 @@ export const EffectList = z.object({
   unpreviewable: z
     .array(
       z.object({
-        path: z.string().describe('The path as text, absolute'),
+        path: z.string().describe('The path as text'),
         why: z.string().describe('Why it could not be previewed'),
       }),
     )

@@ -59,7 +59,7 @@ export const RecordingOmission = z.object({
       sha256: Sha256.describe('SHA-256 of the whole output, hex'),
     })
     .optional()
-    .describe('Of the whole output, both streams in the order they were read; not where recording had failed'),
+    .describe('What the whole output was, both streams in the order they were read; not where recording had failed'),
 })
 export type RecordingOmission = z.infer<typeof RecordingOmission>
 
