@@ -7,8 +7,11 @@ import type { HttpContext } from '../context.ts'
 import { callerOf, guard } from '../guard.ts'
 import { attachMachine, detachMachine } from '../machine-moves.ts'
 
-const FleetParams = z.object({ fleet: z.string().max(64) })
-const MachineParams = z.object({ fleet: z.string().max(64), machine: z.string().max(64) })
+const FleetParams = z.object({ fleet: z.string().max(64).describe('Id of the fleet') })
+const MachineParams = z.object({
+  fleet: z.string().max(64).describe('Id of the fleet'),
+  machine: z.string().max(64).describe('Id of the machine'),
+})
 
 /** The machines of a fleet, and how they come into it and go back. */
 export function fleetMachineRoutes(context: HttpContext): FastifyPluginAsyncZod {

@@ -6,7 +6,7 @@ import { audited, digestOf } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
 import { guard } from '../guard.ts'
 
-const FleetParams = z.object({ fleet: z.string().max(64) })
+const FleetParams = z.object({ fleet: z.string().max(64).describe('Id of the fleet') })
 
 /** The fleets of which somebody is a member. */
 export function fleetRoutes(context: HttpContext): FastifyPluginAsyncZod {

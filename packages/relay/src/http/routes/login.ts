@@ -27,7 +27,7 @@ import { callerOf } from '../guard.ts'
 /** Sessions of one person that are looked at. */
 const MAX_SESSIONS = 500
 
-const SessionParams = z.object({ session: z.string().max(64) })
+const SessionParams = z.object({ session: z.string().max(64).describe('Id of the session') })
 const isOpen = { security: [] }
 
 /** How people sign in and out. What needs no credential is limited in how often an address may try. */

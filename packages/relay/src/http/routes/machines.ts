@@ -21,7 +21,7 @@ import { audited, digestOf } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
 import { guard, permitted, permittedOn } from '../guard.ts'
 
-const MachineParams = z.object({ machine: z.string().max(64) })
+const MachineParams = z.object({ machine: z.string().max(64).describe('Id of the machine') })
 
 /** Machines of the caller's fleet. */
 export function machineRoutes(context: HttpContext): FastifyPluginAsyncZod {

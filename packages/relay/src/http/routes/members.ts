@@ -24,9 +24,15 @@ import { audited, digestOf } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
 import { guard } from '../guard.ts'
 
-const FleetParams = z.object({ fleet: z.string().max(64) })
-const MemberParams = z.object({ fleet: z.string().max(64), user: z.string().max(254) })
-const InvitationParams = z.object({ fleet: z.string().max(64), invitation: z.string().max(64) })
+const FleetParams = z.object({ fleet: z.string().max(64).describe('Id of the fleet') })
+const MemberParams = z.object({
+  fleet: z.string().max(64).describe('Id of the fleet'),
+  user: z.string().max(254).describe('Id or email address of the member'),
+})
+const InvitationParams = z.object({
+  fleet: z.string().max(64).describe('Id of the fleet'),
+  invitation: z.string().max(64).describe('Id of the invitation'),
+})
 
 /** The people of a fleet, who is invited, and what the fleet decides for all of them. */
 export function memberRoutes(context: HttpContext): FastifyPluginAsyncZod {

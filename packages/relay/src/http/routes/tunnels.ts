@@ -18,7 +18,7 @@ import { audited, digestOf } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
 import { guard, permittedOn } from '../guard.ts'
 
-const TunnelParams = z.object({ tunnel: z.string().min(1).max(64) })
+const TunnelParams = z.object({ tunnel: z.string().min(1).max(64).describe('Id of the tunnel') })
 
 /** Machines that are offered at most. */
 const MAX_OFFERED = 500
