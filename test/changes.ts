@@ -1,4 +1,5 @@
 import { generateKeyPairSync, randomUUID, sign } from 'node:crypto'
+import { enrollMachine } from '@cmdop/machine'
 import { machineKeyText } from '@cmdop/protocol'
 import { fleetRunOf } from './fleet-runs.ts'
 import { invitePerson } from './people.ts'
@@ -28,6 +29,13 @@ export interface Changes {
   readonly rotate: () => Promise<{ status: number; json: { error: { code: string } } }>
 }
 
+/** A machine without a daemon. */
+async function enrolled(world: World, name: string): Promise<string> {
+  const { rawToken: token } = await world.client.enrollmentTokens.issue()
+  const given = { relayUrl: world.relay.url, token, dataDir: await world.folder(), name }
+  return (await enrollMachine(given)).machineId
+}
+
 /** Something of each kind that can be changed, and a request that changes it while rows can be written. */
 export async function prepareChanges(world: World): Promise<Changes> {
   const { client, machine } = world
@@ -54,7 +62,8 @@ export async function prepareChanges(world: World): Promise<Changes> {
   const { code } = await client.members.code(ann.email)
   const other = await client.fleets.create({ name: 'Other', slug: 'other' })
   const unused = await client.fleets.create({ name: 'Unused', slug: 'unused' })
-  await client.fleets.machines.attach(machine.id, { fleetId: other.id })
+  const [away, home] = [await enrolled(world, 'away'), await enrolled(world, 'home')]
+  await client.fleets.machines.attach(away, { fleetId: other.id })
   const send = await signedBy(world, machine)
   const rotate = () => {
     const { publicKey: made, privateKey } = generateKeyPairSync('ed25519')
@@ -89,8 +98,8 @@ export async function prepareChanges(world: World): Promise<Changes> {
     'POST /api/fleets': { body: { name: 'New', slug: 'new' } },
     'PATCH /api/fleets/{fleet}': { places: [fleet], body: { name: 'Renamed' } },
     'DELETE /api/fleets/{fleet}': { places: [other.id] },
-    'POST /api/fleets/{fleet}/machines': { places: [unused.id], body: { machine_id: machine.id } },
-    'DELETE /api/fleets/{fleet}/machines/{machine}': { places: [other.id, machine.id] },
+    'POST /api/fleets/{fleet}/machines': { places: [unused.id], body: { machine_id: home } },
+    'DELETE /api/fleets/{fleet}/machines/{machine}': { places: [other.id, away] },
     ...asks('/api/machines'),
     ...asks('/api/admin/machines'),
     'POST /api/fleets/{fleet}/api-keys': { places: [fleet], body: { name: 'new' } },

@@ -45,7 +45,6 @@ const refused: Record<string, string> = {
   // The machine is disabled by then.
   'DELETE /api/admin/machines/{machine}/messages': 'not_found',
   'DELETE /api/machines/{machine}/messages': 'not_found',
-  'DELETE /api/fleets/{fleet}/machines/{machine}': 'not_found',
   // The run has ended.
   'POST /api/fleet-runs/{run}/continue': 'conflict',
   'POST /api/fleet-runs/{run}/pause': 'conflict',

@@ -32,7 +32,7 @@ export const FleetCreate = z.strictObject({
     .string()
     .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, 'Expected lower case letters, digits and dashes, 63 at most.')
     .describe('Its name in addresses: lower case letters, digits and dashes; unique on the relay'),
-  mfa_required: MfaRequired.default('none').describe('Whether signing in takes an authenticator'),
+  mfa_required: MfaRequired.default('optional').describe('Whether signing in takes an authenticator'),
 })
 export type FleetCreate = z.input<typeof FleetCreate>
 
@@ -47,15 +47,18 @@ export type FleetChange = z.input<typeof FleetChange>
 
 /** Body of `POST /api/fleets/:fleet/machines`. */
 export const MachineAttach = z.strictObject({
-  machine_id: z.string().min(1).max(64).describe('Id of the machine that the fleet is to use'),
+  machine_id: z.string().min(1).max(64).describe('Id of the machine that moves into the fleet'),
 })
 export type MachineAttach = z.input<typeof MachineAttach>
 
-/** That a fleet uses a machine which is at home in another one. */
+/** That a machine was moved into a fleet. */
 export const MachineFleetLink = z.object({
   machine_id: z.string().describe('Id of the machine'),
-  fleet_id: z.string().describe('Id of the fleet that uses it'),
-  joined_at: instant.describe('When it was attached'),
-  added_by_id: z.string().nullable().describe('Id of the member of that fleet who attached it'),
+  fleet_id: z.string().describe('Id of the fleet that it is in now'),
+  joined_at: instant.describe('When it was moved there'),
+  added_by_id: z
+    .string()
+    .nullable()
+    .describe('Id of the member of that fleet who moved it there; null where nobody is known'),
 })
 export type MachineFleetLink = z.infer<typeof MachineFleetLink>

@@ -112,7 +112,7 @@ export const MachineInfoResponse = z.object({
 })
 export type MachineInfoResponse = z.infer<typeof MachineInfoResponse>
 
-/** What became of a machine. */
+/** What became of a machine. `detached`: it is in another fleet, or none that your key is for; `attached`: the other way. */
 export const MachineChangeName = z.enum([
   'online',
   'suspect',
@@ -142,11 +142,16 @@ export const MachineEvent = z.discriminatedUnion('type', [
     last: z.boolean().describe('Whether it is the last snapshot: all machines were named'),
     machines: z.array(MachineSummary).describe('Some of the machines, as they are now'),
   }),
+  /** What changes between two looks of the relay (one after another, without a pause when something came) is one event. */
   z.object({
     type: z.literal('change').describe('Which event it is'),
     at: instant.describe("When it came to be, by the relay's clock"),
-    change: MachineChangeName.describe('What became of the machine'),
-    machine: MachineSummary.describe('The machine as it is after the change'),
+    change: MachineChangeName.describe(
+      'What became of the machine; where several things changed at once, the first of them in the order of the names',
+    ),
+    machine: MachineSummary.describe(
+      'The machine as it is after the change; one that is `detached` as it was last seen here',
+    ),
   }),
 ])
 export type MachineEvent = z.infer<typeof MachineEvent>
