@@ -73,6 +73,8 @@ export const SkillSummary = z.object({
   id: z.string(),
   /** In addresses; unique in its fleet, and among the public ones. */
   slug: z.string(),
+  /** The fleet that publishes it; a name that was ever public stays its own. */
+  fleet_id: z.string(),
   name: z.string(),
   /** What it is for: of its latest version. Empty before that. */
   short_description: z.string(),
@@ -163,6 +165,8 @@ export type SkillDetail = z.infer<typeof SkillDetail>
 /** All that it takes to install a version. */
 export const SkillInstall = z.object({
   slug: SkillName,
+  /** The fleet that publishes it: yours, or another one's. */
+  fleet_id: z.string(),
   version: SkillVersionName,
   /** SHA-256 over the files, hex: see {@link SkillVersion}. Whoever installs it computes it again. */
   sha256: Sha256,
