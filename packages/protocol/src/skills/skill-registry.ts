@@ -69,6 +69,7 @@ export type SkillCategory = z.infer<typeof SkillCategory>
 export const SkillSummary = z.object({
   id: z.string().describe('Id of the skill'),
   slug: z.string().describe('Its name in addresses; unique in its fleet, and among the public ones'),
+  fleet_id: z.string().describe('Id of the fleet that publishes it; a name that was ever public stays its own'),
   name: z.string().describe('What people call it'),
   short_description: z.string().describe('What it is for: of its latest version. Empty before that.'),
   author: z.string().describe('Id of the principal that made it'),
@@ -138,6 +139,7 @@ export type SkillDetail = z.infer<typeof SkillDetail>
 /** All that it takes to install a version. */
 export const SkillInstall = z.object({
   slug: SkillName.describe('Its name in addresses'),
+  fleet_id: z.string().describe('Id of the fleet that publishes it: yours, or another one'),
   version: SkillVersionName.describe('The version that these are the files of'),
   sha256: Sha256.describe(
     'SHA-256 over the files (paths, contents, modes), hex. Whoever installs it computes it again.',

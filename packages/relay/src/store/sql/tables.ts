@@ -106,6 +106,8 @@ export interface Tables {
   /** `executable`: 0 or 1. */
   skillFiles: Omit<SkillFileRow, 'executable'> & { versionId: string; executable: number }
   skillDigests: { fleetId: string; slug: string; version: string; sha256: string }
+  /** Names that were ever public, and whose they are for ever. */
+  skillPublicSlugs: { slug: string; fleetId: string }
   skillTags: { skillId: string; tag: string }
   skillStars: { skillId: string; principalId: string; createdAt: string }
   skillInstalls: { skillId: string; principalId: string; version: string; createdAt: string; updatedAt: string }

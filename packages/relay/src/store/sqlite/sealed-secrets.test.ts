@@ -96,7 +96,7 @@ test('Secrets from before are sealed when the database is opened, and are in its
       ['machines', 'metrics'],
     ])
       database.exec(`alter table ${table} drop column ${column}`)
-    for (const table of ['reviews', 'installs', 'stars', 'tags', 'digests', 'files', 'versions'])
+    for (const table of ['reviews', 'installs', 'stars', 'tags', 'digests', 'public_slugs', 'files', 'versions'])
       database.exec(`drop table skill_${table}`)
     database.exec('drop table skills')
     database.exec('drop table tunnels')
