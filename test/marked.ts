@@ -16,10 +16,14 @@ export async function withMark(mark: string): Promise<number[]> {
 
 /** Resolves when a process with the mark runs. */
 export async function whenRunning(mark: string, count = 1): Promise<number[]> {
-  return waitFor(`${count} processes with the mark run`, async () => {
-    const pids = await withMark(mark)
-    return pids.length >= count && pids
-  })
+  return waitFor(
+    `${count} processes with the mark run`,
+    async () => {
+      const pids = await withMark(mark)
+      return pids.length >= count && pids
+    },
+    60_000,
+  )
 }
 
 /** Resolves when no process with the mark is left. */

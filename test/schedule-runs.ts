@@ -12,7 +12,7 @@ export async function endedRun(client: Client, scheduleId: string, runId: string
       const run = await client.schedules.run(scheduleId, runId, { limit: 500 })
       return run.finishedAt !== null && run
     },
-    30_000,
+    60_000,
   )
 }
 

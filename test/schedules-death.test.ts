@@ -1,23 +1,22 @@
 import { describe, expect, test } from 'vitest'
 import { newMark, whenGone, whenRunning } from './marked.ts'
-import { killRelayUnderSchedule } from './schedule-kills.ts'
 import { endedRun } from './schedule-runs.ts'
 import { startTwoRelays } from './two-relays.ts'
 import { waitFor } from './wait-for.ts'
-
-test('a relay that is killed misses instants and says so, and runs none twice', async () => {
-  await killRelayUnderSchedule({ seconds: 2, machines: 2, awayMs: 2500 })
-}, 240_000)
 
 describe('two relays on one store', () => {
   test('fire each instant once, and either ends what the other runs', async () => {
     await using world = await startTwoRelays()
     const { schedules } = world.connect(world.one)
     const { id } = await schedules.create({ name: 'beat', cronExpr: '* * * * * *', command: 'true', overlap: 'queue' })
-    await waitFor('some ran', async () => {
-      const { items } = await schedules.runs(id)
-      return items.filter(({ status }) => status === 'success').length >= 3
-    })
+    await waitFor(
+      'some ran',
+      async () => {
+        const { items } = await schedules.runs(id)
+        return items.filter(({ status }) => status === 'success').length >= 2
+      },
+      60_000,
+    )
     await schedules.update(id, { isEnabled: false })
     const { items } = await schedules.runs(id)
     expect(new Set(items.map(({ dueAt }) => dueAt)).size).toBe(items.length)
@@ -35,6 +34,6 @@ describe('two relays on one store', () => {
         .schedules.cancel(id, jobId)
         .catch(() => {})
     expect(await endedRun(world.connect(world.two), id, jobId)).toMatchObject({ status: 'cancelled' })
-    await whenGone(mark)
+    await whenGone(mark, 60_000)
   })
 })

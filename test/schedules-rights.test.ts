@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { verifyNotification } from '@cmdop/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { newMark, whenGone, whenRunning } from './marked.ts'
@@ -85,33 +86,55 @@ describe('a schedule acts for who wrote it', () => {
     const { jobId } = await world.client.schedules.trigger(id)
     await whenRunning(mark)
     await keys.revoke(keyId)
-    await whenGone(mark)
+    await whenGone(mark, 60_000)
     expect(await endedRun(world.client, id, jobId)).toMatchObject({ status: 'failed', errorCode: 'auth' })
   })
 
-  test('and an AI operator writes none', async () => {
+  test('and a run that waits keeps the rights with which its work was written', async () => {
+    const { keys, schedules } = world.client
+    const mark = newMark()
+    const { id: keyId, rawToken } = await keys.issue({ name: 'former', role: 'member' })
+    const work = { ...plain, command: `: ${mark}; sleep 1000`, overlap: 'queue' as const }
+    const { id } = await world.connect({ token: rawToken }).schedules.create(work)
+    const jobs = [await schedules.trigger(id), await schedules.trigger(id)]
+    await whenRunning(mark)
+    await schedules.update(id, { command: 'echo mine' })
+    await keys.revoke(keyId)
+    for (const { jobId } of jobs)
+      expect(await endedRun(world.client, id, jobId)).toMatchObject({ status: 'failed', errorCode: 'auth' })
+    await whenGone(mark, 60_000)
+    expect((await ranOnce(world.client, id)).results).toMatchObject([{ output: 'mine\n' }])
+  })
+
+  test('and an AI operator writes and runs none', async () => {
     const { rawToken } = await world.client.keys.issue({ name: 'ai', kind: 'ai', role: 'admin' })
     const ai = world.connect({ token: rawToken })
     await expect(ai.schedules.create(plain)).rejects.toMatchObject({ code: 'permission' })
     const { id } = await world.client.schedules.create(plain)
     await expect(ai.schedules.update(id, { command: 'true' })).rejects.toMatchObject({ code: 'permission' })
+    await expect(ai.schedules.trigger(id)).rejects.toMatchObject({ code: 'permission' })
   })
 })
 
 test('people are asked where a policy says so: the run is refused, or waits as long as it says', async () => {
   const { policy, schedules, approvals } = world.client
   const { version } = await policy.get()
-  const { id } = await schedules.create({ ...plain, command: 'touch /tmp/cmdop-scheduled' })
+  const file = join(await world.folder(), 'scheduled')
+  const { id } = await schedules.create({ ...plain, command: `touch ${file}` })
   const { version: asked } = await policy.set({ policy: { mode: 'default' }, version })
   const refused = await ranOnce(world.client, id)
   expect(refused).toMatchObject({ status: 'failed', errorCode: 'approval_required' })
   expect(refused.results).toMatchObject([{ status: 'denied', approvalId: expect.stringMatching(/^apr_/) }])
-  await schedules.update(id, { approvalWaitSeconds: 60 })
+  await schedules.update(id, { approvalWaitSeconds: 300 })
   const { jobId } = await schedules.trigger(id)
-  const approvalId = await waitFor('people are asked', async () => {
-    const { items } = await approvals.list({ state: 'pending' })
-    return items.find((item) => item.id !== refused.results[0]?.approvalId)?.id
-  })
+  const approvalId = await waitFor(
+    'people are asked',
+    async () => {
+      const { items } = await approvals.list({ state: 'pending' })
+      return items.find((item) => item.id !== refused.results[0]?.approvalId)?.id
+    },
+    60_000,
+  )
   expect(await schedules.run(id, jobId)).toMatchObject({ status: 'running' })
   const { planDigest } = await approvals.get(approvalId)
   await approvals.approve(approvalId, { planDigest })
@@ -136,7 +159,7 @@ test('webhooks are told how runs end, and nothing of what a command wrote', asyn
   const notify = { webhookIds: [webhook], on: ['success', 'failure'] as ('success' | 'failure')[] }
   const { id } = await schedules.create({ ...plain, command: 'echo very-secret-output; exit 4', notify })
   const { id: runId } = await ranOnce(world.client, id)
-  await waitFor('it is told', () => receiver.received.length === 1)
+  await waitFor('it is told', () => receiver.received.length === 1, 60_000)
   const [told] = receiver.received
   const notification = await verifyNotification(told?.body ?? '', told?.headers ?? {}, { secret })
   expect(notification).toMatchObject({
@@ -145,7 +168,7 @@ test('webhooks are told how runs end, and nothing of what a command wrote', asyn
     schedule: { id, run_id: runId, status: 'failed', counts: { failed: 1 }, missed: 0 },
   })
   expect(told?.body).not.toContain('very-secret-output')
-  await waitFor('it is noted', async () => (await webhooks.deliveries(webhook)).items[0]?.state === 'delivered')
+  await waitFor('it is noted', async () => (await webhooks.deliveries(webhook)).items[0]?.state === 'delivered', 60_000)
   expect((await webhooks.deliveries(webhook)).items).toMatchObject([
     { approvalId: null, scheduleRunId: runId, event: 'schedule.failure' },
   ])

@@ -48,7 +48,7 @@ export async function startTwoRelays(): Promise<TwoRelays> {
     return near
   }
   const start = async (name: string) => {
-    const settings = { dataDir: join(folder, name), port: 0, logLevel: 'silent' as const, drainMs: 100 }
+    const settings = { name, dataDir: join(folder, name), port: 0, logLevel: 'silent' as const, drainMs: 100 }
     const relay = opening.use(await startRelay(settings, { store, bus, blobs, dial }))
     relays.set(relay.relayInstance, relay)
     return relay

@@ -24,8 +24,8 @@ describe('the decision', () => {
     const ofFleets = ['fleet.configure', 'fleet.create', 'fleet.disable']
     const ofSkills = ['skill.install', 'skill.publish', 'skill.review']
     const notForPrograms = [...ofFleets, 'key.own', 'approval.decide', 'member.manage']
-    const ofPeople = ['effect.apply', 'grant.revoke', 'policy.write', 'schedule.write', 'tunnel.open', 'tunnel.connect']
-    const notForAi = [...notForPrograms, ...ofSkills, ...ofPeople]
+    const ofPeople = ['effect.apply', 'grant.revoke', 'policy.write', 'tunnel.open', 'tunnel.connect']
+    const notForAi = [...notForPrograms, ...ofSkills, ...ofPeople, 'schedule.write', 'schedule.run']
     for (const kind of principalKinds) {
       for (const role of roles) {
         for (const action of actions) {

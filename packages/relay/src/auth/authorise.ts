@@ -138,6 +138,8 @@ export const never: Readonly<Partial<Record<PrincipalKind, Readonly<Partial<Reco
     'fleet.disable': 'An AI operator may not disable a fleet. Ask a person.',
     'schedule.write':
       'An AI operator may not make or change a schedule: it would act later, when nobody looks. Ask a person.',
+    'schedule.run':
+      'An AI operator may not run a schedule or cancel its runs: it would act with the rights of who wrote it. Ask a person.',
   },
   service: notForPrograms,
   schedule: notForPrograms,

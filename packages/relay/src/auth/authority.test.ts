@@ -42,7 +42,7 @@ const ofAdmins =
 const ofViewers = /^(machine\.(list|facts)|session\.observe|(policy|approval|skill)\.read|metrics\.read|key\.own)$/
 const neverOfServices = /^(key\.own|approval\.decide|member\.manage|fleet\.(configure|create|disable))$/
 const neverOfAi =
-  /^(key\.own|effect\.apply|approval\.decide|grant\.revoke|policy\.write|schedule\.write|tunnel\.(open|connect)|member\.manage|fleet\.(configure|create|disable)|skill\.(install|publish|review))$/
+  /^(key\.own|effect\.apply|approval\.decide|grant\.revoke|policy\.write|schedule\.(write|run)|tunnel\.(open|connect)|member\.manage|fleet\.(configure|create|disable)|skill\.(install|publish|review))$/
 
 const isTooDeep = (key: Key, depth = 0): boolean =>
   depth > 8 || (key.parent !== undefined && isTooDeep(key.parent, depth + 1))

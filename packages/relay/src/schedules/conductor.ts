@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CmdopError, isFailure, toCmdopError } from '@cmdop/protocol'
-import type { LimitFunction } from 'p-limit'
+import { CmdopError, isCmdopError, isFailure, outcomes, toCmdopError } from '@cmdop/protocol'
 import pLimit from 'p-limit'
+import type { Logger } from 'pino'
 import type { ApprovalWaits } from '../approvals/approval-waits.ts'
 import type { AskService } from '../ask/ask-service.ts'
 import type { AuditTrail } from '../audit/audit-trail.ts'
@@ -15,10 +15,12 @@ import type {
   ScheduleWork,
 } from '../store/schedule-store.ts'
 import type { Store } from '../store/store.ts'
+import type { CallSlots } from './call-slots.ts'
 import { type MachineLink, openLink } from './machine-link.ts'
 import { callIdOf, cancelledError, failedOutcome, NOTHING, type Outcome } from './outcome.ts'
 import { askForCommand, runCommand } from './run-command.ts'
 import { askForPrompt, runPrompt } from './run-prompt.ts'
+import { RunLeft } from './run-left.ts'
 import { Tally } from './tally.ts'
 import { scheduleCaller } from './schedule-caller.ts'
 import { machinesOf } from './targets.ts'
@@ -29,25 +31,35 @@ const LOOK_FOR_DECISION_MS = 1000
 /** Machines that are read at once when a run is gone on with. */
 const PAGE = 500
 
+/** How often something is written that the store does not take, and milliseconds before the second time; each further one waits twice as long. */
+const SAVES = 5
+const SAVE_AGAIN_MS = 100
+
 export interface ConductorOptions {
   readonly store: Store
   readonly audit: AuditTrail
   readonly clients: ClientPeers
   readonly asks: AskService
   readonly waits: ApprovalWaits
-  /** Calls at once, of all runs of this relay. */
-  readonly calls: LimitFunction
+  readonly calls: CallSlots
+  readonly log: Logger
+  /** The relay takes nothing new any more: what has not begun is left. */
+  readonly isDraining: () => boolean
 }
 
 /** How a run is done, and what may end it before its time. */
 export interface ConductOptions {
   /** Another relay has begun it. */
   readonly resumed: boolean
+  /** It was without a relay for so short a time that machines to which it had not come may still begin. */
+  readonly mayBegin: boolean
+  /** Whether this relay has it still: asked before anything is sent. */
+  readonly holds: () => boolean
   /** Its schedule, where that was read just now. */
   readonly schedule?: ScheduleRow | undefined
   /** Somebody wants it to end: its processes are ended. */
   readonly cancelled: AbortSignal
-  /** The relay ends: what runs is left to the next one. */
+  /** The relay ends, or has it no more: what runs is left to the next one. */
   readonly leaving: AbortSignal
 }
 
@@ -72,6 +84,11 @@ export class Conductor {
     try {
       end = await this.#conduct(run, options)
     } catch (cause) {
+      if (cause instanceof RunLeft) {
+        if (cause.cause !== undefined)
+          this.#options.log.error({ err: cause.cause, runId: run.id }, 'a run of a schedule is left to its lease')
+        return undefined
+      }
       const { code, message } = toCmdopError(cause, 'server', 'The relay met a fault of its own.')
       end = { status: 'failed', error: message, errorCode: code, counts: {} }
     }
@@ -82,9 +99,15 @@ export class Conductor {
     const { store, clients } = this.#options
     const { work } = run
     if (work === null) throw new CmdopError('server', 'The run has no work; nothing ran.')
-    const caller = () => scheduleCaller(store, run.scheduleId)
-    const known = scheduleCaller(store, run.scheduleId, options.schedule)
+    // A key that takes the place of the run's is in its row.
+    const caller = async () => scheduleCaller(store, (await store.schedules.getRun(run.id)) ?? run)
+    const known = scheduleCaller(store, run, options.schedule)
     const first = await known.catch((cause: unknown) => this.#refused(run, cause))
+    if (isCmdopError(first)) {
+      if (!options.resumed) throw first
+      if (first.code === 'unavailable') throw new RunLeft(first)
+      return await this.#endAll(run, first)
+    }
     const results = options.resumed ? await this.#begun(run) : await this.#begin(run, work)
     await using link = await openLink(clients, first, caller)
     // Whoever leaves takes his ear away, and nothing else.
@@ -94,13 +117,49 @@ export class Conductor {
     const going: Going = { ...options, run, work, caller, link }
     const tally = new Tally()
     const limit = pLimit(work.concurrency)
-    const ended = limit.map(results, (result) => this.#onMachine(going, result, tally))
-    await Promise.all([ended, store.schedules.count(run.id, results.length)])
+    // It is over when it is on every machine, whatever becomes of one.
+    const ended = await Promise.allSettled([
+      ...results.map((result) => limit(() => this.#onMachine(going, result, tally))),
+      this.#persist(() => store.schedules.count(run.id, results.length)),
+    ])
+    const fault = ended.find((each) => each.status === 'rejected')
+    if (fault !== undefined) throw fault.reason instanceof RunLeft ? fault.reason : new RunLeft(fault.reason)
     return tally.end(options.cancelled.aborted)
   }
 
+  /**
+   * A run that was taken over, and for which nobody may ask any more: how it ended on machines is not known. What still runs there is
+   * ended by the machines, because nobody listens.
+   */
+  async #endAll(run: ScheduleRunRow, { code, message }: CmdopError): Promise<Omit<ScheduleRunEnd, 'finishedAt'>> {
+    const tally = new Tally()
+    for (const result of await this.#begun(run)) {
+      const status = result.attempts === 0 ? 'denied' : 'unknown'
+      const over = { ...result, status, error: message, errorCode: code, finishedAt: new Date().toISOString() } as const
+      if (result.finishedAt === null) await this.#save(run, over)
+      tally.add(result.finishedAt === null ? over : result)
+    }
+    return { ...tally.end(false), status: 'failed', error: message, errorCode: code }
+  }
+
+  /** What a machine did is not lost because the store takes nothing for a moment. Throws {@link RunLeft} when it takes nothing for long. */
+  async #persist(write: () => Promise<void>): Promise<void> {
+    for (let count = 1; ; count += 1) {
+      try {
+        return await write()
+      } catch (cause) {
+        if (count === SAVES) throw new RunLeft(cause)
+        await sleep(SAVE_AGAIN_MS * 2 ** (count - 1))
+      }
+    }
+  }
+
+  async #save({ relayInstance }: ScheduleRunRow, result: ScheduleResultRow): Promise<void> {
+    await this.#persist(() => this.#options.store.schedules.saveResult(result, relayInstance ?? ''))
+  }
+
   /** Nobody is refused without a row. */
-  async #refused(run: ScheduleRunRow, cause: unknown): Promise<never> {
+  async #refused(run: ScheduleRunRow, cause: unknown): Promise<CmdopError> {
     const { audit } = this.#options
     const error = toCmdopError(cause, 'unavailable', 'The relay could not look up for whom the schedule acts.')
     await audit.denySeldom(run.scheduleId, {
@@ -111,7 +170,7 @@ export class Conductor {
       subject: `schedule:${run.scheduleId}`,
       code: error.code,
     })
-    throw error
+    return error
   }
 
   async #begin(run: ScheduleRunRow, work: ScheduleWork): Promise<ScheduleResultRow[]> {
@@ -147,36 +206,58 @@ export class Conductor {
     if (result.finishedAt !== null) return tally.add(result)
     const { cancelled, leaving } = going
     let row: ScheduleResultRow = { ...result, startedAt: result.startedAt ?? new Date().toISOString() }
-    const outcome = going.resumed
-      ? await this.#options.calls(() => this.#askFor(going, row))
-      : cancelled.aborted
-        ? failedOutcome(cancelledError())
-        : await this.#try(going, row, (next) => void (row = next)).catch((cause: unknown) => failedOutcome(cause))
-    if (leaving.aborted) return
+    const outcome = await this.#outcome(going, row, (next) => void (row = next)).catch((cause: unknown) => {
+      if (cause instanceof RunLeft) throw cause
+      return failedOutcome(cause)
+    })
+    if (leaving.aborted) throw new RunLeft()
     const finished = { ...row, ...outcome, finishedAt: new Date().toISOString() }
-    await this.#options.store.schedules.saveResult(finished)
+    await this.#save(going.run, finished)
     tally.add(finished)
+  }
+
+  async #outcome(going: Going, row: ScheduleResultRow, changed: (row: ScheduleResultRow) => void): Promise<Outcome> {
+    const { run, resumed, mayBegin, cancelled } = going
+    if (resumed && row.attempts > 0) return this.#options.calls.run(run.fleetId, () => this.#askFor(going, row))
+    if (cancelled.aborted) return failedOutcome(cancelledError())
+    if (resumed && !mayBegin)
+      return failedOutcome(new CmdopError('unavailable', 'No relay was there to begin it; nothing ran.'))
+    return this.#try(going, row, changed)
   }
 
   /** Tries until it succeeds or may be tried no more. */
   async #try(going: Going, given: ScheduleResultRow, changed: (row: ScheduleResultRow) => void): Promise<Outcome> {
     const { run, work, cancelled, leaving } = going
-    const { schedules } = this.#options.store
     for (let attempt = 1; ; attempt += 1) {
       const callId = callIdOf(run.id, given.machineId, attempt)
       const row = { ...given, status: 'running' as const, callId, attempts: attempt }
       changed(row)
       const isNoted = attempt === 1 && given.status === 'running'
-      const noted = isNoted ? undefined : schedules.saveResult(row)
+      const noted = isNoted ? Promise.resolve() : this.#save(run, row)
+      // It is waited for below.
+      noted.catch(() => {})
       // Who goes on with the run has to know which try it was.
       if (attempt > 1) await noted
-      const [outcome] = await Promise.all([this.#options.calls(() => this.#once(going, row)), noted])
+      const outcome = await this.#once(going, row).catch(async (cause: unknown) => {
+        await noted
+        if (cause instanceof RunLeft) await this.#putBack(run, row)
+        throw cause
+      })
+      await noted
       const isOver = attempt > work.retries || !mayRepeat(outcome) || cancelled.aborted || leaving.aborted
       if (isOver) return outcome
       const either = AbortSignal.any([cancelled, leaving])
       await sleep(work.retry_wait_seconds * 1000, undefined, { signal: either }).catch(() => {})
       if (either.aborted) return outcome
     }
+  }
+
+  /** A try that was not sent: whoever has the run next begins it. */
+  async #putBack(run: ScheduleRunRow, row: ScheduleResultRow): Promise<void> {
+    const attempts = row.attempts - 1
+    const callId = callIdOf(run.id, row.machineId, Math.max(1, attempts))
+    const before = attempts === 0 ? ({ status: 'pending', startedAt: null } as const) : {}
+    await this.#save(run, { ...row, ...before, attempts, callId })
   }
 
   /** One try, for which people may have to be waited for. */
@@ -186,7 +267,8 @@ export class Conductor {
     for (;;) {
       if (cancelled.aborted) return failedOutcome(cancelledError())
       const outcome = await this.#call(going, row)
-      if (outcome.errorCode !== 'approval_required' || outcome.approvalId === null) return outcome
+      const isAsked = outcome.errorCode === 'approval_required' && !outcomes[outcome.status].mayHaveRun
+      if (!isAsked || outcome.approvalId === null) return outcome
       if (work.approval_wait_seconds === 0 || leaving.aborted) return outcome
       const refusal = await this.#decided(going, { outcome, approvalId: outcome.approvalId, until: waitUntil })
       if (refusal !== undefined) return refusal
@@ -208,13 +290,22 @@ export class Conductor {
           approvalId,
         })
     }
+    if (leaving.aborted) throw new RunLeft()
     return failedOutcome(cancelledError())
   }
 
+  /** Sends it, once there is room. Throws {@link RunLeft} where this relay sends nothing any more. */
   #call(going: Going, { machineId, callId }: ScheduleResultRow): Promise<Outcome> {
-    const { asks } = this.#options
+    const { asks, calls, isDraining } = this.#options
     const call = { ...going, asks, machineId, callId }
-    return going.work.prompt === null ? runCommand(call) : runPrompt(call)
+    return calls.run(going.run.fleetId, async () => {
+      if (going.cancelled.aborted) return failedOutcome(cancelledError())
+      if (isDraining() || going.leaving.aborted || !going.holds()) throw new RunLeft()
+      const outcome = await (going.work.prompt === null ? runCommand(call) : runPrompt(call))
+      // The relay has begun to end meanwhile, and has refused it.
+      if (isDraining() && outcome.status === 'unreachable') throw new RunLeft()
+      return outcome
+    })
   }
 
   /** How it ended on a machine to which another relay has sent it, or had not yet. */

@@ -1,11 +1,8 @@
-import pLimit from 'p-limit'
+import { CallSlots } from './call-slots.ts'
 import { Conductor, type ConductorOptions } from './conductor.ts'
 import { Notices } from './notices.ts'
 import { ScheduleDesk } from './schedule-desk.ts'
 import { Scheduler, type SchedulerOptions } from './scheduler.ts'
-
-/** Calls to machines at once, of all runs of one relay. */
-const MAX_CALLS = 2000
 
 /** The schedules of one relay. It fires once it is started. */
 export interface Schedules extends AsyncDisposable {
@@ -18,7 +15,7 @@ export function createSchedules(
   given: Omit<ConductorOptions, 'calls'> & Pick<SchedulerOptions, 'bus' | 'log' | 'relayInstance' | 'isDraining'>,
 ): Schedules {
   const { store, bus, log, relayInstance, isDraining } = given
-  const conductor = new Conductor({ ...given, calls: pLimit(MAX_CALLS) })
+  const conductor = new Conductor({ ...given, calls: new CallSlots() })
   const notices = new Notices({ store })
   const parts = { store: store.schedules, bus, log, relayInstance, conductor, notices, isDraining }
   const scheduler = new Scheduler(parts)

@@ -22,8 +22,12 @@ test('cuts no character in two, and holds nothing that a database does not keep'
   expect(tail.text()).toBe('ü€\u{fffd}')
 })
 
-test('many small pieces stay few', () => {
-  const tail = new OutputTail(100_000)
-  for (let count = 0; count < 100_000; count += 1) tail.add(Buffer.from('x'))
-  expect(tail.text().length).toBe(100_000)
+test('many short lines take no more memory than twice what is kept', () => {
+  const tail = new OutputTail(16_384)
+  const line = Buffer.from('a short line of an output\n')
+  const count = 400_000
+  for (let added = 0; added < count; added += 1) tail.add(line)
+  expect(tail.bytes).toBe(count * line.length)
+  expect(tail.heldBytes).toBeLessThanOrEqual(2 * 16_384)
+  expect(tail.text()).toBe(line.toString().repeat(700).slice(-16_384))
 })

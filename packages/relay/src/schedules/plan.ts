@@ -37,7 +37,7 @@ export function waitingRun(
   about: Pick<ScheduleRunRow, 'dueAt' | 'createdAt' | 'trigger'>,
 ): ScheduleRunRow {
   const none = { startedAt: null, finishedAt: null, error: '', errorCode: null, commandCount: 0, counts: {} }
-  const { work } = schedule
+  const { work, keyId, actsForId } = schedule
   return {
     id: newId('srn_'),
     scheduleId: schedule.id,
@@ -45,6 +45,8 @@ export function waitingRun(
     status: 'pending',
     ...about,
     work,
+    keyId,
+    actsForId,
     ...none,
     relayInstance: null,
     leaseUntil: null,

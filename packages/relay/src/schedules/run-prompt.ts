@@ -39,14 +39,16 @@ async function follow(call: PromptCall, { begin }: { begin: boolean }): Promise<
   const seen = { number: 0 }
   let next = begin ? beginOf(call) : attachTo(call, 0)
   let until = Date.now() + ASK_WITHIN_MS
+  let isOpened = false
   for (;;) {
     try {
       const caller = await call.caller()
       await using stream = await call.asks.open(caller, next, { refresh: call.caller })
+      isOpened = true
       const last = await lastFrame(call, { stream, caller, seen })
       if (last !== undefined) return outcomeOf(last, call.work)
     } catch (error) {
-      const wasSent = next.method === 'ask.attach' || isLost(error)
+      const wasSent = isOpened || next.method === 'ask.attach' || isLost(error)
       if (!wasSent) return failedOutcome(error)
       if (!isTransient(error) || call.leaving.aborted) return sentOutcome(meant(error, next))
       if (Date.now() > until) return failedOutcome(unknownEnd(error))
@@ -110,7 +112,8 @@ function attachTo({ machineId: target, callId }: PromptCall, after: number): Ask
 }
 
 function outcomeOf(last: Last, work: ScheduleWork): Outcome {
-  if (last.type === 'error') return failedOutcome(fromWireError(last, { idempotent: false }))
+  // It may have acted before.
+  if (last.type === 'error') return sentOutcome(fromWireError(last, { idempotent: false }))
   const tail = new OutputTail(work.max_output_bytes)
   tail.add(Buffer.from(last.text))
   const answer = work.output_schema === null ? null : JSON.stringify(last.output ?? null)

@@ -1,22 +1,26 @@
 import { CmdopError } from '@cmdop/protocol'
 import { type Caller, callerIn, toCaller } from '../auth/authenticate.ts'
 import { type Owner, ownerIn } from '../auth/owner.ts'
-import type { ScheduleRow } from '../store/schedule-store.ts'
+import type { ScheduleRow, ScheduleRunRow } from '../store/schedule-store.ts'
 import type { Store } from '../store/store.ts'
 
 /**
- * A schedule as a caller: it can do now what who wrote it can, with the key that was used for that. A key that was revoked or has expired,
- * and a person who was removed, can do nothing; a person who wrote it while signed in is not asked to be still.
- * Throws `auth`. `known`: the schedule, as it was read just now.
+ * A schedule in one of its runs, as a caller: it can do now what who wrote that work can, with the key that was used for that, whoever
+ * has changed the schedule since. A key that was revoked or has expired, and a person who was removed, can do nothing; a person who wrote
+ * it while signed in is not asked to be still. Throws `auth`. `known`: the schedule, as it was read just now.
  */
-export async function scheduleCaller(store: Store, scheduleId: string, known?: ScheduleRow): Promise<Caller> {
+export async function scheduleCaller(
+  store: Store,
+  { scheduleId, keyId }: Pick<ScheduleRunRow, 'scheduleId' | 'keyId'>,
+  known?: ScheduleRow,
+): Promise<Caller> {
   const [schedule, principal] = await Promise.all([
     known ?? store.schedules.get(scheduleId),
     store.principals.get(scheduleId),
   ])
   if (schedule === undefined || principal === undefined || schedule.deletedAt !== null)
     throw new CmdopError('auth', 'The schedule was deleted.')
-  const owner = withoutSession(await ownerIn(store)(schedule.keyId))
+  const owner = withoutSession(await ownerIn(store)(keyId))
   // A person may have come from the fleet where he signs in.
   const writer = await callerIn(store, toCaller(owner), schedule.fleetId)
   if (writer.fleetId !== schedule.fleetId)

@@ -1,6 +1,12 @@
 import type { Logger } from 'pino'
 import type { Bus } from '../bus/bus.ts'
-import type { ScheduleClaim, ScheduleLease, ScheduleRunRow, ScheduleStore } from '../store/schedule-store.ts'
+import type {
+  ScheduleClaim,
+  ScheduleLease,
+  ScheduleRunRow,
+  ScheduleStore,
+  ScheduleWork,
+} from '../store/schedule-store.ts'
 import type { Conductor, ConductOptions } from './conductor.ts'
 import type { Notices } from './notices.ts'
 import { type DueSchedule, planOf } from './plan.ts'
@@ -15,6 +21,12 @@ const LOOK_AFTER_MS = 5
 /** Milliseconds for which a relay has a run without a sign of life, and how often it gives one. */
 export const LEASE_MS = 15_000
 const RENEW_EVERY_MS = 5000
+
+/** Milliseconds after the last sign of life of a process after which another one of the same name takes it for gone. */
+const SILENT_AFTER_MS = 8000
+
+/** Milliseconds without a relay after which a run begins on no further machine: as long as an orphan is let run. */
+const BEGIN_WITHIN_MS = 120_000
 
 /** Schedules whose instants are claimed in one commit. */
 const CLAIMED_AT_ONCE = 500
@@ -42,6 +54,15 @@ export interface SchedulerOptions {
   readonly now?: () => number
 }
 
+/** A run that goes on here. */
+interface GoingRun {
+  readonly cancel: AbortController
+  /** It is another relay's by now, or may be. */
+  readonly lost: AbortController
+  /** Milliseconds since 1970. */
+  leaseUntil: number
+}
+
 /**
  * Fires schedules: claims each instant in the store, of all relays one, and does what it has claimed. What a relay that is gone was doing
  * is taken over once its lease has ended, and never sent to a machine again.
@@ -49,7 +70,7 @@ export interface SchedulerOptions {
 export class Scheduler implements AsyncDisposable {
   readonly #options: Required<SchedulerOptions>
   readonly #leaving = new AbortController()
-  readonly #runs = new Map<string, AbortController>()
+  readonly #runs = new Map<string, GoingRun>()
   readonly #going = new Set<Promise<void>>()
   readonly #timetables = new Timetables()
   /** When old runs of a schedule were forgotten last. */
@@ -58,6 +79,7 @@ export class Scheduler implements AsyncDisposable {
   #looping: Promise<void> = Promise.resolve()
   #wake = Promise.withResolvers<void>()
   #purgedAt = 0
+  #releasedAt = 0
 
   constructor(options: SchedulerOptions) {
     this.#options = { now: Date.now, ...options }
@@ -67,7 +89,7 @@ export class Scheduler implements AsyncDisposable {
   start(): void {
     const timer = setInterval(() => this.#guard(() => this.#renew()), RENEW_EVERY_MS)
     const stop = this.#options.bus.subscribe((message) => {
-      if (message.type === 'schedule-run-cancelled') this.#runs.get(message.runId)?.abort()
+      if (message.type === 'schedule-run-cancelled') this.#runs.get(message.runId)?.cancel.abort()
     })
     this.#stops.push(() => clearInterval(timer), stop)
     this.#looping = this.#loop()
@@ -90,19 +112,28 @@ export class Scheduler implements AsyncDisposable {
   }
 
   async #loop(): Promise<void> {
-    const { store, relayInstance, now } = this.#options
-    // An earlier process of this relay is gone: nobody waits for its leases.
-    await store.releaseFormer(relayInstance, isoOf(now())).catch((err: unknown) => this.#failed(err))
+    const { now } = this.#options
+    const startedAt = now()
     while (!this.#leaving.signal.aborted) {
       this.#wake = Promise.withResolvers()
       let waitMs = LOOK_EVERY_MS
       try {
+        if (now() - startedAt <= LEASE_MS + LOOK_EVERY_MS) await this.#releaseFormer()
         if (!this.#options.isDraining()) waitMs = await this.#look()
       } catch (err) {
         this.#failed(err)
       }
       await this.#sleep(waitMs)
     }
+  }
+
+  /** An earlier process of this relay is gone, as it gives no sign of life: the rest of its lease is not waited for. */
+  async #releaseFormer(): Promise<void> {
+    const { store, relayInstance, now } = this.#options
+    const at = now()
+    if (at - this.#releasedAt < LOOK_EVERY_MS / 2) return
+    this.#releasedAt = at
+    await store.releaseFormer(relayInstance, isoOf(at), isoOf(at + LEASE_MS - SILENT_AFTER_MS))
   }
 
   /** Does what is due. Gives the milliseconds until the next look. */
@@ -133,7 +164,11 @@ export class Scheduler implements AsyncDisposable {
       for (const runId of cancelled) await bus.publish({ type: 'schedule-run-cancelled', runId })
       const schedules = new Map(due.map((schedule) => [schedule.id, schedule]))
       for (const run of runs)
-        if (run.status === 'running') this.#conduct(run, { resumed: false, schedule: schedules.get(run.scheduleId) })
+        if (run.status === 'running') this.#conduct(run, { ...BEGUN, schedule: schedules.get(run.scheduleId) })
+      // While one runs for long, those that are skipped become many.
+      const noted = runs.filter(({ status }) => status === 'skipped' || status === 'missed')
+      for (const scheduleId of new Set(noted.map((run) => run.scheduleId)))
+        await this.#prune(scheduleId, schedules.get(scheduleId)?.work)
       if (due.length < CLAIMED_AT_ONCE) return
     }
   }
@@ -154,7 +189,7 @@ export class Scheduler implements AsyncDisposable {
     for (const { id } of await store.startable(STARTED_AT_ONCE)) {
       if (this.#leaving.signal.aborted) return
       const run = await store.start(id, this.#lease(), isoOf(now()))
-      if (run !== undefined) this.#conduct(run, { resumed: false })
+      if (run !== undefined) this.#conduct(run, BEGUN)
     }
   }
 
@@ -164,20 +199,28 @@ export class Scheduler implements AsyncDisposable {
       // Its lease ended while it goes on here: it is prolonged with the others.
       if (this.#runs.has(run.id) || this.#leaving.signal.aborted) continue
       const taken = await store.takeOver(run, this.#lease())
-      if (taken !== undefined) this.#conduct(taken, { resumed: true })
+      if (taken === undefined) continue
+      const mayBegin = now() - Date.parse(run.leaseUntil ?? '') < BEGIN_WITHIN_MS
+      this.#conduct(taken, { resumed: true, mayBegin })
     }
   }
 
-  #conduct(run: ScheduleRunRow, how: Pick<ConductOptions, 'resumed' | 'schedule'>): void {
-    const { conductor, store } = this.#options
-    const cancel = new AbortController()
+  #conduct(run: ScheduleRunRow, how: Pick<ConductOptions, 'resumed' | 'mayBegin' | 'schedule'>): void {
+    const { conductor, store, now } = this.#options
+    const [cancel, lost] = [new AbortController(), new AbortController()]
     if (run.cancelRequestedAt !== null) cancel.abort()
-    this.#runs.set(run.id, cancel)
+    const own: GoingRun = { cancel, lost, leaseUntil: Date.parse(run.leaseUntil ?? '') }
+    this.#runs.set(run.id, own)
+    const holds = () => {
+      if (now() >= own.leaseUntil) lost.abort()
+      return !lost.signal.aborted
+    }
     const conducting = async () => {
       try {
-        const options = { ...how, cancelled: cancel.signal, leaving: this.#leaving.signal }
+        const leaving = AbortSignal.any([this.#leaving.signal, lost.signal])
+        const options = { ...how, holds, cancelled: cancel.signal, leaving }
         const end = await conductor.conduct(run, options)
-        if (end !== undefined && (await store.finish(run, end))) await this.#prune(run)
+        if (end !== undefined && (await store.finish(run, end))) await this.#prune(run.scheduleId, run.work)
       } catch (err) {
         this.#failed(err)
       }
@@ -191,9 +234,9 @@ export class Scheduler implements AsyncDisposable {
     this.#going.add(going)
   }
 
-  async #prune({ scheduleId, work }: ScheduleRunRow): Promise<void> {
+  async #prune(scheduleId: string, work: ScheduleWork | null | undefined): Promise<void> {
     const { store, now } = this.#options
-    if (work === null || now() - (this.#pruned.get(scheduleId) ?? 0) < PRUNE_EVERY_MS) return
+    if (work == null || now() - (this.#pruned.get(scheduleId) ?? 0) < PRUNE_EVERY_MS) return
     this.#pruned.set(scheduleId, now())
     await store.prune(scheduleId, work.keep_runs)
   }
@@ -201,8 +244,20 @@ export class Scheduler implements AsyncDisposable {
   async #renew(): Promise<void> {
     const { store, relayInstance } = this.#options
     if (this.#runs.size === 0) return
-    await store.renew([...this.#runs.keys()], this.#lease())
-    for (const runId of await store.cancelled(relayInstance)) this.#runs.get(runId)?.abort()
+    const given = [...this.#runs]
+    const lease = this.#lease()
+    const owned = new Set(
+      await store.renew(
+        given.map(([runId]) => runId),
+        lease,
+      ),
+    )
+    for (const [runId, run] of given) {
+      if (owned.has(runId)) run.leaseUntil = Date.parse(lease.leaseUntil)
+      // Another relay has it, or it has ended just now: nothing more is sent, and nothing is ended.
+      else run.lost.abort()
+    }
+    for (const runId of await store.cancelled(relayInstance)) this.#runs.get(runId)?.cancel.abort()
   }
 
   #lease(): ScheduleLease {
@@ -225,6 +280,9 @@ export class Scheduler implements AsyncDisposable {
     clearTimeout(timer)
   }
 }
+
+/** A run that begins here. */
+const BEGUN = { resumed: false, mayBegin: true } as const
 
 function isoOf(ms: number): string {
   return new Date(ms).toISOString()

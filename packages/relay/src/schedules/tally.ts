@@ -25,7 +25,7 @@ export class Tally {
     if (bad === 0) return { status: 'success', error: '', errorCode: null, counts }
     const [code = null] = this.#codes.size === 1 ? this.#codes : []
     const more = bad > this.#failed.length ? ` and ${bad - this.#failed.length} more` : ''
-    const error = `${bad} of ${this.#total} machines did not succeed: ${this.#failed.join(', ')}${more}.`
+    const error = `${bad} of ${this.#total} machines did not succeed: ${this.#failed.toSorted().join(', ')}${more}.`
     if (isCancelled && counts['cancelled'] !== undefined)
       return { status: 'cancelled', error: `The run was cancelled. ${error}`, errorCode: 'cancelled', counts }
     return { status: 'failed', error, errorCode: code, counts }

@@ -72,6 +72,9 @@ export interface ScheduleRunRow {
   readonly createdAt: string
   /** What it does; null once it is over. */
   readonly work: ScheduleWork | null
+  /** Whoever wrote that work, and with which key: a schedule that is changed meanwhile lends it no other rights. */
+  readonly actsForId: string
+  readonly keyId: string
   readonly startedAt: string | null
   readonly finishedAt: string | null
   readonly error: string
@@ -148,7 +151,10 @@ export interface ScheduleStore {
   get(scheduleId: string): Promise<ScheduleRow | undefined>
   /** Of one fleet, the oldest first, then by id; not those that are deleted. `total` counts them all. */
   list(fleetId: string, page: { offset: number; limit: number }): Promise<{ items: ScheduleRow[]; total: number }>
-  /** The row as it is then; undefined when it is another revision by now, or deleted. */
+  /**
+   * The row as it is then; undefined when it is another revision by now, or deleted. Where it is paused, what waits of its instants is
+   * cancelled.
+   */
   update(
     schedule: Pick<ScheduleRow, 'id' | 'revision'>,
     change: ScheduleChange & Pick<ScheduleRow, 'updatedAt'>,
@@ -172,12 +178,15 @@ export interface ScheduleStore {
   startable(limit: number): Promise<ScheduleRunRow[]>
   /** The run, if this call started it. */
   start(runId: string, lease: ScheduleLease, at: string): Promise<ScheduleRunRow | undefined>
-  /** Prolongs the leases of these runs, where they are this process's. */
-  renew(runIds: readonly string[], lease: ScheduleLease): Promise<void>
+  /** Prolongs the leases of these runs, where they are this process's. Gives the ids of those. */
+  renew(runIds: readonly string[], lease: ScheduleLease): Promise<string[]>
   /** Lets go of everything that this process runs, for others to go on with. */
   release(relayInstance: string, at: string): Promise<void>
-  /** {@link release} of what earlier processes of this relay ran. A process is `<name of the relay>/<its own id>`. */
-  releaseFormer(relayInstance: string, at: string): Promise<void>
+  /**
+   * {@link release} of what earlier processes of this relay ran, where the lease ends before `silent`: one that lives has prolonged it.
+   * A process is `<name of the relay>/<its own id>`.
+   */
+  releaseFormer(relayInstance: string, at: string, silent: string): Promise<void>
   /** Running ones whose lease has ended. */
   abandoned(now: string, limit: number): Promise<ScheduleRunRow[]>
   /** Takes an abandoned run; of many that try, one. */
@@ -195,8 +204,8 @@ export interface ScheduleStore {
   addResults(results: readonly ScheduleResultRow[]): Promise<void>
   /** Notes on how many machines a run acts. */
   count(runId: string, commandCount: number): Promise<void>
-  /** Notes how it stands on one machine, unless it is over there. */
-  saveResult(result: ScheduleResultRow): Promise<void>
+  /** Notes how it stands on one machine, unless it is over there, or the run is not this process's any more. */
+  saveResult(result: ScheduleResultRow, relayInstance: string): Promise<void>
   getRun(runId: string): Promise<ScheduleRunRow | undefined>
   /** The newest first, then by id; `after` continues. */
   runs(scheduleId: string, page: { limit: number; after?: ScheduleRunCursor }): Promise<ScheduleRunRow[]>
@@ -208,6 +217,9 @@ export interface ScheduleStore {
   /** Runs that are over, of which nobody has been told. */
   untold(limit: number): Promise<ScheduleRunRow[]>
   told(runIds: readonly string[]): Promise<void>
-  /** Forgets runs that are over but the newest of them. */
+  /**
+   * Forgets runs that are over, but the newest: as many of those that ran, and as many of those that were skipped, missed or cancelled while
+   * they waited. Those of which webhooks are still to be told stay.
+   */
   prune(scheduleId: string, keep: number): Promise<void>
 }

@@ -59,6 +59,8 @@ export function scheduleRunRow(schedule: ScheduleRow, change: Partial<ScheduleRu
     dueAt,
     createdAt: dueAt ?? at(10),
     work: schedule.work,
+    actsForId: schedule.actsForId,
+    keyId: schedule.keyId,
     startedAt: null,
     finishedAt: null,
     error: '',

@@ -86,15 +86,37 @@ export function describeSchedules(open: OpenStore): void {
       const { id, fleetId, name, createdAt } = schedule
       const principal = { id, fleetId, kind: 'schedule', name, role: 'owner', actsForId: owner.id, createdAt } as const
       await world.store.schedules.create(schedule, principal)
+      const [waiting, over] = [1, 2].map((second) =>
+        scheduleRunRow(schedule, { dueAt: null, createdAt: at(second) }),
+      ) as [ScheduleRunRow, ScheduleRunRow]
+      for (const run of [waiting, over]) await world.store.schedules.trigger(run, 'queue')
+      await world.store.schedules.cancel(over.id, at(3))
       const next = keyRow(owner, { rotatedFrom: key.id, createdAt: at(5) }) as ReturnType<typeof keyRow> & {
         rotatedFrom: string
       }
       expect(await world.store.keys.rotate(next, at(6))).toBe(true)
       expect(await world.store.schedules.get(schedule.id)).toMatchObject({ keyId: next.id })
+      expect(await world.store.schedules.getRun(waiting.id)).toMatchObject({ keyId: next.id })
+      expect(await world.store.schedules.getRun(over.id)).toMatchObject({ keyId: key.id })
     })
   })
 
   describe('instants of schedules', () => {
+    it('that wait are not run once it is paused; what somebody has triggered is', async () => {
+      await using world = await open()
+      const { schedules } = world.store
+      const schedule = await add(world.store)
+      await running(world.store, schedule)
+      const due = scheduleRunRow(schedule, { dueAt: at(70) })
+      await schedules.claim([claimOf({ ...schedule, nextRunAt: at(70) }, [due], 'queue')], lease('a'), at(70))
+      const manual = scheduleRunRow(schedule, { dueAt: null, trigger: 'manual', createdAt: at(71) })
+      await schedules.trigger(manual, 'queue')
+      await schedules.update(schedule, { isEnabled: false, nextRunAt: null, updatedAt: at(72) })
+      const runs = await schedules.runs(schedule.id, { limit: 9 })
+      expect(runs.map(({ status }) => status)).toEqual(['pending', 'cancelled', 'running'])
+      expect(runs[1]).toMatchObject({ finishedAt: at(72), work: null })
+    })
+
     it('are claimed once, however many want them', async () => {
       await using world = await open()
       const schedule = await add(world.store)
@@ -186,8 +208,8 @@ export function describeSchedules(open: OpenStore): void {
       expect(await schedules.abandoned(at(99), 9)).toEqual([])
       await schedules.renew([], lease('a', 300))
       expect(await schedules.abandoned(at(150), 9)).toHaveLength(1)
-      await schedules.renew([run.id], lease('a', 200))
-      await schedules.renew([run.id], lease('b', 400))
+      expect(await schedules.renew([run.id], lease('a', 200))).toEqual([run.id])
+      expect(await schedules.renew([run.id], lease('b', 400))).toEqual([])
       expect(await schedules.abandoned(at(150), 9)).toEqual([])
       await schedules.release('a', at(20))
       const [left] = (await schedules.abandoned(at(20), 9)) as [ScheduleRunRow]
@@ -206,7 +228,10 @@ export function describeSchedules(open: OpenStore): void {
         const { runs } = await schedules.claim([claimOf(schedule, [scheduleRunRow(schedule)])], lease(relay), at(10))
         own.push(...runs)
       }
-      await schedules.releaseFormer('main/2', at(20))
+      // A process that lives has prolonged its lease.
+      await schedules.releaseFormer('main/2', at(20), at(100))
+      expect(await schedules.abandoned(at(20), 9)).toEqual([])
+      await schedules.releaseFormer('main/2', at(20), at(101))
       expect((await schedules.abandoned(at(20), 9)).map(({ id }) => id)).toEqual([own[0]?.id])
     })
 
@@ -241,8 +266,10 @@ export function describeSchedules(open: OpenStore): void {
         outputTruncated: true,
         finishedAt: at(12),
       } as const
-      await schedules.saveResult(over)
-      await schedules.saveResult({ ...over, status: 'failed' })
+      await schedules.saveResult({ ...over, status: 'lost' }, 'b')
+      expect(await schedules.results(run.id, { limit: 1 })).toEqual([a])
+      await schedules.saveResult(over, 'a')
+      await schedules.saveResult({ ...over, status: 'failed' }, 'a')
       const first = await schedules.results(run.id, { limit: 2 })
       expect(first).toEqual([over, b])
       expect((await schedules.results(run.id, { limit: 2, after: b })).map(({ machineName }) => machineName)).toEqual([
@@ -266,6 +293,41 @@ export function describeSchedules(open: OpenStore): void {
       await schedules.prune(schedule.id, 1)
       expect(await schedules.runs(schedule.id, { limit: 9 })).toEqual([{ ...missed[2], isTold: true }])
       expect(await schedules.get(schedule.id)).toMatchObject({ lastStatus: 'missed' })
+    })
+
+    it('that ran are not forgotten for those that were skipped, nor any before webhooks are told', async () => {
+      await using world = await open()
+      const { schedules } = world.store
+      const schedule = await add(world.store)
+      const ran = []
+      for (const second of [1, 2, 3]) {
+        const run = scheduleRunRow(schedule, { dueAt: null, createdAt: at(second), isTold: second !== 1 })
+        await schedules.trigger(run, 'queue')
+        const started = await schedules.start(run.id, lease('a'), at(second + 10))
+        await schedules.finish(started ?? run, end)
+        ran.push(run.id)
+      }
+      const skipped = [20, 21, 22].map((second) =>
+        scheduleRunRow(schedule, { dueAt: at(second), status: 'skipped', finishedAt: at(second) }),
+      )
+      await schedules.claim([claimOf(schedule, skipped)], lease('a'), at(30))
+      await schedules.prune(schedule.id, 1)
+      const left = (await schedules.runs(schedule.id, { limit: 9 })).map(({ id }) => id)
+      expect(left).toEqual([skipped[2]?.id, ran[2], ran[0]])
+    })
+
+    it('that were missed say so for their own schedule', async () => {
+      await using world = await open()
+      const { schedules } = world.store
+      const own = [await add(world.store), await add(world.store)]
+      const claims = own.map((schedule, index) =>
+        claimOf(schedule, [
+          scheduleRunRow(schedule, { status: 'missed', finishedAt: at(20), error: `why ${index}`, work: null }),
+        ]),
+      )
+      await schedules.claim(claims, lease('a'), at(20))
+      const errors = await Promise.all(own.map(async ({ id }) => (await schedules.get(id))?.lastError))
+      expect(errors).toEqual(['why 0', 'why 1'])
     })
 
     it('go with their schedule once none goes on', async () => {

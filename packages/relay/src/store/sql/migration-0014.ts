@@ -37,7 +37,7 @@ async function createRuns(db: Kysely<unknown>): Promise<void> {
     .createTable('schedule_runs')
     .addColumn('id', 'text', (column) => column.primaryKey())
     .addColumn('schedule_id', 'text', (column) => column.notNull().references('schedules.id').onDelete('cascade'))
-    .$call(withTexts('fleet_id', 'status', 'trigger_kind', 'created_at', 'error', 'counts'))
+    .$call(withTexts('fleet_id', 'acts_for_id', 'key_id', 'status', 'trigger_kind', 'created_at', 'error', 'counts'))
     .addColumn('command_count', 'integer', (column) => column.notNull())
     .addColumn('is_told', 'integer', (column) => column.notNull())
     .$call((table) => withMaybe(table, 'due_at', 'work', 'started_at', 'finished_at', 'error_code'))
@@ -51,6 +51,12 @@ async function createRuns(db: Kysely<unknown>): Promise<void> {
     .on('schedule_runs')
     .columns(['schedule_id', 'created_at'])
     .where(sql.ref('status'), '=', sql.lit('pending'))
+    .execute()
+  await db.schema
+    .createIndex('schedule_runs_keys')
+    .on('schedule_runs')
+    .column('key_id')
+    .where(sql.ref('finished_at'), 'is', sql.lit(null))
     .execute()
   // One at a time, whichever relays start them.
   await db.schema

@@ -79,6 +79,8 @@ async function rotate(db: Database, key: NewKey & { readonly rotatedFrom: string
     await transaction.insertInto('apiKeys').values(keyToTable(key)).execute()
     await transaction.updateTable('apiKeys').set({ parentId: key.id }).where('parentId', '=', rotatedFrom).execute()
     await transaction.updateTable('schedules').set({ keyId: key.id }).where('keyId', '=', rotatedFrom).execute()
+    const runs = transaction.updateTable('scheduleRuns').set({ keyId: key.id }).where('keyId', '=', rotatedFrom)
+    await runs.where('finishedAt', 'is', null).execute()
     return true
   })
 }

@@ -71,15 +71,11 @@ async function claim(
   }
   const cancelled = await replace(transaction, replaced, at)
   const missed = taken.filter(({ runs }) => runs.length > 0 && runs.every(({ status }) => status === 'missed'))
-  if (missed.length > 0)
+  for (const { schedule, runs } of missed)
     await transaction
       .updateTable('schedules')
-      .set({ lastStatus: 'missed', lastError: missed[0]?.runs[0]?.error ?? null })
-      .where(
-        'id',
-        'in',
-        missed.map(({ schedule }) => schedule.id),
-      )
+      .set({ lastStatus: 'missed', lastError: runs.at(-1)?.error ?? null })
+      .where('id', '=', schedule.id)
       .execute()
   const inserted = await insert(transaction, rows)
   return { runs: rows.filter(({ id }) => inserted.has(id)), cancelled }

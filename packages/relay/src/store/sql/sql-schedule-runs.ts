@@ -41,16 +41,21 @@ function leasesIn(db: Database): Pick<Runs, 'renew' | 'release' | 'releaseFormer
     db.updateTable('scheduleRuns').where('status', '=', RUNNING).where('relayInstance', '=', relayInstance)
   return {
     renew: async (runIds, { relayInstance, leaseUntil }) => {
-      for (let next = 0; next < runIds.length; next += INSERTED_AT_ONCE)
-        await own(relayInstance)
+      const owned: string[] = []
+      for (let next = 0; next < runIds.length; next += INSERTED_AT_ONCE) {
+        const rows = await own(relayInstance)
           .set({ leaseUntil })
           .where('id', 'in', runIds.slice(next, next + INSERTED_AT_ONCE))
+          .returning('id')
           .execute()
+        owned.push(...rows.map(({ id }) => id))
+      }
+      return owned
     },
     release: async (relayInstance, at) => {
       await own(relayInstance).set({ leaseUntil: at }).execute()
     },
-    releaseFormer: async (relayInstance, at) => {
+    releaseFormer: async (relayInstance, at, silent) => {
       const [name = ''] = relayInstance.split('/')
       await db
         .updateTable('scheduleRuns')
@@ -60,6 +65,7 @@ function leasesIn(db: Database): Pick<Runs, 'renew' | 'release' | 'releaseFormer
         .where('relayInstance', '>=', `${name}/`)
         .where('relayInstance', '<', `${name}0`)
         .where('relayInstance', '!=', relayInstance)
+        .where('leaseUntil', '<', silent)
         .execute()
     },
     abandoned: async (now, limit) => {
@@ -109,10 +115,41 @@ function endsIn(db: Database): Pick<Runs, 'cancel' | 'finish' | 'told' | 'prune'
       if (runIds.length > 0) await db.updateTable('scheduleRuns').set({ isTold: 1 }).where('id', 'in', runIds).execute()
     },
     prune: async (scheduleId, keep) => {
-      const over = db.selectFrom('scheduleRuns').select('id').where('scheduleId', '=', scheduleId)
-      const old = over.where('status', 'in', OVER).orderBy('createdAt', 'desc').orderBy('id')
-      await db.deleteFrom('scheduleRuns').where('id', 'in', old.limit(PRUNED_AT_ONCE).offset(keep)).execute()
+      // One runs at a time: who began last ended last.
+      for (const [column, began] of [
+        ['startedAt', 'is not'],
+        ['createdAt', 'is'],
+      ] as const)
+        await prune(db, { scheduleId, keep, column, began })
     },
+  }
+}
+
+async function prune(
+  db: Database,
+  {
+    scheduleId,
+    keep,
+    column,
+    began,
+  }: { scheduleId: string; keep: number; column: 'startedAt' | 'createdAt'; began: 'is' | 'is not' },
+): Promise<void> {
+  const over = db
+    .selectFrom('scheduleRuns')
+    .where('scheduleId', '=', scheduleId)
+    .where('status', 'in', OVER)
+    .where('startedAt', began, null)
+  const kept = await over
+    .select(`${column} as at`)
+    .orderBy(column, 'desc')
+    .limit(1)
+    .offset(Math.max(0, keep - 1))
+    .executeTakeFirst()
+  if (kept === undefined) return
+  const old = over.select('id').where(column, '<', kept.at).where('isTold', '=', 1).limit(PRUNED_AT_ONCE)
+  for (;;) {
+    const { numDeletedRows } = await db.deleteFrom('scheduleRuns').where('id', 'in', old).executeTakeFirst()
+    if (numDeletedRows < PRUNED_AT_ONCE) return
   }
 }
 
@@ -127,6 +164,16 @@ function resultsIn(db: Database, run: Run): Pick<Runs, 'addResults' | 'count' | 
     .where('runId', '=', '')
     .where('machineId', '=', '')
     .where('status', 'in', [sql.lit('pending' as const), sql.lit('running' as const)])
+    .where((eb) =>
+      eb.exists(
+        eb
+          .selectFrom('scheduleRuns as run')
+          .select(sql.lit(1).as('owned'))
+          .whereRef('run.id', '=', 'scheduleResults.runId')
+          .where('run.status', '=', RUNNING)
+          .where('run.relayInstance', '=', ''),
+      ),
+    )
     .compile()
   const counted = db.updateTable('scheduleRuns').set({ commandCount: 0 }).where('id', '=', '').compile()
   return {
@@ -143,9 +190,9 @@ function resultsIn(db: Database, run: Run): Pick<Runs, 'addResults' | 'count' | 
     count: async (runId, commandCount) => {
       await run({ ...counted, parameters: [commandCount, runId] })
     },
-    saveResult: async (result) => {
+    saveResult: async (result, relayInstance) => {
       const { runId, machineId, ...row } = resultToTable(result)
-      await run({ ...saved, parameters: [...valuesOf(row), runId, machineId] })
+      await run({ ...saved, parameters: [...valuesOf(row), runId, machineId, relayInstance] })
     },
     results: async (runId, { limit, after }) => {
       const rows = await db

@@ -72,6 +72,14 @@ async function update(
       .returningAll()
       .executeTakeFirst()
     if (row === undefined) return undefined
+    if (isEnabled === false)
+      await transaction
+        .updateTable('scheduleRuns')
+        .set({ status: 'cancelled', finishedAt: change.updatedAt, error: 'The schedule was paused.', work: null })
+        .where('scheduleId', '=', id)
+        .where('status', '=', 'pending')
+        .where('triggerKind', '!=', 'manual')
+        .execute()
     const { actsForId, name } = change
     const principal = { ...(actsForId === undefined ? {} : { actsForId }), ...(name === undefined ? {} : { name }) }
     if (Object.keys(principal).length > 0)
