@@ -44,6 +44,16 @@ async function firstLine(text: string): Promise<string> {
   return data.toString().split('\r\n', 1)[0] ?? ''
 }
 
+test('Only a change to WebSocket without a body is made; whatever else asks for one is a request like others', async () => {
+  const host = await openTo(site.port)
+  const asking = (upgrade: string) =>
+    `POST /sha256 HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}\r\nContent-Length: 2\r\n\r\nab`
+  for (const upgrade of ['h2c', 'websocket']) {
+    expect(await firstLine(asking(upgrade))).toBe('HTTP/1.1 200 OK')
+    expect(site.seen?.headers).not.toHaveProperty('upgrade')
+  }
+})
+
 test('A visitor who asks for a WebSocket and breaks off at once costs nobody else anything', async () => {
   const host = await openTo(site.port)
   for (let round = 0; round < 20; round += 1) {

@@ -45,7 +45,7 @@ const Ranges = z.union([
 
 /** What `POST /api/tunnels` takes beside where the tunnel leads. Values may be text, for clients whose options are a map of strings. */
 export const TunnelOptions = z.strictObject({
-  /** Seconds until it is closed; 60 to 2,592,000. */
+  /** Seconds until it is closed; 1 to 2,592,000. */
   ttl_seconds: z.coerce.number().int().min(1).max(MAX_TUNNEL_SECONDS).default(DEFAULT_TUNNEL_SECONDS),
   /** Addresses (CIDR) that connections and visits may come from; a list, or text with commas. Absent: any. */
   allowed_peers: Ranges.optional(),

@@ -93,7 +93,8 @@ export class TunnelConnections implements AsyncDisposable {
     })
     const early = params.held === true ? await untilGo(channel) : []
     this.#remember(callId)
-    const socket = await dialTarget(params, this.#refused, AbortSignal.any([stop.signal, this.#closing.signal]))
+    const refused = this.#refused.and(params.denied)
+    const socket = await dialTarget(params, refused, AbortSignal.any([stop.signal, this.#closing.signal]))
     const pipe = new TunnelPipe(socket, () => this.#wait(callId))
     const connection: Connection = { pipe, principalId, fleetId, params, orphan: undefined }
     this.#connections.set(callId, connection)

@@ -101,11 +101,6 @@ export class TunnelPipe {
     return performance.now() - this.#heardAt
   }
 
-  /** Whether everything from this byte on is kept. */
-  has(offset: number): boolean {
-    return this.#kept.has(offset)
-  }
-
   /**
    * Goes on with this channel; a former one is left. `received` is what the other end has, undefined when it says so itself. Messages that
    * it sends must come to {@link TunnelPipe.message}.

@@ -53,6 +53,8 @@ export class PublicTunnels {
     // An upload through a tunnel takes as long as it takes; the relay's own requests are bounded below.
     server.requestTimeout = 0
     server.headersTimeout = OWN_REQUEST_MS
+    // Whatever else it asks to change to, it is answered as the request that it is.
+    Object.assign(server, { shouldUpgradeCallback: isWebSocket })
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
       if (this.isFor(request)) void this.#answer(request, response)
       else {
@@ -94,7 +96,8 @@ export class PublicTunnels {
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const upgrade = request.headers.upgrade ?? ''
+    if (!isWebSocket(request)) throw new CmdopError('validation', 'Expected a change to WebSocket only, and no body.')
+    const upgrade = 'websocket'
     const { connection, visit } = await this.#admit(request)
     // Whoever is gone by now is not heard of again.
     if (socket.destroyed) return void connection.socket.destroy()
@@ -250,8 +253,14 @@ function boundRequest(request: IncomingMessage, response: ServerResponse): void 
   response.once('close', clear)
 }
 
+/** Whether a request asks for what alone is changed to. One with a body would wait for it, and nobody reads that. */
+function isWebSocket({ headers }: IncomingMessage): boolean {
+  const { upgrade, 'content-length': length = '0', 'transfer-encoding': encoding } = headers
+  return upgrade?.toLowerCase() === 'websocket' && length === '0' && encoding === undefined
+}
+
 function hostOf(host: string | undefined): string {
-  return (host ?? '').toLowerCase().replace(/:\d*$/, '')
+  return (host ?? '').toLowerCase().replace(/\.?(?::\d*)?$/, '')
 }
 
 function headOf(status: number, headers: readonly string[]): string {
