@@ -123,7 +123,8 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
           answer(channel, () => describeAction(params, permit, surroundings)),
       }),
       disabled: async () => {
-        await Promise.all([calls.endAll(), sessions.endAll(), resident.endAll()])
+        const disabled = new CmdopError('lost', 'The machine was disabled.')
+        await Promise.all([calls.endAll(), sessions.endAll(), resident.endAll(), tunnels.endAll(disabled)])
       },
       synchronise: (relayTime) => permits.synchronise(relayTime),
     },

@@ -164,7 +164,7 @@ export class PublicTunnels {
   async #assertVisitor(tunnel: TunnelRow, request: IncomingMessage, address: string | undefined): Promise<void> {
     try {
       assertPeer(tunnel, address)
-      if (await this.#visitors.mayVisit(tunnel, request.headers.authorization)) return
+      if (await this.#visitors.mayVisit(tunnel, request.headers.authorization, address)) return
       throw new CmdopError('auth', 'This tunnel is not open to everybody.', { details: { scheme: tunnel.auth } })
     } catch (cause) {
       const { code } = failureOf(cause)
