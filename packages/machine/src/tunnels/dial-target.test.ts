@@ -39,6 +39,22 @@ const dial = (host: string, serverName?: string) => {
   return dialTarget({ host, port, tls }, refused, new AbortController().signal)
 }
 
+test('A connection over TLS is closed once both sides have ended, whoever does so first', async () => {
+  for (const isTargetFirst of [true, false]) {
+    server.once('secureConnection', (socket) => {
+      socket.resume()
+      if (isTargetFirst) socket.end('bye')
+      else socket.once('end', () => socket.end('bye'))
+    })
+    const socket = await dial('127.0.0.1')
+    const closed = once(socket, 'close')
+    socket.resume()
+    if (isTargetFirst) await once(socket, 'end')
+    socket.end('bye')
+    await closed
+  }
+})
+
 test('The certificate of a target has to be for its address, or for the name that was chosen', async () => {
   for (const serverName of [undefined, '127.0.0.1', 'target.test']) (await dial('127.0.0.1', serverName)).destroy()
   for (const [host, serverName] of [

@@ -1,6 +1,10 @@
-import { expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { TunnelRow } from '../store/tunnel-store.ts'
 import { createTunnelSecret, TunnelVisitors } from './tunnel-auth.ts'
+
+// The minute in which wrong passwords are counted does not pass, however slow the computer is.
+beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
+afterEach(() => void vi.useRealTimers())
 
 const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`
 
