@@ -86,7 +86,10 @@ test('what is wrong with a skill reaches an operator marked as data, too', async
   const { folder: there } = await handle.skills.get('hostile')
   const seen: { text: string; data: string }[] = []
   const operate = async (...calls: { calls: { tool: string; input: object }[] }[]) => {
-    using model = scriptedModel([...calls, { text: 'Done.', expect: ({ toolResults }) => void seen.push(...toolResults) }])
+    using model = scriptedModel([
+      ...calls,
+      { text: 'Done.', expect: ({ toolResults }) => void seen.push(...toolResults) },
+    ])
     const { toolCalls } = await createAgent({ machine: handle, model }).run('Go')
     return toolCalls.map(({ isError }) => isError)
   }

@@ -123,7 +123,8 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
           answer(channel, () => describeAction(params, permit, surroundings)),
       }),
       endAll: async () => {
-        await Promise.all([calls.endAll(), sessions.endAll(), resident.endAll()])
+        const gone = new CmdopError('lost', 'The machine was disabled, or moved to another fleet.')
+        await Promise.all([calls.endAll(), sessions.endAll(), resident.endAll(), tunnels.endAll(gone)])
       },
       synchronise: (relayTime) => permits.synchronise(relayTime),
     },

@@ -66,7 +66,9 @@ export async function publishSkill(
 /** The version that is meant where none is named: the highest one that is no pre-release, else the highest one. Throws for none. */
 export function latestOf(versions: readonly string[]): string {
   const stable = versions.filter((version) => !version.split('+', 1)[0]?.includes('-'))
-  const sorted = (stable.length > 0 ? stable : [...versions]).toSorted((one, other) => compareVersions(one, other) || (one < other ? -1 : 1))
+  const sorted = (stable.length > 0 ? stable : [...versions]).toSorted(
+    (one, other) => compareVersions(one, other) || (one < other ? -1 : 1),
+  )
   const latest = sorted.at(-1)
   if (latest === undefined) throw new CmdopError('conflict', 'Nothing of this skill is published yet.')
   return latest

@@ -93,7 +93,8 @@ async function addVersion(
 async function lockedNames(db: Database, skillId: string): Promise<string[]> {
   const locked = db.updateTable('skills').set((eb) => ({ slug: eb.ref('slug') }))
   const { numUpdatedRows } = await locked.where('id', '=', skillId).executeTakeFirst()
-  if (numUpdatedRows === 0n) throw new CmdopError('not_found', 'The skill was deleted meanwhile; nothing was published.')
+  if (numUpdatedRows === 0n)
+    throw new CmdopError('not_found', 'The skill was deleted meanwhile; nothing was published.')
   const rows = await db.selectFrom('skillVersions').select('version').where('skillId', '=', skillId).execute()
   return rows.map(({ version }) => version)
 }
