@@ -38,7 +38,9 @@ test('a skill is published, installed, run and removed by commands, each with a 
   expect(await json('publish-status', 'disk-usage')).toMatchObject({ status: 'published', errors: [] })
   expect(await cmdop('install', 'disk-usage', '--machine', machine)).toMatchObject({
     code: 0,
-    stderr: `disk-usage 1.0.0 is on ${machine}; it works there\n`,
+    stderr: expect.stringMatching(
+      new RegExp(`^disk-usage 1\\.0\\.0 of the fleet flt_\\w+ is on ${machine}; it works there\n$`),
+    ) as string,
   })
   expect(await json('installed', machine)).toMatchObject({ items: [{ name: 'disk-usage', state: 'ok' }] })
   const run = await cmdop('run', 'disk-usage', 'check', '{"paths":["/"]}', '--machine', machine)

@@ -39,7 +39,8 @@ test('a private skill is not there for another fleet, and a public one is, which
   await stranger.skills.delete('hidden')
   await client.skills.update('hidden', { visibility: 'public' })
   expect((await stranger.skills.list({ search: 'HIDD' })).results).toMatchObject([{ slug: 'hidden' }])
-  expect(await stranger.skills.install('hidden')).toMatchObject({ slug: 'hidden', version: '1.0.0' })
+  const { fleetId } = await client.skills.get('hidden')
+  expect(await stranger.skills.install('hidden')).toMatchObject({ slug: 'hidden', version: '1.0.0', fleetId })
   expect(await codeOf(() => stranger.skills.publish('hidden', { files: versioned('hidden', '6.6.6') }))).toBe(
     'permission',
   )
@@ -48,6 +49,11 @@ test('a private skill is not there for another fleet, and a public one is, which
   await client.skills.update('hidden', { status: 'suspended' })
   expect(await codeOf(() => stranger.skills.get('hidden'))).toBe('not_found')
   expect(await codeOf(() => client.skills.install('hidden'))).toBe('conflict')
+  // What others have installed under the name never becomes somebody else's.
+  await client.skills.delete('hidden')
+  await stranger.skills.create('Hidden')
+  await stranger.skills.publish('hidden', { files: scriptSkill('hidden', 'false') })
+  expect(await codeOf(() => stranger.skills.update('hidden', { visibility: 'public' }))).toBe('conflict')
 })
 
 test('a member publishes nothing under a skill of somebody else, and an AI operator nothing at all', async () => {

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import type { Client, ForwardTarget } from '@cmdop/core'
 import type { CmdopError } from '@cmdop/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -40,9 +42,21 @@ async function refusal(client: Client, target: string | ForwardTarget): Promise<
 async function open(port: number) {
   const socket = await dial(port)
   socket.write('x')
-  await new Promise((resolve) => socket.once('data', resolve))
+  await new Promise<void>((resolve, reject) => {
+    socket.once('data', () => resolve())
+    socket.once('close', () => reject(new Error('The connection was closed before it carried a byte.')))
+  })
   const closed = new Promise((resolve) => socket.once('close', resolve))
   return { socket, closed }
+}
+
+/** Its time is over, and the relay looks at all tunnels at once: somebody's rights have changed. */
+async function expireNow(tunnelId: string): Promise<void> {
+  using database = new DatabaseSync(join(world.relay.dataDir, 'relay.sqlite'), { timeout: 10_000 })
+  const sql = 'update tunnels set expires_at = ? where id = ?'
+  expect(database.prepare(sql).run(new Date(Date.now() - 1000).toISOString(), tunnelId).changes).toBe(1)
+  const { id } = await invitePerson(world, `changed-${randomUUID()}`, 'member')
+  await world.client.members.setRole(id, 'viewer')
 }
 
 describe('a tunnel', () => {
@@ -103,9 +117,10 @@ describe('a tunnel', () => {
   })
 
   test('ends with its time', async () => {
-    const { tunnelId } = await world.client.tunnels.open(options({ ttlSeconds: 2 }))
+    const { tunnelId } = await world.client.tunnels.open(options())
     await using listener = await world.client.tunnels.listen(tunnelId)
     const { closed } = await open(listener.port)
+    await expireNow(tunnelId)
     await closed
     const closedTunnel = await waitFor('it is closed', async () => {
       const tunnel = await world.client.tunnels.get(tunnelId)

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { BlockList } from 'node:net'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -164,7 +163,7 @@ async function decideCalls(
   const admission = new Admission({ judge, approvals: approvals.desk })
   const reach = new RunReach({ runs: store.runs })
   const hooks = { decided: () => {}, outcomeFailed: failed, approvalFailed: failed }
-  const tunnels = new TunnelGate({ store, denied: new BlockList(), close: async () => {}, failed })
+  const tunnels = new TunnelGate({ store, denied: [], close: async () => {}, failed })
   const gate = new Gate({ store, audit: trail, router, signer, admission, reach, fleetRuns, tunnels, ...hooks })
   const target = await enrolMachine(store, caller)
   // As where a command goes: the machine is connected to this relay.

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { CmdopError, IpRange } from '@cmdop/protocol'
+import { CmdopError, IpRange, MAX_DENIED_RANGES } from '@cmdop/protocol'
 import { z } from 'zod'
 
 /** Port of a relay unless chosen. */
@@ -52,7 +52,7 @@ export const RelayConfig = z.strictObject({
     )
     .optional(),
   /** Addresses (CIDR) to which no tunnel leads, beside the metadata of clouds. */
-  tunnelDeny: z.array(IpRange).default([]),
+  tunnelDeny: z.array(IpRange).max(MAX_DENIED_RANGES).default([]),
   webhooks: z
     .strictObject({
       /** Sends notifications over `http` to other hosts too, where anybody on the way can read them. */

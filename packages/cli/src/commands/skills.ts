@@ -56,10 +56,11 @@ export async function getSkillCommand(slug: string, { json, signal }: SkillFlags
   const skill = await client.skills.get(slug, { signal })
   if (json === true) await writeResource(SkillDetail, skill)
   else {
-    const { name, latestVersion, visibility, status, starCount, installCount, reviewCount, authorUsername } = skill
+    const { name, latestVersion, visibility, status, starCount, installCount, reviewCount, authorUsername, fleetId } =
+      skill
     const lines = [
       `${skill.slug} ${latestVersion ?? '(nothing published)'}: ${name}, ${visibility}, ${status}`,
-      `by ${authorUsername}; ${installCount} installed it, ${starCount} stars, ${reviewCount} reviews`,
+      `by ${authorUsername} of the fleet ${fleetId}; ${installCount} installed it, ${starCount} stars, ${reviewCount} reviews`,
       ...(skill.shortDescription === '' ? [] : [skill.shortDescription]),
       ...(skill.description.trim() === '' ? [] : ['', skill.description.trim()]),
     ]
@@ -151,7 +152,10 @@ export async function installSkillCommand(slug: string, flags: SkillInstallFlags
   if (machines === undefined) {
     const record = await client.skills.install(slug, options)
     if (json === true) await writeResource(SkillInstall, record)
-    else await say(`${slug} ${record.version} is as it was published; name machines with --machine to install it`)
+    else
+      await say(
+        `${slug} ${record.version} of the fleet ${record.fleetId} is as it was published; name machines with --machine to install it`,
+      )
     return exitCodes.ok
   }
   const items: SkillInstalled[] = []
@@ -195,12 +199,12 @@ export async function installedSkillsCommand(machine: string, { json, signal }: 
   return exitCodes.ok
 }
 
-function installedLine({ slug, version, machineName, replaced, missing, check }: SkillInstalled): string {
+function installedLine({ slug, fleetId, version, machineName, replaced, missing, check }: SkillInstalled): string {
   const before = replaced === null ? '' : ` in place of ${replaced}`
   const lacks = [...missing.bins, ...missing.env]
   const needs = lacks.length === 0 ? '' : `; it requires ${lacks.join(', ')}`
   const checked = check === null ? '' : check.ok ? '; it works there' : `; its check failed: ${reasonOf(check)}`
-  return `${slug} ${version} is on ${machineName}${before}${needs}${checked}`
+  return `${slug} ${version} of the fleet ${fleetId} is on ${machineName}${before}${needs}${checked}`
 }
 
 function reasonOf({ error, exitCode, stderr, stdout }: NonNullable<SkillInstalled['check']>): string {

@@ -90,8 +90,8 @@ export class RemoteSkills implements MachineSkills {
       stderr,
       stdoutData: _,
       stderrData: __,
-      stdoutTruncated: ___,
-      stderrTruncated: ____,
+      stdoutTruncated: isCut,
+      stderrTruncated: ___,
       ...exit
     } = await this.#machine.exec(command, {
       deadlineMs: found.timeoutSeconds * 1000,
@@ -99,7 +99,7 @@ export class RemoteSkills implements MachineSkills {
       ...(isArgument ? {} : { stdin: json }),
       skill: { name, sha256: skill.sha256, tool },
     })
-    const output = skillOutput(name, found, { exitCode: exit.exitCode, stdout, stderr })
+    const output = skillOutput(name, found, { exitCode: exit.exitCode, stdout, stderr, isCut })
     return { ...exit, stderr, output: asAsked(outputSchema, output, { name, tool }) }
   }
 

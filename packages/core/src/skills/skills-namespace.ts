@@ -35,6 +35,8 @@ export interface SkillInstallOptions extends Cancellable {
 /** A skill that was put on a machine. */
 export interface SkillInstalled {
   readonly slug: string
+  /** The fleet that publishes it, as the registry says. */
+  readonly fleetId: string
   readonly version: string
   readonly sha256: string
   readonly machineId: string
@@ -330,7 +332,7 @@ function skillsOf({ skills, name }: Machine) {
 
 async function installOn(
   machine: Machine,
-  { slug, version, sha256, files, meta }: resources.SkillInstall,
+  { slug, fleetId, version, sha256, files, meta }: resources.SkillInstall,
   { check, signal }: Cancellable & { readonly check: boolean },
 ): Promise<SkillInstalled> {
   const skills = skillsOf(machine)
@@ -339,7 +341,22 @@ async function installOn(
     { name: slug, version, sha256, files: sent, from: meta.installedFrom },
     { signal },
   )
-  const { missing } = await skills.get(slug, { signal })
+  const { missing, sha256: there, version: other } = await skills.get(slug, { signal })
+  if (there !== sha256)
+    throw new wire.CmdopError(
+      'conflict',
+      `${slug} ${version} was installed on ${machine.name}, and somebody installed ${other} in its place meanwhile.`,
+    )
   const checked = check ? await skills.check(slug, signal === undefined ? {} : { signal }) : null
-  return { slug, version, sha256, machineId: machine.id, machineName: machine.name, replaced, missing, check: checked }
+  return {
+    slug,
+    fleetId,
+    version,
+    sha256,
+    machineId: machine.id,
+    machineName: machine.name,
+    replaced,
+    missing,
+    check: checked,
+  }
 }

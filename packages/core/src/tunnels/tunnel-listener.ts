@@ -83,6 +83,7 @@ export async function startTunnelListener(
     if (!isClosing) {
       isClosing = true
       signal?.removeEventListener('abort', abort)
+      channels.closing.removeEventListener('abort', abort)
       closing.abort(new CmdopError('cancelled', 'The listener was closed.'))
       held.close()
       await Promise.all([listening.close(), ...open])

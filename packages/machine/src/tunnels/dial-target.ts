@@ -33,12 +33,10 @@ export async function dialTarget(target: Target, refused: RefusedAddresses, sign
     await opened(plain, 'connect', target, signal)
     refused.check(plain.remoteAddress ?? '')
     if (tls === undefined) return plain
-    const { serverName = isIP(host) === 0 ? host : undefined, insecure } = tls
-    const secure = connectTls({
-      socket: plain,
-      rejectUnauthorized: !insecure,
-      ...(serverName === undefined ? {} : { servername: serverName }),
-    })
+    const { serverName: name = host, insecure } = tls
+    // An address is no name to ask for, but the certificate has to be for it.
+    const named = isIP(name) === 0 ? { servername: name } : {}
+    const secure = connectTls({ socket: plain, host: name, rejectUnauthorized: !insecure, ...named })
     await opened(secure, 'secureConnect', target, signal)
     return secure
   } catch (error) {

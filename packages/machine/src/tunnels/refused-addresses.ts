@@ -11,21 +11,27 @@ export interface TunnelRules {
 
 /** The addresses that no tunnel connection of this machine reaches. */
 export class RefusedAddresses {
-  readonly #isOff: boolean
+  readonly #rules: TunnelRules
   readonly #list = new BlockList()
 
-  constructor({ isOff, denied }: TunnelRules) {
-    this.#isOff = isOff
-    for (const range of [...NEVER_REACHED, ...denied]) {
+  constructor(rules: TunnelRules) {
+    this.#rules = rules
+    for (const range of [...NEVER_REACHED, ...rules.denied]) {
       const [address = '', prefix] = range.split('/')
       const family = isIP(address) === 4 ? 'ipv4' : 'ipv6'
       this.#list.addSubnet(address, prefix === undefined ? (family === 'ipv4' ? 32 : 128) : Number(prefix), family)
     }
   }
 
+  /** These, and what a relay denies (CIDR). */
+  and(denied: readonly string[] = []): RefusedAddresses {
+    const { isOff, denied: own } = this.#rules
+    return denied.length === 0 ? this : new RefusedAddresses({ isOff, denied: [...own, ...denied] })
+  }
+
   /** Throws `permission` where tunnels are off. */
   assertOn(): void {
-    if (this.#isOff)
+    if (this.#rules.isOff)
       throw new CmdopError(
         'permission',
         'This machine takes no tunnel connections: its daemon runs with CMDOP_TUNNELS=off.',
@@ -38,7 +44,7 @@ export class RefusedAddresses {
     if (version !== 0 && !this.#list.check(address, version === 4 ? 'ipv4' : 'ipv6')) return
     throw new CmdopError(
       'permission',
-      `No tunnel of this machine reaches ${address}: it is the metadata of a cloud or of this network itself, or CMDOP_TUNNEL_DENY names it.`,
+      `No tunnel of this machine reaches ${address}: it is the metadata of a cloud or of this network itself, or CMDOP_TUNNEL_DENY or the relay denies it.`,
     )
   }
 }

@@ -39,7 +39,9 @@ export class TunnelConnections implements AsyncDisposable {
   readonly #connections = new Map<string, Connection>()
   /** Settle when the target has taken the connection, or not. */
   readonly #dialling = new Map<string, Promise<void>>()
-  readonly #closing = new AbortController()
+  /** Ends what is being made. */
+  #ending = new AbortController()
+  #isClosing = false
   /** Of what was made here, so that nothing is made twice. */
   readonly #made = new Set<string>()
   #rememberedSince = performance.now()
@@ -63,16 +65,22 @@ export class TunnelConnections implements AsyncDisposable {
 
   /** Ends every connection, and takes none any more. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing.abort()
+    this.#isClosing = true
+    await this.endAll(new CmdopError('lost', 'The daemon of the machine is stopping.'))
+  }
+
+  /** Ends every connection, those that are being made or held included. */
+  async endAll(error: CmdopError): Promise<void> {
+    this.#ending.abort()
+    this.#ending = new AbortController()
     await Promise.allSettled(this.#dialling.values())
-    for (const { pipe } of this.#connections.values())
-      pipe.abort(new CmdopError('lost', 'The daemon of the machine is stopping.'))
+    for (const { pipe } of this.#connections.values()) pipe.abort(error)
   }
 
   async #connect(channel: Channel, params: TunnelConnectParams, permit: Permit): Promise<void> {
     const { callId } = channel.open
     this.#refused.assertOn()
-    if (this.#closing.signal.aborted) throw new CmdopError('unavailable', 'The daemon of the machine is stopping.')
+    if (this.#isClosing) throw new CmdopError('unavailable', 'The daemon of the machine is stopping.')
     if (this.#connections.has(callId) || this.#dialling.has(callId))
       throw new CmdopError('conflict', 'This call id was used before; nothing was connected. Use a new one.')
     if (this.#connections.size + this.#dialling.size >= MAX_CONNECTIONS)
@@ -91,9 +99,11 @@ export class TunnelConnections implements AsyncDisposable {
       if (isCmdopError(error) && error.code !== 'connection') stop.abort()
       else if (isCmdopError(error)) lost = error
     })
-    const early = params.held === true ? await untilGo(channel) : []
+    const signal = AbortSignal.any([stop.signal, this.#ending.signal])
+    const early = params.held === true ? await untilGo(channel, signal) : []
     this.#remember(callId)
-    const socket = await dialTarget(params, this.#refused, AbortSignal.any([stop.signal, this.#closing.signal]))
+    const refused = this.#refused.and(params.denied)
+    const socket = await dialTarget(params, refused, signal)
     const pipe = new TunnelPipe(socket, () => this.#wait(callId))
     const connection: Connection = { pipe, principalId, fleetId, params, orphan: undefined }
     this.#connections.set(callId, connection)
@@ -112,6 +122,7 @@ export class TunnelConnections implements AsyncDisposable {
     const { principalId, fleetId } = permit
     if (
       connection === undefined ||
+      connection.pipe.isOver ||
       connection.principalId !== principalId ||
       connection.fleetId !== fleetId ||
       connection.params.tunnelId !== tunnelId
@@ -171,7 +182,7 @@ export class TunnelConnections implements AsyncDisposable {
 const MAX_EARLY = 8
 
 /** Accepts a channel, and waits for the word to connect. What comes behind it is kept in the answer until there is a connection. */
-async function untilGo(channel: Channel): Promise<unknown[]> {
+async function untilGo(channel: Channel, signal: AbortSignal): Promise<unknown[]> {
   const go = Promise.withResolvers<void>()
   const early: unknown[] = []
   let isGoing = false
@@ -187,11 +198,14 @@ async function untilGo(channel: Channel): Promise<unknown[]> {
   channel.over.catch(go.reject)
   const late = new CmdopError('cancelled', 'The connection was held, and not wanted in time.')
   const timer = setTimeout(() => go.reject(late), TUNNEL_HELD_MS)
+  const stop = () => go.reject(new CmdopError('cancelled', 'The connection was held, and is not made any more.'))
+  signal.addEventListener('abort', stop, { once: true })
   channel.accept()
   try {
     await go.promise
   } finally {
     clearTimeout(timer)
+    signal.removeEventListener('abort', stop)
   }
   return early
 }

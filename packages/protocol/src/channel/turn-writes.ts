@@ -26,6 +26,16 @@ export function releaseHeld(stream: CorkedStream): void {
 }
 
 function releaseAll(): void {
-  for (const stream of held) stream.uncork()
+  const streams = Array.from(held)
   held.clear()
+  release(streams)
+}
+
+/** What one stream throws is not kept back, and keeps no other one back. */
+function release(streams: CorkedStream[]): void {
+  try {
+    for (let stream = streams.shift(); stream !== undefined; stream = streams.shift()) stream.uncork()
+  } finally {
+    if (streams.length > 0) setImmediate(() => release(streams))
+  }
 }

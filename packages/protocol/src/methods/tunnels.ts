@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { IpRange } from '../rest-identity.ts'
 import { DEFAULT_ORPHAN_MS } from './exec.ts'
 
 /** The lane of `tunnel.connect` and `tunnel.attach`: bytes of the connection, both ways. */
@@ -15,6 +16,9 @@ export const MAX_TUNNEL_IDLE_MS = 86_400_000
 
 /** Milliseconds a connection may be kept without its client at most. */
 export const MAX_TUNNEL_ORPHAN_MS = 300_000
+
+/** Ranges that a relay denies to tunnels at most: they go with every connection. */
+export const MAX_DENIED_RANGES = 256
 
 /** A host as the machine resolves it: a name, or an address of IPv4 or IPv6 without brackets. */
 export const TunnelHost = z
@@ -49,6 +53,11 @@ export const TunnelConnectParams = z.strictObject({
   port: TunnelPort,
   /** TLS from the machine to the target; absent: none. */
   tls: TunnelTls.optional(),
+  /**
+   * Addresses (CIDR) that it must not reach, beside those that the machine refuses: set by the relay, which cannot see what a name resolves to
+   * there.
+   */
+  denied: z.array(IpRange).max(MAX_DENIED_RANGES).optional(),
   /**
    * The client wants to connect soon: the machine accepts the channel at once, and connects when it says `go`, within
    * {@link TUNNEL_HELD_MS}. The client may send what follows right behind it.

@@ -7,7 +7,11 @@ import { CmdopError } from '../errors.ts'
  */
 export function jsonSchemaValidator(schema: Readonly<Record<string, unknown>>): z.ZodType {
   try {
-    return z.fromJSONSchema(explicit(schema) as Parameters<typeof z.fromJSONSchema>[0], { defaultTarget: 'draft-7' })
+    return z.fromJSONSchema(explicit(schema) as Parameters<typeof z.fromJSONSchema>[0], {
+      defaultTarget: 'draft-7',
+      // The one that is shared keeps every schema with an id for ever.
+      registry: z.registry(),
+    })
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     throw new CmdopError('schema_invalid', `The JSON Schema cannot be used: ${reason}.`, { cause: error })
@@ -41,7 +45,14 @@ const typeOfKeyword: Readonly<Record<string, string>> = {
 
 const combiners = ['allOf', 'anyOf', 'oneOf', '$ref'] as const
 const maps = ['properties', 'patternProperties', 'definitions', '$defs'] as const
-const singles = ['items', 'additionalProperties', 'propertyNames', 'contains'] as const
+const singles = [
+  'items',
+  'prefixItems',
+  'additionalItems',
+  'additionalProperties',
+  'propertyNames',
+  'contains',
+] as const
 
 /**
  * The same schema with everything said that the converter would otherwise pass over: a missing `type`, a required key
@@ -66,7 +77,7 @@ function split(node: Record<string, unknown>): Record<string, unknown> {
   )
   const own = typed(rest)
   const says = Object.keys(own).some(
-    (key) => key in typeOfKeyword || key === 'type' || key === 'enum' || key === 'const',
+    (key) => Object.hasOwn(typeOfKeyword, key) || key === 'type' || key === 'enum' || key === 'const',
   )
   const parts = used.flatMap((key) => (key === 'allOf' ? (node[key] as unknown[]) : [{ [key]: node[key] }]))
   if (parts.length === 0) return own
@@ -76,12 +87,12 @@ function split(node: Record<string, unknown>): Record<string, unknown> {
 
 function typed(node: Record<string, unknown>): Record<string, unknown> {
   if (!('type' in node) && !('enum' in node) && !('const' in node)) {
-    const keyword = Object.keys(node).find((key) => key in typeOfKeyword)
+    const keyword = Object.keys(node).find((key) => Object.hasOwn(typeOfKeyword, key))
     if (keyword !== undefined) node = { ...node, type: typeOfKeyword[keyword] }
   }
   if (!Array.isArray(node.required)) return node
   const properties = isRecord(node.properties) ? node.properties : {}
-  const missing = (node.required as string[]).filter((key) => !(key in properties))
+  const missing = (node.required as string[]).filter((key) => !Object.hasOwn(properties, key))
   const anything = { type: ['string', 'number', 'boolean', 'object', 'array', 'null'] }
   return { ...node, properties: { ...properties, ...Object.fromEntries(missing.map((key) => [key, anything])) } }
 }

@@ -1,6 +1,6 @@
 import { CmdopError } from '../errors.ts'
-import { jsonSchemaValidator } from './json-schema-validator.ts'
 import { MAX_SKILL_INPUT_BYTES, type SkillTool } from './skill-manifest.ts'
+import { schemaMisfits } from './skill-schema.ts'
 
 /** A tool of a skill by its name. Throws `not_found`, with the names that there are. */
 export function skillTool<Tool extends Pick<SkillTool, 'name'>>(
@@ -25,21 +25,28 @@ export function skillInput(
   { name, input: schema }: Pick<SkillTool, 'name' | 'input'>,
   input: unknown,
 ): string {
-  const parsed = jsonSchemaValidator(schema).safeParse(input)
-  if (!parsed.success) {
-    const issues = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'the input'}: ${message}`)
+  const issues = schemaMisfits(schema, input, 'the input')
+  if (issues.length > 0)
     throw new CmdopError(
       'validation',
       `The input of ${skill} ${name} does not fit. ${issues.join('; ')}`.slice(0, 2000),
       {
-        details: { issues: issues.slice(0, 20) },
+        details: { issues },
       },
     )
-  }
   const json = JSON.stringify(input)
   if (new TextEncoder().encode(json).length > MAX_SKILL_INPUT_BYTES)
     throw new CmdopError('validation', `Expected at most ${MAX_SKILL_INPUT_BYTES} bytes of input for ${skill} ${name}.`)
   return json
+}
+
+/** What the program of a tool said. */
+export interface SkillSaid {
+  readonly exitCode: number | null
+  readonly stdout: string
+  readonly stderr: string
+  /** Whether its standard output was longer than what is here of it. */
+  readonly isCut?: boolean
 }
 
 /**
@@ -49,12 +56,13 @@ export function skillInput(
 export function skillOutput(
   skill: string,
   { name, output: schema }: Pick<SkillTool, 'name' | 'output'>,
-  { exitCode, stdout, stderr }: { readonly exitCode: number | null; readonly stdout: string; readonly stderr: string },
+  { exitCode, stdout, stderr, isCut = false }: SkillSaid,
 ): Record<string, unknown> {
-  const value = parsedObject(stdout)
+  const value = isCut ? undefined : parsedObject(stdout)
   const details = { skill, tool: name, exitCode, stderr: stderr.slice(0, 2000) }
   const failed = (reason: string, message: string, more: object = {}) =>
     new CmdopError('skill_failed', `${skill} ${name}: ${message}`, { details: { ...details, reason, ...more } })
+  if (isCut) throw failed('too_long', `It gave more on standard output than is taken in (exit code ${exitCode}).`)
   if (value === undefined)
     throw failed('no_json', `It gave no JSON object on standard output (exit code ${exitCode}).`, {
       stdout: stdout.slice(0, 2000),
@@ -63,11 +71,8 @@ export function skillOutput(
     const said = typeof value['error'] === 'string' ? value['error'].slice(0, 500) : 'It says that it failed'
     throw failed('not_ok', `${said} (exit code ${exitCode}).`, { output: value })
   }
-  const parsed = jsonSchemaValidator(schema).safeParse(value)
-  if (parsed.success) return value
-  const issues = parsed.error.issues
-    .slice(0, 20)
-    .map(({ path, message }) => `${path.join('.') || 'the output'}: ${message}`)
+  const issues = schemaMisfits(schema, value, 'the output')
+  if (issues.length === 0) return value
   throw failed('schema', `Its output does not fit what it says of it. ${issues.join('; ')}`.slice(0, 1500), { issues })
 }
 

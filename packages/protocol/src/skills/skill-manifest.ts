@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { systemText } from '../methods/paths.ts'
+import { schemaIssue } from './skill-schema.ts'
 
 /** Name of a skill: of its folder, and in addresses. */
 export const SkillName = z
@@ -23,9 +24,6 @@ export const MAX_SKILL_INPUT_BYTES = 65_536
 /** Tools of one skill at most. */
 const MAX_TOOLS = 32
 
-/** Bytes of one JSON Schema in a manifest at most. */
-const MAX_SCHEMA_BYTES = 16_384
-
 const line = (max: number) =>
   z
     .string()
@@ -36,15 +34,11 @@ const program = z.string().regex(/^[\w][\w.+-]{0,63}$/, 'Expected the name of a 
 const variable = z.string().regex(/^[A-Za-z_]\w{0,127}$/, 'Expected the name of a variable, such as API_TOKEN.')
 const requirement = z.string().regex(/^[\w.+@/\-[\]<>=~!^*, ]{1,200}$/, 'Expected the name of a package.')
 
-/** A JSON Schema of an object. `pattern` is refused: a pattern of somebody else could hold up whoever checks by it. */
-const ObjectSchema = z
-  .record(z.string(), z.unknown())
-  .refine((schema) => schema['type'] === 'object', 'Expected a JSON Schema of an object (type: object).')
-  .refine(
-    (schema) => jsonBytes(schema) <= MAX_SCHEMA_BYTES,
-    `Expected at most ${MAX_SCHEMA_BYTES} bytes of JSON Schema.`,
-  )
-  .refine((schema) => !hasPattern(schema), 'Expected no pattern and no patternProperties; use enum, format or lengths.')
+/** A JSON Schema of an object, by which anything is checked in a bounded number of steps: see {@link schemaIssue}. */
+const ObjectSchema = z.record(z.string(), z.unknown()).superRefine((schema, context) => {
+  const message = schemaIssue(schema)
+  if (message !== undefined) context.addIssue({ code: 'custom', message })
+})
 
 /** An executable that a skill offers. It reads one JSON object, writes one, `{ "ok": true, ... }`, and exits with 0, or 1. */
 export const SkillTool = z.object({
@@ -129,20 +123,4 @@ function compareIdentifiers(one: string | undefined, other: string | undefined):
   if (isNumber && isOtherNumber) return Math.sign(Number(one) - Number(other))
   if (isNumber !== isOtherNumber) return isNumber ? -1 : 1
   return one < other ? -1 : 1
-}
-
-function jsonBytes(value: unknown): number {
-  return new TextEncoder().encode(JSON.stringify(value)).length
-}
-
-function hasPattern(value: unknown): boolean {
-  if (Array.isArray(value)) return value.some(hasPattern)
-  if (typeof value !== 'object' || value === null) return false
-  return Object.entries(value).some(([key, inner]) =>
-    key === 'properties' ? hasPattern(Object.values(inner ?? {})) : isPattern(key) || hasPattern(inner),
-  )
-}
-
-function isPattern(key: string): boolean {
-  return key === 'pattern' || key === 'patternProperties'
 }

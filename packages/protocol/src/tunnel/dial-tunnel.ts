@@ -28,8 +28,8 @@ export interface DialTunnelOptions {
   readonly open: (call: TunnelCall, prepare: (channel: Channel) => void) => Promise<Channel>
   /** A channel of `tunnel.connect` that the machine holds for it; absent: one is opened. */
   readonly held?: HeldTunnel | undefined
-  /** Breaks the connection off. */
-  readonly signal: AbortSignal
+  /** Breaks the connection off; without it the local side does. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -38,12 +38,13 @@ export interface DialTunnelOptions {
  * rejects.
  */
 export async function dialTunnel(stream: ByteStream, options: DialTunnelOptions): Promise<TunnelOutcome> {
+  const { signal } = options
   const dialer = new Dialer(stream, options)
-  const stop = () => dialer.abort(toCmdopError(options.signal.reason, 'cancelled', 'The tunnel was closed.'))
-  options.signal.addEventListener('abort', stop, { once: true })
-  if (options.signal.aborted) stop()
+  const stop = () => dialer.abort(toCmdopError(signal?.reason, 'cancelled', 'The tunnel was closed.'))
+  signal?.addEventListener('abort', stop, { once: true })
+  if (signal?.aborted === true) stop()
   else dialer.start()
-  return dialer.over.finally(() => options.signal.removeEventListener('abort', stop))
+  return dialer.over.finally(() => signal?.removeEventListener('abort', stop))
 }
 
 class Dialer {

@@ -48,6 +48,7 @@ export class TunnelPipe {
   #isTelling = false
   #isPaused = false
   #isOver = false
+  #outcome: TunnelOutcome | undefined
   /** The local side sends no more. */
   #hasEnded = false
   /** Where the other end's content ends, once that is known. */
@@ -74,14 +75,16 @@ export class TunnelPipe {
     stream.on('error', () => this.abort(brokenOff()))
     stream.on('close', () => {
       if (!this.#hasEnded || !this.#hasWrittenAll) this.abort(brokenOff())
+      this.#close()
     })
   }
 
-  /** Resolves when the connection is over, however. Never rejects. */
+  /** Resolves when the connection is over, however, and the local side is closed: what it has not read is still somebody's. Never rejects. */
   get over(): Promise<TunnelOutcome> {
     return this.#over.promise
   }
 
+  /** Nothing more is exchanged with the other end. */
   get isOver(): boolean {
     return this.#isOver
   }
@@ -99,11 +102,6 @@ export class TunnelPipe {
   /** Milliseconds since something was sent or received. */
   get silentMs(): number {
     return performance.now() - this.#heardAt
-  }
-
-  /** Whether everything from this byte on is kept. */
-  has(offset: number): boolean {
-    return this.#kept.has(offset)
   }
 
   /**
@@ -134,7 +132,8 @@ export class TunnelPipe {
 
   /** Breaks the connection off, telling both sides. Idempotent. */
   abort(error: CmdopError): void {
-    if (this.#isOver) return
+    // Of what is over only the local side can be left.
+    if (this.#isOver) return breakOff(this.#stream)
     const channel = this.#channel
     this.#channel = undefined
     channel?.reset(error)
@@ -283,9 +282,14 @@ export class TunnelPipe {
     if (this.#isOver) return
     this.#isOver = true
     clearTimeout(this.#ackTimer)
-    this.#over.resolve({ error, received: this.#received, sent: this.#kept.end })
+    this.#outcome = { error, received: this.#received, sent: this.#kept.end }
+    if (this.#stream.destroyed) this.#close()
     this.#notify()
     this.#drain()
+  }
+
+  #close(): void {
+    if (this.#outcome !== undefined) this.#over.resolve(this.#outcome)
   }
 
   #notify(): void {

@@ -37,17 +37,16 @@ export async function publishSkill(
   }
   const { manifest, text: skillMd } = checked
   const { version } = manifest
-  const names = await store.versionNames(skill.id)
-  if (!names.includes(version) && names.length >= MAX_SKILL_VERSIONS)
-    throw new CmdopError('conflict', `A skill has at most ${MAX_SKILL_VERSIONS} versions; make another skill.`)
   const files = checked.files.map(fileRow)
   const sha256 = hash('sha256', skillDigestText(files))
   const size = files.reduce((sum, file) => sum + file.size, 0)
-  const latestVersion = latestOf([...names, version])
-  const described =
-    latestVersion === version
-      ? { shortDescription: manifest.description, tags: [...new Set(manifest.tags)] }
-      : { shortDescription: skill.shortDescription, tags: skill.tags }
+  const described = { shortDescription: manifest.description, tags: [...new Set(manifest.tags)] }
+  const becomes = (before: readonly string[]) => {
+    if (!before.includes(version) && before.length >= MAX_SKILL_VERSIONS)
+      throw new CmdopError('conflict', `A skill has at most ${MAX_SKILL_VERSIONS} versions; make another skill.`)
+    const latestVersion = latestOf([...before, version])
+    return { latestVersion, ...(latestVersion === version ? described : {}) }
+  }
   const written = { skillMd, readme: readmeOf(checked, body), changelog: body.changelog ?? null }
   const row = {
     id: newId('skv_'),
@@ -60,14 +59,16 @@ export async function publishSkill(
     authorId,
     createdAt: at,
   }
-  await store.addVersion(skill, { ...row, files }, { ...described, latestVersion })
+  await store.addVersion(skill, { ...row, files }, becomes)
   return { status: skill.status === 'suspended' ? 'suspended' : 'published', version, sha256 }
 }
 
 /** The version that is meant where none is named: the highest one that is no pre-release, else the highest one. Throws for none. */
 export function latestOf(versions: readonly string[]): string {
   const stable = versions.filter((version) => !version.split('+', 1)[0]?.includes('-'))
-  const sorted = (stable.length > 0 ? stable : [...versions]).toSorted(compareVersions)
+  const sorted = (stable.length > 0 ? stable : [...versions]).toSorted(
+    (one, other) => compareVersions(one, other) || (one < other ? -1 : 1),
+  )
   const latest = sorted.at(-1)
   if (latest === undefined) throw new CmdopError('conflict', 'Nothing of this skill is published yet.')
   return latest

@@ -59,7 +59,11 @@ export async function updateSkill(
   const updatedAt = new Date().toISOString()
   await store
     .update(skill.id, { ...becomes, updatedAt })
-    .catch(asTaken(`There is a public skill ${skill.slug} already; this one can only be private.`))
+    .catch(
+      asTaken(
+        `The name ${skill.slug} is, or was, that of a public skill of another fleet (or your fleet has made very many public); this one can only be private.`,
+      ),
+    )
   return { ...skill, ...becomes, updatedAt }
 }
 
@@ -85,6 +89,7 @@ export async function installRecord(
   const { manifest, sha256, skillMd, readme } = row
   return {
     slug,
+    fleet_id: skill.fleetId,
     version,
     sha256,
     model: manifest.model ?? null,

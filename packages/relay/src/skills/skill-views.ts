@@ -145,6 +145,7 @@ function commonOf(skill: SkillRow, isStarred: boolean): Omit<SkillSummary, 'cate
   return {
     id: skill.id,
     slug: skill.slug,
+    fleet_id: skill.fleetId,
     name: skill.name,
     short_description: skill.shortDescription,
     author: skill.authorId,

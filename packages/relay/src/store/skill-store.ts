@@ -45,6 +45,9 @@ export type SkillChange = Partial<
   Pick<SkillRow, 'name' | 'category' | 'visibility' | 'status' | 'icon' | 'cover' | 'repositoryUrl'>
 >
 
+/** What a skill is from a version on; what is absent stays. */
+export type SkillBecomes = Pick<SkillRow, 'latestVersion'> & Partial<Pick<SkillRow, 'shortDescription' | 'tags'>>
+
 /** A version of a skill. It never changes. */
 export interface SkillVersionRow {
   readonly id: string
@@ -117,7 +120,7 @@ export interface SkillStore {
   list(fleetId: string, filter: SkillFilter): Promise<SkillPart<SkillRow>>
   /** How many a fleet has. */
   count(fleetId: string): Promise<number>
-  /** `conflict` when it becomes public and another public one has its slug. */
+  /** `conflict` when it becomes public, and its slug is or ever was that of a public one of another fleet, or its fleet has had very many. */
   update(skillId: string, change: SkillChange & { readonly updatedAt: string }): Promise<void>
   /** With its versions, stars and reviews. What its versions were is remembered: see {@link addVersion}. False when there is none. */
   remove(skillId: string): Promise<boolean>
@@ -128,7 +131,8 @@ export interface SkillStore {
   addVersion(
     skill: Pick<SkillRow, 'id' | 'fleetId' | 'slug'>,
     version: SkillVersionRow & { readonly files: readonly SkillFileRow[] },
-    becomes: Pick<SkillRow, 'shortDescription' | 'latestVersion' | 'tags'>,
+    /** Asked for with the versions before, while no other one is added. What it throws is thrown, and nothing was added. */
+    becomes: (before: readonly string[]) => SkillBecomes,
   ): Promise<'added' | 'same'>
   /** Notes how a publication went that added nothing. */
   notePublication(skillId: string, publication: SkillPublication): Promise<void>

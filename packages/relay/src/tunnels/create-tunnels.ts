@@ -21,7 +21,7 @@ export interface CreateTunnelsOptions extends Omit<TunnelDeskOptions, 'denied' |
   readonly publicUrl: () => string
 }
 
-/** Puts the tunnels of a relay together. Throws `config` for a domain that the relay itself is in. */
+/** Puts the tunnels of a relay together. Throws `config` for a domain that is not apart from the relay's own host. */
 export function createTunnels({ config, publicUrl, ...options }: CreateTunnelsOptions): Tunnels {
   const { tunnelDomain: domain, trustedProxies } = config
   assertOwnDomain(domain, config.publicUrl)
@@ -54,12 +54,13 @@ export function createTunnels({ config, publicUrl, ...options }: CreateTunnelsOp
   }
 }
 
-/** Pages of tunnels are anybody's: the relay's own must not be one of them. */
+/** Pages of tunnels are anybody's, and may set cookies for the domains above them: none of these may be the relay's host, nor within it. */
 function assertOwnDomain(domain: string | undefined, publicUrl: string | undefined): void {
   if (domain === undefined || publicUrl === undefined) return
-  if (new URL(publicUrl).hostname.endsWith(`.${domain}`))
+  const host = new URL(publicUrl).hostname.replace(/\.$/, '')
+  if (`.${host}`.endsWith(`.${domain}`) || `.${domain}`.endsWith(`.${host}`))
     throw new CmdopError(
       'config',
-      `The relay at ${publicUrl} is in its own domain for tunnels, ${domain}; choose another one.`,
+      `The relay at ${publicUrl} and its domain for tunnels, ${domain}, are one domain or one within the other; choose another domain for tunnels.`,
     )
 }

@@ -15,6 +15,9 @@ const HOP_BY_HOP = new Set([
   'expect',
 ])
 
+/** What nobody may call something between neighbours: without it the request would be another one. */
+const NEVER_DROPPED = ['content-length', 'transfer-encoding', 'host', 'cookie', 'authorization']
+
 /** What the relay says of the visitor; what the visitor says of itself there is worth nothing. */
 const OURS = /^(?:x-forwarded-.*|forwarded|x-real-ip)$/
 
@@ -75,6 +78,9 @@ export function malformed({ rawHeaders, url = '', headers }: IncomingMessage): s
   if (count('content-length') === 1 && count('transfer-encoding') === 1) return 'Expected one length of the body.'
   if (headers['transfer-encoding'] !== undefined && headers['transfer-encoding'].toLowerCase() !== 'chunked')
     return 'Expected no transfer encoding but chunked.'
+  const dropped = namedIn(headers.connection)
+  if (NEVER_DROPPED.some((name) => dropped.has(name)))
+    return 'Expected Connection to name no header of the request itself.'
   if (count('authorization') > 1) return 'Expected one Authorization header at most.'
   if (!url.startsWith('/') && url !== '*') return 'Expected a path.'
   return undefined

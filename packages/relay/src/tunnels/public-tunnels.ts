@@ -1,4 +1,4 @@
-import { type IncomingMessage, request as sendRequest, type Server, type ServerResponse } from 'node:http'
+import { type IncomingMessage, request as sendRequest, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { pipeline } from 'node:stream'
 import { CmdopError, Subdomain, toCmdopError } from '@cmdop/protocol'
@@ -53,6 +53,8 @@ export class PublicTunnels {
     // An upload through a tunnel takes as long as it takes; the relay's own requests are bounded below.
     server.requestTimeout = 0
     server.headersTimeout = OWN_REQUEST_MS
+    // Whatever else it asks to change to, it is answered as the request that it is.
+    Object.assign(server, { shouldUpgradeCallback: isWebSocket })
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
       if (this.isFor(request)) void this.#answer(request, response)
       else {
@@ -84,37 +86,54 @@ export class PublicTunnels {
     try {
       const admitted = await this.#admit(request)
       if (response.destroyed) return void admitted.connection.socket.destroy()
-      await forward(request, response, admitted)
+      await forward(request, response, admitted).catch((cause: unknown) => {
+        admitted.connection.socket.destroy()
+        throw cause
+      })
     } catch (cause) {
       refuse(response, failureOf(cause))
     }
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const upgrade = request.headers.upgrade ?? ''
+    if (!isWebSocket(request)) throw new CmdopError('validation', 'Expected a change to WebSocket only, and no body.')
+    const upgrade = 'websocket'
     const { connection, visit } = await this.#admit(request)
+    // Whoever is gone by now is not heard of again.
+    if (socket.destroyed) return void connection.socket.destroy()
+    const endBoth = () => {
+      connection.socket.destroy()
+      socket.destroy()
+    }
     const sent = sendRequest(sending(request, connection, requestHeaders(request, { ...visit, upgrade })))
-    const answered = Promise.withResolvers<void>()
     socket.once('close', () => sent.destroy())
+    const answered = Promise.withResolvers<void>()
     sent.on('error', (cause) => void connection.over.then(({ error }) => answered.reject(error ?? cause)))
     sent.on('upgrade', (answer, target, targetHead) => {
-      this.#upgraded.add(socket)
-      socket.once('close', () => this.#upgraded.delete(socket))
-      const headers = [...answerHeaders(answer), 'Connection', 'Upgrade', 'Upgrade', answer.headers.upgrade ?? upgrade]
-      socket.write(headOf(answer, headers))
-      if (targetHead.length > 0) socket.write(targetHead)
-      if (head.length > 0) target.write(head)
-      join(socket, target)
+      guard(endBoth, () => {
+        this.#upgraded.add(socket)
+        socket.once('close', () => this.#upgraded.delete(socket))
+        const changed = ['Connection', 'Upgrade', 'Upgrade', answer.headers.upgrade ?? upgrade]
+        socket.write(headOf(101, [...answerHeaders(answer), ...changed]))
+        if (targetHead.length > 0) socket.write(targetHead)
+        if (head.length > 0) target.write(head)
+        join(socket, target)
+      })
       answered.resolve()
     })
     // The target does not change the protocol: its answer is passed on, and that is all.
     sent.on('response', (answer) => {
-      socket.write(headOf(answer, [...answerHeaders(answer), 'Connection', 'close']))
-      pipeline(answer, socket, () => socket.destroy())
+      guard(answered.reject, () => {
+        socket.write(headOf(answerStatus(answer), [...answerHeaders(answer), 'Connection', 'close']))
+        pipeline(answer, socket, () => socket.destroy())
+      })
       answered.resolve()
     })
     sent.end()
-    await answered.promise
+    await answered.promise.catch((cause: unknown) => {
+      connection.socket.destroy()
+      throw cause
+    })
   }
 
   /** A connection to the target. Throws what the visitor is told, as little as that may be. */
@@ -145,7 +164,7 @@ export class PublicTunnels {
   async #assertVisitor(tunnel: TunnelRow, request: IncomingMessage, address: string | undefined): Promise<void> {
     try {
       assertPeer(tunnel, address)
-      if (await this.#visitors.mayVisit(tunnel, request.headers.authorization)) return
+      if (await this.#visitors.mayVisit(tunnel, request.headers.authorization, address)) return
       throw new CmdopError('auth', 'This tunnel is not open to everybody.', { details: { scheme: tunnel.auth } })
     } catch (cause) {
       const { code } = failureOf(cause)
@@ -176,9 +195,11 @@ async function forward(request: IncomingMessage, response: ServerResponse, admit
   })
   sent.on('error', (cause) => void connection.over.then(({ error }) => answered.reject(error ?? cause)))
   sent.on('response', (answer) => {
-    response.writeHead(answer.statusCode ?? 502, answer.statusMessage, answerHeaders(answer))
-    response.flushHeaders()
-    pipeline(answer, response, () => {})
+    guard(answered.reject, () => {
+      response.writeHead(answerStatus(answer), answerHeaders(answer))
+      response.flushHeaders()
+      pipeline(answer, response, () => {})
+    })
     answered.resolve()
   })
   // Only who connects may ask for it, and it would be an answer to the wrong question.
@@ -188,6 +209,21 @@ async function forward(request: IncomingMessage, response: ServerResponse, admit
   })
   pipeline(request, sent, () => {})
   await answered.promise
+}
+
+/** Whatever a listener throws would end the relay, and what a target says can make many things throw. */
+function guard(fail: (cause: unknown) => void, act: () => void): void {
+  try {
+    act()
+  } catch (cause) {
+    fail(cause)
+  }
+}
+
+/** Status of a final answer. Its text is not passed on: it may be anything. Throws `protocol` for what no HTTP has. */
+function answerStatus({ statusCode = 0 }: IncomingMessage): number {
+  if (statusCode >= 200 && statusCode <= 999) return statusCode
+  throw new CmdopError('protocol', 'The target answers with a status that HTTP does not have.')
 }
 
 function sending({ method, url }: IncomingMessage, { socket }: VisitConnection, headers: string[]) {
@@ -217,12 +253,18 @@ function boundRequest(request: IncomingMessage, response: ServerResponse): void 
   response.once('close', clear)
 }
 
-function hostOf(host: string | undefined): string {
-  return (host ?? '').toLowerCase().replace(/:\d*$/, '')
+/** Whether a request asks for what alone is changed to. One with a body would wait for it, and nobody reads that. */
+function isWebSocket({ headers }: IncomingMessage): boolean {
+  const { upgrade, 'content-length': length = '0', 'transfer-encoding': encoding } = headers
+  return upgrade?.toLowerCase() === 'websocket' && length === '0' && encoding === undefined
 }
 
-function headOf({ statusCode = 502, statusMessage = '' }: IncomingMessage, headers: readonly string[]): string {
-  const lines = [`HTTP/1.1 ${statusCode} ${statusMessage}`]
+function hostOf(host: string | undefined): string {
+  return (host ?? '').toLowerCase().replace(/\.?(?::\d*)?$/, '')
+}
+
+function headOf(status: number, headers: readonly string[]): string {
+  const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`]
   for (let index = 0; index + 1 < headers.length; index += 2) lines.push(`${headers[index]}: ${headers[index + 1]}`)
   return `${lines.join('\r\n')}\r\n\r\n`
 }
@@ -265,5 +307,5 @@ function refuseUpgrade(socket: Duplex, error: CmdopError): void {
   if (socket.destroyed) return
   const headers = [...challengeOf(error), 'Connection', 'close', 'Content-Length', '0']
   socket.once('finish', () => socket.destroy())
-  socket.end(headOf({ statusCode: statusOf(error), statusMessage: error.code } as IncomingMessage, headers))
+  socket.end(headOf(statusOf(error), headers))
 }

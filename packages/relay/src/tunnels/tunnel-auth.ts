@@ -1,6 +1,7 @@
 import { hash, randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
 import { CmdopError, type TunnelAuth } from '@cmdop/protocol'
+import pLimit from 'p-limit'
 import { newSecret } from '../auth/secrets.ts'
 import type { TunnelRow } from '../store/tunnel-store.ts'
 
@@ -10,8 +11,19 @@ const derive = promisify<string, Buffer, number, object, Buffer>(scrypt)
 const COST = { N: 32_768, r: 8, p: 1, maxmem: 64 * 1024 * 1024 }
 const KEY_BYTES = 32
 
-/** Passwords that are tried at once; more are told to come later. */
-const MAX_TRIES = 4
+/** Keys that are derived at once in this process, and that wait for it: libuv has four threads, and others need them, too. */
+const MAX_DERIVATIONS = 2
+const MAX_WAITING = 16
+
+/** Wrong passwords in a minute from one address for one tunnel, and for one tunnel from everywhere; more are not looked at. */
+const MAX_WRONG_BY_ADDRESS = 10
+const MAX_WRONG = 100
+const WRONG_WITHIN_MS = 60_000
+
+/** Tunnels and addresses whose wrong passwords are counted at most. */
+const MAX_COUNTED = 10_000
+
+const derivations = pLimit(MAX_DERIVATIONS)
 
 /** Tunnels of which the last good header is remembered, by its hash, so that not every request takes so long. */
 const MAX_REMEMBERED = 1000
@@ -37,7 +49,7 @@ export async function createTunnelSecret(
   }
   const chosen = password ?? randomBytes(18).toString('base64url')
   const salt = randomBytes(16)
-  const key = await derive(`${username}:${chosen}`, salt, KEY_BYTES, COST)
+  const key = await derivations(() => derive(`${username}:${chosen}`, salt, KEY_BYTES, COST))
   return {
     hash: `${salt.toString('hex')}:${key.toString('hex')}`,
     token: null,
@@ -49,33 +61,53 @@ export async function createTunnelSecret(
 /** Checks what visitors of tunnels show, in constant time. */
 export class TunnelVisitors {
   readonly #good = new Map<string, string>()
-  #tries = 0
+  readonly #wrong = new Map<string, { count: number; readonly since: number }>()
 
-  /** Whether this `Authorization` opens the tunnel. Throws `rate_limit` while too many passwords are tried. */
-  async mayVisit({ id, auth, authHash }: TunnelRow, authorization: string | undefined): Promise<boolean> {
+  /** Whether this `Authorization` from this address opens the tunnel. Throws `rate_limit` while too many passwords are tried. */
+  async mayVisit(
+    { id, auth, authHash }: TunnelRow,
+    authorization: string | undefined,
+    address: string | undefined,
+  ): Promise<boolean> {
     if (auth === 'none') return true
     const [, scheme = '', shown = ''] = /^(\S{1,16}) +(\S{1,1024})$/.exec(authorization ?? '') ?? []
     if (authHash === null || scheme.toLowerCase() !== auth) return false
     if (auth === 'bearer') return isSame(hash('sha256', shown), authHash)
     const digest = hash('sha256', `${authHash} ${shown}`)
     if (isSame(this.#good.get(id) ?? '', digest)) return true
-    if (!(await this.#isPassword(authHash, Buffer.from(shown, 'base64').toString()))) return false
+    // Taken before it is known, so that no more are tried at once either.
+    const budgets = [this.#budget(id, MAX_WRONG), this.#budget(`${id} ${address}`, MAX_WRONG_BY_ADDRESS)]
+    for (const budget of budgets) budget.count += 1
+    if (!(await isPassword(authHash, Buffer.from(shown, 'base64').toString()))) return false
+    for (const budget of budgets) budget.count -= 1
     if (this.#good.size >= MAX_REMEMBERED) this.#good.clear()
     this.#good.set(id, digest)
     return true
   }
 
-  async #isPassword(authHash: string, shown: string): Promise<boolean> {
-    if (this.#tries >= MAX_TRIES)
-      throw new CmdopError('rate_limit', 'Too many passwords are being tried; try again in a moment.')
-    this.#tries += 1
-    try {
-      const [salt = '', key = ''] = authHash.split(':')
-      return isSame((await derive(shown, Buffer.from(salt, 'hex'), KEY_BYTES, COST)).toString('hex'), key)
-    } finally {
-      this.#tries -= 1
-    }
+  /** What was wrong of late. Throws `rate_limit` when that is too much. */
+  #budget(of: string, most: number): { count: number } {
+    const now = performance.now()
+    const known = this.#wrong.get(of)
+    const isOf = known !== undefined && now - known.since < WRONG_WITHIN_MS
+    if (isOf && known.count >= most) throw tooMany()
+    if (isOf) return known
+    if (this.#wrong.size >= MAX_COUNTED) this.#wrong.clear()
+    const budget = { count: 0, since: now }
+    this.#wrong.set(of, budget)
+    return budget
   }
+}
+
+async function isPassword(authHash: string, shown: string): Promise<boolean> {
+  if (derivations.pendingCount >= MAX_WAITING) throw tooMany()
+  const [salt = '', key = ''] = authHash.split(':')
+  const derived = await derivations(() => derive(shown, Buffer.from(salt, 'hex'), KEY_BYTES, COST))
+  return isSame(derived.toString('hex'), key)
+}
+
+function tooMany(): CmdopError {
+  return new CmdopError('rate_limit', 'Too many passwords are being tried; try again in a minute.')
 }
 
 function isSame(one: string, other: string): boolean {

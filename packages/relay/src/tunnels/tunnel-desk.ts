@@ -59,6 +59,8 @@ export class TunnelDesk implements AsyncDisposable {
   #lookAgain = false
   #prunedAt = 0
   #rightsAt = 0
+  /** How often somebody has said that rights have changed. */
+  #rightsAsked = 0
 
   constructor(options: TunnelDeskOptions) {
     this.#options = options
@@ -66,7 +68,7 @@ export class TunnelDesk implements AsyncDisposable {
     this.gate = new TunnelGate({
       store: options.store,
       close: (tunnel, reason) => this.closeItself(tunnel, reason),
-      denied: this.#denied,
+      denied: options.denied,
       failed: (err, tunnelId) => options.log.error({ err, tunnelId }, 'a tunnel could not be closed or counted'),
     })
     this.#timer = setInterval(() => this.#look(), SWEEP_EVERY_MS).unref()
@@ -74,6 +76,7 @@ export class TunnelDesk implements AsyncDisposable {
       if (message.type === 'tunnel-closed') this.gate.end(message.tunnelId)
       else if (message.type === 'key-revoked' || message.type === 'principal-changed') {
         this.#rightsAt = 0
+        this.#rightsAsked += 1
         this.#look()
       }
     })
@@ -192,10 +195,13 @@ export class TunnelDesk implements AsyncDisposable {
 
   async #lookAtRights(): Promise<void> {
     if (Date.now() - this.#rightsAt < RIGHTS_EVERY_MS) return
-    this.#rightsAt = Date.now()
+    const startedAt = Date.now()
+    const asked = this.#rightsAsked
     const { tunnels } = this.#options.store
     for (const keyId of await tunnels.openKeys())
       for (const tunnel of await tunnels.ofKey(keyId)) await this.#lookAtRight(tunnel)
+    // Only once all were looked at, and none is to be looked at again.
+    if (asked === this.#rightsAsked) this.#rightsAt = startedAt
   }
 
   async #lookAtRight(tunnel: TunnelRow): Promise<void> {

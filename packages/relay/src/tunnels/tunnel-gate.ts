@@ -1,10 +1,8 @@
-import type { BlockList } from 'node:net'
 import { CmdopError, type Open } from '@cmdop/protocol'
 import { z } from 'zod'
-import { isAddressIn } from '../auth/addresses.ts'
+import { addressList, isAddressIn } from '../auth/addresses.ts'
 import { type Caller, refreshCaller } from '../auth/authenticate.ts'
 import { authorise } from '../auth/authorise.ts'
-import { targetFor } from '../auth/machine-targets.ts'
 import type { Meter } from '../channel/input-meter.ts'
 import { resetRoute, type RouteEnd } from '../channel/route.ts'
 import type { Store } from '../store/store.ts'
@@ -21,8 +19,8 @@ const Params = z.object({
 
 export interface TunnelGateOptions {
   readonly store: Store
-  /** Addresses that no tunnel leads to, beside those that none ever does. */
-  readonly denied: BlockList
+  /** Addresses (CIDR) that no tunnel leads to, beside those that none ever does. */
+  readonly denied: readonly string[]
   /** Closes it, with a row and for every relay. */
   readonly close: (tunnel: TunnelRow, reason: TunnelEnd) => Promise<void>
   readonly failed: (error: unknown, tunnelId: string) => void
@@ -45,10 +43,19 @@ export function tunnelSubject({ address }: Caller, { method, params }: Open): st
 /** What holds for the connections of tunnels, beside what holds for every call: asked by the gate about each of them. */
 export class TunnelGate {
   readonly #options: TunnelGateOptions
+  readonly #denied: ReturnType<typeof addressList>
   readonly #accounts = new Map<string, TunnelAccount>()
 
   constructor(options: TunnelGateOptions) {
     this.#options = options
+    this.#denied = addressList(options.denied)
+  }
+
+  /** A connection as it goes to the machine: with what this relay denies, whatever the client says of that. Every other call as it is. */
+  completed(open: Open): Open {
+    const { denied } = this.#options
+    if (open.method !== 'tunnel.connect' || denied.length === 0) return open
+    return { ...open, params: { ...open.params, denied: [...denied] } }
   }
 
   /**
@@ -57,19 +64,31 @@ export class TunnelGate {
    */
   async admit(caller: Caller, open: Open): Promise<void> {
     const tunnelId = tunnelOf(open)
-    if (open.method === 'tunnel.connect') assertTargetAllowed(paramsOf(open.params).host, this.#options.denied)
+    if (open.method === 'tunnel.connect') assertTargetAllowed(paramsOf(open.params).host, this.#denied)
     if (tunnelId === undefined) return
     const tunnel = await this.#options.store.tunnels.get(tunnelId)
     if (tunnel?.fleetId !== caller.fleetId || tunnel.machineId !== open.target || tunnel.closedAt !== null)
-      throw new CmdopError('not_found', 'There is no such open tunnel to this machine in your fleet.')
+      throw notOpen()
     if (tunnel.expiresAt <= new Date().toISOString()) throw new CmdopError('expired', 'The time of the tunnel is over.')
     assertTarget(tunnel, open)
     assertPeer(tunnel, caller.address)
     await this.assertRight(tunnel)
-    const known = this.#accounts.get(tunnelId)
-    if (known === undefined) this.#accounts.set(tunnelId, this.#accountOf(tunnel))
-    else known.refresh(tunnel)
+    const account = this.#accounts.get(tunnelId)
+    if (account === undefined) await this.#begin(tunnel)
+    else account.refresh(tunnel)
     this.#accounts.get(tunnelId)?.assertRoom(open.method)
+  }
+
+  /** Opens the account of a tunnel. Whoever closes it ends the account; one that was closed before there was any is seen here. */
+  async #begin(tunnel: TunnelRow): Promise<void> {
+    this.#accounts.set(tunnel.id, this.#accountOf(tunnel))
+    try {
+      const now = await this.#options.store.tunnels.get(tunnel.id)
+      if (now?.closedAt !== null) throw notOpen()
+    } catch (cause) {
+      this.end(tunnel.id)
+      throw cause
+    }
   }
 
   /** Throws, and closes the tunnel, when who opened it may not have it any more. */
@@ -80,7 +99,7 @@ export class TunnelGate {
       const opener = await refreshCaller(store, { key: { id }, fleetId })
       const machine = await store.machines.get(tunnel.machineId)
       const present = machine?.disabledAt === null ? machine : undefined
-      const target = await targetFor(store, opener, 'tunnel.open', present)
+      const target = present && { fleetId: present.fleetId, machine: present }
       const decision = authorise(opener, 'tunnel.open', target)
       if (!decision.allowed) throw new CmdopError('permission', decision.reason)
       return opener
@@ -145,6 +164,10 @@ export class TunnelGate {
 
 function tunnelOf({ method, params }: Open): string | undefined {
   return isTunnelMethod(method) ? Params.safeParse(params).data?.tunnelId : undefined
+}
+
+function notOpen(): CmdopError {
+  return new CmdopError('not_found', 'There is no such open tunnel to this machine in your fleet.')
 }
 
 function assertTarget({ localHost, localPort }: TunnelRow, { method, params }: Open): void {

@@ -32,8 +32,7 @@ export interface VisitConnection {
  */
 export function connectVisit(clients: ClientPeers, opener: Caller, tunnel: TunnelRow): VisitConnection {
   const [socket, far] = duplexPair({ highWaterMark: PAIR_BYTES })
-  const stop = new AbortController()
-  const over = carry(clients, { opener, tunnel, far, signal: stop.signal })
+  const over = carry(clients, { opener, tunnel, far })
   // Neither side of a pair tells the other that it was destroyed.
   socket.once('close', () => far.destroy())
   far.once('close', () => {
@@ -50,10 +49,9 @@ interface Carried {
   readonly opener: Caller
   readonly tunnel: TunnelRow
   readonly far: Duplex
-  readonly signal: AbortSignal
 }
 
-async function carry(clients: ClientPeers, { opener, tunnel, far, signal }: Carried): Promise<TunnelOutcome> {
+async function carry(clients: ClientPeers, { opener, tunnel, far }: Carried): Promise<TunnelOutcome> {
   const [near, other] = createMemoryTransports()
   clients.accept(other, opener)
   await using connection = new Connection(near, { role: 'dialer', hello: () => ({}) })
@@ -64,7 +62,7 @@ async function carry(clients: ClientPeers, { opener, tunnel, far, signal }: Carr
     await channel.accepted
     return channel
   }
-  return await dialTunnel(far, { connect: paramsOf(tunnel), newCallId: () => newId('tcn_'), open, signal })
+  return await dialTunnel(far, { connect: paramsOf(tunnel), newCallId: () => newId('tcn_'), open })
 }
 
 function paramsOf(tunnel: TunnelRow): TunnelConnectParams {

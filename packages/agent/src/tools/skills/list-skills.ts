@@ -2,7 +2,8 @@ import type { Machine, MachineSkills } from '@cmdop/core'
 import { CmdopError } from '@cmdop/protocol'
 import * as z from 'zod/v4'
 import { boundedText } from '../bounded-text.ts'
-import { defineTool } from '../tool.ts'
+import { defineTool, type ToolContext, type ToolOutcome } from '../tool.ts'
+import { enclosedFailure } from './enclosed-failure.ts'
 
 /** Lists the skills of the machine: what each is for, and nothing more. */
 export const skillList = defineTool({
@@ -32,28 +33,33 @@ export const skillRead = defineTool({
     'Reads a skill that is installed on the machine: what it says of how to use it, and its tools with the schemas of their input and output.',
   input: z.object({ skill: z.string().min(1).max(64).describe('Name of the skill, from skill_list.') }),
   readOnly: true,
-  run: async ({ skill: name }, { machine, fence, signal, limitBytes }) => {
-    const { version, description, body, tools, folder, files, missing } = await skillsOf(machine).get(name, { signal })
-    const shownTools = tools.map((tool) => ({
-      name: tool.name,
-      description: tool.description,
-      input: tool.input,
-      output: tool.output,
-    }))
-    const about = {
-      name,
-      version,
-      description,
-      missing,
-      folder,
-      files: files.map(({ path }) => path),
-      tools: shownTools,
-    }
-    const data = Buffer.from(`${body.trim()}\n\n${JSON.stringify(about, null, 1)}`)
-    const { text, shownBytes } = boundedText(data, data.length, limitBytes)
-    return { text: fence.enclose(`skill ${name} ${version}`, text), shownBytes, output: { ...about, body } }
-  },
+  run: async (input, context) => readSkill(input, context).catch((error: unknown) => enclosedFailure(error, context)),
 })
+
+async function readSkill(
+  { skill: name }: { readonly skill: string },
+  { machine, fence, signal, limitBytes }: ToolContext,
+): Promise<ToolOutcome> {
+  const { version, description, body, tools, folder, files, missing } = await skillsOf(machine).get(name, { signal })
+  const shownTools = tools.map((tool) => ({
+    name: tool.name,
+    description: tool.description,
+    input: tool.input,
+    output: tool.output,
+  }))
+  const about = {
+    name,
+    version,
+    description,
+    missing,
+    folder,
+    files: files.map(({ path }) => path),
+    tools: shownTools,
+  }
+  const data = Buffer.from(`${body.trim()}\n\n${JSON.stringify(about, null, 1)}`)
+  const { text, shownBytes } = boundedText(data, data.length, limitBytes)
+  return { text: fence.enclose(`skill ${name} ${version}`, text), shownBytes, output: { ...about, body } }
+}
 
 /** The skills of a machine. Throws `unsupported` where it has none. */
 export function skillsOf({ skills, name }: Machine): MachineSkills {

@@ -1,17 +1,27 @@
 import type { ExecExit, MachineSkills } from '@cmdop/core'
-import { CmdopError, isCmdopError, skillCommand, skillInput, skillOutput, skillTool } from '@cmdop/protocol'
+import {
+  CmdopError,
+  isCmdopError,
+  skillCommand,
+  skillInput,
+  skillOutput,
+  type SkillSaid,
+  skillTool,
+} from '@cmdop/protocol'
 import * as z from 'zod/v4'
 import type { Running } from '../../run/workplace.ts'
 import { boundedText } from '../bounded-text.ts'
 import { capture, captured } from '../run-command.ts'
 import { defineTool, type OutputChunk, type ToolContext, type ToolOutcome } from '../tool.ts'
+import { enclosedFailure } from './enclosed-failure.ts'
 import { skillsOf } from './list-skills.ts'
 
 /** Bytes of the output of a tool of a skill at most: it is one JSON object. */
 const MAX_OUTPUT_BYTES = 1_048_576
 
-/** Bytes of what it says beside that, for its error. */
-const SHOWN_STDERR_BYTES = 2_000
+/** Characters of what it says beside that, for its error, and bytes that are kept for them. */
+const SHOWN_STDERR = 2_000
+const KEPT_STDERR_BYTES = 4 * SHOWN_STDERR
 
 const Input = z.object({
   skill: z.string().min(1).max(64).describe('Name of the skill, from skill_list.'),
@@ -27,8 +37,20 @@ export const skillRun = defineTool({
     'Its files are looked at first: a skill that was changed since it was installed is refused.',
   input: Input,
   recovers: true,
-  run: (input, context) => runTool(input, context),
+  run: (input, context) => told(input, context),
 })
+
+/** What is wrong with a skill is in words of the skill. */
+async function* told(
+  input: z.infer<typeof Input>,
+  context: ToolContext,
+): AsyncGenerator<OutputChunk, ToolOutcome, void> {
+  try {
+    return yield* runTool(input, context)
+  } catch (error) {
+    return enclosedFailure(error, context)
+  }
+}
 
 async function* runTool(
   { skill: name, tool, input }: z.infer<typeof Input>,
@@ -74,16 +96,14 @@ async function* followed(running: Running, context: ToolContext): AsyncGenerator
 
 /** The output as it was, for its schema; what is shown of it is cleaned. */
 class Collected {
-  readonly #pieces = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] }
-  #bytes = 0
+  readonly #kept = { stdout: new Kept(MAX_OUTPUT_BYTES), stderr: new Kept(KEPT_STDERR_BYTES) }
 
   async *of(running: Running): Running {
     try {
       for (;;) {
         const { done, value } = await running.next()
         if (done === true) return value
-        this.#bytes += value.data.length + (value.skipped ?? 0)
-        if (this.#bytes <= MAX_OUTPUT_BYTES) this.#pieces[value.stream].push(value.data)
+        this.#kept[value.stream].add(value.data, value.skipped)
         yield value
       }
     } finally {
@@ -91,8 +111,34 @@ class Collected {
     }
   }
 
-  text(stream: 'stdout' | 'stderr'): string {
-    return this.#bytes > MAX_OUTPUT_BYTES && stream === 'stdout' ? '' : Buffer.concat(this.#pieces[stream]).toString()
+  get said(): Pick<SkillSaid, 'stdout' | 'stderr' | 'isCut'> {
+    const { stdout, stderr } = this.#kept
+    return { stdout: stdout.text, stderr: stderr.text, isCut: stdout.isCut }
+  }
+}
+
+/** The first bytes of a stream. */
+class Kept {
+  readonly #most: number
+  readonly #pieces: Uint8Array[] = []
+  #bytes = 0
+  isCut = false
+
+  constructor(most: number) {
+    this.#most = most
+  }
+
+  /** `skipped`: bytes that are missing before these. */
+  add(data: Uint8Array, skipped = 0): void {
+    if (skipped > 0 || data.length > this.#most - this.#bytes) this.isCut = true
+    if (skipped > 0) return
+    const taken = data.subarray(0, this.#most - this.#bytes)
+    this.#bytes += taken.length
+    if (taken.length > 0) this.#pieces.push(taken)
+  }
+
+  get text(): string {
+    return Buffer.concat(this.#pieces).toString()
   }
 }
 
@@ -111,18 +157,14 @@ function outcomeOf(
   const about = { skill: name, version: skill.version, tool: tool.name, exitCode, durationMs }
   const source = `output of ${name} ${tool.name}`
   try {
-    const output = skillOutput(name, tool, {
-      exitCode,
-      stdout: collected.text('stdout'),
-      stderr: collected.text('stderr'),
-    })
+    const output = skillOutput(name, tool, { exitCode, ...collected.said })
     const data = Buffer.from(redactor.text(JSON.stringify(output)))
     const { text, shownBytes } = boundedText(data, data.length, limitBytes)
     return { text: fence.enclose(source, text), shownBytes, output: { ...about, output } }
   } catch (error) {
     if (!isCmdopError(error) || error.code !== 'skill_failed') throw error
     // What it says is data of the machine, too.
-    const said = `${error.message}\n${collected.text('stderr').slice(0, SHOWN_STDERR_BYTES)}`.trim()
+    const said = `${error.message}\n${collected.said.stderr.slice(0, SHOWN_STDERR)}`.trim()
     const data = Buffer.from(redactor.text(said))
     const { text, shownBytes } = boundedText(data, data.length, limitBytes)
     return {

@@ -33,7 +33,8 @@ export function describeSkills(open: OpenStore): void {
     files: [{ path: 'SKILL.md', sha256: 'b'.repeat(64), size: 4, executable: true, content: 'dGV4dA==' }],
     ...change,
   })
-  const becomes = { shortDescription: 'Says it.', latestVersion: '1.0.0', tags: ['disk', 'space'] }
+  const said = { shortDescription: 'Says it.', latestVersion: '1.0.0', tags: ['disk', 'space'] }
+  const becomes = () => said
 
   describe('skills', () => {
     it('are given back with their versions and files, and after a restart', async () => {
@@ -44,7 +45,7 @@ export function describeSkills(open: OpenStore): void {
       const store = await world.reopen()
       const found = await store.skills.find(skill.fleetId, skill.slug)
       expect(found).toMatchObject({
-        ...becomes,
+        ...said,
         id: skill.id,
         status: 'published',
         visibility: 'private',
@@ -66,10 +67,10 @@ export function describeSkills(open: OpenStore): void {
       const results = await Promise.allSettled(
         digests.map((sha256) => skills.addVersion(skill, versionRow(skill.id, { sha256 }), becomes)),
       )
-      const said = results.map((each) =>
+      const outcomes = results.map((each) =>
         each.status === 'fulfilled' ? each.value : (each.reason as { code: string }).code,
       )
-      expect(said.toSorted()).toEqual(['added', 'conflict', 'conflict', 'same'])
+      expect(outcomes.toSorted()).toEqual(['added', 'conflict', 'conflict', 'same'])
       const kept = (await skills.getVersion(skill.id, '1.0.0'))?.sha256 ?? ''
       expect(await skills.remove(skill.id)).toBe(true)
       expect(await skills.remove(skill.id)).toBe(false)
@@ -79,6 +80,46 @@ export function describeSkills(open: OpenStore): void {
       const publish = (sha256: string) => skills.addVersion(again, versionRow(again.id, { sha256 }), becomes)
       await expect(publish(other)).rejects.toMatchObject({ code: 'conflict' })
       expect(await publish(kept)).toBe('added')
+    })
+
+    it('are told the versions before one after the other, however many are published at once', async () => {
+      await using world = await open()
+      const { skills } = world.store
+      const skill = await addSkill(world.store)
+      const seen: number[] = []
+      const versions = ['1.0.0', '3.0.0', '2.0.0', '1.5.0']
+      await Promise.all(
+        versions.map((version) =>
+          skills.addVersion(skill, versionRow(skill.id, { version }), (before) => {
+            seen.push(before.length)
+            const latestVersion = [...before, version].toSorted().at(-1) ?? ''
+            return latestVersion === version ? { latestVersion, shortDescription: version } : { latestVersion }
+          }),
+        ),
+      )
+      expect(seen.toSorted()).toEqual([0, 1, 2, 3])
+      const found = await skills.find(skill.fleetId, skill.slug)
+      expect(found).toMatchObject({ latestVersion: '3.0.0', shortDescription: '3.0.0', tags: [] })
+      await skills.remove(skill.id)
+      const late = skills.addVersion(skill, versionRow(skill.id, { version: '4.0.0' }), becomes)
+      await expect(late).rejects.toMatchObject({ code: 'not_found' })
+    })
+
+    it('keep a name that was ever public for their fleet', async () => {
+      await using world = await open()
+      const { skills } = world.store
+      const skill = await addSkill(world.store)
+      const stranger = await newFleet(world.store)
+      const theirs = await addSkill(world.store, skill.slug, stranger)
+      const makePublic = (id: string) => skills.update(id, { visibility: 'public', updatedAt: at(3) })
+      await makePublic(skill.id)
+      await skills.update(skill.id, { visibility: 'private', updatedAt: at(4) })
+      await expect(makePublic(theirs.id)).rejects.toMatchObject({ code: 'conflict' })
+      expect((await skills.find(stranger.id, skill.slug))?.visibility).toBe('private')
+      await skills.remove(skill.id)
+      await expect(makePublic(theirs.id)).rejects.toMatchObject({ code: 'conflict' })
+      const again = await addSkill(world.store, skill.slug, { id: skill.fleetId, ownerId: skill.authorId })
+      await makePublic(again.id)
     })
 
     it('are seen by their fleet, and by others once they are public and published', async () => {
@@ -115,7 +156,7 @@ export function describeSkills(open: OpenStore): void {
       for (const slug of ['alpha', 'beta', 'gamma']) rows.push(await addSkill(world.store, slug, fleet))
       const [alpha, beta] = rows as [(typeof rows)[0], (typeof rows)[0]]
       await skills.update(beta.id, { category: 'devops', updatedAt: at(9) })
-      await skills.addVersion(alpha, versionRow(alpha.id), { ...becomes, shortDescription: 'Full 100%' })
+      await skills.addVersion(alpha, versionRow(alpha.id), () => ({ ...said, shortDescription: 'Full 100%' }))
       const slugs = async (filter: object) =>
         (await skills.list(fleet.id, { ...place, ...filter })).rows.map(({ slug }) => slug)
       expect(await slugs({})).toEqual(['alpha', 'beta', 'gamma'])

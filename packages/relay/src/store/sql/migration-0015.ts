@@ -49,6 +49,12 @@ async function createVersions(db: Kysely<unknown>): Promise<void> {
     .$call(withTexts('slug', 'version', 'sha256'))
     .addPrimaryKeyConstraint('skill_digests_key', ['fleet_id', 'slug', 'version'])
     .execute()
+  // Stays, too: under a name that others have installed from, no other fleet ever publishes.
+  await db.schema
+    .createTable('skill_public_slugs')
+    .addColumn('slug', 'text', (column) => column.primaryKey())
+    .addColumn('fleet_id', 'text', (column) => column.notNull().references('fleets.id'))
+    .execute()
 }
 
 async function createOpinions(db: Kysely<unknown>): Promise<void> {

@@ -48,6 +48,8 @@ async function addVersion(
 ): Promise<'added' | 'same'> {
   const { files, ...row } = given
   const { version, sha256, createdAt: at } = row
+  const before = await lockedNames(db, skillId)
+  const { tags, ...changes } = becomes(before)
   const digest = { fleetId, slug, version, sha256 }
   await db
     .insertInto('skillDigests')
@@ -57,10 +59,8 @@ async function addVersion(
   const known = db.selectFrom('skillDigests').select('sha256').where('fleetId', '=', fleetId)
   const first = await known.where('slug', '=', slug).where('version', '=', version).executeTakeFirstOrThrow()
   if (first.sha256 !== sha256) throw wasOther(slug, version)
-  const { tags, ...changes } = becomes
   const publication = JSON.stringify({ version, sha256, errors: [], at })
-  const same = db.selectFrom('skillVersions').select('id').where('skillId', '=', skillId)
-  if ((await same.where('version', '=', version).executeTakeFirst()) !== undefined) {
+  if (before.includes(version)) {
     await db.updateTable('skills').set({ publication }).where('id', '=', skillId).execute()
     return 'same'
   }
@@ -73,8 +73,11 @@ async function addVersion(
       .insertInto('skillFiles')
       .values({ ...file, versionId: row.id, executable: Number(executable) })
       .execute()
-  const set = { ...changes, tags: JSON.stringify(tags), publication, updatedAt: at }
-  await db.updateTable('skills').set(set).where('id', '=', skillId).execute()
+  await db
+    .updateTable('skills')
+    .set({ ...changes, publication, updatedAt: at })
+    .where('id', '=', skillId)
+    .execute()
   // What was suspended stays so.
   await db
     .updateTable('skills')
@@ -82,13 +85,32 @@ async function addVersion(
     .where('id', '=', skillId)
     .where('status', '=', 'draft')
     .execute()
+  if (tags !== undefined) await putTags(db, skillId, tags)
+  return 'added'
+}
+
+/** The versions that there are. Who comes second waits here, and then sees what the first did. */
+async function lockedNames(db: Database, skillId: string): Promise<string[]> {
+  const locked = db.updateTable('skills').set((eb) => ({ slug: eb.ref('slug') }))
+  const { numUpdatedRows } = await locked.where('id', '=', skillId).executeTakeFirst()
+  if (numUpdatedRows === 0n)
+    throw new CmdopError('not_found', 'The skill was deleted meanwhile; nothing was published.')
+  const rows = await db.selectFrom('skillVersions').select('version').where('skillId', '=', skillId).execute()
+  return rows.map(({ version }) => version)
+}
+
+async function putTags(db: Database, skillId: string, tags: readonly string[]): Promise<void> {
+  await db
+    .updateTable('skills')
+    .set({ tags: JSON.stringify(tags) })
+    .where('id', '=', skillId)
+    .execute()
   await db.deleteFrom('skillTags').where('skillId', '=', skillId).execute()
   if (tags.length > 0)
     await db
       .insertInto('skillTags')
       .values(tags.map((tag) => ({ skillId, tag })))
       .execute()
-  return 'added'
 }
 
 function wasOther(slug: string, version: string): CmdopError {

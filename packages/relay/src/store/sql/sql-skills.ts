@@ -1,4 +1,4 @@
-import { SkillIssue } from '@cmdop/protocol'
+import { CmdopError, SkillIssue } from '@cmdop/protocol'
 import { type Selectable, sql } from 'kysely'
 import { z } from 'zod'
 import type { SkillFilter, SkillRow, SkillStore } from '../skill-store.ts'
@@ -6,6 +6,9 @@ import { opinionsIn } from './sql-skill-opinions.ts'
 import { contains, isSeenBy } from './sql-skill-parts.ts'
 import { versionsIn } from './sql-skill-versions.ts'
 import type { Database, Tables } from './tables.ts'
+
+/** Names that a fleet may ever make public: they are never given back. */
+const MAX_PUBLIC_SLUGS = 1000
 
 const Tags = z.array(z.string())
 const Publication = z.object({
@@ -54,9 +57,12 @@ function skillsIn(
       const counted = db.selectFrom('skills').select((eb) => eb.fn.countAll().as('total'))
       return Number((await counted.where('fleetId', '=', fleetId).executeTakeFirstOrThrow()).total)
     },
-    update: async (skillId, change) => {
-      await db.updateTable('skills').set(change).where('id', '=', skillId).execute()
-    },
+    update: (skillId, change) =>
+      db.transaction().execute(async (transaction) => {
+        const changed = transaction.updateTable('skills').set(change).where('id', '=', skillId)
+        const row = await changed.returning(['fleetId', 'slug']).executeTakeFirst()
+        if (row !== undefined && change.visibility === 'public') await reserve(transaction, row)
+      }),
     remove: async (skillId) => {
       const { numDeletedRows } = await db.deleteFrom('skills').where('id', '=', skillId).executeTakeFirst()
       return numDeletedRows === 1n
@@ -66,6 +72,28 @@ function skillsIn(
       await db.updateTable('skills').set(set).where('id', '=', skillId).execute()
     },
   }
+}
+
+/** Makes the name that of the fleet for ever: what others have installed under it never becomes somebody else's. */
+async function reserve(db: Database, row: { fleetId: string; slug: string }): Promise<void> {
+  await db
+    .insertInto('skillPublicSlugs')
+    .values(row)
+    .onConflict((on) => on.column('slug').doNothing())
+    .execute()
+  const reserved = db.selectFrom('skillPublicSlugs')
+  const { fleetId } = await reserved.select('fleetId').where('slug', '=', row.slug).executeTakeFirstOrThrow()
+  if (fleetId !== row.fleetId)
+    throw new CmdopError('conflict', `The name ${row.slug} is that of a public skill of another fleet, or was.`)
+  const { total } = await reserved
+    .select((eb) => eb.fn.countAll().as('total'))
+    .where('fleetId', '=', fleetId)
+    .executeTakeFirstOrThrow()
+  if (Number(total) > MAX_PUBLIC_SLUGS)
+    throw new CmdopError(
+      'conflict',
+      `A fleet has had at most ${MAX_PUBLIC_SLUGS} public skills, deleted ones included.`,
+    )
 }
 
 function filtered(db: Database, fleetId: string, { category, tag, authorId, search }: SkillFilter) {

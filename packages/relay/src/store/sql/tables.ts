@@ -29,7 +29,6 @@ import type {
   EnrollmentTokenRow,
   FleetRow,
   KeyRow,
-  MachineLinkRow,
   MachineRow,
   PrincipalRow,
   RecordingRow,
@@ -60,7 +59,6 @@ export interface Tables {
   enrollmentTokens: EnrollmentTokenRow
   tickets: TicketRow
   machines: MachineRow
-  machineLinks: MachineLinkRow
   /** Subject and manifest are JSON. */
   recordings: Omit<RecordingRow, 'subject' | 'manifest'> & { subject: string; manifest: string | null }
   runs: RunRow
@@ -108,6 +106,8 @@ export interface Tables {
   /** `executable`: 0 or 1. */
   skillFiles: Omit<SkillFileRow, 'executable'> & { versionId: string; executable: number }
   skillDigests: { fleetId: string; slug: string; version: string; sha256: string }
+  /** Names that were ever public, and whose they are for ever. */
+  skillPublicSlugs: { slug: string; fleetId: string }
   skillTags: { skillId: string; tag: string }
   skillStars: { skillId: string; principalId: string; createdAt: string }
   skillInstalls: { skillId: string; principalId: string; version: string; createdAt: string; updatedAt: string }
