@@ -322,6 +322,8 @@ export class SkillsNamespace {
 }
 
 function pathOf(slug: string): string {
+  // An address would take these for the folder above.
+  if (/^\.{0,2}$/.test(slug)) throw new wire.CmdopError('validation', 'Expected the slug of a skill.')
   return `/skills/${encodeURIComponent(slug)}/`
 }
 

@@ -97,7 +97,7 @@ export function describeSkills(open: OpenStore): void {
           }),
         ),
       )
-      expect(seen.toSorted()).toEqual([0, 1, 2, 3])
+      expect(seen).toEqual([0, 1, 2, 3])
       const found = await skills.find(skill.fleetId, skill.slug)
       expect(found).toMatchObject({ latestVersion: '3.0.0', shortDescription: '3.0.0', tags: [] })
       await skills.remove(skill.id)
