@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /** The part of a JSON Schema that the page shows. */
-const Schema = z.looseObject({
+export const Schema = z.looseObject({
   type: z.union([z.string(), z.array(z.string())]).optional(),
   format: z.string().optional(),
   description: z.string().optional(),
@@ -39,6 +39,9 @@ const Operation = z.looseObject({
 /** What is read of the OpenAPI document of a relay. */
 export const ApiDocument = z.looseObject({ paths: z.record(z.string(), z.record(z.string(), Operation)) })
 export type ApiDocument = z.infer<typeof ApiDocument>
+
+/** Characters of a line of a fence that a reader need not scroll for. */
+const LINE_WIDTH = 120
 
 const HEAD = `# REST API
 
@@ -117,9 +120,33 @@ function objectText({ properties = {}, required = [] }: z.infer<typeof Schema>, 
   const fields = Object.entries(properties).map(([name, field]) => {
     const { description, default: fallback } = Schema.parse(field)
     const mark = required.includes(name) ? '' : '?'
-    const notes = [description, fallback === undefined ? undefined : `default ${JSON.stringify(fallback)}`]
-    const about = notes.filter((note) => note !== undefined).join('; ')
-    return `${inner}${name}${mark}: ${typeText(field, inner)}${about === '' ? '' : `  // ${about}`}`
+    const about = withDefault(description, fallback)
+    return described(`${inner}${name}${mark}: ${typeText(field, inner)}`, about, inner)
   })
   return fields.length === 0 ? '{}' : `{\n${fields.join('\n')}\n${indent}}`
+}
+
+function withDefault(description: string | undefined, fallback: unknown): string {
+  if (fallback === undefined) return description ?? ''
+  const value = JSON.stringify(fallback)
+  if (description === undefined) return `default ${value}`
+  return description.endsWith('.') ? `${description} Default: ${value}.` : `${description}; default ${value}`
+}
+
+/** A field with what it is: behind it, or above it where that is too long for a line. */
+function described(field: string, about: string, indent: string): string {
+  const line = `${field}  // ${about}`
+  if (about !== '' && !line.includes('\n') && line.length <= LINE_WIDTH) return line
+  const isLong = !field.includes('\n') && field.length > LINE_WIDTH
+  const [first = '', ...rest] = isLong ? wrapped(field.trim(), LINE_WIDTH - indent.length - 2) : [field.trim()]
+  const above = about === '' ? [] : wrapped(about, LINE_WIDTH - indent.length - 3).map((text) => `// ${text}`)
+  return [...above, first, ...rest.map((text) => `  ${text}`)].map((text) => `${indent}${text}`).join('\n')
+}
+
+function wrapped(text: string, width: number): string[] {
+  return text.split(' ').reduce<string[]>((lines, word) => {
+    const last = lines.at(-1)
+    if (last === undefined || last.length + 1 + word.length > width) return [...lines, word]
+    return [...lines.slice(0, -1), `${last} ${word}`]
+  }, [])
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { invitePerson, type Person } from './people.ts'
+import { NEVER } from './schedule-runs.ts'
 import { startWorld, type World } from './world.ts'
 
 /** Who asks. Only the first two are a person with all that he may do. */
@@ -21,6 +22,8 @@ const bodies: Record<string, unknown> = {
   'patch /api/fleets/{fleet}/settings': { four_eyes: null },
   'patch /api/fleets/{fleet}': { name: 'Tried' },
   'post /api/fleets/{fleet}/machines': { machine_id: 'mch_none' },
+  'post /api/fleets/{fleet}/schedules': { name: 'Tried', cron_expr: NEVER, command: 'true' },
+  'patch /api/fleets/{fleet}/schedules/{schedule}': { name: 'Tried' },
 }
 
 const Document = z.looseObject({ paths: z.record(z.string(), z.record(z.string(), z.unknown())) })

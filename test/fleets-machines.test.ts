@@ -1,4 +1,6 @@
 import type { Client } from '@cmdop/core'
+import { enrollMachine } from '@cmdop/machine'
+import { isCmdopError } from '@cmdop/protocol'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { waitFor } from './wait-for.ts'
 import { startWorld, type World } from './world.ts'
@@ -10,9 +12,8 @@ let fleetId = ''
 let there: Client
 beforeAll(async () => {
   world = await startWorld()
-  const { client } = world
-  home = (await client.me()).fleetId
-  fleetId = (await client.fleets.create({ name: 'Other', slug: 'other' })).id
+  home = (await world.client.me()).fleetId
+  fleetId = (await world.client.fleets.create({ name: 'Other', slug: 'other' })).id
   there = await memberOf('member')
 })
 afterAll(() => world[Symbol.asyncDispose]())
@@ -28,102 +29,109 @@ async function memberOf(role: 'admin' | 'member' | 'viewer'): Promise<Client> {
 
 const attach = () => world.client.fleets.machines.attach(world.machine.id, { fleetId })
 const detach = () => world.client.fleets.machines.detach(world.machine.id, { fleetId })
+const online = (client: Client) =>
+  waitFor('it is online there', async () => (await client.machines.get(world.machine.id)).presence === 'online', 20_000)
 
-describe('a machine of another fleet', () => {
-  afterEach(() => detach().catch(() => {}))
+function handleOf(client: Client) {
+  const { id, name } = world.machine
+  return client.handle({ id, name, hostname: name })
+}
 
-  test('is hidden until it is attached, and again when it is not', async () => {
-    const { machine } = world
-    await expect(there.machines.get(machine.id)).rejects.toMatchObject({ code: 'not_found' })
-    await expect(there.machine(machine.name)).rejects.toMatchObject({ code: 'not_found' })
-    const link = await attach()
-    expect(link).toMatchObject({ machineId: machine.id, fleetId })
-    await expect(attach()).rejects.toMatchObject({ code: 'conflict' })
-    expect((await there.machines.list()).items).toMatchObject([{ id: machine.id, fleetId: home }])
-    expect((await there.machines.get(machine.id)).fleets.map((fleet) => fleet.slug)).toEqual(['other'])
-    const listed = await world.client.fleets.machines.list({ fleetId })
-    expect(listed.items[0]?.fleets.map((fleet) => fleet.slug)).toEqual(['default', 'other'])
-    expect((await (await there.machine(machine.name)).exec('echo used')).stdout).toBe('used\n')
-    expect((await there.machines.ping([machine.id])).get(machine.id)).not.toBeNull()
-    await detach()
-    await expect(there.machines.get(machine.id)).rejects.toMatchObject({ code: 'not_found' })
-    await expect(there.handle(machine2()).exec('true')).rejects.toMatchObject({ code: 'not_found' })
-    expect((await there.machines.list()).items).toEqual([])
-    await expect(detach()).rejects.toMatchObject({ code: 'not_found' })
+describe('a machine that is moved into another fleet', () => {
+  afterEach(async () => {
+    await detach().catch(() => {})
+    await online(world.client)
   })
 
-  test('is used, and not managed, by the roles of the fleet that uses it', async () => {
-    const { machine } = world
-    await attach()
-    const [admin, viewer] = [await memberOf('admin'), await memberOf('viewer')]
-    for (const act of [
-      () => admin.machines.disable(machine.id),
-      () => admin.machines.enable(machine.id),
-      () => admin.machines.update(machine.id, { name: 'mine' }),
-      () => admin.machines.label(machine.id, { mine: 'yes' }),
-      () => admin.machines.release(machine.id),
-      () => admin.policy.get({ machineId: machine.id }),
-      () => admin.approvals.request({ title: 'x', actions: [exec(machine.id)] }),
-    ])
-      await expect(act()).rejects.toMatchObject({ code: 'not_found' })
-    await expect(viewer.handle(machine2()).exec('true')).rejects.toMatchObject({ code: 'permission' })
-    await expect(viewer.handle(machine2()).facts()).resolves.toMatchObject({ hostname: expect.any(String) })
-    await expect(there.fleets.machines.detach(machine.id)).rejects.toMatchObject({ code: 'permission' })
-    await detach()
-  })
-
-  test('is under the policies of both fleets, of which the stricter decides; nobody is asked', async () => {
-    const { client } = world
-    await attach()
-    const handle = there.handle(machine2())
-    await handle.exec('uptime')
-    const deny = {
-      rules: [
-        {
-          id: 'no',
-          decision: 'deny',
-          command: { name: 'uptime', args: ['...'] },
-          match: ['uptime'],
-          notMatch: ['true'],
-        },
-      ],
-    }
-    const { version } = await client.policy.get()
-    await client.policy.set({ policy: deny, version })
-    await expect(handle.exec('uptime')).rejects.toMatchObject({ code: 'policy_denied' })
-    await client.policy.set({ policy: { rules: [] }, version: version + 1 })
-    await handle.exec('uptime')
-    const admin = await memberOf('admin')
-    await admin.policy.set({ policy: deny, version: 0 })
-    await expect(handle.exec('uptime')).rejects.toMatchObject({ code: 'policy_denied' })
-    await world.handle.exec('uptime')
-    await admin.policy.set({ policy: { rules: [] }, version: 1 })
-    await expect(handle.exec('true', { approval: { ask: true } })).rejects.toMatchObject({ code: 'policy_denied' })
-    await detach()
-  })
-
-  test('ends what runs there through the link when it is detached, and nothing else', async () => {
+  test('is of that one, and of no other, until it is moved back', async () => {
     const { client, machine } = world
-    await attach()
-    const used = there.handle(machine2()).exec(['sleep', '601'])
-    const stop = new AbortController()
-    const own = world.handle.exec(['sleep', '602'], { signal: stop.signal })
-    await waitFor(
-      'both run',
-      async () => (await world.handle.exec('pgrep -fc "^sleep 60[12]$" || true')).stdout === '2\n',
-    )
+    await expect(there.machines.get(machine.id)).rejects.toMatchObject({ code: 'not_found' })
+    expect(await attach()).toMatchObject({ machineId: machine.id, fleetId })
+    await expect(attach()).rejects.toMatchObject({ code: 'conflict' })
+    await online(there)
+    const role = 'member'
+    expect((await there.machines.list()).items).toMatchObject([
+      { id: machine.id, fleetId, fleets: [{ fleetId, slug: 'other', role }] },
+    ])
+    expect((await handleOf(there).exec('echo used')).stdout).toBe('used\n')
+    expect((await there.machines.ping([machine.id])).get(machine.id)).not.toBeNull()
+    await expect(client.machines.get(machine.id)).rejects.toMatchObject({ code: 'not_found' })
+    await expect(world.handle.exec('true')).rejects.toMatchObject({ code: 'not_found' })
+    expect((await client.machines.list()).items).toEqual([])
     await detach()
-    await expect(used).rejects.toMatchObject({ code: 'cancelled' })
-    await waitFor(
-      'one is left',
-      async () => (await world.handle.exec('pgrep -fc "^sleep 60[12]$" || true')).stdout === '1\n',
-    )
-    stop.abort()
-    await expect(own).rejects.toMatchObject({ code: 'cancelled' })
-    expect((await client.machines.get(machine.id)).presence).toBe('online')
+    await expect(detach()).rejects.toMatchObject({ code: 'not_found' })
+    await expect(client.fleets.machines.detach(machine.id)).rejects.toMatchObject({ code: 'conflict' })
+    await online(client)
+    expect((await world.handle.exec('echo back')).stdout).toBe('back\n')
+    await expect(handleOf(there).exec('true')).rejects.toMatchObject({ code: 'not_found' })
   })
 
-  test('is attached only by who manages machines in both, under a name that is free there, and taken back at home', async () => {
+  test('ends what runs there before it comes as one of that fleet: commands, sessions, whoever waits for them', async () => {
+    const running = world.handle.exec(['sleep', '601'], { orphanMs: 600_000 })
+    const session = await world.handle.sessions.open({ shell: 'sh' })
+    const { pid } = await waitFor('the command runs', async () => {
+      const { stdout } = await world.handle.exec(`pgrep -f '^sleep 601$' || true`)
+      return stdout !== '' && { pid: Number(stdout.trim()) }
+    })
+    await attach()
+    await expect(running).rejects.toSatisfy(isCmdopError)
+    await online(there)
+    expect(isAlive(pid)).toBe(false)
+    expect(await handleOf(there).sessions.list()).toEqual([])
+    await expect(session.info()).rejects.toMatchObject({ code: 'not_found' })
+  })
+
+  test('ends what went on there without a connection, too, and stays there when its daemon starts again', async () => {
+    const { machine } = world
+    await machine.close()
+    await attach()
+    await machine.restart()
+    await online(there)
+    await handleOf(there).exec('true')
+    await machine.restart()
+    await online(there)
+    await handleOf(there).exec('true')
+  })
+
+  test('is under the policy of the fleet that it is in, and what that says of it stays with that fleet', async () => {
+    const { client, machine } = world
+    const command = { name: 'uptime', args: ['...'] }
+    const rules = [{ id: 'no', decision: 'deny' as const, command, match: ['uptime'], notMatch: ['true'] }]
+    const { version } = await client.policy.get({ machineId: machine.id })
+    await client.policy.set({ policy: { rules }, version }, { machineId: machine.id })
+    await expect(world.handle.exec('uptime')).rejects.toMatchObject({ code: 'policy_denied' })
+    await attach()
+    await online(there)
+    await handleOf(there).exec('uptime')
+    await detach()
+    await online(client)
+    await expect(world.handle.exec('uptime')).rejects.toMatchObject({ code: 'policy_denied' })
+    await client.policy.set({ policy: { rules: [] }, version: version + 1 }, { machineId: machine.id })
+  })
+
+  test('is in the logs of both fleets, by its id, going and coming back', async () => {
+    const { client, machine } = world
+    const { rawToken: token } = await client.keys.issue({ name: 'auditor', role: 'admin' }, { fleetId })
+    const logs = [client, world.connect({ token })]
+    for (const act of ['attach', 'detach'] as const) {
+      const subject = `machine:${machine.id} ${act} ${fleetId}`
+      const count = async (log: Client) => (await log.audit.getLogs({ subject })).items.length
+      const before = await Promise.all(logs.map(count))
+      await (act === 'attach' ? attach() : detach())
+      for (const [index, log] of logs.entries())
+        await waitFor('both rows are there', async () => (await count(log)) === (before[index] ?? 0) + 2)
+      for (const log of logs) {
+        const [outcome, intent] = (await log.audit.getLogs({ subject })).items
+        const row = { action: 'machine.manage', machineId: machine.id, decision: 'allow', code: null }
+        expect([intent, outcome]).toMatchObject([
+          { ...row, kind: 'intent' },
+          { ...row, kind: 'outcome' },
+        ])
+      }
+    }
+  })
+
+  test('goes there only by who manages machines in both, and under a name that is free there', async () => {
     const { client, machine } = world
     const admin = await memberOf('admin')
     await expect(admin.fleets.machines.attach(machine.id)).rejects.toMatchObject({ code: 'not_found' })
@@ -131,39 +139,81 @@ describe('a machine of another fleet', () => {
     const { rawToken: token } = await client.keys.issue({ name: 'less', kind: 'human', role: 'member' })
     const less = world.connect({ token })
     await expect(less.fleets.machines.attach(machine.id, { fleetId })).rejects.toMatchObject({ code: 'permission' })
-    // Somebody who manages machines at home, and is nobody there.
     const { rawToken: service } = await client.keys.issue({ name: 'ops', kind: 'service', role: 'admin' })
     const ops = world.connect({ token: service })
     await expect(ops.fleets.machines.attach(machine.id, { fleetId })).rejects.toMatchObject({ code: 'not_found' })
-    await attach()
-    expect((await ops.machines.get(machine.id)).fleets.map(({ slug }) => slug)).toEqual(['default', 'other'])
-    await ops.fleets.machines.detach(machine.id, { fleetId })
-    await expect(there.machines.get(machine.id)).rejects.toMatchObject({ code: 'not_found' })
-    const { rawToken: enrolment } = await admin.enrollmentTokens.issue({ maxUses: 2 })
-    await enroll(enrolment, machine.name)
+    // Somebody who manages machines there, and only looks at home.
+    const { email } = await client.members.add({ email: 'looks@example.com', role: 'viewer' })
+    const { code } = await client.members.code(email ?? '')
+    const { token: lent } = await client.login.signIn({ email: email ?? '', code })
+    await client.members.add({ email: email ?? '', role: 'admin' }, { fleetId })
+    const looks = world.connect({ token: lent }).fleets.machines
+    await expect(looks.attach(machine.id, { fleetId })).rejects.toMatchObject({ code: 'not_found' })
+    const { rawToken: enrolment } = await admin.enrollmentTokens.issue()
+    const taken = { relayUrl: world.relay.url, token: enrolment, dataDir: await world.folder(), name: machine.name }
+    const { machineId } = await enrollMachine(taken)
     await expect(attach()).rejects.toMatchObject({ code: 'conflict' })
+    expect((await client.machines.get(machine.id)).fleetId).toBe(home)
+    await admin.machines.update(machineId, { name: 'renamed' })
+    await attach()
   })
 
-  test('ends with the fleet that uses it', async () => {
+  test('is taken back by who manages machines at home, whatever he is there, or by who manages it there', async () => {
+    const { client, machine } = world
+    const { rawToken: service } = await client.keys.issue({ name: 'ops', kind: 'service', role: 'admin' })
+    const ops = world.connect({ token: service })
+    await attach()
+    await expect(there.fleets.machines.detach(machine.id)).rejects.toMatchObject({ code: 'permission' })
+    await ops.fleets.machines.detach(machine.id, { fleetId })
+    const { token: invitation } = await client.members.invite({ email: 'both@example.com', role: 'admin' })
+    const both = world.connect({ token: (await client.login.accept({ token: invitation })).token })
+    await client.members.add({ email: 'both@example.com', role: 'viewer' }, { fleetId })
+    // Also where that fleet does not even let him in.
+    await client.fleets.update(fleetId, { mfaRequired: 'required' })
+    await attach()
+    await both.fleets.machines.detach(machine.id, { fleetId })
+    await client.fleets.update(fleetId, { mfaRequired: 'optional' })
+    const admin = await memberOf('admin')
+    await attach()
+    await admin.fleets.machines.detach(machine.id)
+    expect((await client.machines.get(machine.id)).fleetId).toBe(home)
+  })
+
+  test('ends with the fleet that it is in, and is taken home from there', async () => {
     const { client, machine } = world
     const other = await client.fleets.create({ name: 'Short', slug: 'short' })
     await client.fleets.machines.attach(machine.id, { fleetId: other.id })
-    expect((await client.machines.get(machine.id)).fleets.map(({ slug }) => slug)).toEqual(['default', 'short'])
     await client.fleets.disable(other.id)
-    expect((await client.machines.get(machine.id)).fleets.map(({ slug }) => slug)).toEqual(['default'])
+    await client.fleets.machines.detach(machine.id, { fleetId: other.id })
+    // It waits longer each time that it is refused.
+    await machine.restart()
+    await online(client)
+    await world.handle.exec('true')
   })
 })
 
-function machine2() {
-  const { id, name } = world.machine
-  return { id, name, hostname: name }
-}
+test('a machine that is elsewhere stays there when its home is disabled, and cannot go back', async () => {
+  const { client } = world
+  const { id: short } = await client.fleets.create({ name: 'Home', slug: 'short-home' })
+  const { rawToken: key } = await client.keys.issue({ name: 'k', kind: 'human', role: 'admin' }, { fleetId: short })
+  const { rawToken: token } = await world.connect({ token: key }).enrollmentTokens.issue()
+  const { machineId } = await enrollMachine({
+    relayUrl: world.relay.url,
+    token,
+    dataDir: await world.folder(),
+    name: 'guest',
+  })
+  await client.fleets.machines.attach(machineId, { fleetId: home })
+  await client.fleets.disable(short)
+  expect(await client.machines.get(machineId)).toMatchObject({ fleetId: home, disabledAt: null })
+  await expect(client.fleets.machines.detach(machineId)).rejects.toMatchObject({ code: 'conflict' })
+})
 
-function exec(machineId: string) {
-  return { machineId, method: 'exec' as const, params: { command: 'true' } }
-}
-
-async function enroll(token: string, name: string): Promise<void> {
-  const { enrollMachine } = await import('@cmdop/machine')
-  await enrollMachine({ relayUrl: world.relay.url, token, dataDir: await world.folder(), name })
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
 }

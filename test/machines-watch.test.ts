@@ -30,6 +30,8 @@ function follow(client: Client, lastEventId?: string) {
           event.change === name &&
           (machineId === undefined || event.machine.id === machineId),
       ),
+    /** What is not about being reached, which depends on how busy this computer is. */
+    news: () => next((event) => event.type === 'snapshot' || !['online', 'suspect', 'offline'].includes(event.change)),
     all: () => next((event) => event.type === 'snapshot' && event.last),
     [Symbol.asyncDispose]: async () => {
       over.abort()
@@ -66,15 +68,19 @@ describe('who watches machines', () => {
     {
       await using watch = follow(client)
       await watch.all()
-      await client.machines.label(machine.id, { step: '0' })
-      last = (await watch.change('labels')).id
+      // Each is told before the next: what changes between two looks of the relay is one event.
+      const label = async (step: string) => {
+        await client.machines.label(machine.id, { step })
+        return (await watch.change('labels')).id
+      }
+      last = await label('0')
+      for (const step of ['1', '2', '3']) await label(step)
     }
-    for (const step of ['1', '2', '3']) await client.machines.label(machine.id, { step })
     await using again = follow(client, last)
     for (const step of ['1', '2', '3'])
-      expect(await again.next(() => true)).toMatchObject({ change: 'labels', machine: { labels: { step } } })
+      expect(await again.news()).toMatchObject({ change: 'labels', machine: { labels: { step } } })
     await using anew = follow(client, '00000000.5')
-    expect(await anew.next(() => true)).toMatchObject({ type: 'snapshot', first: true })
+    expect(await anew.news()).toMatchObject({ type: 'snapshot', first: true })
     const wrong = client.machines.watch({ lastEventId: 'nonsense' })
     await expect(wrong.next()).rejects.toMatchObject({ code: 'validation' })
   })
@@ -90,8 +96,44 @@ describe('who watches machines', () => {
     expect(all.type === 'snapshot' && all.machines.map(({ id }) => id)).toEqual([machine.id])
     await client.machines.label(hidden.id, { secret: 'yes' })
     await client.machines.label(machine.id, { seen: 'yes' })
-    expect(await watch.next(() => true)).toMatchObject({ change: 'labels', machine: { id: machine.id } })
+    expect(await watch.news()).toMatchObject({ change: 'labels', machine: { id: machine.id } })
+    // It gets a name that the key is not for, and the one that it is for again.
+    await client.machines.update(machine.id, { name: 'elsewhere' })
+    const gone = { change: 'detached', machine: { id: machine.id, name: machine.name } }
+    expect(await watch.news()).toMatchObject(gone)
+    await client.machines.update(machine.id, { name: machine.name })
+    expect(await watch.news()).toMatchObject({ change: 'attached', machine: { name: machine.name } })
     await client.keys.revoke(issued.id)
-    await expect(watch.next(() => true)).rejects.toMatchObject({ code: 'auth' })
+    await expect(watch.news()).rejects.toMatchObject({ code: 'auth' })
+  })
+
+  test('is told once, with the newest state, of what changes while nobody looks', async () => {
+    const { client, machine } = world
+    await using watch = follow(client)
+    await watch.all()
+    await Promise.all(
+      Array.from({ length: 20 }, (_, index) => client.machines.label(machine.id, { [`at-once-${index}`]: 'yes' })),
+    )
+    await client.machines.label(machine.id, { at: 'last' })
+    let events = 0
+    for (let isLast = false; !isLast; events += 1) {
+      const event = await watch.change('labels', machine.id)
+      isLast = event.type === 'change' && event.machine.labels['at'] === 'last'
+    }
+    expect(events).toBeLessThanOrEqual(21)
+  })
+
+  test('is told that a machine has gone to another fleet, of which he hears nothing, and that it came back', async () => {
+    const { client, machine } = world
+    const { id: fleetId } = await client.fleets.create({ name: 'Other', slug: 'other' })
+    const { fleetId: home } = await client.me()
+    await using watch = follow(client)
+    await watch.all()
+    await client.fleets.machines.attach(machine.id, { fleetId })
+    const gone = await watch.change('detached', machine.id)
+    expect(gone).toMatchObject({ machine: { fleetId: home } })
+    expect(JSON.stringify(gone)).not.toContain(fleetId)
+    await client.fleets.machines.detach(machine.id, { fleetId })
+    expect(await watch.change('attached', machine.id)).toMatchObject({ machine: { fleetId: home } })
   })
 })

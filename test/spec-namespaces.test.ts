@@ -179,7 +179,8 @@ const calls: Record<string, () => Promise<unknown>> = {
   },
   'skills.categories': async () =>
     expect((await client().skills.categories()).results.map(({ slug }) => slug)).toContain('devops'),
-  'skills.tags': async () => expect((await client().skills.tags()).results.map(({ slug }) => slug)).toEqual(['disk', 'monitoring']),
+  'skills.tags': async () =>
+    expect((await client().skills.tags()).results.map(({ slug }) => slug)).toEqual(['disk', 'monitoring']),
   'skills.delete': async () => {
     await client().skills.delete(skill())
     expect((await client().skills.my()).results).toEqual([])

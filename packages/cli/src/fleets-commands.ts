@@ -36,18 +36,18 @@ export function addFleetsCommands(program: Command, done: Done, signal: AbortSig
   ofFleet('disable', 'end it for good, with its keys, sessions and machines').action(
     done(async (fleet: string) => (await load()).disableFleetCommand(fleet, signal)),
   )
-  ofFleet('machines', 'list the machines that it has, and those of others that it uses')
+  ofFleet('machines', 'list the machines that are in it')
     .addOption(new Option('--presence <state>', 'only these').choices(['any', 'online', 'suspect', 'offline']))
     .action(done(async (fleet: string, flags: Flags) => (await load()).fleetMachinesCommand(fleet, flags, signal)))
-  ofFleet('attach', 'let it use a machine of another fleet')
+  ofFleet('attach', 'move a machine of your fleet into it: what runs there ends at once')
     .argument('<machine>', 'id, hostname, name or unique prefix')
     .action(
       done(async (fleet: string, machine: string, flags: Flags) =>
         (await load()).attachMachineCommand({ fleet, machine }, flags, signal),
       ),
     )
-  ofFleet('detach', 'let it use such a machine no more: what runs there through it ends at once')
-    .argument('<machine>', 'id, hostname, name or unique prefix')
+  ofFleet('detach', 'move a machine back to the fleet in which it enrolled: what runs there ends at once')
+    .argument('<machine>', 'id, name or hostname')
     .action(
       done(async (fleet: string, machine: string) => (await load()).detachMachineCommand({ fleet, machine }, signal)),
     )

@@ -8,7 +8,7 @@ import type { MachineFleetLink, MachineList, MachineSummary } from './resources.
 import type { RestClient } from './rest-client.ts'
 import { toQuery } from './wire-names.ts'
 
-/** `client.fleets.machines`: the machines that a fleet has, and those of other fleets that it uses. */
+/** `client.fleets.machines`: the machines of a fleet, and how they come into it and go back. */
 export class FleetMachinesNamespace {
   readonly #rest: RestClient
   readonly #paths: FleetPaths
@@ -36,9 +36,8 @@ export class FleetMachinesNamespace {
   }
 
   /**
-   * Lets a fleet use a machine of another one, where you may manage machines in both. The policies of both hold there, and
-   * disabling, labels and its key stay with the fleet that it enrolled in. Throws `conflict` when it is attached, or its
-   * name is taken there.
+   * Moves a machine into a fleet, where you may manage machines there and where it is. What runs on it ends. Throws `conflict` when it
+   * is there already, or its name is taken there.
    */
   async attach(
     machineId: string,
@@ -49,7 +48,7 @@ export class FleetMachinesNamespace {
     return this.#rest.call({ method: 'POST', path, body, answer: wire.MachineFleetLink, signal, idempotencyKey })
   }
 
-  /** Lets a fleet use it no more: what runs there through it ends at once. */
+  /** Moves it back to the fleet in which it enrolled: what runs on it ends. */
   async detach(machineId: string, { signal, fleetId, idempotencyKey }: Repeatable & InFleet = {}): Promise<void> {
     const path = await this.#paths.of({ fleetId }, `/machines/${encodeURIComponent(machineId)}`)
     await this.#rest.call({ method: 'DELETE', path, answer: z.null(), signal, idempotencyKey })

@@ -14,11 +14,14 @@ export class LoginNamespace {
   }
 
   /** Has a code sent by mail. The answer is the same for an email that nobody has; `mail` false: the relay sends none. */
-  requestCode(email: string, { signal }: Cancellable = {}): Promise<{ mail: boolean }> {
+  requestCode(
+    email: string,
+    { signal, fleet }: Cancellable & { fleet?: string | undefined } = {},
+  ): Promise<{ mail: boolean }> {
     return this.#rest.call({
       method: 'POST',
       path: '/api/login/code',
-      body: { email },
+      body: { email, ...(fleet === undefined ? {} : { fleet }) },
       answer: wire.LoginCodeRequested,
       signal,
       plane: 'anonymous',

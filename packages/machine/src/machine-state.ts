@@ -7,6 +7,7 @@ import { z } from 'zod'
 export const MachineState = z.strictObject({
   version: z.literal(1),
   machineId: z.string(),
+  /** In which it enrolled. Where it is now is the relay's to say, each time the daemon connects. */
   fleetId: z.string(),
   name: z.string(),
   /** Address of the relay, as enrolled. */

@@ -14,6 +14,7 @@ import {
 /** What a permit is checked against. */
 export interface PermitCheckerOptions {
   readonly machineId: string
+  /** Where the machine is now; the relay may say another one later. */
   readonly fleetId: string
   readonly relayId: string
   /** The relay's key as pinned at enrolment, SPKI PEM. */

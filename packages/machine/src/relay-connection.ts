@@ -8,6 +8,7 @@ import {
   CmdopError,
   Connection,
   createEmitterTransport,
+  fleetMovedTo,
   type Hello,
   isUnseen,
   type Labels,
@@ -36,6 +37,7 @@ const QUARANTINE_WAIT_MS = 60_000
 const CONNECT_TIMEOUT_MS = 10_000
 
 export interface RelayConnectionOptions {
+  /** Its `fleetId` is set to where the machine is now. */
   readonly state: MachineState
   readonly key: Pick<MachineKey, 'current'>
   /** Of this start of the daemon. */
@@ -46,8 +48,8 @@ export interface RelayConnectionOptions {
   readonly description: MachineDescription
   readonly log: Logger
   readonly serve: (channel: Channel) => void
-  /** The relay says that this machine is disabled: nothing is to run here. */
-  disabled(): Promise<void>
+  /** The relay says that this machine is disabled, or in another fleet: all that runs here ends. */
+  endAll(): Promise<void>
   /** The relay's clock. */
   synchronise(relayTime: number): void
 }
@@ -61,14 +63,28 @@ export async function keepConnected(options: RelayConnectionOptions, signal: Abo
       toCmdopError(cause, 'connection', 'The relay cannot be reached.'),
     )
     if (signal.aborted) return
-    if (error.code === 'disabled')
-      await options.disabled().catch((err: unknown) => options.log.error({ err }, 'what runs here could not be ended'))
-    bound = Date.now() - startedAt >= STABLE_AFTER_MS ? FIRST_WAIT_MS : Math.min(bound * 2, LONGEST_WAIT_MS)
+    const isMoved = (error.code === 'disabled' || error.code === 'moved') && (await leave(options, error))
+    bound = isMoved || Date.now() - startedAt >= STABLE_AFTER_MS ? FIRST_WAIT_MS : Math.min(bound * 2, LONGEST_WAIT_MS)
     const isQuarantined = error.code === 'quarantined'
     const waitMs = Math.round((isQuarantined ? QUARANTINE_WAIT_MS : bound) * Math.random())
     if (isQuarantined) options.log.error({ err: error, waitMs }, 'this machine is in quarantine')
     else options.log.warn({ err: error, waitMs }, 'not connected to the relay')
     await sleep(waitMs, undefined, { signal }).catch(() => {})
+  }
+}
+
+/** Nothing of one fleet runs on when the machine comes as one of another: until all has ended, it stays what it was. True: it is. */
+async function leave(options: RelayConnectionOptions, error: CmdopError): Promise<boolean> {
+  const { state, log } = options
+  const fleetId = fleetMovedTo(error) ?? state.fleetId
+  try {
+    await options.endAll()
+    const isMoved = fleetId !== state.fleetId
+    state.fleetId = fleetId
+    return isMoved
+  } catch (err) {
+    log.error({ err }, 'what runs here could not be ended')
+    return false
   }
 }
 
@@ -95,7 +111,7 @@ async function connectOnce(options: RelayConnectionOptions, signal: AbortSignal)
 }
 
 function answerChallenge(options: RelayConnectionOptions, peer: Hello | undefined): Omit<Hello, 'version'> {
-  const { machineId, relayId } = options.state
+  const { machineId, fleetId, relayId } = options.state
   if (peer?.challenge === undefined || peer.relayId !== relayId) {
     throw new CmdopError(
       'auth',
@@ -115,6 +131,7 @@ function answerChallenge(options: RelayConnectionOptions, peer: Hello | undefine
       agentVersion: MACHINE_VERSION,
       labels,
     },
+    fleetId,
     description,
   }
 }

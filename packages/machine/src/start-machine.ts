@@ -92,7 +92,7 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
   const restrictionsOf = (sessionId: string, permit: Permit) => sessions.place(sessionId, permit)?.restrictions
   const homeUnder = async (held: Restrictions) => (await settingsOf(held, settings)).home
   const surroundings = { machineId: state.machineId, homeUnder, restrictionsOf }
-  const approvals = new ApprovalChecker({ ...state, ...surroundings, used, now: () => permits.relayNow })
+  const approvals = new ApprovalChecker({ state, ...surroundings, used, now: () => permits.relayNow })
   const { environment } = settings
   const folderOfSkills = resolve(options.skillsDir ?? skillsDir ?? `${options.dataDir.replace(/\/+$/, '')}-skills`)
   const skills = new SkillTable({ folder: folderOfSkills, records: join(options.dataDir, 'skills'), environment })
@@ -122,9 +122,9 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
         'action.describe': (channel, params, permit) =>
           answer(channel, () => describeAction(params, permit, surroundings)),
       }),
-      disabled: async () => {
-        const disabled = new CmdopError('lost', 'The machine was disabled.')
-        await Promise.all([calls.endAll(), sessions.endAll(), resident.endAll(), tunnels.endAll(disabled)])
+      endAll: async () => {
+        const ended = new CmdopError('lost', 'The machine was disabled, or is in another fleet now.')
+        await Promise.all([calls.endAll(), sessions.endAll(), resident.endAll(), tunnels.endAll(ended)])
       },
       synchronise: (relayTime) => permits.synchronise(relayTime),
     },

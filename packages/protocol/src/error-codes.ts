@@ -177,6 +177,11 @@ export const errorCodes = {
     retryable: 'never',
     meaning: 'The machine is disabled at the relay: its daemon may not connect, and nothing runs there.',
   },
+  moved: {
+    status: 409,
+    retryable: 'never',
+    meaning: 'The machine is in another fleet now: its daemon ends what runs there, and connects again.',
+  },
   pin_denied: { status: 403, retryable: 'never', meaning: 'The PIN of the machine is wrong, or it is locked out.' },
   pin_required_timeout: {
     status: 403,

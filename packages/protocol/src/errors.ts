@@ -62,19 +62,21 @@ export function toCmdopError(error: unknown, fallback: ErrorCode, message: strin
 
 /** An error as it crosses the wire, in the body of an HTTP answer, in a reset frame and in a stream. */
 export const WireError = z.object({
-  /** One of the codes of `docs/errors.md`; a newer relay may send one we do not know. */
-  code: z.string().max(64),
-  message: z.string().max(4096),
-  requestId: z.string().max(128).optional(),
-  retryable: z.boolean(),
-  /** Seconds to wait before the call is sent again; an HTTP answer has them as `Retry-After`, too. */
-  retryAfter: z.number().min(0).optional(),
-  details: z.record(z.string(), z.unknown()).default({}),
+  code: z.string().max(64).describe('One of the codes of `docs/errors.md`; a newer relay may send one we do not know'),
+  message: z.string().max(4096).describe('What is wrong and what to do, in a sentence'),
+  requestId: z.string().max(128).optional().describe("Id of the request, by which the relay's log knows it"),
+  retryable: z.boolean().describe('Whether the same call may succeed later'),
+  retryAfter: z
+    .number()
+    .min(0)
+    .optional()
+    .describe('Seconds to wait before the call is sent again; an HTTP answer has them as `Retry-After`, too'),
+  details: z.record(z.string(), z.unknown()).default({}).describe('What else is known, by code'),
 })
 export type WireError = z.infer<typeof WireError>
 
 /** The body of every HTTP answer that is an error. */
-export const ErrorBody = z.object({ error: WireError })
+export const ErrorBody = z.object({ error: WireError.describe('What went wrong') })
 export type ErrorBody = z.infer<typeof ErrorBody>
 
 /** The error as data for the wire: no cause, no stack. */

@@ -21,6 +21,7 @@ export {
 export * from './channel/limits.ts'
 export { JsonLines, jsonLine } from './channel/json-lines.ts'
 export { Link, type LinkHandlers } from './channel/link.ts'
+export { fleetMovedTo, movedTo } from './channel/moved.ts'
 export { createMemoryTransports } from './channel/memory-transport.ts'
 export { type ContentPiece, ResendBuffer } from './channel/resend-buffer.ts'
 export type { Transport, TransportClose, TransportHandlers } from './channel/transport.ts'

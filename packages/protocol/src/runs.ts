@@ -21,9 +21,8 @@ export const RunId = z.uuid()
 
 /** One entry of a run's journal. The relay keeps it as it is, and reads of it only how the run stands. */
 export const RunEntry = z.looseObject({
-  /** Version of its form. */
-  v: z.number().int().min(1),
-  type: z.string().min(1).max(64),
+  v: z.number().int().min(1).describe("Version of the entry's form"),
+  type: z.string().min(1).max(64).describe('What the entry tells, such as `run_started`'),
 })
 export type RunEntry = z.infer<typeof RunEntry>
 
@@ -41,8 +40,12 @@ const MAX_RUN_POLICY_BYTES = 65_536
  */
 export const RunPolicy = z
   .strictObject({
-    mode: z.enum(['default', 'strict']).optional(),
-    rules: z.array(z.record(z.string(), z.unknown())).max(MAX_RUN_RULES).optional(),
+    mode: z.enum(['default', 'strict']).optional().describe('`strict`: what no rule allows is asked about'),
+    rules: z
+      .array(z.record(z.string(), z.unknown()))
+      .max(MAX_RUN_RULES)
+      .optional()
+      .describe('Rules that ask or deny, in the form of `docs/policy.md`'),
   })
   .refine(
     (policy) => new TextEncoder().encode(JSON.stringify(policy)).length <= MAX_RUN_POLICY_BYTES,
@@ -52,16 +55,13 @@ export type RunPolicy = z.infer<typeof RunPolicy>
 
 /** Body of `POST /api/runs`: a run begins. The same again is taken as sent; another run of that id is `conflict`. */
 export const RunCreate = z.strictObject({
-  runId: RunId,
-  machineId: z.string().min(1).max(64),
-  agentType: z.string().min(1).max(64),
-  /** `anthropic:<name>` */
-  model: z.string().min(1).max(256),
-  /** What it is for, for people. */
-  title: z.string().max(256),
-  /** Holds from the first call to the last, also once it is resumed. */
-  policy: RunPolicy.optional(),
-  entry: RunEntry,
+  runId: RunId.describe('Id of the run, a UUID that whoever starts it makes'),
+  machineId: z.string().min(1).max(64).describe('Id of the machine that it works on'),
+  agentType: z.string().min(1).max(64).describe('Type of the operator, such as `command`'),
+  model: z.string().min(1).max(256).describe('Its model: `anthropic:<name>`'),
+  title: z.string().max(256).describe('What it is for, for people'),
+  policy: RunPolicy.optional().describe('Rules that hold from the first call to the last, also once it is resumed'),
+  entry: RunEntry.describe('The first entry of its journal'),
 })
 export type RunCreate = z.infer<typeof RunCreate>
 
@@ -71,62 +71,78 @@ export type RunCreate = z.infer<typeof RunCreate>
  * has written meanwhile.
  */
 export const RunAppend = z.strictObject({
-  index: z.number().int().min(1).max(MAX_RUN_ENTRIES),
-  entries: z.array(RunEntry).min(1).max(MAX_RUN_APPEND_ENTRIES),
+  index: z
+    .number()
+    .int()
+    .min(1)
+    .max(MAX_RUN_ENTRIES)
+    .describe('Index of the first of these entries in the journal, from 0'),
+  entries: z.array(RunEntry).min(1).max(MAX_RUN_APPEND_ENTRIES).describe('Entries that follow, in order'),
 })
 export type RunAppend = z.infer<typeof RunAppend>
 
 /** Answer to both: entries of the run that are durable. */
-export const RunAppended = z.object({ entries: z.number().int() })
+export const RunAppended = z.object({ entries: z.number().int().describe('Entries of the run that are durable') })
 export type RunAppended = z.infer<typeof RunAppended>
 
 /** A run as the relay lists it. */
 export const RunSummary = z.object({
-  runId: z.string(),
-  fleetId: z.string(),
-  /** Whose run it is: only it writes on. */
-  principalId: z.string(),
-  machineId: z.string(),
-  /** The ask that the machine's own operator works on in it; null: it is of a script. */
-  askId: z.string().nullable(),
-  agentType: z.string(),
-  model: z.string(),
-  title: z.string(),
-  state: RunState,
-  /** Why it did not complete; null while it runs, and when it did. */
-  code: z.string().nullable(),
-  createdAt: z.iso.datetime(),
-  updatedAt: z.iso.datetime(),
+  runId: z.string().describe('Id of the run'),
+  fleetId: z.string().describe('Id of the fleet that it is of'),
+  principalId: z.string().describe('Id of the principal whose run it is: only it writes on'),
+  machineId: z.string().describe('Id of the machine that it works on'),
+  askId: z
+    .string()
+    .nullable()
+    .describe("The ask that the machine's own operator works on in it; null: it is of a script"),
+  agentType: z.string().describe('Type of the operator, such as `command`'),
+  model: z.string().describe('Its model: `anthropic:<name>`'),
+  title: z.string().describe('What it is for, for people'),
+  state: RunState.describe('How it stands; `running`: also one whose script is gone without a word'),
+  code: z.string().nullable().describe('Error code of why it did not complete; null while it runs, and when it did'),
+  createdAt: z.iso.datetime().describe('When it was made'),
+  updatedAt: z.iso.datetime().describe('When it was last changed'),
 })
 export type RunSummary = z.infer<typeof RunSummary>
 
 export const RunListQuery = z.object({
-  machineId: z.string().max(64).optional(),
-  state: RunState.optional(),
-  limit: z.coerce.number().int().min(1).max(500).default(100),
-  cursor: z.string().max(1024).optional(),
+  machineId: z.string().max(64).optional().describe('Only those that work on this machine'),
+  state: RunState.optional().describe('Only those that stand so'),
+  limit: z.coerce.number().int().min(1).max(500).default(100).describe('Items in one page at most'),
+  cursor: z.string().max(1024).optional().describe('The `next_cursor` of the page before; absent: the first page'),
 })
 export type RunListQuery = z.infer<typeof RunListQuery>
 
 /** Newest first. */
 export const RunList = z.object({
-  items: z.array(RunSummary),
-  next_cursor: z.string().nullable(),
-  has_more: z.boolean(),
+  items: z.array(RunSummary).describe('Runs, the newest first'),
+  next_cursor: z.string().nullable().describe('Cursor of the next page; null where this is the last one'),
+  has_more: z.boolean().describe('Whether another page follows'),
 })
 export type RunList = z.infer<typeof RunList>
 
 export const RunEntriesQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(1000).default(500),
-  /** Index of the first entry that is wanted, as `next_cursor` says it. */
-  cursor: z.coerce.number().int().min(0).default(0),
+  limit: z.coerce.number().int().min(1).max(1000).default(500).describe('Items in one page at most'),
+  cursor: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(0)
+    .describe('Index of the first entry that is wanted, as `next_cursor` says it'),
 })
 export type RunEntriesQuery = z.input<typeof RunEntriesQuery>
 
 /** Entries in order, each with the relay's time at which it became durable. */
 export const RunEntryList = z.object({
-  items: z.array(z.object({ at: z.iso.datetime(), entry: RunEntry })),
-  next_cursor: z.number().int().nullable(),
-  has_more: z.boolean(),
+  items: z
+    .array(
+      z.object({
+        at: z.iso.datetime().describe("When it became durable, by the relay's clock"),
+        entry: RunEntry.describe('The entry, as it was written'),
+      }),
+    )
+    .describe('Entries in order of their index'),
+  next_cursor: z.number().int().nullable().describe('Index of the next entry; null where there is none as yet'),
+  has_more: z.boolean().describe('Whether another page follows'),
 })
 export type RunEntryList = z.infer<typeof RunEntryList>

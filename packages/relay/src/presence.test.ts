@@ -59,6 +59,7 @@ async function watchMachine(isDeaf: () => boolean = () => false): Promise<Watch>
       quarantinedAt: null,
       labels: '{}',
       reportedLabels: '{}',
+      homeFleetId: 'flt_one',
       createdById: null,
       keyVersion: 1,
       keyRegisteredAt: null,

@@ -64,7 +64,7 @@ export async function disableFleetCommand(fleet: string, signal: AbortSignal): P
   return exitCodes.ok
 }
 
-/** `cmdop fleets machines`: those that a fleet has, and those of others that it uses. */
+/** `cmdop fleets machines`: those that are in a fleet. */
 export async function fleetMachinesCommand(
   fleet: string,
   flags: Flags & { presence?: 'any' | 'online' | 'suspect' | 'offline' },
@@ -77,7 +77,7 @@ export async function fleetMachinesCommand(
   return exitCodes.ok
 }
 
-/** `cmdop fleets attach`: lets a fleet use a machine of the fleet of your key. */
+/** `cmdop fleets attach`: moves a machine of the fleet of your key into another one. */
 export async function attachMachineCommand(
   { fleet, machine }: { fleet: string; machine: string },
   flags: Flags,
@@ -90,23 +90,38 @@ export async function attachMachineCommand(
   ])
   const link = await client.fleets.machines.attach(id, { fleetId, signal })
   if (flags.json === true) await writeResource(MachineFleetLink, link)
-  else await say(`${fleet} uses ${name} from now on`)
+  else await say(`${name} is in ${fleet} now; what ran there has ended`)
   return exitCodes.ok
 }
 
-/** `cmdop fleets detach`: and no more. */
+/** `cmdop fleets detach`: moves it back to the fleet in which it enrolled. */
 export async function detachMachineCommand(
   { fleet, machine }: { fleet: string; machine: string },
   signal: AbortSignal,
 ): Promise<number> {
   await using client = new Client()
-  const { id, name, fleets } = await client.machines.resolve(machine, { signal })
-  // Who manages it at home may not be a member of the fleet that uses it.
-  const known = fleets.find(({ slug, fleetId }) => slug === fleet || fleetId === fleet)?.fleetId
-  const fleetId = known ?? (await fleetIdOf(client, fleet, signal))
-  await client.fleets.machines.detach(id, { fleetId, signal })
-  await say(`${fleet} uses ${name} no more`)
+  // Who manages it at home may be no member of the fleet that it is in, and says ids, which the log at home has.
+  const isIds = fleet.startsWith('flt_') && machine.startsWith('mch_')
+  const fleetId = isIds ? fleet : await fleetIdOf(client, fleet, signal)
+  const machineId = isIds ? machine : await machineIdIn(client, { fleetId, machine }, signal)
+  await client.fleets.machines.detach(machineId, { fleetId, signal })
+  await say(`${machine} is back in the fleet in which it enrolled; what ran there has ended`)
   return exitCodes.ok
+}
+
+/** By id, name or hostname. */
+async function machineIdIn(
+  client: Client,
+  { fleetId, machine }: { fleetId: string; machine: string },
+  signal: AbortSignal,
+): Promise<string> {
+  const fits = { name: '', hostname: '' }
+  for await (const { id, name, hostname } of client.fleets.machines.iter({ fleetId, signal })) {
+    if (id === machine) return id
+    if (name === machine) fits.name = id
+    if (hostname === machine) fits.hostname = id
+  }
+  return fits.name || fits.hostname || machine
 }
 
 async function show(fleet: FleetSummary, { json }: Flags): Promise<void> {

@@ -28,7 +28,7 @@ export async function loginCommand(flags: LoginFlags, signal: AbortSignal): Prom
     return exitCodes.ok
   }
   const email = flags.email ?? (await askFor('email: ', signal))
-  if (flags.code === undefined) await requestCode(client, email, signal)
+  if (flags.code === undefined) await requestCode(client, { email, fleet: flags.fleet }, signal)
   const code = flags.code ?? (await askFor('code: ', signal))
   const signedIn = await signIn(client, { email, code, totp: flags.totp, fleet: flags.fleet }, signal)
   await finish(client.baseUrl, signedIn, flags)
@@ -140,8 +140,12 @@ function clientFor(url: string | undefined): Client {
   return new Client(url === undefined ? {} : { baseUrl: url })
 }
 
-async function requestCode(client: Client, email: string, signal: AbortSignal): Promise<void> {
-  const { mail } = await client.login.requestCode(email, { signal })
+async function requestCode(
+  client: Client,
+  { email, fleet }: { email: string; fleet: string | undefined },
+  signal: AbortSignal,
+): Promise<void> {
+  const { mail } = await client.login.requestCode(email, { fleet, signal })
   if (mail) await say('if a member has this email, a code is on its way')
   else await say('this relay sends no mail: an admin gives you a code with cmdop members code')
 }
@@ -165,7 +169,7 @@ async function finish(baseUrl: string, signedIn: SignedIn, flags: { json?: boole
   await keep(baseUrl, signedIn.token)
   const { token: _, ...shown } = signedIn
   await tell(flags, wireNames(SignedInSchema.omit({ token: true }), shown))
-  if (signedIn.totpRequired) await say('your fleet asks for an authenticator; set one up: cmdop login totp')
+  if (signedIn.totpRequired) await say('the fleet asks for an authenticator; set one up: cmdop login totp')
 }
 
 async function keep(baseUrl: string, token: string): Promise<void> {

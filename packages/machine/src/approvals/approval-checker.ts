@@ -4,10 +4,8 @@ import { actionDigest, describeAction, type Surroundings } from './describe-acti
 import type { UsedApprovals } from './used-approvals.ts'
 
 export interface ApprovalCheckerOptions extends Surroundings {
-  readonly fleetId: string
-  readonly relayId: string
-  /** The relay's key as pinned at enrolment, SPKI PEM. */
-  readonly relayPublicKey: string
+  /** Where the machine is now, and the relay's key as pinned at enrolment (SPKI PEM). */
+  readonly state: Readonly<Record<'fleetId' | 'relayId' | 'relayPublicKey', string>>
   readonly used: UsedApprovals
   /** Milliseconds since 1970, by the relay's clock. */
   readonly now: () => number
@@ -23,13 +21,14 @@ export class ApprovalChecker {
 
   constructor(options: ApprovalCheckerOptions) {
     this.#options = options
-    this.#key = createPublicKey(options.relayPublicKey)
+    this.#key = createPublicKey(options.state.relayPublicKey)
   }
 
   /** Throws `approval_void` for whatever is wrong; an approval that passed is used up. */
   async check({ method, params, approval: signed }: Open, permit: Permit): Promise<void> {
     const approval = this.#read(signed)
-    const { machineId, fleetId, relayId, now, used } = this.#options
+    const { machineId, state, now, used } = this.#options
+    const { fleetId, relayId } = state
     if (approval.approvalId !== permit.approvalId) throw refused('is not the one that the permit is for')
     if (approval.machineId !== machineId) throw refused('is for another machine')
     if (approval.fleetId !== fleetId || approval.relayId !== relayId) throw refused('is of another fleet or relay')

@@ -6,7 +6,8 @@ import type { PermitCheckerOptions } from '../permit-checker.ts'
 export function createTestApprovals(options: PermitCheckerOptions, folder: string): ApprovalChecker {
   const used = new UsedApprovals(folder)
   return new ApprovalChecker({
-    ...options,
+    machineId: options.machineId,
+    state: options,
     homeUnder: async () => folder,
     restrictionsOf: () => undefined,
     used,

@@ -8,44 +8,40 @@ const count = z.number().nullable()
 
 /** A row of the audit log: who does what, where, for which operator, whether that was allowed, and how it ended. */
 export const AuditRow = z.object({
-  id: z.string(),
-  kind: z.enum(auditKinds),
-  fleetId: z.string(),
-  /** When the relay wrote it, by its clock. */
-  at: z.iso.datetime(),
-  /** The method of a machine, or the action of a request: `exec`, `session.attach`, `key.issue`. */
-  action: z.string(),
-  decision: z.enum(['allow', 'deny', 'ask']),
-  /** Of an outcome or a progress: the id of its intent. */
-  intentId: text,
-  principalId: z.string(),
-  principalKind: text,
-  principalName: text,
-  /** The person or schedule it is done for. */
-  onBehalfOf: text,
-  keyId: text,
-  machineId: text,
-  sessionId: text,
-  /** The operator's run whose step it is, the type of that operator, and its model. */
-  runId: text,
-  agentType: text,
-  model: text,
-  callId: text,
-  /** What else is acted on: `key:<id>`, `member:<id>`, `approval:<id>`. */
-  subject: text,
-  /** SHA-256 of the canonical action, hex. */
-  digest: text,
-  /** Which rule decided. */
-  rule: text,
-  approvalId: text,
-  /** Error code of a denial or a failed action; `unknown`: the relay ended before it saw how the action did. */
-  code: text,
-  exitCode: count,
-  durationMs: count,
-  requestId: text,
-  /** Of input: how many bytes, and from which one of this channel's on. */
-  bytes: count,
-  offset: count,
+  id: z.string().describe('Id of the row'),
+  kind: z
+    .enum(auditKinds)
+    .describe('`intent` before an action, `progress` of input that flows, `outcome` after the action'),
+  fleetId: z.string().describe('Id of the fleet'),
+  at: z.iso.datetime().describe('When the relay wrote it, by its clock'),
+  action: z
+    .string()
+    .describe('The method of a machine, or the action of a request: `exec`, `session.attach`, `key.issue`'),
+  decision: z.enum(['allow', 'deny', 'ask']).describe('Whether it was allowed, refused, or people were asked'),
+  intentId: text.describe('Of an outcome or a progress: the id of its intent'),
+  principalId: z.string().describe('Id of the principal that acts'),
+  principalKind: text.describe('What the principal is: `human`, `ai`, `service`, `schedule`'),
+  principalName: text.describe('What the principal was called then'),
+  onBehalfOf: text.describe('Id of the person or schedule that it is done for'),
+  keyId: text.describe('Id of the key or session that it is done with'),
+  machineId: text.describe('Id of the machine on which it is done'),
+  sessionId: text.describe('Id of the session in which it is done'),
+  runId: text.describe("Id of the operator's run whose step it is"),
+  agentType: text.describe('Type of the operator'),
+  model: text.describe('Model of the operator: `anthropic:<name>`'),
+  callId: text.describe('Id of the call of a machine'),
+  subject: text.describe('What else is acted on: `key:<id>`, `member:<id>`, `approval:<id>`'),
+  digest: text.describe('SHA-256 of the canonical action, hex'),
+  rule: text.describe('Which rule decided'),
+  approvalId: text.describe('Id of the approval that it uses'),
+  code: text.describe(
+    'Error code of a denial or a failed action; `unknown`: the relay ended before it saw how the action did',
+  ),
+  exitCode: count.describe('Exit code of a command'),
+  durationMs: count.describe('Milliseconds that it took'),
+  requestId: text.describe('Id of the HTTP request, as the answer named it'),
+  bytes: count.describe('Bytes of input'),
+  offset: count.describe('Of input: its first byte, counted from the beginning of the channel'),
 })
 export type AuditRow = Readonly<z.infer<typeof AuditRow>>
 

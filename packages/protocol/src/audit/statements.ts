@@ -53,7 +53,10 @@ export type AuditEnd = Readonly<z.infer<typeof AuditEnd>>
 export type AuditStatement = 'checkpoint' | 'anchor' | 'end'
 
 /** A statement as it is kept: the exact text that was signed, and the Ed25519 signature of {@link statementText}. */
-export const SignedStatement = z.strictObject({ body: z.string(), signature: z.string() })
+export const SignedStatement = z.strictObject({
+  body: z.string().describe('The exact text that was signed, canonical JSON'),
+  signature: z.string().describe('Ed25519 signature of `statementText`, base64url'),
+})
 export type SignedStatement = Readonly<z.infer<typeof SignedStatement>>
 
 /** The text that the relay signs (UTF-8). */

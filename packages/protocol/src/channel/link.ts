@@ -196,7 +196,7 @@ function versionError(version: number): CmdopError {
 }
 
 /** What a peer says of why it ended the connection, where connecting again does not help by itself. */
-const statedCodes = ['auth', 'unsupported', 'protocol', 'frame_too_large', 'quarantined', 'disabled'] as const
+const statedCodes = ['auth', 'unsupported', 'protocol', 'frame_too_large', 'quarantined', 'disabled', 'moved'] as const
 
 /** The reason that a peer of ours gives starts with a code; anything else is a lost connection. */
 function closeError(close: TransportClose): CmdopError {

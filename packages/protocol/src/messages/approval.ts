@@ -8,9 +8,11 @@ export const MAX_ACTION_WORDS = 256
 
 /** A file that an action names, as it was when the action was described. */
 export const BoundFile = z.strictObject({
-  path: z.string().max(4096),
-  /** SHA-256 of its content; of one larger than {@link MAX_HASHED_FILE_BYTES}, `device:inode:size:ctime` in nanoseconds. */
-  identity: z.string().max(128),
+  path: z.string().max(4096).describe('Path of the file on the machine'),
+  identity: z
+    .string()
+    .max(128)
+    .describe('SHA-256 of its content, hex; of one larger than 64 MiB, `device:inode:size:ctime` in nanoseconds'),
 })
 export type BoundFile = z.infer<typeof BoundFile>
 
@@ -64,9 +66,11 @@ export function environmentText(variable: { machineId: string; name: string; val
 export const Requirement = z
   .array(
     z.strictObject({
-      /** A role (`owner`, `admin`, `member`: that or a mightier one) or a label of members. */
-      from: z.string().regex(/^[a-z][a-z0-9_-]{0,31}$/),
-      n: z.number().int().min(1).max(20),
+      from: z
+        .string()
+        .regex(/^[a-z][a-z0-9_-]{0,31}$/)
+        .describe('A role (`owner`, `admin`, `member`: that or a mightier one) or a label of members'),
+      n: z.number().int().min(1).max(20).describe('How many people, each counted once'),
     }),
   )
   .min(1)

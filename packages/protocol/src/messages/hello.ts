@@ -50,6 +50,8 @@ export const Hello = z.object({
   relayId: z.string().max(64).optional(),
   /** From a machine. */
   machine: MachineProof.optional(),
+  /** From a machine: the fleet whose calls it takes; absent: the one in which it enrolled. */
+  fleetId: z.string().max(64).optional(),
   /** From a machine: what it is. Nothing is decided by it. */
   description: MachineDescription.optional(),
 })

@@ -4,65 +4,76 @@ import { Participant, SessionId } from './session-info.ts'
 import { Sha256 } from './sha256.ts'
 
 /** A path as text, and its bytes where they are not UTF-8. */
-const EffectPath = z.object({ path: z.string(), pathBase64: z.string().optional() })
+const EffectPath = z.object({
+  path: z.string().describe('The path as text'),
+  pathBase64: z.string().optional().describe('Its bytes in base64, where they are not UTF-8'),
+})
 
 /** What a file was or is. */
 export const FileState = z.object({
-  type: z.enum(['file', 'directory', 'symlink', 'fifo', 'socket', 'device']),
-  size: z.number().int(),
-  mode: z.number().int(),
-  uid: z.number().int(),
-  gid: z.number().int(),
-  /** Last change of the content, milliseconds since 1970. */
-  mtimeMs: z.number().int().optional(),
-  /** Names of extended attributes, access lists and capabilities among them. */
-  xattrs: z.array(z.string()).optional(),
-  /** Of a symbolic link. */
-  target: z.string().optional(),
+  type: z.enum(['file', 'directory', 'symlink', 'fifo', 'socket', 'device']).describe('What kind of file it is'),
+  size: z.number().int().describe('Bytes of its content'),
+  mode: z.number().int().describe('Permission bits, as a number'),
+  uid: z.number().int().describe('Numeric id of the owner'),
+  gid: z.number().int().describe('Numeric id of the group'),
+  mtimeMs: z.number().int().optional().describe('Last change of the content, milliseconds since 1970'),
+  xattrs: z
+    .array(z.string())
+    .optional()
+    .describe('Names of extended attributes, access lists and capabilities among them'),
+  target: z.string().optional().describe('Where a symbolic link leads'),
 })
 export type FileState = z.infer<typeof FileState>
 
 /** One change. `before` is absent of what was added, `after` of what was deleted. */
 export const Effect = EffectPath.extend({
-  kind: z.enum(['added', 'deleted', 'modified', 'replaced', 'metadata', 'moved']),
-  before: FileState.optional(),
-  after: FileState.optional(),
-  /** Of `moved`: where it was. */
-  from: z.string().optional(),
-  fromBase64: z.string().optional(),
-  /** Entries that this one stands for: a directory with all that was in it. */
-  collapsed: z.number().int().optional(),
-  /** A file that had content has none. */
-  emptied: z.boolean().optional(),
-  /** It changes what runs later, by this rule: `cron`, `ssh`, `shell-startup`, ... */
-  deferred: z.string().optional(),
-  /** SHA-256 of the content, of a file whose content is another than before. */
-  sha256: Sha256.optional(),
-  /** Unified diff of text, up to a limit. */
-  diff: z.string().optional(),
+  kind: z.enum(['added', 'deleted', 'modified', 'replaced', 'metadata', 'moved']).describe('What happens to it'),
+  before: FileState.optional().describe('What it was; absent of what was added'),
+  after: FileState.optional().describe('What it is then; absent of what was deleted'),
+  from: z.string().optional().describe('Of `moved`: the path where it was'),
+  fromBase64: z.string().optional().describe('The bytes of `from` in base64, where they are not UTF-8'),
+  collapsed: z
+    .number()
+    .int()
+    .optional()
+    .describe('Entries that this one stands for: a directory with all that was in it'),
+  emptied: z.boolean().optional().describe('Whether a file that had content has none'),
+  deferred: z
+    .string()
+    .optional()
+    .describe('It changes what runs later, by this rule: `cron`, `ssh`, `shell-startup` and others'),
+  sha256: Sha256.optional().describe('SHA-256 of the content, of a file whose content is another than before'),
+  diff: z.string().optional().describe('Unified diff of text, up to a limit'),
 })
 export type Effect = z.infer<typeof Effect>
 
 /** What a transaction changed in its view of the machine. */
 export const EffectList = z.object({
-  effectId: z.string(),
-  /** SHA-256 over everything that would be applied, contents included; what is approved and applied. */
-  hash: Sha256,
-  effects: z.array(Effect),
-  /** Changes by kind, also those that are not listed one by one. */
-  counts: z.record(z.string(), z.number().int()),
-  /** The list was cut; the hash is over all. */
-  truncated: z.boolean(),
-  /** What could not be previewed: mounts that stayed read-only, devices. */
-  unpreviewable: z.array(z.object({ path: z.string(), why: z.string() })),
-  /** Why a preview is not exact: attempts on the network, processes in the background that were ended. */
-  sideEffects: z.object({
-    network: z.enum(['none', 'host']),
-    networkAttempts: z.number().int(),
-    backgroundKilled: z.number().int(),
-  }),
-  /** What `noDelete` or `noOverwrite` forbids, by path. */
-  violations: z.array(EffectPath.extend({ rule: z.string() })),
+  effectId: z.string().describe('Id of the session or of the command that it is of'),
+  hash: Sha256.describe(
+    'SHA-256 over everything that would be applied, contents included; what is approved and applied',
+  ),
+  effects: z.array(Effect).describe('The changes, by path'),
+  counts: z.record(z.string(), z.number().int()).describe('Changes by kind, also those that are not listed one by one'),
+  truncated: z.boolean().describe('Whether the list was cut; the hash is over all'),
+  unpreviewable: z
+    .array(
+      z.object({
+        path: z.string().describe('The path as text'),
+        why: z.string().describe('Why it could not be previewed'),
+      }),
+    )
+    .describe('What could not be previewed: mounts that stayed read-only, devices'),
+  sideEffects: z
+    .object({
+      network: z.enum(['none', 'host']).describe('`none`: it had no network but a loopback of its own'),
+      networkAttempts: z.number().int().describe('How often it tried to reach the network'),
+      backgroundKilled: z.number().int().describe('Processes in the background that were ended'),
+    })
+    .describe('Why a preview is not exact: attempts on the network, processes in the background that were ended'),
+  violations: z
+    .array(EffectPath.extend({ rule: z.string().describe('The restriction that forbids it') }))
+    .describe('What `noDelete` or `noOverwrite` forbids, by path'),
 })
 export type EffectList = z.infer<typeof EffectList>
 

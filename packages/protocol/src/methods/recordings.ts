@@ -51,92 +51,104 @@ export const recordingCodes = {
 
 /** Output that is not kept: the middle of a long command's, or what came while recording had failed. */
 export const RecordingOmission = z.object({
-  bytes: z.number().int(),
-  /** Of the whole output, both streams in the order they were read; not where recording had failed. */
-  whole: z.object({ stdoutBytes: z.number().int(), stderrBytes: z.number().int(), sha256: Sha256 }).optional(),
+  bytes: z.number().int().describe('Bytes that are left out'),
+  whole: z
+    .object({
+      stdoutBytes: z.number().int().describe('Bytes of stdout'),
+      stderrBytes: z.number().int().describe('Bytes of stderr'),
+      sha256: Sha256.describe('SHA-256 of the whole output, hex'),
+    })
+    .optional()
+    .describe('What the whole output was, both streams in the order they were read; not where recording had failed'),
 })
 export type RecordingOmission = z.infer<typeof RecordingOmission>
 
 /** Who, where and why: in the header of each recording (key `cmdop`) and in its row at the relay. */
 export const RecordingSubject = z.object({
-  recordingId: RecordingId,
-  kind: z.enum(['session', 'exec']),
-  /** The session, or the call of the exec. */
-  subjectId: z.string(),
-  machineId: z.string(),
-  fleetId: z.string(),
-  principalId: z.string(),
-  principalKind: z.string(),
-  principalName: z.string(),
-  onBehalfOf: z.string().nullable(),
-  /** The audit row that was written before it began. */
-  intentId: z.string(),
-  title: z.string().max(500),
-  reason: z.string().max(500).nullable(),
-  startedAt: z.iso.datetime(),
+  recordingId: RecordingId.describe('Id of the recording: `rec_...`'),
+  kind: z.enum(['session', 'exec']).describe('What was recorded: a session of a terminal, or one command'),
+  subjectId: z.string().describe('Id of the session, or of the call of the command'),
+  machineId: z.string().describe('Id of the machine where it was made'),
+  fleetId: z.string().describe('Id of the fleet that it is of'),
+  principalId: z.string().describe('Id of the principal that acted'),
+  principalKind: z.string().describe('What the principal is: `human`, `ai`, `service`, `schedule`'),
+  principalName: z.string().describe('What the principal was called then'),
+  onBehalfOf: z
+    .string()
+    .nullable()
+    .describe('Id of the person or schedule that it was done for; null: the principal itself'),
+  intentId: z.string().describe('Id of the audit row that was written before it began'),
+  title: z.string().max(500).describe("The session's name, or the command"),
+  reason: z.string().max(500).nullable().describe('Why it was done, as whoever did it says; null: nothing said'),
+  startedAt: z.iso.datetime().describe("When it began, by the machine's clock"),
 })
 export type RecordingSubject = z.infer<typeof RecordingSubject>
 
 /** What is known once a recording is complete. */
 export const RecordingManifest = z.object({
-  recordingId: RecordingId,
-  /** Of the whole asciicast file. */
-  bytes: z.number().int(),
-  sha256: Sha256,
-  endedAt: z.iso.datetime(),
-  /** Milliseconds. */
-  durationMs: z.number(),
-  exitCode: z.number().int().nullable(),
-  /** `complete`, or what is missing: `gap` (a part could not be written), `lost` (the daemon ended under it). */
-  integrity: z.enum(['complete', 'gap', 'lost']),
+  recordingId: RecordingId.describe('Id of the recording: `rec_...`'),
+  bytes: z.number().int().describe('Bytes of the whole asciicast file'),
+  sha256: Sha256.describe('SHA-256 of the whole asciicast file, hex'),
+  endedAt: z.iso.datetime().describe("When it ended, by the machine's clock"),
+  durationMs: z.number().describe('Milliseconds from its beginning to its end'),
+  exitCode: z.number().int().nullable().describe('Exit code of the shell or command; null: not known'),
+  integrity: z
+    .enum(['complete', 'gap', 'lost'])
+    .describe(
+      '`complete`, or what is missing: `gap` (a part could not be written), `lost` (the daemon ended under it)',
+    ),
 })
 export type RecordingManifest = z.infer<typeof RecordingManifest>
 
 /** A recording as the relay lists it. */
 export const RecordingSummary = RecordingSubject.extend({
-  /** `open` while more may come, `complete` once the manifest is there and the bytes have its SHA-256. */
-  state: z.enum(['open', 'complete', 'damaged']),
-  storedBytes: z.number().int(),
-  manifest: RecordingManifest.nullable(),
+  state: z
+    .enum(['open', 'complete', 'damaged'])
+    .describe('`open` while more may come, `complete` once the manifest is there and the bytes have its SHA-256'),
+  storedBytes: z.number().int().describe('Bytes that the relay has, on disk'),
+  manifest: RecordingManifest.nullable().describe('What is known once it is complete; null before that'),
 })
 export type RecordingSummary = z.infer<typeof RecordingSummary>
 
 /** Recordings that are complete and short, several at once: body of `POST /api/recordings/batch`. */
 export const RecordingBatch = z.strictObject({
-  /** Made by the machine; the same batch sent again is stored once. */
-  batchId: z.string().regex(/^bat_[0-9a-f]{32}$/),
+  batchId: z
+    .string()
+    .regex(/^bat_[0-9a-f]{32}$/)
+    .describe('Made by the machine; the same batch sent again is stored once'),
   items: z
     .array(
       z.strictObject({
-        subject: RecordingSubject,
-        manifest: RecordingManifest,
-        /** The whole asciicast file. */
-        content: z.string().max(MAX_BATCHED_RECORDING_BYTES),
+        subject: RecordingSubject.describe('Who, where and why'),
+        manifest: RecordingManifest.describe('What is known of it as a whole'),
+        content: z.string().max(MAX_BATCHED_RECORDING_BYTES).describe('The whole asciicast file'),
       }),
     )
     .min(1)
-    .max(1000),
+    .max(1000)
+    .describe('Recordings that are complete and short'),
 })
 export type RecordingBatch = z.infer<typeof RecordingBatch>
 
 export const RecordingListQuery = z.object({
-  machineId: z.string().max(64).optional(),
-  /** The session, or the call of the exec. */
-  subjectId: z.string().max(64).optional(),
-  kind: z.enum(['session', 'exec']).optional(),
-  limit: z.coerce.number().int().min(1).max(500).default(100),
-  cursor: z.string().max(1024).optional(),
+  machineId: z.string().max(64).optional().describe('Only those of this machine'),
+  subjectId: z.string().max(64).optional().describe('Only that of this session, or of this call of a command'),
+  kind: z.enum(['session', 'exec']).optional().describe('Only those of sessions, or of commands'),
+  limit: z.coerce.number().int().min(1).max(500).default(100).describe('Items in one page at most'),
+  cursor: z.string().max(1024).optional().describe('The `next_cursor` of the page before; absent: the first page'),
 })
 export type RecordingListQuery = z.infer<typeof RecordingListQuery>
 
 /** Newest first. */
 export const RecordingList = z.object({
-  items: z.array(RecordingSummary),
-  next_cursor: z.string().nullable(),
-  has_more: z.boolean(),
+  items: z.array(RecordingSummary).describe('Recordings, the newest first'),
+  next_cursor: z.string().nullable().describe('Cursor of the next page; null where this is the last one'),
+  has_more: z.boolean().describe('Whether another page follows'),
 })
 export type RecordingList = z.infer<typeof RecordingList>
 
 /** Answer to a chunk: bytes the relay has, on disk. A chunk that it has already is taken as sent. */
-export const RecordingAcknowledged = z.object({ storedBytes: z.number().int() })
+export const RecordingAcknowledged = z.object({
+  storedBytes: z.number().int().describe('Bytes that the relay has, on disk'),
+})
 export type RecordingAcknowledged = z.infer<typeof RecordingAcknowledged>

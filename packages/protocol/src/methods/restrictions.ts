@@ -4,20 +4,23 @@ import { AbsolutePath } from './paths.ts'
 
 /** Bounds of what a restricted command may use. Absent = none of ours. */
 export const ResourceLimits = z.strictObject({
-  /** Seconds of processor time of each process. */
-  cpuSeconds: z.number().int().min(1).optional(),
-  /** Bytes of address space of each process. */
-  memoryBytes: z.number().int().min(1_048_576).optional(),
-  /** Processes of the user at once. */
-  processes: z.number().int().min(1).optional(),
-  /** Open files of each process. */
-  openFiles: z.number().int().min(8).optional(),
-  /** Processes and threads of everything together, by cgroup v2. */
-  tasksMax: z.number().int().min(1).optional(),
-  /** Bytes of memory of everything together, by cgroup v2; over it the largest process is ended. */
-  memoryMaxBytes: z.number().int().min(1_048_576).optional(),
-  /** Bytes that the view may hold beside the real disk; over it the processes are ended. */
-  viewBytes: z.number().int().min(1_048_576).optional(),
+  cpuSeconds: z.number().int().min(1).optional().describe('Seconds of processor time of each process'),
+  memoryBytes: z.number().int().min(1_048_576).optional().describe('Bytes of address space of each process'),
+  processes: z.number().int().min(1).optional().describe('Processes of the user at once'),
+  openFiles: z.number().int().min(8).optional().describe('Open files of each process'),
+  tasksMax: z.number().int().min(1).optional().describe('Processes and threads of everything together, by cgroup v2'),
+  memoryMaxBytes: z
+    .number()
+    .int()
+    .min(1_048_576)
+    .optional()
+    .describe('Bytes of memory of everything together, by cgroup v2; over it the largest process is ended'),
+  viewBytes: z
+    .number()
+    .int()
+    .min(1_048_576)
+    .optional()
+    .describe('Bytes that the view may hold beside the real disk; over it the processes are ended'),
 })
 export type ResourceLimits = z.infer<typeof ResourceLimits>
 
@@ -26,26 +29,37 @@ export type ResourceLimits = z.infer<typeof ResourceLimits>
  * it, and never loosened; several together mean all of them.
  */
 export const PlainRestrictions = z.strictObject({
-  /** Nothing reaches the disk: commands see a view in which their own changes are, and the effect can be applied. */
-  dryRun: z.boolean().optional(),
-  /** A command's effect is applied when it deletes, empties or replaces nothing; otherwise nothing of it is. */
-  noDelete: z.boolean().optional(),
-  /** As `noDelete`, and no existing file gets another content either. */
-  noOverwrite: z.boolean().optional(),
-  /** Nothing can be written but scratch files that vanish. */
-  readOnly: z.boolean().optional(),
-  /** Only below these directories anything can be written. */
-  writablePaths: z.array(AbsolutePath).max(64).optional(),
-  /** `none`: no network but a loopback of its own. Default: `none` where there is a view, else `host`. */
-  network: z.enum(['none', 'host']).optional(),
-  /** Rights cannot be gained: setuid programs and sudo do nothing. A daemon of root needs `runAs`. */
-  noSudo: z.boolean().optional(),
-  /** Name of the user that commands run as. */
+  dryRun: z
+    .boolean()
+    .optional()
+    .describe(
+      'Nothing reaches the disk: commands see a view in which their own changes are, and the effect can be applied',
+    ),
+  noDelete: z
+    .boolean()
+    .optional()
+    .describe("A command's effect is applied when it deletes, empties or replaces nothing; otherwise nothing of it is"),
+  noOverwrite: z.boolean().optional().describe('As `noDelete`, and no existing file gets another content either'),
+  readOnly: z.boolean().optional().describe('Nothing can be written but scratch files that vanish'),
+  writablePaths: z
+    .array(AbsolutePath)
+    .max(64)
+    .optional()
+    .describe('Only below these directories anything can be written'),
+  network: z
+    .enum(['none', 'host'])
+    .optional()
+    .describe('`none`: no network but a loopback of its own. Default: `none` where there is a view, else `host`.'),
+  noSudo: z
+    .boolean()
+    .optional()
+    .describe('Rights cannot be gained: setuid programs and sudo do nothing. A daemon of root needs `runAs`.'),
   runAs: z
     .string()
     .regex(/^[a-z_][a-z0-9_-]{0,31}$/)
-    .optional(),
-  limits: ResourceLimits.optional(),
+    .optional()
+    .describe('Name of the user that commands run as'),
+  limits: ResourceLimits.optional().describe('Bounds of what a command may use'),
 })
 
 /** Names as the original product prints them; `noNetwork` is another word for `network: 'none'`. */

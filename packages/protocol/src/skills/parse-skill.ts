@@ -7,12 +7,9 @@ import { MAX_SKILL_TEXT_BYTES, SKILL_FILE } from './skill-paths.ts'
 
 /** What is wrong with a skill, and where. */
 export const SkillIssue = z.object({
-  /** The file, from the folder of the skill. */
-  path: z.string(),
-  /** The line in it, from 1; absent where it is about the whole file. */
-  line: z.number().int().min(1).optional(),
-  /** A sentence. */
-  message: z.string(),
+  path: z.string().describe('The file, from the folder of the skill'),
+  line: z.number().int().min(1).optional().describe('The line in it, from 1; absent where it is about the whole file'),
+  message: z.string().describe('What is wrong, in a sentence'),
 })
 export type SkillIssue = z.infer<typeof SkillIssue>
 

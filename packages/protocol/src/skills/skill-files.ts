@@ -16,25 +16,22 @@ const MAX_CONTENT = Math.ceil(MAX_SKILL_FILE_BYTES / 3) * 4
 
 /** A file of a skill as it is sent. */
 export const SkillFile = z.object({
-  /** From the folder of the skill, with `/` between names. */
-  path: z.string().min(1).max(1024),
-  /** As `encoding` says. */
-  content: z.string().max(MAX_CONTENT),
-  /** `utf8`: text as it is. `base64`: bytes. */
-  encoding: z.enum(['utf8', 'base64']).default('utf8'),
-  /** Whether it is put in place with the right to be run (mode 0755 instead of 0644). */
-  executable: z.boolean().default(false),
+  path: z.string().min(1).max(1024).describe('Path from the folder of the skill, with `/` between names'),
+  content: z.string().max(MAX_CONTENT).describe('Its content, as `encoding` says'),
+  encoding: z.enum(['utf8', 'base64']).default('utf8').describe('`utf8`: text as it is. `base64`: bytes.'),
+  executable: z
+    .boolean()
+    .default(false)
+    .describe('Whether it is put in place with the right to be run (mode 0755 instead of 0644)'),
 })
 export type SkillFile = z.infer<typeof SkillFile>
 
 /** A file of a skill, as its version is signed for by the digest. */
 export const SkillFileEntry = z.object({
-  path: z.string(),
-  /** SHA-256 of its bytes, hex. */
-  sha256: Sha256,
-  executable: z.boolean(),
-  /** Bytes. */
-  size: z.number().int().min(0),
+  path: z.string().describe('Path from the folder of the skill, with `/` between names'),
+  sha256: Sha256.describe('SHA-256 of its bytes, hex'),
+  executable: z.boolean().describe('Whether it may be run (mode 0755 instead of 0644)'),
+  size: z.number().int().min(0).describe('Bytes of its content'),
 })
 export type SkillFileEntry = z.infer<typeof SkillFileEntry>
 

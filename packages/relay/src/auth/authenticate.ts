@@ -1,7 +1,7 @@
 import { CmdopError, isCmdopError, type KeyScope } from '@cmdop/protocol'
 import type { AuditTrail } from '../audit/audit-trail.ts'
 import { actorOf } from '../audit/entry.ts'
-import type { KeyRow, PrincipalRow, Store } from '../store/store.ts'
+import { isConfirmed, type KeyRow, type PrincipalRow, type Store } from '../store/store.ts'
 import { isAddressIn } from './addresses.ts'
 import type { Actor } from './authorise.ts'
 import {
@@ -92,12 +92,17 @@ export async function refreshCaller(
  * The caller as the member that the same person is of another fleet, for a route that names the fleet. Only a person comes so far:
  * with a key or session of the fleet where he signs in, which has no scopes, came from no other key, and which nobody made for
  * him, who could use it too. Everybody else stays as he is, and finds nothing there. Throws `auth` where that fleet asks for an
- * authenticator.
+ * authenticator, and `permission` for who could be somebody else by now, until that fleet lets him in again.
  */
 export async function callerIn(store: Store, caller: Caller, fleetId: string): Promise<Caller> {
   if (fleetId === caller.fleetId || !isPersonAtHome(caller)) return caller
   const member = await store.principals.ofPerson(caller.principalId, fleetId)
   if (member === undefined) return caller
+  if (!isConfirmed(member, caller.principal))
+    throw new CmdopError(
+      'permission',
+      'Where you sign in, somebody else got a way to sign in as you; an owner of this fleet confirms that you are you: by adding your email again.',
+    )
   await assertTotp(store, caller, fleetId)
   return {
     ...caller,
@@ -177,7 +182,10 @@ async function assertTotp(
   if (key.credential !== 'session') return
   const [settings, totp] = await Promise.all([store.fleets.settings(fleetId), store.totp.get(principalId)])
   if (settings?.mfaRequired !== 'required' || (totp !== undefined && totp.confirmedAt !== null)) return
-  throw new CmdopError('auth', 'Your fleet asks for an authenticator; set one up first: cmdop login totp.', {
-    details: { totp: 'setup' },
-  })
+  const fleet = await store.fleets.get(fleetId)
+  throw new CmdopError(
+    'auth',
+    `The fleet ${fleet?.name ?? fleetId} asks for an authenticator; set one up first: cmdop login totp.`,
+    { details: { totp: 'setup' } },
+  )
 }

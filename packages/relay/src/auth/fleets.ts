@@ -1,7 +1,10 @@
 import { CmdopError, type FleetCreate, type FleetSummary } from '@cmdop/protocol'
 import type { z } from 'zod'
+import type { Bus } from '../bus/bus.ts'
+import type { FleetSettingsRow } from '../store/identity.ts'
 import type { Membership, Role, Store } from '../store/store.ts'
 import { type Caller, isPersonAtHome } from './authenticate.ts'
+import { everyMember } from './members.ts'
 import { leastRole } from './owner.ts'
 import { newId } from './secrets.ts'
 
@@ -57,6 +60,33 @@ export async function fleetFor(
   const [fleet, settings] = await Promise.all([store.fleets.get(fleetId), store.fleets.settings(fleetId)])
   if (fleet === undefined || settings === undefined) throw new CmdopError('not_found', 'There is no such fleet.')
   return fleetSummary({ fleet: { ...fleet, mfaRequired: settings.mfaRequired }, role })
+}
+
+/** Changes what is named. Who signed in without an authenticator may not go on where one is asked for from now on. */
+export async function configureFleet(
+  context: { readonly store: Store; readonly bus: Bus },
+  fleetId: string,
+  {
+    name,
+    mfaRequired,
+    fourEyes,
+  }: { [Name in keyof FleetSettingsRow]?: FleetSettingsRow[Name] | undefined } & { name?: string | undefined },
+): Promise<void> {
+  await context.store.fleets.configure(fleetId, {
+    ...(name === undefined ? {} : { name }),
+    ...(mfaRequired === undefined ? {} : { mfaRequired }),
+    ...(fourEyes === undefined ? {} : { fourEyes }),
+  })
+  if (mfaRequired === 'required') await membersChanged(context, fleetId)
+}
+
+/** Every member is looked up again, whichever fleet his key is of. */
+export async function membersChanged(
+  { store, bus }: { readonly store: Store; readonly bus: Bus },
+  fleetId: string,
+): Promise<void> {
+  for await (const { id } of everyMember(store, fleetId))
+    await bus.publish({ type: 'principal-changed', principalId: id })
 }
 
 function fleetSummary({ fleet, role }: Membership): FleetSummary {

@@ -1,6 +1,6 @@
 import { CmdopError, type MemberAdd, type MemberChange, type MemberInfo } from '@cmdop/protocol'
 import type { z } from 'zod'
-import type { PrincipalRow, Store } from '../store/store.ts'
+import { isConfirmed, type PrincipalRow, type Store } from '../store/store.ts'
 import type { Caller } from './authenticate.ts'
 import { assertMayGiveAll, assertRank } from './grants.ts'
 import { matrix } from './authorise.ts'
@@ -23,7 +23,10 @@ export async function memberOf(
   throw new CmdopError('not_found', 'There is no such member in your fleet; see: cmdop members list.')
 }
 
-/** Makes a member, who signs in with a code. Throws `permission` for a role above the caller's, `conflict`. */
+/**
+ * Makes a member, who signs in with a code; somebody who signs in elsewhere, and could be somebody else by now, is let in again as
+ * what he is. Throws `permission` for a role above the caller's, `conflict`.
+ */
 export async function addMember(
   store: Store,
   caller: Caller,
@@ -31,6 +34,8 @@ export async function addMember(
 ): Promise<PrincipalRow> {
   assertRank(caller, role, `add a member with the role ${role}`)
   assertMayGiveAll(caller)
+  const confirmed = await confirmMember(store, caller, email)
+  if (confirmed !== undefined) return confirmed
   const member: PrincipalRow = {
     id: newId('prn_'),
     fleetId: caller.fleetId,
@@ -44,12 +49,25 @@ export async function addMember(
     invitedById: caller.principalId,
     removedAt: null,
     personId: null,
+    confirmedAt: null,
+    controlChangedAt: null,
   }
   const known = await knownPerson(store, caller, email)
   const linked =
     known === undefined ? member : { ...member, name: name ?? known.name, personId: known.personId ?? known.id }
   await store.principals.create(linked)
   return linked
+}
+
+/** Lets a member in again whom {@link isConfirmed} does not let act; undefined for everybody else. */
+async function confirmMember(store: Store, caller: Caller, email: string): Promise<PrincipalRow | undefined> {
+  const member = await store.principals.memberByEmail(caller.fleetId, email)
+  const person = member?.personId == null ? undefined : await store.principals.get(member.personId)
+  if (member === undefined || person === undefined || isConfirmed(member, person)) return undefined
+  assertRank(caller, member.role, `confirm a member with the role ${member.role}`)
+  const confirmedAt = new Date().toISOString()
+  await store.principals.confirm(member.id, confirmedAt)
+  return { ...member, confirmedAt }
 }
 
 /**
@@ -85,6 +103,8 @@ export async function changeMember(
     ...(email === undefined ? {} : { email }),
     ...(name === undefined ? {} : { name }),
   }
+  // Before it is: whoever reads mails of the new address signs in as him from then on.
+  if (email !== undefined && email !== member.email) await noteControl(store, caller, member)
   const ended = await store.principals.changeMember(member, wanted)
   return { member: { ...member, ...wanted }, ended }
 }
@@ -103,6 +123,15 @@ async function assertMayChangeEmail(store: Store, caller: Caller, member: Princi
     'permission',
     'Only the person changes the email of a member who has signed in or has a key; or remove the member, and invite the new email.',
   )
+}
+
+/**
+ * Somebody is about to get a way to sign in as this member, or to change how he does: unless it is himself, and nobody else with his
+ * key or session, other fleets have to let him in again.
+ */
+export async function noteControl(store: Store, caller: Caller, { id }: Pick<PrincipalRow, 'id'>): Promise<void> {
+  if (id === caller.principalId && caller.lenders.length === 0) return
+  await store.principals.controlChanged(id, new Date().toISOString())
 }
 
 /** Throws `conflict` for who signs in to another fleet: codes, authenticator and email are looked after there. */

@@ -14,18 +14,16 @@ export type BusMessage =
   /** Two daemons use its key; nothing runs there, and whoever holds a connection of it ends that. */
   | { readonly type: 'machine-quarantined'; readonly machineId: string }
   /**
-   * A machine came into a fleet, or its row changed. `disabled`: whoever holds a connection of it ends that, with all that runs
-   * through it.
+   * A machine came into a fleet, or its row changed. Whoever holds a connection of it looks: where it is disabled, or in another
+   * fleet now, that ends, with all that runs through it.
    */
   | {
       readonly type: 'machine-changed'
       readonly machineId: string
-      readonly change: 'enrolled' | 'changed' | 'disabled' | 'enabled' | 'attached'
+      readonly change: 'enrolled' | 'changed' | 'disabled' | 'enabled' | 'moved'
     }
   /** A fleet was disabled: connections of its machines end. */
   | { readonly type: 'fleet-disabled'; readonly fleetId: string }
-  /** Another fleet uses a machine no more: what runs there through it ends. */
-  | { readonly type: 'machine-detached'; readonly machineId: string; readonly fleetId: string }
   /** Somebody asks these machines for a sign of life; whoever holds one answers for it. */
   | { readonly type: 'ping'; readonly pingId: string; readonly machineIds: readonly string[] }
   | { readonly type: 'pong'; readonly pingId: string; readonly machineId: string }

@@ -11,8 +11,6 @@ export interface AdmissionOptions {
   readonly approvals: ApprovalDesk
 }
 
-const strictness = { allow: 0, ask: 1, deny: 2 } as const
-
 /** What the policy says of a call, and people, where it asks them. */
 export class Admission {
   readonly #options: AdmissionOptions
@@ -30,29 +28,12 @@ export class Admission {
     open: Open,
     machine: MachineRow,
   ): Promise<{ judgement: Judgement; admitted: Admitted | undefined }> {
-    const judgement = await this.#judge(caller, open, machine)
+    const judgement = await this.#options.judge(caller.principal.kind, open, machine)
     if (judgement.decision === 'deny') throw deniedByPolicy(judgement)
     const isAsked = judgement.decision === 'ask' || open.askApproval === true || open.approvalId !== undefined
     if (!isAsked) return { judgement, admitted: undefined }
-    if (caller.fleetId !== machine.fleetId) throw notAskable(judgement)
     return { judgement, admitted: await this.#options.approvals.admit(caller, open, machine, judgement) }
   }
-
-  /** On a machine of another fleet the policies of both hold: the stricter decision wins. */
-  async #judge(caller: Caller, open: Open, machine: MachineRow): Promise<Judgement> {
-    const { judge } = this.#options
-    const home = await judge(caller.principal.kind, open, machine)
-    if (caller.fleetId === machine.fleetId) return home
-    const own = await judge(caller.principal.kind, open, { ...machine, fleetId: caller.fleetId })
-    return strictness[own.decision] > strictness[home.decision] ? own : home
-  }
-}
-
-/** Whose answer would count is not one fleet's to say. */
-function notAskable(judgement: Judgement): CmdopError {
-  const reason =
-    'people would have to be asked, and nobody is about a machine of another fleet. Ask for it in that fleet.'
-  return deniedByPolicy({ ...judgement, reason })
 }
 
 /** What an outcome means for the approval that a call ran with; undefined: nothing. */

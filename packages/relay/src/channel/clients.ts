@@ -3,7 +3,6 @@ import { type Caller, refreshCaller } from '../auth/authenticate.ts'
 import { authorise } from '../auth/authorise.ts'
 import type { Bus } from '../bus/bus.ts'
 import type { Store } from '../store/store.ts'
-import { detached } from './detached.ts'
 import type { Gate } from './gate.ts'
 import { Peer } from './peer.ts'
 import type { RouteEnd } from './route.ts'
@@ -23,8 +22,6 @@ const REMEMBER_CHANGED_MS = 60_000
 /** A client's connection, and who the caller is now. */
 interface ClientConnection {
   readonly peer: Peer
-  /** Whose calls it carries; a connection never comes into another one. */
-  readonly fleetId: string
   /** As it was looked up last; replaced when something behind it changes. */
   caller: Promise<Caller>
   /** Of the caller when the connection was made, and every one since. */
@@ -61,7 +58,6 @@ export class ClientPeers {
     this.#stop = options.bus.subscribe((message) => {
       if (message.type === 'key-revoked') this.#change(message.keyId)
       else if (message.type === 'principal-changed') this.#change(message.principalId)
-      else if (message.type === 'machine-detached') this.#detach(message)
     })
   }
 
@@ -82,12 +78,10 @@ export class ClientPeers {
         await gate.open(await connection.caller, open, end)
       },
     })
-    const { fleetId, ids } = caller
     const connection: ClientConnection = {
       peer,
-      fleetId,
       caller: Promise.resolve(caller),
-      ids,
+      ids: caller.ids,
       stop: () => {},
       refresh: refresh ?? ((before) => refreshCaller(this.#options.store, before)),
     }
@@ -121,13 +115,6 @@ export class ClientPeers {
     for (const [id, at] of this.#changed) if (now - at > REMEMBER_CHANGED_MS) this.#changed.delete(id)
     this.#changed.set(changedId, now)
     for (const connection of this.#connections.values()) if (connection.ids.has(changedId)) this.#refresh(connection)
-  }
-
-  /** What a fleet did on a machine that it uses no more ends. */
-  #detach({ machineId, fleetId }: { machineId: string; fleetId: string }): void {
-    const error = { here: detached(), there: detached() }
-    for (const { peer, fleetId: own } of this.#connections.values())
-      if (own === fleetId) peer.endSomeRoutes(error, (end) => end.target === machineId)
   }
 
   /** Calls that come meanwhile wait for who the caller is then; what runs and is allowed no more is ended. */

@@ -18,17 +18,15 @@ import type { HowEnded } from '../approvals/transitions.ts'
 import type { Caller } from '../auth/authenticate.ts'
 import type { AuditIntent, AuditTrail } from '../audit/audit-trail.ts'
 import { actorOf, type AuditEntry, type AuditOutcome } from '../audit/entry.ts'
-import { authorise, type Target } from '../auth/authorise.ts'
-import { targetFor } from '../auth/machine-targets.ts'
+import { authorise } from '../auth/authorise.ts'
 import { operatorOf } from '../auth/operator-of.ts'
 import { assertUsable } from '../auth/owner.ts'
 import { actionDigest, type PermitSigner } from '../permits.ts'
 import type { AuditRow, MachineRow, Store } from '../store/store.ts'
 import { type Admission, howEnded } from './admission.ts'
 import { InputMeter, type Meter } from './input-meter.ts'
-import { detached } from './detached.ts'
 import { quarantined } from './quarantine.ts'
-import { type RouteEnd, resetRoute } from './route.ts'
+import type { RouteEnd } from './route.ts'
 import type { GoingFleetRuns } from '../fleet-runs/going-fleet-runs.ts'
 import type { Router } from './router.ts'
 import type { RunReach } from './run-reach.ts'
@@ -114,7 +112,6 @@ export class Gate {
         settled(outcome)
       }
       peer.join(end, { ...open, permit, ...(approval === undefined ? {} : { approval }) }, { settled: over, meter })
-      if (machine.fleetId !== caller.fleetId) this.#endIfDetached(caller, machine, end)
       // Where others are being decided, more outcomes come soon, and the intents of those go first.
       if (this.#deciding === 0) this.#writeOutcomes()
     } catch (cause) {
@@ -133,9 +130,8 @@ export class Gate {
   async decide(caller: Caller, open: Open, requestId: string | null = null): Promise<Decided> {
     const machine = this.#options.router.row(open.target) ?? (await this.#options.store.machines.get(open.target))
     const digest = actionDigest(open)
-    const target = await this.#target(caller, open, machine)
-    const entry = { ...entryOf(caller, open, target), digest, requestId }
-    const refusal = refuse(caller, open, { machine, target })
+    const entry = { ...entryOf(caller, open, machine), digest, requestId }
+    const refusal = refuse(caller, open, machine)
     if (refusal !== undefined || machine === undefined) {
       const error = refusal ?? new CmdopError('not_found', 'There is no such machine in your fleet.')
       await this.#deny(entry, open, error)
@@ -165,26 +161,8 @@ export class Gate {
   /** Refuses a call before anything is decided about it: what may not be called in this way. Throws the refusal, which is a row too. */
   async refuse(caller: Caller, open: Open, error: CmdopError, requestId: string | null = null): Promise<never> {
     const machine = this.#options.router.row(open.target) ?? (await this.#options.store.machines.get(open.target))
-    const target = await this.#target(caller, open, machine)
-    await this.#deny({ ...entryOf(caller, open, target), requestId }, open, error)
+    await this.#deny({ ...entryOf(caller, open, machine), requestId }, open, error)
     throw error
-  }
-
-  /** What the call is done to, as the caller's fleet has or uses it. */
-  #target(caller: Caller, open: Open, machine: MachineRow | undefined): Promise<Target | undefined> {
-    const action = isMethodName(open.method) ? methods[open.method].action : 'machine.list'
-    return targetFor(this.#options.store, caller, action, machine)
-  }
-
-  /** A link may have gone between the decision and the call: who ends what runs through it did not know of this one yet. */
-  #endIfDetached({ fleetId }: Caller, { id }: MachineRow, end: RouteEnd): void {
-    const gone = (error: CmdopError) => resetRoute(end, error)
-    this.#options.store.machineLinks.get(id, fleetId).then(
-      (link) => {
-        if (link === undefined && !end.closed) gone(detached())
-      },
-      (cause: unknown) => gone(toCmdopError(cause, 'unavailable', 'The relay could not look up the machine.')),
-    )
   }
 
   async #deny(entry: AuditEntry, { method }: Open, { code }: CmdopError): Promise<void> {
@@ -278,16 +256,13 @@ function endOfTick(): Promise<void> {
   return new Promise((resolve) => process.nextTick(resolve))
 }
 
-function refuse(
-  caller: Caller,
-  open: Open,
-  { machine, target }: { machine: MachineRow | undefined; target: Target | undefined },
-): CmdopError | undefined {
+function refuse(caller: Caller, open: Open, machine: MachineRow | undefined): CmdopError | undefined {
   const unusable = refuseKey(caller)
   if (unusable !== undefined) return unusable
   if (!isMethodName(open.method)) return new CmdopError('unsupported', `No machine knows the method ${open.method}.`)
   const present = machine?.disabledAt === null ? machine : undefined
-  const decision = authorise(caller, methods[open.method].action, present && target)
+  const target = present && { fleetId: present.fleetId, machine: present }
+  const decision = authorise(caller, methods[open.method].action, target)
   if (!decision.allowed) return new CmdopError(decision.code, decision.reason)
   const skilled = open.params['skill'] === undefined ? decision : authorise(caller, 'skill.run', target)
   if (!skilled.allowed) return new CmdopError(skilled.code, skilled.reason)
@@ -324,12 +299,12 @@ function takesInput({ method }: Open): boolean {
 const Refusal = z.object({ rule: z.string().optional(), approvalId: z.string().optional() })
 
 /** What a row says of a call. */
-function entryOf(caller: Caller, open: Open, target: Target | undefined): AuditEntry {
+function entryOf(caller: Caller, open: Open, machine: MachineRow | undefined): AuditEntry {
   const { sessionId } = open.params
   return {
     ...actorOf(caller),
     action: open.method,
-    machineId: target?.fleetId === caller.fleetId ? open.target : null,
+    machineId: machine?.fleetId === caller.fleetId ? machine.id : null,
     sessionId: typeof sessionId === 'string' ? sessionId.slice(0, MAX_ID_LENGTH) : null,
     callId: open.callId,
     ...(isTunnelMethod(open.method) ? { subject: tunnelSubject(caller, open) } : {}),

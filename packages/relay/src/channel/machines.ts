@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { CmdopError, type Hello, type MachineProof, machineProofText, type Transport } from '@cmdop/protocol'
+import { CmdopError, type Hello, type MachineProof, machineProofText, movedTo, type Transport } from '@cmdop/protocol'
 import { isSignedBy } from '../auth/machine-key.ts'
 import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Bus } from '../bus/bus.ts'
@@ -46,7 +46,7 @@ export class MachinePeers {
       if (message.type === 'machine-claimed' && message.owner.relayInstance !== options.relayInstance)
         this.#contest(message.machineId, message.owner.machineInstance).catch((cause: unknown) => options.failed(cause))
       else if (message.type === 'machine-quarantined') this.#closeQuarantined(message.machineId)
-      else if (message.type === 'machine-changed') this.#refresh(message.machineId, message.change === 'disabled')
+      else if (message.type === 'machine-changed') void this.#lookAgain(message.machineId)
       else if (message.type === 'fleet-disabled') this.#closeFleet(message.fleetId)
     })
   }
@@ -81,10 +81,12 @@ export class MachinePeers {
     }
     await this.#assertEnabled(machine)
     if (machine.quarantinedAt !== null) throw quarantined(machine)
+    // What it ran for another fleet ends before it comes as a machine of this one.
+    if ((hello.fleetId ?? machine.homeFleetId) !== machine.fleetId) throw movedTo(machine.fleetId)
     await this.#options.store.machines.update(machine.id, { ...described(proof, hello), ...connectedNow(machine) })
     await this.#options.store.machines.seen([machine.id], new Date().toISOString())
     const before = this.#admissions.get(machine.id) ?? Promise.resolve()
-    const admitted = before.then(() => this.#admit(peer, machine.id, proof.instanceId))
+    const admitted = before.then(() => this.#admit(peer, machine, proof.instanceId))
     const settled = admitted.catch(() => {})
     this.#admissions.set(machine.id, settled)
     await admitted.finally(() => {
@@ -93,11 +95,12 @@ export class MachinePeers {
   }
 
   /** A daemon that is alive is not put out by another start of itself: then there are two with one key. */
-  async #admit(peer: Peer, machineId: string, machineInstance: string): Promise<void> {
+  async #admit(peer: Peer, { id: machineId, fleetId }: MachineRow, machineInstance: string): Promise<void> {
     const machine = await this.#options.store.machines.get(machineId)
     if (machine === undefined || peer.link.isClosed) return
     await this.#assertEnabled(machine)
     if (machine.quarantinedAt !== null) throw quarantined(machine)
+    if (machine.fleetId !== fleetId) throw movedTo(machine.fleetId)
     const old = this.#options.router.local.get(machineId)
     if (old !== undefined && this.#instances.get(old) !== machineInstance && (await isAlive(old))) {
       await this.#quarantine(machine)
@@ -136,36 +139,41 @@ export class MachinePeers {
     if (fleet === undefined || fleet.disabledAt !== null) throw disabled()
   }
 
-  /** A row that changed holds for calls from now on; a machine that was disabled ends what runs, and is let go. */
-  #refresh(machineId: string, isDisabled: boolean): void {
-    const peer = this.#options.router.local.get(machineId)
+  /** A row that changed holds for calls from now on; a machine that may not be connected, or not as one of its fleet, is let go. */
+  async #lookAgain(machineId: string): Promise<void> {
+    const { router, store } = this.#options
+    const peer = router.local.get(machineId)
+    const before = router.row(machineId)
     if (peer === undefined) return
-    if (isDisabled) return this.#end(machineId, peer)
-    this.#options.store.machines.get(machineId).then(
-      (machine) => {
-        if (machine === undefined || machine.disabledAt !== null) this.#end(machineId, peer)
-        else this.#options.router.replaceRow(machine, peer)
-      },
-      (cause: unknown) => {
-        // What it may do now is not known; it connects again, and is looked up then.
-        peer.link.close(new CmdopError('unavailable', 'The relay could not read the row of this machine.'))
-        this.#options.failed(cause)
-      },
-    )
+    try {
+      const machine = await store.machines.get(machineId)
+      const fleet = machine && (await store.fleets.get(machine.fleetId))
+      if (machine === undefined || machine.disabledAt !== null || fleet?.disabledAt !== null)
+        this.#end(machineId, peer, disabled())
+      else if (machine.fleetId !== before?.fleetId) this.#end(machineId, peer, movedTo(machine.fleetId))
+      else router.replaceRow(machine, peer)
+    } catch (cause) {
+      // What it may do now is not known; it connects again, and is looked up then.
+      peer.link.close(new CmdopError('unavailable', 'The relay could not read the row of this machine.'))
+      this.#options.failed(cause)
+    }
   }
 
   #closeFleet(fleetId: string): void {
     for (const [machineId, peer] of Array.from(this.#options.router.local))
-      if (this.#options.router.row(machineId)?.fleetId === fleetId) this.#end(machineId, peer)
+      if (this.#options.router.row(machineId)?.fleetId === fleetId) this.#end(machineId, peer, disabled())
   }
 
   /** What runs there is cancelled first: a daemon holds what merely lost its connection for whoever comes back. */
-  #end(machineId: string, peer: Peer): void {
-    const there = new CmdopError('disabled', 'The machine was disabled; what ran there was ended.')
-    const here = new CmdopError('cancelled', 'The machine was disabled.')
+  #end(machineId: string, peer: Peer, why: CmdopError): void {
+    const there = new CmdopError('cancelled', `What ran here was ended: ${why.message}`)
+    const here = new CmdopError(
+      'cancelled',
+      'The machine was disabled, or is in another fleet now; what ran there was ended.',
+    )
     this.#options.router.detach(machineId, peer)
     peer.endSomeRoutes({ here, there }, () => true)
-    peer.link.close(disabled())
+    peer.link.close(why)
   }
 
   #closeQuarantined(machineId: string): void {
@@ -192,6 +200,8 @@ export class MachinePeers {
     }
     await bus.claim(machineId, { relayInstance, machineInstance, heardAt: Date.now() })
     this.#options.changed({ machineId, change: 'connected' })
+    // What was said of it before it was attached has been heard by nobody here.
+    await this.#lookAgain(machineId)
   }
 
   #letGo(machineId: string, reason: string): void {

@@ -154,7 +154,6 @@ export class Peer implements LinkHandlers {
       this.#admit(frame.payload.length)
       const end = this.#add(frame.channel, open.window)
       end.method = open.method
-      end.target = open.target
       this.#decide(open, end, frame.payload.length)
     } catch (cause) {
       this.sendReset(frame.channel, toCmdopError(cause, 'server', 'The channel could not be opened.'))

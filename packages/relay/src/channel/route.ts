@@ -28,8 +28,6 @@ export interface RouteEnd {
   closed: boolean
   /** Of an end that asked for the channel: what for. */
   method: string | undefined
-  /** Of such an end: on which machine. */
-  target: string | undefined
   /** Called once, with the machine's trailer or why there is none. */
   settled: ((outcome: Uint8Array | CmdopError) => void) | undefined
   /** Counts the content that this end sends. */
@@ -38,7 +36,7 @@ export interface RouteEnd {
 
 /** A new end with the credit that its `open` grants. */
 export function createRouteEnd(peer: Peer, channel: number, credit: number): RouteEnd {
-  const nothing = { other: undefined, method: undefined, target: undefined, settled: undefined, meter: undefined }
+  const nothing = { other: undefined, method: undefined, settled: undefined, meter: undefined }
   return { ...nothing, peer, channel, credit, mayInput: true, ended: false, closed: false }
 }
 

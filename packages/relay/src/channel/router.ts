@@ -45,8 +45,8 @@ export class Router {
 
   /**
    * The row of a machine connected here, as it was when the machine proved itself. It holds as long as the connection:
-   * whoever disables a machine closes that,
-   * and whoever changes the row says so on the bus.
+   * whoever disables or moves a machine closes
+   * that, and whoever changes the row says so on the bus.
    */
   row(machineId: string): MachineRow | undefined {
     return this.#rows.get(machineId)

@@ -5,7 +5,6 @@ import type { AuditTrail, Note } from '../audit/audit-trail.ts'
 import { actorOf } from '../audit/entry.ts'
 import type { Caller } from '../auth/authenticate.ts'
 import type { Action, Target } from '../auth/authorise.ts'
-import { targetFor } from '../auth/machine-targets.ts'
 import type { Store } from '../store/store.ts'
 import { assertAllowed, callerInFleet } from './guard.ts'
 
@@ -60,9 +59,7 @@ export async function auditedAs<Result>(
 ): Promise<Result> {
   const { fleetId = caller.fleetId, machineId, anyMachine, evenDisabled, ...what } = act
   const target =
-    machineId === undefined
-      ? fleetTarget(fleetId, anyMachine)
-      : await machineTarget(store, caller, { action: act.action, machineId, evenDisabled })
+    machineId === undefined ? fleetTarget(fleetId, anyMachine) : await machineTarget(store, machineId, evenDisabled)
   // What is of another fleet, or of none, is not named.
   const known = target?.fleetId === caller.fleetId ? machineId : undefined
   const entry = { ...actorOf(caller), ...what, ...(known === undefined ? {} : { machineId: known }) }
@@ -73,15 +70,12 @@ export async function auditedAs<Result>(
 /** A machine as the one that is acted on; undefined when there is none. */
 export async function machineTarget(
   store: Store,
-  caller: Caller,
-  {
-    action,
-    machineId,
-    evenDisabled = false,
-  }: { action: Action; machineId: string; evenDisabled?: boolean | undefined },
+  machineId: string,
+  evenDisabled = false,
 ): Promise<Target | undefined> {
   const machine = await store.machines.get(machineId)
-  return targetFor(store, caller, action, evenDisabled || machine?.disabledAt === null ? machine : undefined)
+  const isThere = machine !== undefined && (evenDisabled || machine.disabledAt === null)
+  return isThere ? { fleetId: machine.fleetId, machine } : undefined
 }
 
 function fleetTarget(fleetId: string, anyMachine: true | undefined): Target {

@@ -1,10 +1,9 @@
-import { CmdopError } from '@cmdop/protocol'
+import { CmdopError, isCmdopError } from '@cmdop/protocol'
 import type { FastifyRequest } from 'fastify'
 import type { AuditTrail } from '../audit/audit-trail.ts'
 import { actorOf, type AuditEntry } from '../audit/entry.ts'
 import { type Approach, authenticate, type Caller, callerIn } from '../auth/authenticate.ts'
 import { type Action, authorise, type Target } from '../auth/authorise.ts'
-import { targetFor } from '../auth/machine-targets.ts'
 import type { OwnerOf } from '../auth/owner.ts'
 import type { Store } from '../store/store.ts'
 import type { HttpContext } from './context.ts'
@@ -52,7 +51,22 @@ export async function callerInFleet(
   fleetId: string | undefined,
 ): Promise<Caller> {
   const caller = await callerOf(context, request)
-  return fleetId === undefined ? caller : callerIn(context.store, caller, fleetId)
+  return fleetId === undefined ? caller : enterFleet(context, { caller, fleetId, requestId: request.id })
+}
+
+/** {@link callerIn}; that somebody has to be confirmed there is a row where he signs in. */
+export async function enterFleet(
+  { store, audit }: GuardContext,
+  { caller, fleetId, requestId }: { readonly caller: Caller; readonly fleetId: string; readonly requestId: string },
+): Promise<Caller> {
+  try {
+    return await callerIn(store, caller, fleetId)
+  } catch (error) {
+    const entry = { ...actorOf(caller), action: 'fleet.enter', subject: `fleet:${fleetId}`, requestId }
+    if (isCmdopError(error) && error.code === 'permission')
+      await audit.denySeldom(`${caller.key.id} ${fleetId}`, { ...entry, code: error.code })
+    throw error
+  }
 }
 
 /** {@link guard} for a route that scripts call all the time; `ownerOf` remembers whose key it is. */
@@ -83,7 +97,7 @@ export async function permittedOn(
   { id: requestId }: FastifyRequest,
   { caller, action, machineId }: { readonly caller: Caller; readonly action: Action; readonly machineId: string },
 ): Promise<void> {
-  const target = await targetFor(store, caller, action, await store.machines.get(machineId))
+  const target = await targetOf(store, machineId)
   const known = target?.fleetId === caller.fleetId ? { machineId } : {}
   await assertAllowed(audit, { ...actorOf(caller), action, requestId, ...known }, { caller, target })
 }
@@ -92,11 +106,7 @@ export async function permittedOn(
 export async function assertInScope(store: Store, caller: Caller, action: Action, machineId: string): Promise<void> {
   // What only a scope can forbid is not looked up for who has none.
   if (caller.scopes.length === 0) return
-  const decision = authorise(
-    caller,
-    action,
-    await targetFor(store, caller, action, await store.machines.get(machineId)),
-  )
+  const decision = authorise(caller, action, await targetOf(store, machineId))
   if (!decision.allowed) throw new CmdopError(decision.code, decision.reason)
 }
 
@@ -126,4 +136,9 @@ export async function assertAllowed(
   if (decision.allowed) return
   await audit.deny({ ...entry, code: decision.code })
   throw new CmdopError(decision.code, decision.reason)
+}
+
+async function targetOf(store: Store, machineId: string): Promise<Target | undefined> {
+  const machine = await store.machines.get(machineId)
+  return machine && { fleetId: machine.fleetId, machine }
 }

@@ -14,7 +14,7 @@ export async function permittedCall(
   if (method !== 'tool' && (!isMethodName(method) || isRestMethod(method)))
     throw new CmdopError('validation', `Expected a method of machines or \`tool\`, got ${method}.`)
   const action = isMethodName(method) ? methods[method].action : 'approval.request'
-  const decision = authorise(caller, action, await machineTarget(store, caller, { action, machineId }))
+  const decision = authorise(caller, action, await machineTarget(store, machineId))
   if (!decision.allowed || machine === undefined)
     throw new CmdopError(
       decision.allowed ? 'not_found' : decision.code,

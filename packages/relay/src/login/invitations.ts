@@ -67,6 +67,8 @@ export async function readInvitation(
     removedAt: null,
     // Whoever has the link accepts it: nobody has shown that he is a person of another fleet.
     personId: null,
+    confirmedAt: null,
+    controlChangedAt: null,
   }
   return { id: row.id, member }
 }

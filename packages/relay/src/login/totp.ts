@@ -7,6 +7,9 @@ import type { PrincipalRow, Store } from '../store/store.ts'
 const PERIOD_S = 30
 const WINDOW = 1
 
+/** Fleets of a person that are looked at at once. */
+const PAGE = 100
+
 /** Wrong codes in a row until an authenticator is locked. */
 const MAX_ATTEMPTS = 5
 
@@ -16,13 +19,27 @@ const LONGEST_LOCK_MS = 7 * 86_400_000
 
 /** A new secret for a member, which counts once it is confirmed. Throws `conflict` when there is a confirmed one, or none is wanted. */
 export async function proposeTotp(store: Store, member: PrincipalRow): Promise<TotpSetup> {
-  const settings = await store.fleets.settings(member.fleetId)
-  if (settings?.mfaRequired === 'none')
-    throw new CmdopError('conflict', 'Your fleet takes no authenticators: its mfa_required is none.')
+  await assertWanted(store, member)
   const secret = new Secret({ size: 20 }).base32
   if (!(await store.totp.propose(member.id, secret)))
     throw new CmdopError('conflict', 'You have an authenticator already; remove it first: cmdop login totp --remove.')
   return { secret, otpauth_uri: generator(secret, member.email ?? member.name).toString() }
+}
+
+/** Throws `conflict` where none of the person's fleets takes authenticators. */
+async function assertWanted(store: Store, { id, fleetId }: PrincipalRow): Promise<void> {
+  const settings = await store.fleets.settings(fleetId)
+  if (settings?.mfaRequired !== 'none') return
+  for (let offset = 0; ; offset += PAGE) {
+    const { items, total } = await store.fleets.ofPerson(id, { offset, limit: PAGE })
+    if (items.some(({ fleet }) => fleet.mfaRequired !== 'none')) return
+    if (offset + PAGE < total) continue
+    const fleet = await store.fleets.get(fleetId)
+    throw new CmdopError(
+      'conflict',
+      `The fleet ${fleet?.name ?? fleetId} takes no authenticators, and no other of yours does: its mfa_required is none.`,
+    )
+  }
 }
 
 /**

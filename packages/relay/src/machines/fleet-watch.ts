@@ -26,10 +26,12 @@ export interface WatchedChange extends WatchedMachine {
   /** Milliseconds since 1970. */
   readonly at: number
   readonly change: MachineChangeName
+  /** How it was at the look before; undefined where it was not there. */
+  readonly before: WatchedMachine | undefined
 }
 
 /** What the bus says of a machine; `claimed`: it has connected. */
-export type MachineNews = 'claimed' | 'changed' | 'enrolled' | 'disabled' | 'enabled' | 'attached' | 'detached'
+export type MachineNews = 'claimed' | 'changed' | 'enrolled' | 'disabled' | 'enabled' | 'moved'
 
 /** What can be told of a machine that was not there before. */
 const arrivals: Readonly<Record<MachineNews, MachineChangeName>> = {
@@ -38,11 +40,13 @@ const arrivals: Readonly<Record<MachineNews, MachineChangeName>> = {
   enrolled: 'enrolled',
   disabled: 'enabled',
   enabled: 'enabled',
-  attached: 'attached',
-  detached: 'attached',
+  moved: 'attached',
 }
 
-/** The machines of one fleet as they are now, and what became of them lately, for everybody who watches it. */
+/**
+ * The machines of one fleet as they are now, and what became of them lately, for everybody who watches it. They are looked at when
+ * something is said of them, and once a second: what changed of one between two looks is one change, to how it is then.
+ */
 export class FleetWatch {
   /** Positions of another one mean something else. */
   readonly id = randomUUID().slice(0, 8)
@@ -146,10 +150,10 @@ export class FleetWatch {
       })
     }
     const owners = await this.#bus.owners(Array.from(this.#machines.keys()))
-    for (const { row, presence } of this.machines()) {
-      const now = watched(row, owners.get(row.id))
-      this.#machines.set(row.id, now)
-      if (now.presence !== presence) this.#note(now.presence, now)
+    for (const before of this.machines()) {
+      const now = watched(before.row, owners.get(before.row.id))
+      this.#machines.set(before.row.id, now)
+      if (now.presence !== before.presence) this.#note(now.presence, now, before)
     }
   }
 
@@ -160,28 +164,28 @@ export class FleetWatch {
     if (row === undefined) {
       if (before === undefined) return
       this.#machines.delete(machineId)
-      const last = (await this.#store.machines.get(machineId)) ?? before.row
-      this.#note(last.disabledAt === null ? 'detached' : 'disabled', watched(last, undefined))
+      const last = await this.#store.machines.get(machineId)
+      // Of a machine of another fleet nothing is told but that it has gone.
+      if (last?.fleetId === this.#fleetId) this.#note('disabled', watched(last, undefined), before)
+      else this.#note('detached', { ...before, owner: undefined }, before)
       return
     }
     const now = watched(row, owner)
     // Its presence is told where that of all is.
     this.#machines.set(machineId, before === undefined ? now : { ...now, presence: before.presence })
-    if (before === undefined) this.#note(arrivals[news], now)
-    else for (const change of differences(before.row, row)) this.#note(change, now)
+    const change = before === undefined ? arrivals[news] : difference(before.row, row)
+    if (change !== undefined) this.#note(change, now, before)
   }
 
-  /** The machine, if the fleet has or uses it and it is not disabled. */
+  /** The machine, if it is in the fleet and not disabled. */
   async #find(machineId: string): Promise<MachineRow | undefined> {
     const row = await this.#store.machines.get(machineId)
-    if (row === undefined || row.disabledAt !== null) return undefined
-    if (row.fleetId === this.#fleetId) return row
-    return (await this.#store.machineLinks.get(machineId, this.#fleetId)) === undefined ? undefined : row
+    return row?.fleetId === this.#fleetId && row.disabledAt === null ? row : undefined
   }
 
-  #note(change: MachineChangeName, machine: WatchedMachine): void {
+  #note(change: MachineChangeName, machine: WatchedMachine, before: WatchedMachine | undefined): void {
     this.#position += 1
-    this.#changes.push({ ...machine, position: this.#position, at: Date.now(), change })
+    this.#changes.push({ ...machine, position: this.#position, at: Date.now(), change, before })
     if (this.#changes.length > MAX_CHANGES) this.#changes.shift()
     this.#wake()
   }
@@ -199,10 +203,10 @@ function watched(row: MachineRow, owner: Owner | undefined): WatchedMachine {
   return { row: seen, owner, presence }
 }
 
-function differences(before: MachineRow, now: MachineRow): MachineChangeName[] {
-  const changes: MachineChangeName[] = []
-  if (before.name !== now.name) changes.push('renamed')
-  if (before.labels !== now.labels || before.reportedLabels !== now.reportedLabels) changes.push('labels')
-  if (before.quarantinedAt !== now.quarantinedAt) changes.push(now.quarantinedAt === null ? 'released' : 'quarantined')
-  return changes
+/** The first in the order of `MachineChangeName`. */
+function difference(before: MachineRow, now: MachineRow): MachineChangeName | undefined {
+  if (before.name !== now.name) return 'renamed'
+  if (before.labels !== now.labels || before.reportedLabels !== now.reportedLabels) return 'labels'
+  if (before.quarantinedAt === now.quarantinedAt) return undefined
+  return now.quarantinedAt === null ? 'released' : 'quarantined'
 }

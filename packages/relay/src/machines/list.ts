@@ -1,11 +1,10 @@
-import type { MachineList, MachineListQuery, MachineSummary } from '@cmdop/protocol'
+import type { MachineFleet, MachineList, MachineListQuery, MachineSummary } from '@cmdop/protocol'
 import type { z } from 'zod'
 import type { Caller } from '../auth/authenticate.ts'
 import { authorise } from '../auth/authorise.ts'
 import type { Bus } from '../bus/bus.ts'
 import { formatCursor, parseCursor } from '../http/cursor.ts'
 import type { MachineRow, Store } from '../store/store.ts'
-import { seenFleets } from './seen-fleets.ts'
 import { summariesOf } from './summary.ts'
 
 export interface ListContext {
@@ -48,10 +47,16 @@ export async function summariesFor(
   caller: Caller,
   rows: readonly MachineRow[],
 ): Promise<MachineSummary[]> {
-  return rows.length === 0 ? [] : summariesOf(bus, rows, await seenFleets(store, caller, rows))
+  return rows.length === 0 ? [] : summariesOf(bus, rows, await fleetOf(store, caller))
 }
 
-/** Whether the key is for this machine, which the caller's fleet has or uses; lists have no others. */
+/** The one fleet in which machines that the caller sees are, as they say it. */
+export async function fleetOf(store: Pick<Store, 'fleets'>, { fleetId, role }: Caller): Promise<MachineFleet[]> {
+  const fleet = await store.fleets.get(fleetId)
+  return fleet === undefined ? [] : [{ fleet_id: fleet.id, slug: fleet.slug, name: fleet.name, role }]
+}
+
+/** Whether the key is for this machine; lists have no others. */
 export function isListed(caller: Caller, machine: MachineRow): boolean {
-  return authorise(caller, 'machine.list', { fleetId: caller.fleetId, machine }).allowed
+  return authorise(caller, 'machine.list', { fleetId: machine.fleetId, machine }).allowed
 }

@@ -1,10 +1,9 @@
-import { CmdopError, type MachineEvent } from '@cmdop/protocol'
+import { CmdopError, type MachineChangeName, type MachineEvent } from '@cmdop/protocol'
 import type { Caller } from '../auth/authenticate.ts'
 import type { Bus } from '../bus/bus.ts'
 import type { Store } from '../store/store.ts'
-import { FleetWatch, type MachineNews, type WatchedMachine } from './fleet-watch.ts'
-import { isListed } from './list.ts'
-import { seenFleets } from './seen-fleets.ts'
+import { FleetWatch, type MachineNews, type WatchedChange, type WatchedMachine } from './fleet-watch.ts'
+import { fleetOf, isListed } from './list.ts'
 import { summaryOf } from './summary.ts'
 
 /** Machines in one event of a snapshot, and changes that are told at once. */
@@ -37,7 +36,6 @@ export class MachineWatches implements Disposable {
     this.#options = options
     this.#stop = options.bus.subscribe((message) => {
       if (message.type === 'machine-changed') this.#tell(message.machineId, message.change)
-      else if (message.type === 'machine-detached') this.#tell(message.machineId, 'detached')
       else if (message.type === 'machine-claimed') this.#tell(message.machineId, 'claimed')
       else if (message.type === 'machine-quarantined') this.#tell(message.machineId, 'changed')
     })
@@ -63,15 +61,14 @@ export class MachineWatches implements Disposable {
           yield* this.#snapshot(watch, caller, signal)
           continue
         }
-        const seen = changes.filter(({ row }) => isListed(caller, row))
-        const fleetsOf = await seenFleets(
-          store,
-          caller,
-          seen.map(({ row }) => row),
-        )
-        for (const { position: at, change, at: now, row, owner } of seen) {
-          const machine = summaryOf(row, { owner, now, fleets: fleetsOf(row) })
-          yield { id: idOf(watch, at), data: { type: 'change', at: new Date(now).toISOString(), change, machine } }
+        const fleets = changes.length === 0 ? [] : await fleetOf(store, caller)
+        for (const each of changes) {
+          const seen = seenBy(caller, each)
+          if (seen === undefined) continue
+          const { at: now, position: at } = each
+          const machine = summaryOf(seen.row, { owner: seen.owner, now, fleets })
+          const data = { type: 'change', at: new Date(now).toISOString(), change: seen.change, machine } as const
+          yield { id: idOf(watch, at), data }
         }
         position = changes.at(-1)?.position ?? position
         if (changes.length === 0 && !signal.aborted) await state.woken.promise
@@ -119,12 +116,8 @@ export class MachineWatches implements Disposable {
   }
 
   async #shown(machines: readonly WatchedMachine[], caller: Caller, now: number) {
-    const fleetsOf = await seenFleets(
-      this.#options.store,
-      caller,
-      machines.map(({ row }) => row),
-    )
-    return machines.map(({ row, owner }) => summaryOf(row, { owner, now, fleets: fleetsOf(row) }))
+    const fleets = await fleetOf(this.#options.store, caller)
+    return machines.map(({ row, owner }) => summaryOf(row, { owner, now, fleets }))
   }
 
   #tell(machineId: string, news: MachineNews): void {
@@ -157,6 +150,16 @@ export class MachineWatches implements Disposable {
     watch.close()
     if (this.#watches.get(fleetId)?.watch === watch) this.#watches.delete(fleetId)
   }
+}
+
+/** A change as who has this key sees it: a machine that comes to be one that the key is for, or is it no more, comes or goes. */
+function seenBy(
+  caller: Caller,
+  { row, owner, change, before }: WatchedChange,
+): (Pick<WatchedMachine, 'row' | 'owner'> & { change: MachineChangeName }) | undefined {
+  const wasSeen = before !== undefined && isListed(caller, before.row)
+  if (isListed(caller, row)) return { row, owner, change: before === undefined || wasSeen ? change : 'attached' }
+  return wasSeen ? { row: before.row, owner: undefined, change: 'detached' } : undefined
 }
 
 function idOf(watch: FleetWatch, position: number): string {

@@ -26,11 +26,11 @@ export interface MachineSurroundings {
 export async function summariesOf(
   bus: Bus,
   rows: readonly MachineRow[],
-  fleetsOf: (row: MachineRow) => readonly MachineFleet[],
+  fleets: readonly MachineFleet[],
 ): Promise<MachineSummary[]> {
   const owners = await bus.owners(rows.map(({ id }) => id))
   const now = Date.now()
-  return rows.map((row) => summaryOf(row, { owner: owners.get(row.id), now, fleets: fleetsOf(row) }))
+  return rows.map((row) => summaryOf(row, { owner: owners.get(row.id), now, fleets }))
 }
 
 /** A machine as lists show it. */

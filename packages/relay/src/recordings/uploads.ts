@@ -81,11 +81,11 @@ export class RecordingUploads {
     const intent = await this.#store.audit.get(subject.intentId)
     const isOwn =
       subject.machineId === machine.id &&
-      subject.fleetId === machine.fleetId &&
       subject.recordingId === recordingIdOf(subject.intentId) &&
       intent?.kind === 'intent' &&
       intent.decision === 'allow' &&
-      // Of the fleet of who did it, which may be one that only uses the machine: only what was allowed there names it.
+      // Of the fleet in which it was done: the machine may be in another one by now.
+      intent.fleetId === subject.fleetId &&
       intent.machineId === machine.id &&
       intent.principalId === subject.principalId &&
       intent.callId === subject.subjectId
@@ -94,7 +94,7 @@ export class RecordingUploads {
 
   async #own(machine: MachineRow, id: string): Promise<RecordingRow> {
     const row = await this.#store.recordings.get(id)
-    if (row?.machineId === machine.id && row.fleetId === machine.fleetId) return row
+    if (row?.machineId === machine.id) return row
     throw new CmdopError('not_found', 'This machine has no such recording here; say first what it is of.')
   }
 

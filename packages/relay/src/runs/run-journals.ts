@@ -12,7 +12,6 @@ import {
 import type { AuditTrail } from '../audit/audit-trail.ts'
 import { actorOf, type AuditEntry } from '../audit/entry.ts'
 import type { Caller } from '../auth/authenticate.ts'
-import { targetFor } from '../auth/machine-targets.ts'
 import { compileRunPolicy } from '../policy/run-policy.ts'
 import type { RunEntryRow, RunRow, Store } from '../store/store.ts'
 
@@ -36,7 +35,7 @@ interface Known {
 }
 
 export interface RunJournalsOptions {
-  readonly store: Pick<Store, 'runs' | 'machines' | 'machineLinks'>
+  readonly store: Pick<Store, 'runs' | 'machines'>
   readonly audit: AuditTrail
   /** Called when a run is over and goes on no more. */
   readonly ended: (fleetId: string, runId: string) => Promise<void>
@@ -62,11 +61,10 @@ export class RunJournals {
   async create(writer: RunWriter, run: RunCreate): Promise<number> {
     const { runId, agentType, model, machineId } = run
     const machine = await this.#store.machines.get(machineId)
-    const target = await targetFor(this.#store, writer, 'run.write', machine)
-    const isOwn = target?.fleetId === writer.fleetId
+    const isOwn = machine?.fleetId === writer.fleetId
     const act = { ...writing(writer, runId), subject: 'run:begin', agentType, model }
     return this.#audit.around({ ...act, machineId: isOwn ? machineId : null }, () =>
-      this.#create(writer, run, isOwn && machine?.disabledAt === null),
+      this.#create(writer, run, isOwn && machine.disabledAt === null),
     )
   }
 

@@ -33,10 +33,25 @@ export interface PrincipalRow {
    * Null: signs in here.
    */
   readonly personId: string | null
+  /** Of such a membership: when its fleet let the person in again, see {@link isConfirmed}. */
+  readonly confirmedAt: string | null
+  /** Of a person where he signs in: when somebody else last got a way to sign in as him. */
+  readonly controlChangedAt: string | null
+}
+
+/** Whether the fleet of a membership has let in whoever signs in as the person now: nobody else got a way to do that since. */
+export function isConfirmed(
+  { createdAt, confirmedAt }: Pick<PrincipalRow, 'createdAt' | 'confirmedAt'>,
+  { controlChangedAt }: Pick<PrincipalRow, 'controlChangedAt'>,
+): boolean {
+  return controlChangedAt === null || (confirmedAt ?? createdAt) > controlChangedAt
 }
 
 /** A principal as it is made; what is left out is empty. */
-export type NewPrincipal = WithDefaults<PrincipalRow, 'email' | 'groups' | 'invitedById' | 'removedAt' | 'personId'>
+export type NewPrincipal = WithDefaults<
+  PrincipalRow,
+  'email' | 'groups' | 'invitedById' | 'removedAt' | 'personId' | 'confirmedAt' | 'controlChangedAt'
+>
 
 /** A row as it is made, where some columns may be left out. */
 export type WithDefaults<Row, Name extends keyof Row> = Omit<Row, Name> & Partial<Pick<Row, Name>>
@@ -67,9 +82,13 @@ export interface PrincipalStore {
   ): Promise<string[]>
   /**
    * Ends a membership with the keys and sessions of the member, and what he has made that lets others in. Gives the ids of
-   * keys and sessions that end. `conflict` for the last owner.
+   * keys and sessions that end. `conflict` for the last owner, of this fleet or of another in use, in which he is by signing in here.
    */
   removeMember(principal: Pick<PrincipalRow, 'id' | 'fleetId'>, at: string): Promise<string[]>
+  /** The fleet of a membership lets the person in again. */
+  confirm(principalId: string, at: string): Promise<void>
+  /** Somebody else than the person gets a way to sign in as him; never moves the time back. */
+  controlChanged(principalId: string, at: string): Promise<void>
 }
 
 /** An API key of a principal. */

@@ -5,7 +5,7 @@ import { describeEnrollment } from './conformance/enrollment.ts'
 import { describeFleets } from './conformance/fleets.ts'
 import { describeKeys } from './conformance/keys.ts'
 import { describeLifecycle } from './conformance/lifecycle.ts'
-import { describeMachineLinks } from './conformance/machine-links.ts'
+import { describeSeveralFleets } from './conformance/several-fleets.ts'
 import { describeMachines } from './conformance/machines.ts'
 import { describeMembers } from './conformance/members.ts'
 import { describeNotifications } from './conformance/notifications.ts'
@@ -26,7 +26,7 @@ export function describeStore(name: string, open: OpenStore): void {
     describeSignIn(open)
     describeEnrollment(open)
     describeMachines(open)
-    describeMachineLinks(open)
+    describeSeveralFleets(open)
     describeRecordings(open)
     describeRuns(open)
     describeSchedules(open)

@@ -11,10 +11,8 @@ import type { AuditCheckpointStore, AuditStore } from './audit-store.ts'
 
 export type { AuditRow } from './audit-store.ts'
 import type { FleetSettingsRow, InvitationStore, SignInCodeStore, TotpStore } from './identity.ts'
-import type { MachineLinkStore } from './machine-links.ts'
 import type { KeyStore, NewKey, NewPrincipal, PrincipalStore, Role, WithDefaults } from './principals.ts'
 
-export * from './machine-links.ts'
 export * from './principals.ts'
 
 /**
@@ -35,7 +33,6 @@ export interface Store extends AsyncDisposable {
   readonly enrollmentTokens: EnrollmentTokenStore
   readonly tickets: TicketStore
   readonly machines: MachineStore
-  readonly machineLinks: MachineLinkStore
   readonly recordings: RecordingStore
   readonly runs: RunStore
   readonly fleetRuns: FleetRunStore
@@ -93,11 +90,15 @@ export interface FleetStore {
   settings(fleetId: string): Promise<FleetSettingsRow | undefined>
   configure(fleetId: string, change: Partial<FleetSettingsRow> & { readonly name?: string }): Promise<void>
   /**
-   * Disables a fleet: its keys, sessions, sign-in codes, invitations and enrolment tokens end, and its links to machines of others.
-   * Gives the ids of keys and sessions that end. `conflict` for the oldest fleet, in which the relay's owner is.
+   * Disables a fleet: its keys, sessions, sign-in codes, invitations and enrolment tokens end. Gives the ids of keys and
+   * sessions that end. `conflict` for the oldest fleet, in which the relay's owner is, and where another fleet in use would be
+   * left without an owner who signs in.
    */
   disable(fleetId: string, at: string): Promise<string[]>
-  /** The fleets of a person that are not disabled, the oldest first, then by id. `personId`: of his own row. `total` counts them all. */
+  /**
+   * The fleets of a person that are not disabled, and in which he may act, see {@link isConfirmed}, the oldest first, then by id.
+   * `personId`: of his own row. `total` counts them all.
+   */
   ofPerson(personId: string, page: { offset: number; limit: number }): Promise<{ items: Membership[]; total: number }>
   /** The oldest fleet; asked at the start to see whether there is any. */
   first(): Promise<FleetRow | undefined>
@@ -163,6 +164,8 @@ export interface MachineRow {
   readonly labels: string
   /** `Labels` as JSON: what its daemon says of itself. */
   readonly reportedLabels: string
+  /** Where it enrolled, and comes back to. `fleetId`: where it is. */
+  readonly homeFleetId: string
   /** Who made the token that it enrolled with. */
   readonly createdById: string | null
   /** How many keys it has had with this one; null: from before they were counted. */
@@ -186,6 +189,7 @@ export type NewMachine = WithDefaults<
   | 'quarantinedAt'
   | 'labels'
   | 'reportedLabels'
+  | 'homeFleetId'
   | 'createdById'
   | 'keyVersion'
   | 'keyRegisteredAt'
@@ -230,8 +234,10 @@ export interface MachineStore {
     change: Pick<MachineRow, 'hostname' | 'os' | 'architecture' | 'agentVersion' | 'reportedLabels'> &
       Partial<Pick<MachineRow, 'connectedAt' | 'connects' | 'description' | 'metrics'>>,
   ): Promise<void>
-  /** Gives it another name. `conflict` when a machine of a fleet that has or uses it has that name. */
+  /** Gives it another name. `conflict` when another machine of its fleet has that name. */
   rename(machineId: string, name: string): Promise<void>
+  /** Takes it from one fleet to another. `conflict` when it is not in the first any more, the other is disabled, or has a machine of that name. */
+  move(machineId: string, way: { readonly from: string; readonly to: string }): Promise<void>
   /** Disables a machine, or with null enables it again. False when it is so already, or is not there. */
   disable(machineId: string, at: string | null): Promise<boolean>
   /** Keeps what was read there last. */

@@ -3,7 +3,6 @@ import { z } from 'zod'
 import { addressList, isAddressIn } from '../auth/addresses.ts'
 import { type Caller, refreshCaller } from '../auth/authenticate.ts'
 import { authorise } from '../auth/authorise.ts'
-import { targetFor } from '../auth/machine-targets.ts'
 import type { Meter } from '../channel/input-meter.ts'
 import { resetRoute, type RouteEnd } from '../channel/route.ts'
 import type { Store } from '../store/store.ts'
@@ -100,7 +99,7 @@ export class TunnelGate {
       const opener = await refreshCaller(store, { key: { id }, fleetId })
       const machine = await store.machines.get(tunnel.machineId)
       const present = machine?.disabledAt === null ? machine : undefined
-      const target = await targetFor(store, opener, 'tunnel.open', present)
+      const target = present && { fleetId: present.fleetId, machine: present }
       const decision = authorise(opener, 'tunnel.open', target)
       if (!decision.allowed) throw new CmdopError('permission', decision.reason)
       return opener

@@ -24,8 +24,11 @@ import { callerInFleet, guard, type GuardContext } from '../guard.ts'
 /** Milliseconds a ticket for a browser's WebSocket is good for. */
 const TICKET_TTL_MS = 30_000
 
-const FleetParams = z.object({ fleet: z.string().max(64) })
-const KeyParams = z.object({ fleet: z.string().max(64), key: z.string().max(64) })
+const FleetParams = z.object({ fleet: z.string().max(64).describe('Id of the fleet') })
+const KeyParams = z.object({
+  fleet: z.string().max(64).describe('Id of the fleet'),
+  key: z.string().max(64).describe('Id of the key'),
+})
 
 /** API keys of a fleet, and the tickets that stand for a key. */
 export function apiKeyRoutes(context: HttpContext): FastifyPluginAsyncZod {

@@ -23,8 +23,8 @@ import type { HttpContext } from '../context.ts'
 import { formatCursor, parseCursor } from '../cursor.ts'
 import { guard } from '../guard.ts'
 
-const ApprovalParams = z.object({ approval: z.string().min(1).max(64) })
-const GrantParams = z.object({ grant: z.string().min(1).max(64) })
+const ApprovalParams = z.object({ approval: z.string().min(1).max(64).describe('Id of the approval') })
+const GrantParams = z.object({ grant: z.string().min(1).max(64).describe('Id of the grant') })
 
 /** Questions to people, their answers, and what they granted. */
 export function approvalRoutes(context: HttpContext): FastifyPluginAsyncZod {

@@ -22,9 +22,11 @@ import type { HttpContext } from '../context.ts'
 import { type SentEvent, sendEvents } from '../event-stream.ts'
 import { callerOf } from '../guard.ts'
 
-const MachineParams = z.object({ machine: z.string().min(1).max(64) })
-const AskedParams = MachineParams.extend({ call: CallId })
-const MessagesQuery = z.object({ limit: z.coerce.number().int().min(1).max(200).default(50) })
+const MachineParams = z.object({ machine: z.string().min(1).max(64).describe('Id of the machine') })
+const AskedParams = MachineParams.extend({ call: CallId.describe('Id of the ask') })
+const MessagesQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(200).default(50).describe('Messages at most, the newest ones'),
+})
 const Done = z.object({})
 
 /** Header that names the ask. */

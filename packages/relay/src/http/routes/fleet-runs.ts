@@ -28,7 +28,7 @@ import { formatCursor, parseCursor } from '../cursor.ts'
 import { guard } from '../guard.ts'
 import { permittedCall } from '../permitted-call.ts'
 
-const FleetRunParams = z.object({ run: RunId })
+const FleetRunParams = z.object({ run: RunId.describe('Id of the run') })
 const bodyLimit = MAX_FLEET_APPEND_BYTES
 
 /** Fleet runs of the caller's fleet, and how they ended on each machine. */

@@ -1,22 +1,16 @@
 import { FleetChange, FleetCreate, FleetList, FleetSummary, OffsetQuery } from '@cmdop/protocol'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { createFleet, fleetFor, fleetsOf } from '../../auth/fleets.ts'
-import { everyMember } from '../../auth/members.ts'
+import { configureFleet, createFleet, fleetFor, fleetsOf, membersChanged } from '../../auth/fleets.ts'
 import { audited, digestOf } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
 import { guard } from '../guard.ts'
 
-const FleetParams = z.object({ fleet: z.string().max(64) })
+const FleetParams = z.object({ fleet: z.string().max(64).describe('Id of the fleet') })
 
 /** The fleets of which somebody is a member. */
 export function fleetRoutes(context: HttpContext): FastifyPluginAsyncZod {
   const { store, bus } = context
-  /** Who acts there by a key of another fleet is looked up again. */
-  const changed = async (fleetId: string) => {
-    for await (const { id } of everyMember(store, fleetId))
-      await bus.publish({ type: 'principal-changed', principalId: id })
-  }
   return async (app) => {
     app.get(
       '/api/fleets',
@@ -73,12 +67,7 @@ export function fleetRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const fleetId = request.params.fleet
         const act = { action: 'fleet.configure', fleetId, subject, digest: digestOf(request.body) } as const
         return audited(context, request, act, async (caller) => {
-          await store.fleets.configure(fleetId, {
-            ...(name === undefined ? {} : { name }),
-            ...(mfaRequired === undefined ? {} : { mfaRequired }),
-          })
-          // Who signed in without an authenticator may not go on where one is asked for.
-          if (mfaRequired === 'required') await changed(fleetId)
+          await configureFleet(context, fleetId, { name, mfaRequired })
           return fleetFor(store, caller)
         })
       },
@@ -100,7 +89,7 @@ export function fleetRoutes(context: HttpContext): FastifyPluginAsyncZod {
           const ended = await store.fleets.disable(fleetId, new Date().toISOString())
           for (const keyId of ended) await bus.publish({ type: 'key-revoked', keyId })
           await bus.publish({ type: 'fleet-disabled', fleetId })
-          await changed(fleetId)
+          await membersChanged(context, fleetId)
         })
         return reply.status(204).send(null)
       },

@@ -15,6 +15,7 @@ import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { actorOf, systemEntry } from '../../audit/entry.ts'
+import { noteControl } from '../../auth/members.ts'
 import { createCode } from '../../login/codes.ts'
 import { acceptInvitation, readInvitation } from '../../login/invitations.ts'
 import { type OwnAct, personActs } from '../../login/record.ts'
@@ -26,7 +27,7 @@ import { callerOf } from '../guard.ts'
 /** Sessions of one person that are looked at. */
 const MAX_SESSIONS = 500
 
-const SessionParams = z.object({ session: z.string().max(64) })
+const SessionParams = z.object({ session: z.string().max(64).describe('Id of the session') })
 const isOpen = { security: [] }
 
 /** How people sign in and out. What needs no credential is limited in how often an address may try. */
@@ -155,8 +156,11 @@ function ownRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/totp',
       { schema: { summary: 'Set up an authenticator', response: { 201: TotpSetup } } },
       async (request, reply) => {
-        const { principal, act } = await signedIn(request, 'totp.set-up')
-        const setup = await audit.around({ ...act, subject: 'totp:propose' }, () => proposeTotp(store, principal))
+        const { act, ...caller } = await signedIn(request, 'totp.set-up')
+        const setup = await audit.around({ ...act, subject: 'totp:propose' }, async () => {
+          await noteControl(store, caller, caller.principal)
+          return proposeTotp(store, caller.principal)
+        })
         return reply.status(201).send(setup)
       },
     )
@@ -165,9 +169,11 @@ function ownRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/api/totp/confirm',
       { schema: { summary: 'Confirm it by a first code', body: TotpCode, response: { 204: z.null() } } },
       async (request, reply) => {
-        const { principalId, act } = await signedIn(request, 'totp.set-up')
-        const { code } = request.body
-        await audit.around({ ...act, subject: 'totp:confirm' }, () => confirmTotp(store, principalId, code))
+        const { act, ...caller } = await signedIn(request, 'totp.set-up')
+        await audit.around({ ...act, subject: 'totp:confirm' }, async () => {
+          await noteControl(store, caller, caller.principal)
+          await confirmTotp(store, caller.principalId, request.body.code)
+        })
         return reply.status(204).send(null)
       },
     )
@@ -182,8 +188,10 @@ function ownRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request, reply) => {
-        const { principalId, act } = await signedIn(request, 'totp.remove')
+        const { act, ...caller } = await signedIn(request, 'totp.remove')
+        const { principalId } = caller
         await audit.around(act, async () => {
+          await noteControl(store, caller, caller.principal)
           await takeTotp(store, principalId, request.body.code)
           await store.totp.remove(principalId)
           await bus.publish({ type: 'principal-changed', principalId })

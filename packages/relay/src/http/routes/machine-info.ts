@@ -5,7 +5,7 @@ import { infoOf } from '../../machines/info.ts'
 import type { HttpContext } from '../context.ts'
 import { callerOf, permittedOn } from '../guard.ts'
 
-const MachineParams = z.object({ machine: z.string().max(64) })
+const MachineParams = z.object({ machine: z.string().max(64).describe('Id of the machine') })
 
 /** What a machine measures of itself now. */
 export function machineInfoRoutes(context: HttpContext): FastifyPluginAsyncZod {

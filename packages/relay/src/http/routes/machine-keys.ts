@@ -8,7 +8,7 @@ import type { MachineRow } from '../../store/store.ts'
 import type { HttpContext } from '../context.ts'
 import { takeSignedRequests } from '../signed-requests.ts'
 
-const MachineParams = z.object({ machine: z.string().max(64) })
+const MachineParams = z.object({ machine: z.string().max(64).describe('Id of the machine') })
 const security = [{ machine: [] }]
 
 /**

@@ -12,11 +12,8 @@ import {
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Caller } from '../../auth/authenticate.ts'
-import { authorise } from '../../auth/authorise.ts'
-import { targetFor } from '../../auth/machine-targets.ts'
 import { changeLabels } from '../../machines/labels.ts'
-import { isListed, listMachines, summariesFor } from '../../machines/list.ts'
-import { seenFleets } from '../../machines/seen-fleets.ts'
+import { fleetOf, isListed, listMachines, summariesFor } from '../../machines/list.ts'
 import { detailOf } from '../../machines/summary.ts'
 import type { MachineRow } from '../../store/store.ts'
 import { asItIs } from '../as-it-is.ts'
@@ -24,7 +21,7 @@ import { audited, digestOf } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
 import { guard, permitted, permittedOn } from '../guard.ts'
 
-const MachineParams = z.object({ machine: z.string().max(64) })
+const MachineParams = z.object({ machine: z.string().max(64).describe('Id of the machine') })
 
 /** Machines of the caller's fleet. */
 export function machineRoutes(context: HttpContext): FastifyPluginAsyncZod {
@@ -105,8 +102,8 @@ function addLookups(app: App, context: HttpContext): void {
       await permittedOn(context, request, { caller, action: 'machine.list', machineId })
       const row = await store.machines.get(machineId)
       if (row === undefined) throw noSuchMachine()
-      const [fleetsOf, owner] = await Promise.all([seenFleets(store, caller, [row]), bus.owner(row.id)])
-      return detailOf(row, { owner, now: Date.now(), fleets: fleetsOf(row) })
+      const [fleets, owner] = await Promise.all([fleetOf(store, caller), bus.owner(row.id)])
+      return detailOf(row, { owner, now: Date.now(), fleets })
     },
   )
 }
@@ -213,8 +210,7 @@ async function seenOf({ store, pings }: HttpContext, caller: Caller, machineIds:
   const seen: string[] = []
   for (const machineId of new Set(machineIds)) {
     const row = pings.connected(machineId) ?? (await store.machines.get(machineId))
-    const target = await targetFor(store, caller, 'machine.list', row?.disabledAt === null ? row : undefined)
-    if (authorise(caller, 'machine.list', target).allowed) seen.push(machineId)
+    if (row?.disabledAt === null && isListed(caller, row)) seen.push(machineId)
   }
   return seen
 }

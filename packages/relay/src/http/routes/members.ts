@@ -14,8 +14,9 @@ import {
 } from '@cmdop/protocol'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { configureFleet } from '../../auth/fleets.ts'
 import { assertMayGiveAll } from '../../auth/grants.ts'
-import { addMember, assertSignsInHere, changeMember, everyMember, memberInfo, ranked } from '../../auth/members.ts'
+import { addMember, assertSignsInHere, changeMember, memberInfo, noteControl, ranked } from '../../auth/members.ts'
 import { createCode } from '../../login/codes.ts'
 import { invitationSummary, invite } from '../../login/invitations.ts'
 import type { Store } from '../../store/store.ts'
@@ -23,9 +24,15 @@ import { audited, digestOf } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
 import { guard } from '../guard.ts'
 
-const FleetParams = z.object({ fleet: z.string().max(64) })
-const MemberParams = z.object({ fleet: z.string().max(64), user: z.string().max(254) })
-const InvitationParams = z.object({ fleet: z.string().max(64), invitation: z.string().max(64) })
+const FleetParams = z.object({ fleet: z.string().max(64).describe('Id of the fleet') })
+const MemberParams = z.object({
+  fleet: z.string().max(64).describe('Id of the fleet'),
+  user: z.string().max(254).describe('Id or email address of the member'),
+})
+const InvitationParams = z.object({
+  fleet: z.string().max(64).describe('Id of the fleet'),
+  invitation: z.string().max(64).describe('Id of the invitation'),
+})
 
 /** The people of a fleet, who is invited, and what the fleet decides for all of them. */
 export function memberRoutes(context: HttpContext): FastifyPluginAsyncZod {
@@ -132,7 +139,10 @@ export function memberRoutes(context: HttpContext): FastifyPluginAsyncZod {
           assertMayGiveAll(caller, { isPersonal: true })
           const member = await ranked(store, caller, user)
           assertSignsInHere(member)
-          return createCode(store, member, member.id === caller.principalId ? null : caller.principalId)
+          await noteControl(store, caller, member)
+          await changed(member.id)
+          const [lender = null] = caller.lenders
+          return createCode(store, member, member.id === caller.principalId ? lender : caller.principalId)
         })
         return reply.status(201).send(code)
       },
@@ -153,6 +163,7 @@ export function memberRoutes(context: HttpContext): FastifyPluginAsyncZod {
         await audited(context, request, act, async (caller) => {
           const member = await ranked(store, caller, user)
           assertSignsInHere(member)
+          await noteControl(store, caller, member)
           await store.totp.remove(member.id)
           await changed(member.id)
         })
@@ -217,7 +228,7 @@ function addInvitationRoutes(app: App, context: HttpContext): void {
 }
 
 function addSettingsRoutes(app: App, context: HttpContext): void {
-  const { store, bus } = context
+  const { store } = context
   app.get(
     '/api/fleets/:fleet/settings',
     { schema: { summary: 'Settings of a fleet', params: FleetParams, response: { 200: FleetSettings } } },
@@ -246,14 +257,7 @@ function addSettingsRoutes(app: App, context: HttpContext): void {
         digest: digestOf(request.body),
       } as const
       return audited(context, request, act, async ({ fleetId }) => {
-        await store.fleets.configure(fleetId, {
-          ...(mfaRequired === undefined ? {} : { mfaRequired }),
-          ...(fourEyes === undefined ? {} : { fourEyes }),
-        })
-        // Who signed in without an authenticator may not go on where one is asked for.
-        if (mfaRequired === 'required')
-          for await (const { id } of everyMember(store, fleetId))
-            await bus.publish({ type: 'principal-changed', principalId: id })
+        await configureFleet(context, fleetId, { mfaRequired, fourEyes })
         return settingsOf(store, fleetId)
       })
     },

@@ -13,8 +13,8 @@ import { RecordingUploads } from '../../recordings/uploads.ts'
 import type { HttpContext } from '../context.ts'
 import { takeSignedRequests } from '../signed-requests.ts'
 
-const RecordingParams = z.object({ recording: RecordingId })
-const Offset = z.object({ offset: z.coerce.number().int().min(0) })
+const RecordingParams = z.object({ recording: RecordingId.describe('Id of the recording') })
+const Offset = z.object({ offset: z.coerce.number().int().min(0).describe('Bytes of the recording before this chunk') })
 const response = { 200: RecordingAcknowledged }
 const security = [{ machine: [] }]
 

@@ -13,11 +13,10 @@ import { readableWhile, watchRight } from '../standing-right.ts'
 /** Bytes that are read at once. */
 const READ_BYTES = 256 * 1024
 
-const RecordingParams = z.object({ recording: RecordingId })
+const RecordingParams = z.object({ recording: RecordingId.describe('Id of the recording') })
 const Part = z.object({
-  offset: z.coerce.number().int().min(0).default(0),
-  /** Bytes at most; without it, all that there is. */
-  length: z.coerce.number().int().min(0).optional(),
+  offset: z.coerce.number().int().min(0).default(0).describe('Bytes of the recording before this part'),
+  length: z.coerce.number().int().min(0).optional().describe('Bytes at most; absent: all that there is'),
 })
 
 /** Recordings of the caller's fleet. */

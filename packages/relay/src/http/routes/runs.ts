@@ -24,7 +24,7 @@ import type { HttpContext } from '../context.ts'
 import { formatCursor, parseCursor } from '../cursor.ts'
 import { assertInScope, guard, guardList, guardOften, permittedOn } from '../guard.ts'
 
-const RunParams = z.object({ run: RunId })
+const RunParams = z.object({ run: RunId.describe('Id of the run') })
 const bodyLimit = MAX_RUN_APPEND_BYTES
 
 /** Operators' runs of the caller's fleet, and their journals. */

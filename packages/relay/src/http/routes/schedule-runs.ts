@@ -14,8 +14,11 @@ import type { HttpContext } from '../context.ts'
 import { formatCursor, parseCursor } from '../cursor.ts'
 import { guard } from '../guard.ts'
 
-const ScheduleParams = z.object({ fleet: z.string().max(64), schedule: z.string().max(64) })
-const RunParams = ScheduleParams.extend({ run: z.string().max(64) })
+const ScheduleParams = z.object({
+  fleet: z.string().max(64).describe('Id of the fleet'),
+  schedule: z.string().max(64).describe('Id of the schedule'),
+})
+const RunParams = ScheduleParams.extend({ run: z.string().max(64).describe('Id of the run') })
 
 /** What schedules did and do. */
 export function scheduleRunRoutes(context: HttpContext): FastifyPluginAsyncZod {

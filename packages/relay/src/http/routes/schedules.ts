@@ -6,8 +6,8 @@ import { audited } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
 import { guard } from '../guard.ts'
 
-const FleetParams = z.object({ fleet: z.string().max(64) })
-const ScheduleParams = FleetParams.extend({ schedule: z.string().max(64) })
+const FleetParams = z.object({ fleet: z.string().max(64).describe('Id of the fleet') })
+const ScheduleParams = FleetParams.extend({ schedule: z.string().max(64).describe('Id of the schedule') })
 
 /** The schedules of a fleet. */
 export function scheduleRoutes(context: HttpContext): FastifyPluginAsyncZod {

@@ -23,7 +23,7 @@ import { audited, digestOf } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
 import { guard } from '../guard.ts'
 
-const SkillParams = z.object({ slug: z.string().min(1).max(64) })
+const SkillParams = z.object({ slug: z.string().min(1).max(64).describe('Slug of the skill') })
 const security = platformSecurity
 
 /** Bytes of what is published at most: files in base64, and JSON around them. */

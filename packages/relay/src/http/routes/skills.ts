@@ -24,7 +24,7 @@ import { audited } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
 import { guard } from '../guard.ts'
 
-const SkillParams = z.object({ slug: z.string().min(1).max(64) })
+const SkillParams = z.object({ slug: z.string().min(1).max(64).describe('Slug of the skill') })
 const security = platformSecurity
 
 /** Reviews that a skill is shown with. */

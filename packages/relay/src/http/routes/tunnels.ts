@@ -12,14 +12,13 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Caller } from '../../auth/authenticate.ts'
 import { authorise } from '../../auth/authorise.ts'
-import { targetFor } from '../../auth/machine-targets.ts'
 import type { MachineRow } from '../../store/store.ts'
 import type { TunnelRow } from '../../store/tunnel-store.ts'
 import { audited, digestOf } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
 import { guard, permittedOn } from '../guard.ts'
 
-const TunnelParams = z.object({ tunnel: z.string().min(1).max(64) })
+const TunnelParams = z.object({ tunnel: z.string().min(1).max(64).describe('Id of the tunnel') })
 
 /** Machines that are offered at most. */
 const MAX_OFFERED = 500
@@ -170,7 +169,7 @@ export function tunnelRoutes(context: HttpContext): FastifyPluginAsyncZod {
   /** The right was looked at without the machine, which only now is known. Throws `permission`. */
   async function assertMay(caller: Caller, machineId: string): Promise<void> {
     const machine = await store.machines.get(machineId)
-    const decision = authorise(caller, 'tunnel.open', await targetFor(store, caller, 'tunnel.open', machine))
+    const decision = authorise(caller, 'tunnel.open', machine && { fleetId: machine.fleetId, machine })
     if (!decision.allowed) throw new CmdopError(decision.code, decision.reason)
   }
 

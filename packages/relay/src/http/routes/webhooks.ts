@@ -21,7 +21,7 @@ import type { HttpContext } from '../context.ts'
 import { formatCursor, parseCursor } from '../cursor.ts'
 import { guard } from '../guard.ts'
 
-const WebhookParams = z.object({ webhook: z.string().min(1).max(64) })
+const WebhookParams = z.object({ webhook: z.string().min(1).max(64).describe('Id of the webhook') })
 const act = { action: 'fleet.configure' } as const
 const actOn = (webhookId: string, what: string) => ({ ...act, subject: `webhook:${webhookId} ${what}` })
 

@@ -51,7 +51,15 @@ export function fleetRow(change: Partial<FleetRow> = {}): FleetRow {
 /** A person who owns the fleet. */
 export function principalRow(fleetId: string, change: Partial<PrincipalRow> = {}): PrincipalRow {
   const id = newId('principal')
-  const blank = { email: null, groups: [], invitedById: null, removedAt: null, personId: null }
+  const blank = {
+    email: null,
+    groups: [],
+    invitedById: null,
+    removedAt: null,
+    personId: null,
+    confirmedAt: null,
+    controlChangedAt: null,
+  }
   return {
     id,
     fleetId,
@@ -128,6 +136,7 @@ export function machineRow(fleetId: string, change: Partial<MachineRow> = {}): M
     quarantinedAt: null,
     labels: '{}',
     reportedLabels: '{}',
+    homeFleetId: fleetId,
     createdById: null,
     keyVersion: 1,
     keyRegisteredAt: null,

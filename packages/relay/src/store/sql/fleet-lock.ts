@@ -9,3 +9,8 @@ export async function lockFleet(transaction: Transaction<Tables>, fleetId: strin
     .where('id', '=', fleetId)
     .execute()
 }
+
+/** {@link lockFleet} of several, in one order for all: nobody waits for who waits for him. */
+export async function lockFleets(transaction: Transaction<Tables>, fleetIds: readonly string[]): Promise<void> {
+  for (const fleetId of [...new Set(fleetIds)].toSorted()) await lockFleet(transaction, fleetId)
+}

@@ -8,15 +8,17 @@ const machineColumns = [
   'connects',
   'description',
   'metrics',
+  'home_fleet_id',
 ] as const
 
 /**
- * Several fleets: which member rows are one person, fleets that are disabled, machines that several fleets use, and what a
- * daemon says of its machine.
+ * Several fleets: which member rows are one person and who vouches for him, fleets that are disabled, where a machine enrolled,
+ * and what its daemon says of it.
  */
 export async function joinFleets(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable('fleets').addColumn('disabled_at', 'text').execute()
-  await db.schema.alterTable('principals').addColumn('person_id', 'text').execute()
+  for (const name of ['person_id', 'confirmed_at', 'control_changed_at'])
+    await db.schema.alterTable('principals').addColumn(name, 'text').execute()
   await db.schema
     .createIndex('principals_person')
     .on('principals')
@@ -27,13 +29,6 @@ export async function joinFleets(db: Kysely<unknown>): Promise<void> {
     .execute()
   await db.schema.alterTable('machines').addColumn('key_version', 'integer').execute()
   for (const name of machineColumns) await db.schema.alterTable('machines').addColumn(name, 'text').execute()
-  await db.schema
-    .createTable('machine_links')
-    .addColumn('machine_id', 'text', (column) => column.notNull().references('machines.id'))
-    .addColumn('fleet_id', 'text', (column) => column.notNull().references('fleets.id'))
-    .addColumn('joined_at', 'text', (column) => column.notNull())
-    .addColumn('added_by_id', 'text', (column) => column.notNull().references('principals.id'))
-    .addPrimaryKeyConstraint('machine_links_key', ['fleet_id', 'machine_id'])
-    .execute()
-  await db.schema.createIndex('machine_links_machine').on('machine_links').columns(['machine_id']).execute()
+  // Until now a machine was where it enrolled.
+  await sql`update machines set home_fleet_id = fleet_id`.execute(db)
 }

@@ -1,9 +1,10 @@
 import { CmdopError } from '@cmdop/protocol'
+import type { Transaction } from 'kysely'
 import type { FleetRow, FleetStore } from '../store.ts'
 import { keyToTable } from './sql-keys.ts'
 import { principalToTable } from './sql-principals.ts'
-import { lockFleet } from './fleet-lock.ts'
-import type { Database, Lookup } from './tables.ts'
+import { keepingOwners } from './fleet-owners.ts'
+import type { Database, Lookup, Tables } from './tables.ts'
 
 const columns = ['fleets.id', 'fleets.name', 'fleets.slug', 'fleets.createdAt', 'fleets.disabledAt'] as const
 
@@ -51,6 +52,18 @@ export function createFleetStore(db: Database, lookup: Lookup): FleetStore {
         .where('principals.kind', '=', 'human')
         .where('principals.removedAt', 'is', null)
         .where('fleets.disabledAt', 'is', null)
+        // As `isConfirmed` says.
+        .leftJoin('principals as person', 'person.id', 'principals.personId')
+        .where((eb) =>
+          eb.or([
+            eb('person.controlChangedAt', 'is', null),
+            eb(
+              eb.fn.coalesce('principals.confirmedAt', 'principals.createdAt'),
+              '>',
+              eb.ref('person.controlChangedAt'),
+            ),
+          ]),
+        )
       const [rows, { total }] = await Promise.all([
         memberships
           .select([...columns, 'fleets.mfaRequired', 'principals.role'])
@@ -66,47 +79,53 @@ export function createFleetStore(db: Database, lookup: Lookup): FleetStore {
   }
 }
 
-/** The row of the fleet is written first: a key that somebody issues meanwhile is read with it, and is no good. */
 async function disable(db: Database, fleetId: string, at: string): Promise<string[]> {
-  return await db.transaction().execute(async (transaction) => {
-    await lockFleet(transaction, fleetId)
-    const oldest = await transaction
-      .selectFrom('fleets')
-      .select('id')
-      .orderBy('createdAt')
-      .orderBy('id')
-      .limit(1)
-      .executeTakeFirst()
-    if (oldest?.id === fleetId)
-      throw new CmdopError('conflict', 'This is the fleet of the owner of the relay, which cannot be disabled.')
-    await transaction
-      .updateTable('fleets')
-      .set({ disabledAt: at })
-      .where('id', '=', fleetId)
-      .where('disabledAt', 'is', null)
-      .execute()
-    const ended = await transaction
-      .updateTable('apiKeys')
-      .set({ revokedAt: at })
-      .where('fleetId', '=', fleetId)
-      .where('revokedAt', 'is', null)
-      .returning('id')
-      .execute()
-    const members = transaction.selectFrom('principals').select('id').where('fleetId', '=', fleetId)
-    await transaction.deleteFrom('signInCodes').where('principalId', 'in', members).execute()
-    await transaction
-      .updateTable('invitations')
-      .set({ revokedAt: at })
-      .where('fleetId', '=', fleetId)
-      .where('acceptedAt', 'is', null)
-      .where('revokedAt', 'is', null)
-      .execute()
-    await transaction
-      .updateTable('enrollmentTokens')
-      .set((eb) => ({ maxUses: eb.ref('uses') }))
-      .where('fleetId', '=', fleetId)
-      .execute()
-    await transaction.deleteFrom('machineLinks').where('fleetId', '=', fleetId).execute()
-    return ended.map(({ id }) => id)
-  })
+  return await db
+    .transaction()
+    .execute(async (transaction) =>
+      keepingOwners(transaction, { fleetId: undefined, alsoOf: { homeFleetId: fleetId } }, () =>
+        end(transaction, fleetId, at),
+      ),
+    )
+}
+
+/** The row of the fleet is written first: a key that somebody issues meanwhile is read with it, and is no good. */
+async function end(transaction: Transaction<Tables>, fleetId: string, at: string): Promise<string[]> {
+  const oldest = await transaction
+    .selectFrom('fleets')
+    .select('id')
+    .orderBy('createdAt')
+    .orderBy('id')
+    .limit(1)
+    .executeTakeFirst()
+  if (oldest?.id === fleetId)
+    throw new CmdopError('conflict', 'This is the fleet of the owner of the relay, which cannot be disabled.')
+  await transaction
+    .updateTable('fleets')
+    .set({ disabledAt: at })
+    .where('id', '=', fleetId)
+    .where('disabledAt', 'is', null)
+    .execute()
+  const ended = await transaction
+    .updateTable('apiKeys')
+    .set({ revokedAt: at })
+    .where('fleetId', '=', fleetId)
+    .where('revokedAt', 'is', null)
+    .returning('id')
+    .execute()
+  const members = transaction.selectFrom('principals').select('id').where('fleetId', '=', fleetId)
+  await transaction.deleteFrom('signInCodes').where('principalId', 'in', members).execute()
+  await transaction
+    .updateTable('invitations')
+    .set({ revokedAt: at })
+    .where('fleetId', '=', fleetId)
+    .where('acceptedAt', 'is', null)
+    .where('revokedAt', 'is', null)
+    .execute()
+  await transaction
+    .updateTable('enrollmentTokens')
+    .set((eb) => ({ maxUses: eb.ref('uses') }))
+    .where('fleetId', '=', fleetId)
+    .execute()
+  return ended.map(({ id }) => id)
 }

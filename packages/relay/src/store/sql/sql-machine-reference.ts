@@ -25,7 +25,7 @@ export async function resolveMachine(db: Database, fleetId: string, reference: s
 
 /** Sorted by what fits, so that many machines of one hostname cannot push out the one with that id. */
 async function findExact(db: Database, fleetId: string, reference: string): Promise<MachineRow[]> {
-  const own = enabled(db)
+  return await enabled(db)
     .where((eb) => eb.or(referable.map((column) => eb.and([eb('fleetId', '=', fleetId), eb(column, '=', reference)]))))
     .orderBy((eb) => {
       const first = eb.case().when('id', '=', reference).then(sql.lit(0))
@@ -33,28 +33,15 @@ async function findExact(db: Database, fleetId: string, reference: string): Prom
     })
     .orderBy('name')
     .limit(maxCandidates)
-  const used = usedBy(db, fleetId).where((eb) =>
-    eb.or(referable.map((column) => eb(`machines.${column}`, '=', reference))),
-  )
-  return (await Promise.all([own.execute(), used.execute()])).flat()
+    .execute()
 }
 
 async function findByPrefix(db: Database, fleetId: string, prefix: string): Promise<MachineRow[]> {
-  const own = enabled(db)
+  return await enabled(db)
     .where((eb) => eb.or(referable.map((column) => beginsWith(eb, { fleetId, column, prefix }))))
     .orderBy('name')
     .limit(maxCandidates)
-  const used = usedBy(db, fleetId)
-    .where((eb) =>
-      eb.or(
-        referable.map((column) =>
-          eb.and([eb(`machines.${column}`, '>=', prefix), eb(`machines.${column}`, '<', prefix + lastCharacter)]),
-        ),
-      ),
-    )
-    .orderBy('machines.name')
-    .limit(maxCandidates)
-  return (await Promise.all([own.execute(), used.execute()])).flat().slice(0, maxCandidates)
+    .execute()
 }
 
 /** As a range, which an index answers. The fleet is in every branch of the OR, so that each branch has its index. */
@@ -67,14 +54,4 @@ function beginsWith(
 
 function enabled(db: Database) {
   return db.selectFrom('machines').selectAll().where('disabledAt', 'is', null)
-}
-
-/** Machines of other fleets that this one uses. */
-function usedBy(db: Database, fleetId: string) {
-  return db
-    .selectFrom('machineLinks')
-    .innerJoin('machines', 'machines.id', 'machineLinks.machineId')
-    .selectAll('machines')
-    .where('machineLinks.fleetId', '=', fleetId)
-    .where('machines.disabledAt', 'is', null)
 }

@@ -1,8 +1,7 @@
 import { CmdopError } from '@cmdop/protocol'
 import { sql } from 'kysely'
 import type { MachineRow, MachineStore, NewMachine } from '../store.ts'
-import { lockFleet } from './fleet-lock.ts'
-import { assertFree, isOf } from './sql-machine-links.ts'
+import { lockFleets } from './fleet-lock.ts'
 import { resolveMachine } from './sql-machine-reference.ts'
 import type { Database, Lookup, SqlEngine } from './tables.ts'
 
@@ -14,8 +13,6 @@ export function createMachineStore(
   db: Database,
   { engine, lookup }: { engine: SqlEngine; lookup: Lookup },
 ): MachineStore {
-  // Most fleets use none of others, and their lists are one query.
-  const anyUsed = db.selectFrom('machineLinks').select('machineId').where('fleetId', '=', '').compile()
   const byId = db.selectFrom('machines').selectAll().where('id', '=', '').compile()
   return {
     enroll: async (machine, tokenId) => await enroll(db, machine, tokenId),
@@ -26,20 +23,20 @@ export function createMachineStore(
         .selectFrom('machines')
         .select(['id', 'name'])
         .where(engine.isAnyOf('id', machineIds))
-        .where(isOf(fleetId))
+        .where('fleetId', '=', fleetId)
         .where('disabledAt', 'is', null)
         .execute()
       return new Map(rows.map(({ id, name }) => [id, name]))
     },
-    list: async (fleetId, page) => {
-      const isUsing = (await lookup({ ...anyUsed, parameters: [fleetId] })) !== undefined
-      return await listMachines(db, fleetId, { ...page, isUsing })
-    },
+    list: async (fleetId, page) => await listMachines(db, fleetId, page),
     resolve: async (fleetId, reference) => await resolveMachine(db, fleetId, reference),
     update: async (machineId, change) => {
       await db.updateTable('machines').set(change).where('id', '=', machineId).execute()
     },
-    rename: async (machineId, name) => await rename(db, machineId, name),
+    rename: async (machineId, name) => {
+      await db.updateTable('machines').set({ name }).where('id', '=', machineId).execute()
+    },
+    move: async (machineId, way) => await move(db, machineId, way),
     disable: async (machineId, at) => {
       const { numUpdatedRows } = await db
         .updateTable('machines')
@@ -135,58 +132,46 @@ async function enroll(db: Database, machine: NewMachine, tokenId: string): Promi
     if (numUpdatedRows !== 1n) {
       throw new CmdopError('auth', 'The enrolment token is unknown, expired or used up; ask for a new one.')
     }
-    await assertFree(transaction, { fleetId: machine.fleetId, machineId: machine.id, name: machine.name })
     await transaction
       .insertInto('machines')
-      .values({ ...blank, ...machine })
+      .values({ ...blank, homeFleetId: machine.fleetId, ...machine })
       .execute()
   })
 }
 
-/** The rows of its fleets are written first, in one order for all: who takes the name meanwhile waits there. */
-async function rename(db: Database, machineId: string, name: string): Promise<void> {
+/** Both fleets are locked, in one order for all: neither is disabled meanwhile. That a name is free is the table's to say. */
+async function move(db: Database, machineId: string, { from, to }: { from: string; to: string }): Promise<void> {
   await db.transaction().execute(async (transaction) => {
-    const ofMachine = await transaction
-      .selectFrom('machines')
-      .select('fleetId')
+    await lockFleets(transaction, [from, to])
+    const fleet = await transaction.selectFrom('fleets').select('disabledAt').where('id', '=', to).executeTakeFirst()
+    if (fleet === undefined || fleet.disabledAt !== null)
+      throw new CmdopError('conflict', 'The fleet that the machine would go to is disabled.')
+    const { numUpdatedRows } = await transaction
+      .updateTable('machines')
+      .set({ fleetId: to })
       .where('id', '=', machineId)
-      .unionAll(transaction.selectFrom('machineLinks').select('fleetId').where('machineId', '=', machineId))
-      .execute()
-    const fleetIds = ofMachine.map(({ fleetId }) => fleetId).toSorted()
-    for (const fleetId of fleetIds) await lockFleet(transaction, fleetId)
-    for (const fleetId of fleetIds) await assertFree(transaction, { fleetId, machineId, name })
-    await transaction.updateTable('machines').set({ name }).where('id', '=', machineId).execute()
+      .where('fleetId', '=', from)
+      .executeTakeFirst()
+    if (numUpdatedRows !== 1n) throw new CmdopError('conflict', 'The machine was moved meanwhile; look where it is.')
   })
 }
 
-/** The machines of the fleet and those that it uses are two queries with an index each, of which a page is taken. */
 async function listMachines(
   db: Database,
   fleetId: string,
-  page: Parameters<MachineStore['list']>[1] & { isUsing: boolean },
+  { limit, after, query, disabled = false }: Parameters<MachineStore['list']>[1],
 ): Promise<MachineRow[]> {
-  const { limit, after, query, disabled = false, isUsing } = page
-  const fitting = () =>
-    db
-      .selectFrom('machines')
-      .selectAll('machines')
-      .where('machines.disabledAt', disabled ? 'is not' : 'is', null)
-      .$if(after !== undefined, (q) =>
-        q.where((eb) =>
-          eb(eb.refTuple('machines.name', 'machines.id'), '>', eb.tuple(after?.name ?? '', after?.id ?? '')),
-        ),
-      )
-      .$if(query !== undefined, (q) =>
-        q.where((eb) => eb.or([contains('machines.name', query ?? ''), contains('machines.hostname', query ?? '')])),
-      )
-  const own = fitting().where('machines.fleetId', '=', fleetId).orderBy('name').orderBy('id').limit(limit)
-  if (!isUsing) return await own.execute()
-  const used = fitting()
-    .innerJoin('machineLinks', 'machineLinks.machineId', 'machines.id')
-    .where('machineLinks.fleetId', '=', fleetId)
   return await db
-    .selectFrom(db.selectFrom(own.as('own')).selectAll().unionAll(used).as('machines'))
+    .selectFrom('machines')
     .selectAll()
+    .where('fleetId', '=', fleetId)
+    .where('disabledAt', disabled ? 'is not' : 'is', null)
+    .$if(after !== undefined, (q) =>
+      q.where((eb) => eb(eb.refTuple('name', 'id'), '>', eb.tuple(after?.name ?? '', after?.id ?? ''))),
+    )
+    .$if(query !== undefined, (q) =>
+      q.where((eb) => eb.or([contains('name', query ?? ''), contains('hostname', query ?? '')])),
+    )
     .orderBy('name')
     .orderBy('id')
     .limit(limit)

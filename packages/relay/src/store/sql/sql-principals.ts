@@ -1,7 +1,6 @@
-import { CmdopError } from '@cmdop/protocol'
 import type { Selectable, Transaction } from 'kysely'
 import { type NewPrincipal, type PrincipalRow, type PrincipalStore, roles, type Role } from '../store.ts'
-import { lockFleet } from './fleet-lock.ts'
+import { keepingOwners } from './fleet-owners.ts'
 import { endLent } from './sql-lent.ts'
 import type { Database, Lookup, Tables } from './tables.ts'
 
@@ -80,29 +79,44 @@ export function createPrincipalStore(db: Database, lookup: Lookup): PrincipalSto
       ),
     changeMember: async (member, { groups, ...change }) => {
       const set = { ...change, ...(groups === undefined ? {} : { groups: JSON.stringify(groups) }) }
-      return await keepingAnOwner(db, member.fleetId, async (transaction) => {
-        const before = await transaction
-          .selectFrom('principals')
-          .select('role')
-          .where('id', '=', member.id)
-          .executeTakeFirst()
-        await update(transaction, member, set)
-        const isLowered = before !== undefined && change.role !== undefined && isBelow(change.role, before.role)
-        return isLowered ? await endLent(transaction, member, new Date().toISOString()) : []
-      })
+      return await db.transaction().execute(async (transaction) =>
+        keepingOwners(transaction, { fleetId: member.fleetId, alsoOf: undefined }, async () => {
+          const before = await transaction
+            .selectFrom('principals')
+            .select('role')
+            .where('id', '=', member.id)
+            .executeTakeFirst()
+          await update(transaction, member, set)
+          const isLowered = before !== undefined && change.role !== undefined && isBelow(change.role, before.role)
+          return isLowered ? await endLent(transaction, member, new Date().toISOString()) : []
+        }),
+      )
     },
     removeMember: async (member, at) =>
-      await keepingAnOwner(db, member.fleetId, async (transaction) => {
-        await update(transaction, member, { removedAt: at })
-        const own = await transaction
-          .updateTable('apiKeys')
-          .set({ revokedAt: at })
-          .where('principalId', '=', member.id)
-          .where('revokedAt', 'is', null)
-          .returning('id')
-          .execute()
-        return [...own.map(({ id }) => id), ...(await endLent(transaction, member, at))]
-      }),
+      await db.transaction().execute(async (transaction) =>
+        keepingOwners(transaction, { fleetId: member.fleetId, alsoOf: { personId: member.id } }, async () => {
+          await update(transaction, member, { removedAt: at })
+          const own = await transaction
+            .updateTable('apiKeys')
+            .set({ revokedAt: at })
+            .where('principalId', '=', member.id)
+            .where('revokedAt', 'is', null)
+            .returning('id')
+            .execute()
+          return [...own.map(({ id }) => id), ...(await endLent(transaction, member, at))]
+        }),
+      ),
+    confirm: async (principalId, at) => {
+      await db.updateTable('principals').set({ confirmedAt: at }).where('id', '=', principalId).execute()
+    },
+    controlChanged: async (principalId, at) => {
+      await db
+        .updateTable('principals')
+        .set({ controlChangedAt: at })
+        .where('id', '=', principalId)
+        .where((eb) => eb.or([eb('controlChangedAt', 'is', null), eb('controlChangedAt', '<', at)]))
+        .execute()
+    },
   }
 }
 
@@ -124,35 +138,12 @@ function isBelow(role: Role, other: Role): boolean {
   return roles.indexOf(role) > roles.indexOf(other)
 }
 
-/** Undoes a change that would leave the fleet without an owner. Its row is written first: who comes second waits there, and sees what the first did. */
-async function keepingAnOwner<Result>(
-  db: Database,
-  fleetId: string,
-  change: (transaction: Transaction<Tables>) => Promise<Result>,
-): Promise<Result> {
-  return await db.transaction().execute(async (transaction) => {
-    await lockFleet(transaction, fleetId)
-    const result = await change(transaction)
-    const owner = await transaction
-      .selectFrom('principals')
-      .select('id')
-      .where('fleetId', '=', fleetId)
-      .where('kind', '=', 'human')
-      .where('role', '=', 'owner')
-      .where('removedAt', 'is', null)
-      .limit(1)
-      .executeTakeFirst()
-    if (owner === undefined)
-      throw new CmdopError('conflict', 'This is the last owner of the fleet; make another member an owner first.')
-    return result
-  })
-}
-
 /** A row of the table. */
 export function principalToTable(principal: NewPrincipal): TableRow {
-  const { groups = [], email = null, invitedById = null, removedAt = null, personId = null, ...row } = principal
+  const { groups = [], email = null, invitedById = null, removedAt = null, personId = null, ...kept } = principal
+  const { confirmedAt = null, controlChangedAt = null, ...row } = kept
   const words = { email: email?.toLowerCase() ?? null, groups: JSON.stringify(groups) }
-  return { ...row, ...words, invitedById, removedAt, personId }
+  return { ...row, ...words, invitedById, removedAt, personId, confirmedAt, controlChangedAt }
 }
 
 function fromTable(row: TableRow | undefined): PrincipalRow | undefined {

@@ -7,7 +7,6 @@ import { createAuditCheckpointStore } from './sql-audit-checkpoints.ts'
 import { createFleetStore } from './sql-fleets.ts'
 import { createInvitationStore, createSignInCodeStore, createTotpStore } from './sql-sign-in.ts'
 import { createEnrollmentTokenStore, createKeyStore, createTicketStore } from './sql-keys.ts'
-import { createMachineLinkStore } from './sql-machine-links.ts'
 import { createIdempotencyStore } from './sql-idempotency.ts'
 import { createMachineStore } from './sql-machines.ts'
 import { createNotificationStore } from './sql-notifications.ts'
@@ -48,7 +47,6 @@ export class SqlStore implements Store {
   readonly enrollmentTokens
   readonly tickets
   readonly machines
-  readonly machineLinks
   readonly recordings
   readonly runs
   readonly fleetRuns
@@ -77,7 +75,6 @@ export class SqlStore implements Store {
     this.enrollmentTokens = createEnrollmentTokenStore(db)
     this.tickets = createTicketStore(db)
     this.machines = createMachineStore(db, { engine, lookup })
-    this.machineLinks = createMachineLinkStore(db, { engine, lookup })
     this.recordings = createRecordingStore(db)
     this.runs = createRunStore(db)
     this.fleetRuns = createFleetRunStore(db)

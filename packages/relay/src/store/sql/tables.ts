@@ -29,7 +29,6 @@ import type {
   EnrollmentTokenRow,
   FleetRow,
   KeyRow,
-  MachineLinkRow,
   MachineRow,
   PrincipalRow,
   RecordingRow,
@@ -60,7 +59,6 @@ export interface Tables {
   enrollmentTokens: EnrollmentTokenRow
   tickets: TicketRow
   machines: MachineRow
-  machineLinks: MachineLinkRow
   /** Subject and manifest are JSON. */
   recordings: Omit<RecordingRow, 'subject' | 'manifest'> & { subject: string; manifest: string | null }
   runs: RunRow

@@ -76,7 +76,6 @@ test('Secrets from before are sealed when the database is opened, and are in its
     for (const table of ['schedule_results', 'schedule_runs', 'schedules']) database.exec(`drop table ${table}`)
     database.exec('drop index approvals_fleet_run')
     database.exec('drop index principals_person')
-    database.exec('drop table machine_links')
     for (const [table, column] of [
       ['fleet_runs', 'wait'],
       ['fleet_runs', 'continued_wave'],
@@ -85,6 +84,9 @@ test('Secrets from before are sealed when the database is opened, and are in its
       ['approval_actions', 'alike'],
       ['fleets', 'disabled_at'],
       ['principals', 'person_id'],
+      ['principals', 'confirmed_at'],
+      ['principals', 'control_changed_at'],
+      ['machines', 'home_fleet_id'],
       ['machines', 'key_version'],
       ['machines', 'created_by_id'],
       ['machines', 'key_registered_at'],
