@@ -30,12 +30,3 @@ test('Who shows wrong passwords is not looked at for a while, and others are: of
   // A password that was right before costs nothing.
   expect(await visitors.mayVisit(one.row, one.right, '192.0.2.1')).toBe(true)
 })
-
-test('A right password takes nothing of what may be wrong', async () => {
-  const visitors = new TunnelVisitors()
-  const { row, right } = await tunnelOf('tun_1')
-  for (let count = 0; count < 11; count += 1) {
-    expect(await visitors.mayVisit(row, right, '192.0.2.1')).toBe(true)
-    if (count < 9) expect(await visitors.mayVisit(row, basic(`cmdop:${count}`), '192.0.2.1')).toBe(false)
-  }
-})
