@@ -123,13 +123,8 @@ export async function startMachine(options: MachineOptions): Promise<RunningMach
           answer(channel, () => describeAction(params, permit, surroundings)),
       }),
       endAll: async () => {
-<<<<<<< HEAD
         const gone = new CmdopError('lost', 'The machine was disabled, or moved to another fleet.')
         await Promise.all([calls.endAll(), sessions.endAll(), resident.endAll(), tunnels.endAll(gone)])
-=======
-        const ended = new CmdopError('lost', 'The machine was disabled, or is in another fleet now.')
-        await Promise.all([calls.endAll(), sessions.endAll(), resident.endAll(), tunnels.endAll(ended)])
->>>>>>> refs/remotes/tunnelsfix
       },
       synchronise: (relayTime) => permits.synchronise(relayTime),
     },
