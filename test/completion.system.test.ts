@@ -21,7 +21,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }))
 
 async function shell(program: string, argv: string[], commands: string): Promise<string> {
   const environment = ownEnvironment()
-  const env = { ...environment, PATH: `${folder}:${environment['PATH']}`, HOME: folder }
+  const env = { ...environment, PATH: `${folder}:${environment['PATH']}`, HOME: folder, XDG_CONFIG_HOME: folder }
   return (await run(program, [...argv, '-c', commands], { env })).stdout
 }
 

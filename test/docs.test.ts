@@ -1,10 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
 import { execExitCodes, exitCodes } from '../packages/cli/src/exit-codes.ts'
 import { expect, test } from 'vitest'
-import { ownEnvironment } from './processes/environment.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const read = (path: string) => readFileSync(`${root}${path}`, 'utf8')
@@ -25,34 +22,6 @@ test.each(pages)('every TypeScript fence of %s stands in an example that is comp
   for (const [, code = ''] of read(page).matchAll(/```ts\n([\s\S]*?)```/g)) {
     expect(sources.some((source) => source.includes(withoutIndent(code)))).toBe(true)
   }
-})
-
-test.each([
-  'quick-start',
-  'client',
-  'exec',
-  'fleet',
-  'playbook',
-  'files',
-  'sessions',
-  'tunnels',
-  'recordings',
-  'restrictions',
-  'policy',
-  'notifications',
-  'schedules',
-  'operator',
-  'operator-types',
-  'resident',
-  'skills',
-])('the example %s runs and ends with exit code 0', async (name) => {
-  const env = ownEnvironment()
-  const { stderr } = await promisify(execFile)(
-    process.execPath,
-    ['--conditions=@cmdop/source', `${root}examples/${name}/src/main.ts`],
-    { env },
-  )
-  expect(stderr).toBe('')
 })
 
 test.each(pages)('every link of %s leads somewhere', (page) => {
