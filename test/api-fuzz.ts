@@ -4,6 +4,7 @@ import { expect } from 'vitest'
 import { z } from 'zod'
 import { addFleet, addSilentMachine } from './fleets.ts'
 import { signerOf, type ToSign } from './signed-requests.ts'
+import { waitFor } from './wait-for.ts'
 import { startWorld, type World } from './world.ts'
 
 /** In the other fleet's rows; nothing of it may ever be in an answer. */
@@ -61,7 +62,8 @@ export async function fuzzApi(count: number): Promise<void> {
   await fc.assert(attempts, { numRuns: Math.ceil(count / 10), endOnFailure: true })
   // It still works, for who asks rightly. One of the requests may have been right, and disabled the machine.
   await world.client.machines.enable(world.machine.id)
-  await world.whenOnline(world.machine)
+  const isOnline = async () => (await world.client.machines.get(world.machine.id)).presence === 'online'
+  await waitFor('the machine has come back', isOnline, 60_000)
   expect(await world.handle.exec('echo still')).toMatchObject({ stdout: 'still\n' })
 }
 
