@@ -21,7 +21,7 @@ test("anyone's AI SDK agent works on a machine, behind the same gate, journal an
   const tools = machineTools(localMachine(sampleFacts()), { gate, journal, secrets: [new Secret('hunter2hunter2')] })
   using model = scriptedModel([
     { calls: [shell('echo it is hunter2hunter2'), shell('rm -rf /')] },
-    { calls: [{ tool: 'read_file', input: { path: '/nonexistent' } }] },
+    { calls: [{ tool: 'read_file', input: { path: '/nonexistent/nowhere/file' } }] },
     { text: 'Done.' },
   ])
   const agent = new ToolLoopAgent({ model, tools, stopWhen: stepCountIs(5) })
