@@ -9,6 +9,9 @@ const ANSWER_WITHIN_MS = 300_000
 /** Milliseconds between asking a process to end and killing it. */
 const END_WITHIN_MS = 5000
 
+/** Loaded before all else. */
+const FIRST = new URL('as-the-command.ts', import.meta.url).href
+
 /** What to start. */
 export interface ChildOptions {
   /** A file of this folder: `relay-process.ts`. */
@@ -77,7 +80,14 @@ export class Child implements AsyncDisposable {
 
 function spawnNode(options: ChildOptions): ChildProcess {
   const entry = fileURLToPath(new URL(options.entry, import.meta.url))
-  const node = [process.execPath, '--conditions=@cmdop/source', ...(options.nodeOptions ?? []), entry]
+  const node = [
+    process.execPath,
+    '--conditions=@cmdop/source',
+    '--import',
+    FIRST,
+    ...(options.nodeOptions ?? []),
+    entry,
+  ]
   const whole = [...node, ...(options.arguments ?? [])]
   const stdio = ['ignore', 'ignore', 'inherit', 'ipc'] as const
   if (options.openFiles === undefined) return spawn(process.execPath, whole.slice(1), { stdio: [...stdio] })

@@ -16,6 +16,9 @@ const BURST_MS = 2000
 /** Milliseconds for which one is held, less than a machine does. */
 const HOLD_MS = 10_000
 
+/** Milliseconds after one has come until others are prepared: what prepares them would delay it. */
+const REFILL_AFTER_MS = 10
+
 export interface HeldTunnelsOptions {
   readonly connect: TunnelConnectParams
   readonly open: DialTunnelOptions['open']
@@ -31,6 +34,7 @@ export class HeldTunnels {
   #opening = 0
   #came: number[] = []
   #isClosed = false
+  #refill: ReturnType<typeof setTimeout> | undefined
 
   constructor(options: HeldTunnelsOptions) {
     this.#options = options
@@ -42,16 +46,22 @@ export class HeldTunnels {
     this.#came = [...this.#came.filter((at) => now - at < BURST_MS), now].slice(-MAX_HELD - 1)
     const [held] = this.#ready
     if (held !== undefined) this.#ready.delete(held)
-    const wanted = this.#came.length - 1 - this.#ready.size - this.#opening
-    for (let count = 0; count < wanted; count += 1) void this.#open()
+    this.#refill ??= setTimeout(() => this.#openWanted(), REFILL_AFTER_MS)
     return held
   }
 
   /** Lets go of all, and holds none any more. */
   close(): void {
     this.#isClosed = true
+    clearTimeout(this.#refill)
     for (const { channel } of this.#ready) letGo(channel)
     this.#ready.clear()
+  }
+
+  #openWanted(): void {
+    this.#refill = undefined
+    const wanted = this.#came.length - 1 - this.#ready.size - this.#opening
+    for (let count = 0; count < wanted; count += 1) void this.#open()
   }
 
   async #open(): Promise<void> {

@@ -34,6 +34,9 @@ export interface ChannelHost {
   release(channel: number): void
 }
 
+/** How many times its size content may keep in memory while it is not read: a full frame of a socket's buffer is not copied. */
+const KEPT_RATIO = 8
+
 const encoder = new TextEncoder()
 const EMPTY = new Uint8Array(0)
 
@@ -314,7 +317,7 @@ function afterEnd(): CmdopError {
   return new CmdopError('conflict', 'Expected nothing to be sent after the end.')
 }
 
-/** Content waits until it is read: little of it must not keep the whole buffer that a socket was read into. */
+/** Content waits until it is read: little of it must not keep the whole buffer that a socket was read into, which is 64 KiB. */
 function keepable(content: Uint8Array): Uint8Array {
-  return content.buffer.byteLength > 2 * content.length + MIN_DATA_COST ? new Uint8Array(content) : content
+  return content.buffer.byteLength > KEPT_RATIO * content.length + MIN_DATA_COST ? new Uint8Array(content) : content
 }

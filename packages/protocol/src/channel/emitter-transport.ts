@@ -19,14 +19,14 @@ export interface EmitterSocket {
 /** A data frame: header, lane and content. */
 const LARGEST_DATA_FRAME = FRAME_HEADER_BYTES + 1 + MAX_DATA_BYTES
 
-/** Bytes of a frame up to which it waits for others of the same turn of the event loop. */
-const SMALL_FRAME = 4096
+/** Bytes that are held back for one write to the kernel, at most. */
+const WRITE_BYTES = 8 * LARGEST_DATA_FRAME
 
 const decoder = new TextDecoder()
 
 /**
  * A transport over a `ws` socket, without the cost of DOM events. Made in its `open` event, it misses nothing. Given the stream below
- * the socket, small frames of one turn of the event loop are written together.
+ * the socket, frames of one turn of the event loop are written together.
  */
 export function createEmitterTransport(socket: EmitterSocket, stream?: CorkedStream): Transport {
   return new EmitterTransport(socket, stream)
@@ -36,8 +36,9 @@ class EmitterTransport implements Transport {
   readonly #socket: EmitterSocket
   readonly #stream: CorkedStream | undefined
   readonly #inbox = new Inbox()
-  /** Where parts are joined; the next ones go here too, once the network has taken these. */
+  /** Where parts are joined, and how much of it is taken. */
   #joined: Uint8Array | undefined
+  #taken = 0
 
   constructor(socket: EmitterSocket, stream: CorkedStream | undefined) {
     this.#socket = socket
@@ -60,21 +61,18 @@ class EmitterTransport implements Transport {
   }
 
   send(message: Uint8Array): void {
-    this.#hold(message.length)
+    if (this.#stream !== undefined) holdForTurn(this.#stream)
     this.#socket.send(message)
+    if (this.#stream !== undefined && this.#socket.bufferedAmount >= WRITE_BYTES) releaseHeld(this.#stream)
   }
 
   sendParts(head: Uint8Array, content: Uint8Array): void {
     const size = head.length + content.length
     if (size > LARGEST_DATA_FRAME) throw new RangeError(`Expected at most ${LARGEST_DATA_FRAME} bytes, got ${size}.`)
-    this.#hold(size)
-    // What is held back keeps its bytes.
-    const joined = this.#isHeld(size) ? new Uint8Array(size) : (this.#joined ??= new Uint8Array(LARGEST_DATA_FRAME))
+    const joined = this.#room(size)
     joined.set(head)
     joined.set(content, head.length)
-    this.#socket.send(joined.subarray(0, size))
-    // The socket still reads from it.
-    if (joined === this.#joined && this.#socket.bufferedAmount > 0) this.#joined = undefined
+    this.send(joined)
   }
 
   close(code: number, reason: string): void {
@@ -88,13 +86,14 @@ class EmitterTransport implements Transport {
     this.#socket.terminate()
   }
 
-  #isHeld(bytes: number): boolean {
-    return this.#stream !== undefined && bytes <= SMALL_FRAME
-  }
-
-  #hold(bytes: number): void {
-    if (this.#stream === undefined) return
-    if (this.#isHeld(bytes)) holdForTurn(this.#stream)
-    else releaseHeld(this.#stream)
+  /** Room for a frame, in a buffer that is used again once the network has taken all that is in it. */
+  #room(size: number): Uint8Array {
+    if (this.#joined === undefined || this.#taken + size > this.#joined.length) {
+      if (this.#stream !== undefined) releaseHeld(this.#stream)
+      if (this.#joined === undefined || this.#socket.bufferedAmount > 0) this.#joined = new Uint8Array(WRITE_BYTES)
+      this.#taken = 0
+    } else if (this.#socket.bufferedAmount === 0) this.#taken = 0
+    this.#taken += size
+    return this.#joined.subarray(this.#taken - size, this.#taken)
   }
 }

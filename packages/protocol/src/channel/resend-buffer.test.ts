@@ -80,4 +80,30 @@ describe('a buffer for resending', () => {
     expect(log.has(1)).toBe(false)
     expect(log.at(0)).toBeUndefined()
   })
+
+  test('keeps large pieces in blocks that it uses again, each as it was given for as long as it is kept', () => {
+    const log = new ResendBuffer()
+    const sizes = [65_536, 40_000, 65_536, 100, 65_536]
+    const kept: number[] = []
+    const blocks = new Set<ArrayBufferLike>()
+    for (let count = 0; count < 500; count += 1) {
+      const given = bytes(sizes[count % sizes.length] ?? 0, count % 251)
+      log.append(1, given)
+      // Whoever gave a large one may use it again.
+      if (given.length > 100) given.fill(255)
+      kept.push(count)
+      const data = log.at(log.end - given.length)?.data ?? bytes(0)
+      if (given.length > 100) blocks.add(data.buffer)
+      if (kept.length <= 8) continue
+      const lengths = kept.map((each) => sizes[each % sizes.length] ?? 0)
+      let at = log.end - lengths.reduce((sum, length) => sum + length, 0)
+      for (const [index, length] of lengths.entries()) {
+        expect(log.at(at)?.data).toEqual(bytes(length, (kept[index] ?? 0) % 251))
+        at += length
+      }
+      kept.splice(0, 4)
+      log.takenUpTo(log.end - kept.reduce((sum, each) => sum + (sizes[each % sizes.length] ?? 0), 0))
+    }
+    expect(blocks.size).toBeLessThanOrEqual(9)
+  })
 })

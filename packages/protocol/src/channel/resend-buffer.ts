@@ -14,6 +14,9 @@ interface KeptPiece extends ContentPiece {
   readonly costBefore: number
 }
 
+/** Bytes that a socket is read in at once. A piece of more than half of it is kept in a block of this size, which is used again. */
+const BLOCK_BYTES = 64 * 1024
+
 /** Dropped pieces after which the array is made anew. */
 const COMPACT_AFTER = 1024
 
@@ -24,6 +27,8 @@ const COMPACT_AFTER = 1024
  */
 export class ResendBuffer {
   #pieces: KeptPiece[] = []
+  /** Those that are free. */
+  readonly #blocks: ArrayBufferLike[] = []
   #first = 0
   #end = 0
   #cost = 0
@@ -33,8 +38,9 @@ export class ResendBuffer {
     return this.#end
   }
 
-  append(lane: number, data: Uint8Array): void {
-    if (data.length === 0) return
+  append(lane: number, given: Uint8Array): void {
+    if (given.length === 0) return
+    const data = fillsBlock(given) ? this.#copy(given) : given
     this.#pieces.push({ lane, data, offset: this.#end, costBefore: this.#cost })
     this.#end += data.length
     this.#cost += dataCost(data.length + 1)
@@ -62,7 +68,7 @@ export class ResendBuffer {
     const sentCost = this.#cost - this.costFrom(offset)
     for (let next = this.#pieces[this.#first + 1]; next !== undefined; next = this.#pieces[this.#first + 1]) {
       if (sentCost - next.costBefore < MAX_WINDOW) break
-      this.#first += 1
+      this.#drop()
     }
     if (this.#first >= COMPACT_AFTER) this.#compact()
   }
@@ -71,12 +77,26 @@ export class ResendBuffer {
   takenUpTo(offset: number): void {
     for (let piece = this.#pieces[this.#first]; piece !== undefined; piece = this.#pieces[this.#first]) {
       if (piece.offset + piece.data.length > offset) break
-      this.#first += 1
+      this.#drop()
     }
     this.#compact()
   }
 
+  /** What lives for long in a buffer of its own costs the garbage collector more than all the rest of a stream. */
+  #copy(data: Uint8Array): Uint8Array {
+    const copy = new Uint8Array(this.#blocks.pop() ?? new ArrayBuffer(BLOCK_BYTES), 0, data.length)
+    copy.set(data)
+    return copy
+  }
+
+  #drop(): void {
+    const data = this.#pieces[this.#first]?.data
+    if (data !== undefined && fillsBlock(data)) this.#blocks.push(data.buffer)
+    this.#first += 1
+  }
+
   #compact(): void {
+    if (this.#first === this.#pieces.length) this.#blocks.length = 0
     if (this.#first < COMPACT_AFTER && this.#first < this.#pieces.length) return
     this.#pieces = this.#pieces.slice(this.#first)
     this.#first = 0
@@ -93,4 +113,8 @@ export class ResendBuffer {
     }
     return this.#pieces[low]
   }
+}
+
+function fillsBlock({ length }: Uint8Array): boolean {
+  return length > BLOCK_BYTES / 2 && length <= BLOCK_BYTES
 }
