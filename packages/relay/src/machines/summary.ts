@@ -5,6 +5,7 @@ import {
   MachineMetrics,
   type MachineSpecs,
   type MachineSummary,
+  type Presence,
   presenceOf,
 } from '@cmdop/protocol'
 import type { Bus, Owner } from '../bus/bus.ts'
@@ -46,7 +47,7 @@ export function summaryOf(row: MachineRow, { owner, now, fleets }: MachineSurrou
     os_version: description?.osVersion ?? null,
     architecture: row.architecture,
     agent_version: row.agentVersion,
-    presence: presenceOf({ connected: owner !== undefined, lastSeenAt, now }),
+    presence: presenceIn(row, { owner, now }),
     last_seen_at: seen,
     last_heartbeat_at: seen,
     public_key_fingerprint: fingerprint(row.publicKey),
@@ -60,6 +61,11 @@ export function summaryOf(row: MachineRow, { owner, now, fleets }: MachineSurrou
     quarantined_at: row.quarantinedAt,
     labels: labelsOf(row),
   }
+}
+
+/** Its life sign. */
+export function presenceIn(row: MachineRow, { owner, now }: Pick<MachineSurroundings, 'owner' | 'now'>): Presence {
+  return presenceOf({ connected: owner !== undefined, lastSeenAt: seenAt(row, owner), now })
 }
 
 /** All that the relay knows of a machine. */
