@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
-import { addFleet, at, keyRow } from '../conformance/world.ts'
+import { addFleet, addMachines, at, keyRow } from '../conformance/world.ts'
 import { openSqliteStore } from '../sqlite-store.ts'
 import { openTemporaryStore } from './temporary-store.ts'
 
@@ -19,6 +19,19 @@ describe('a lookup', () => {
     }
     await second.keys.revoke(fleet.id, key.id, at(1))
     expect((await world.store.keys.get(key.id))?.revokedAt).toBe(at(1))
+  })
+
+  it('reads pages as another store on the file has committed them, also once that one gave the table another column', async () => {
+    await using world = await openTemporaryStore()
+    await using second = await openSqliteStore({ file: world.file })
+    const { fleet, owner } = await addFleet(second)
+    const machines = await addMachines(second, owner, [{ name: 'a' }, { name: 'b' }, { name: 'c' }])
+    expect(await world.store.machines.list(fleet.id, { limit: 9 })).toEqual(machines)
+    await second.machines.rename(machines[0]?.id ?? '', 'd')
+    using newer = new DatabaseSync(world.file)
+    newer.exec('alter table machines add column colour text')
+    const [b, c, d] = await world.store.machines.list(fleet.id, { limit: 9 })
+    expect([b?.name, c, d?.name]).toEqual(['b', { ...machines[2], colour: null }, 'd'])
   })
 
   it('does not wait for somebody who is writing, and sees nothing of it before it is committed', async () => {
