@@ -66,8 +66,8 @@ export class SqliteStore extends SqlStore {
 
   /** How much work shared how many commits, since this store was opened. */
   async stats(): Promise<WorkerStats> {
-    const { rows } = await this.#worker.request({ kind: 'stats' })
-    return rows[0] as WorkerStats
+    const { stats } = await this.#worker.request({ kind: 'stats' })
+    return stats as WorkerStats
   }
 }
 
