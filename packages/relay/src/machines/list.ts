@@ -4,7 +4,7 @@ import type { Caller } from '../auth/authenticate.ts'
 import { authorise } from '../auth/authorise.ts'
 import type { Bus } from '../bus/bus.ts'
 import { formatCursor, parseCursor } from '../http/cursor.ts'
-import type { MachineRow, Store } from '../store/store.ts'
+import type { ListedMachine, Store } from '../store/store.ts'
 import { presenceIn, summariesOf, summaryOf } from './summary.ts'
 
 export interface ListContext {
@@ -49,7 +49,7 @@ export async function listMachines(
 export async function summariesFor(
   { store, bus }: ListContext,
   caller: Caller,
-  rows: readonly MachineRow[],
+  rows: readonly ListedMachine[],
 ): Promise<MachineSummary[]> {
   return rows.length === 0 ? [] : summariesOf(bus, rows, await fleetOf(store, caller))
 }
@@ -61,6 +61,6 @@ export async function fleetOf(store: Pick<Store, 'fleets'>, { fleetId, role }: C
 }
 
 /** Whether the key is for this machine; lists have no others. */
-export function isListed(caller: Caller, machine: MachineRow): boolean {
+export function isListed(caller: Caller, machine: ListedMachine): boolean {
   return authorise(caller, 'machine.list', { fleetId: machine.fleetId, machine }).allowed
 }

@@ -10,7 +10,7 @@ import {
 } from '@cmdop/protocol'
 import type { Bus, Owner } from '../bus/bus.ts'
 import { fingerprint } from '../auth/machine-key.ts'
-import type { MachineRow } from '../store/store.ts'
+import type { ListedMachine, MachineRow } from '../store/store.ts'
 import { labelsOf } from './labels.ts'
 
 /** What belongs to a machine, beside its row. */
@@ -26,7 +26,7 @@ export interface MachineSurroundings {
 /** Machines as lists show them. */
 export async function summariesOf(
   bus: Bus,
-  rows: readonly MachineRow[],
+  rows: readonly ListedMachine[],
   fleets: readonly MachineFleet[],
 ): Promise<MachineSummary[]> {
   const owners = await bus.owners(rows.map(({ id }) => id))
@@ -35,7 +35,7 @@ export async function summariesOf(
 }
 
 /** A machine as lists show it. */
-export function summaryOf(row: MachineRow, { owner, now, fleets }: MachineSurroundings): MachineSummary {
+export function summaryOf(row: ListedMachine, { owner, now, fleets }: MachineSurroundings): MachineSummary {
   const lastSeenAt = seenAt(row, owner)
   const seen = lastSeenAt === null ? null : new Date(lastSeenAt).toISOString()
   const description = descriptionOf(row)
@@ -64,7 +64,7 @@ export function summaryOf(row: MachineRow, { owner, now, fleets }: MachineSurrou
 }
 
 /** Its life sign. */
-export function presenceIn(row: MachineRow, { owner, now }: Pick<MachineSurroundings, 'owner' | 'now'>): Presence {
+export function presenceIn(row: ListedMachine, { owner, now }: Pick<MachineSurroundings, 'owner' | 'now'>): Presence {
   return presenceOf({ connected: owner !== undefined, lastSeenAt: seenAt(row, owner), now })
 }
 
@@ -102,7 +102,7 @@ export function metricsOf({ metrics }: Pick<MachineRow, 'metrics'>): MachineMetr
 }
 
 /** Whether its key is good. */
-export function keyStatus(row: MachineRow): MachineSummary['public_key_status'] {
+export function keyStatus(row: ListedMachine): MachineSummary['public_key_status'] {
   if (row.disabledAt !== null) return 'disabled'
   if (row.quarantinedAt !== null) return 'quarantined'
   return row.nextPublicKey === null ? 'active' : 'rotating'

@@ -1,6 +1,6 @@
 import { CmdopError } from '@cmdop/protocol'
 import { sql } from 'kysely'
-import type { MachineRow, MachineStore, NewMachine } from '../store.ts'
+import type { ListedMachine, MachineRow, MachineStore, NewMachine } from '../store.ts'
 import { lockFleets } from './fleet-lock.ts'
 import { resolveMachine } from './sql-machine-reference.ts'
 import type { Database, Lookup, ReadPage, SqlEngine } from './tables.ts'
@@ -35,8 +35,8 @@ export function createMachineStore(
       // Those are searched for among all.
       if (query !== undefined || disabled) return await pageOf(db, fleetId, page).execute()
       return after === undefined
-        ? await readPage<MachineRow>({ ...firstPage, parameters: [fleetId, limit] })
-        : await readPage<MachineRow>({ ...pageAfter, parameters: [fleetId, after.name, after.id, limit] })
+        ? await readPage<ListedMachine>({ ...firstPage, parameters: [fleetId, limit] })
+        : await readPage<ListedMachine>({ ...pageAfter, parameters: [fleetId, after.name, after.id, limit] })
     },
     resolve: async (fleetId, reference) => await resolveMachine(db, fleetId, reference),
     update: async (machineId, change) => {
@@ -112,6 +112,26 @@ export function createMachineStore(
   }
 }
 
+/** What lists show: the rest of a row is longer than this. */
+const listed = [
+  'id',
+  'fleetId',
+  'name',
+  'hostname',
+  'os',
+  'architecture',
+  'agentVersion',
+  'publicKey',
+  'createdAt',
+  'lastSeenAt',
+  'disabledAt',
+  'nextPublicKey',
+  'quarantinedAt',
+  'labels',
+  'reportedLabels',
+  'description',
+] as const satisfies readonly (keyof ListedMachine)[]
+
 /** Of a machine that has never connected. */
 const blank = {
   nextPublicKey: null,
@@ -172,7 +192,7 @@ function pageOf(
 ) {
   return db
     .selectFrom('machines')
-    .selectAll()
+    .select(listed)
     .where('fleetId', '=', fleetId)
     .where('disabledAt', disabled ? 'is not' : 'is', null)
     .$if(after !== undefined, (q) =>

