@@ -96,6 +96,17 @@ describe('a tunnel', () => {
     expect((await refusal(viewer, target)).code).toBe('permission')
   })
 
+  test('is counted with its machine, for who may see it, until it is closed', async () => {
+    const count = async (client: Client) => (await client.machines.info(world.machine.id)).session.tunnelCountActive
+    const before = (await count(world.client)) ?? 0
+    const { tunnelId } = await world.client.tunnels.open(options())
+    expect(await count(world.client)).toBe(before + 1)
+    const { client: viewer } = await invitePerson(world, `viewer-${randomUUID()}`, 'viewer')
+    expect(await count(viewer)).toBeNull()
+    await world.client.tunnels.close(tunnelId)
+    expect(await count(world.client)).toBe(before)
+  })
+
   test('takes no connection that leads elsewhere, nor of another machine', async () => {
     const { tunnelId } = await world.client.tunnels.open(options())
     const target = { tunnelId, machineId: world.machine.id, port: echo.port }

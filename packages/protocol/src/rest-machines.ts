@@ -82,7 +82,7 @@ export const MachineInfoResponse = z.object({
         .number()
         .int()
         .nullable()
-        .describe('Tunnels to it that are open; null where nobody counts them'),
+        .describe('Tunnels to it that are open; null: you may not see them'),
     })
     .describe('Its connection to the relay'),
   presence: z

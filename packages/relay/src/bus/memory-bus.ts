@@ -23,8 +23,12 @@ export function createMemoryBus(): Bus {
     },
     owner: async (machineId) => owners.get(machineId),
     owners: async (machineIds) => {
-      const found = machineIds.map((id) => [id, owners.get(id)] as const)
-      return new Map(found.filter((entry): entry is [string, Owner] => entry[1] !== undefined))
+      const found = new Map<string, Owner>()
+      for (const id of machineIds) {
+        const owner = owners.get(id)
+        if (owner !== undefined) found.set(id, owner)
+      }
+      return found
     },
     publish,
     subscribe: (handler) => {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type MachineChangeName, type Presence, presenceOf } from '@cmdop/protocol'
 import type { Bus, Owner } from '../bus/bus.ts'
-import type { MachineRow, Store } from '../store/store.ts'
+import type { ListedMachine, Store } from '../store/store.ts'
 import { seenAt } from './summary.ts'
 
 /** How often the presence of every machine is looked at, in milliseconds. */
@@ -15,7 +15,7 @@ const MAX_CHANGES = 10_000
 
 /** A machine as it was at a moment. */
 export interface WatchedMachine {
-  readonly row: MachineRow
+  readonly row: ListedMachine
   readonly owner: Owner | undefined
   readonly presence: Presence
 }
@@ -178,7 +178,7 @@ export class FleetWatch {
   }
 
   /** The machine, if it is in the fleet and not disabled. */
-  async #find(machineId: string): Promise<MachineRow | undefined> {
+  async #find(machineId: string): Promise<ListedMachine | undefined> {
     const row = await this.#store.machines.get(machineId)
     return row?.fleetId === this.#fleetId && row.disabledAt === null ? row : undefined
   }
@@ -195,7 +195,7 @@ export class FleetWatch {
   }
 }
 
-function watched(row: MachineRow, owner: Owner | undefined): WatchedMachine {
+function watched(row: ListedMachine, owner: Owner | undefined): WatchedMachine {
   const lastSeenAt = seenAt(row, owner)
   const presence = presenceOf({ connected: owner !== undefined, lastSeenAt, now: Date.now() })
   // What the relay that had it knew is newer than its row, and is not forgotten with the connection.
@@ -204,7 +204,7 @@ function watched(row: MachineRow, owner: Owner | undefined): WatchedMachine {
 }
 
 /** The first in the order of `MachineChangeName`. */
-function difference(before: MachineRow, now: MachineRow): MachineChangeName | undefined {
+function difference(before: ListedMachine, now: ListedMachine): MachineChangeName | undefined {
   if (before.name !== now.name) return 'renamed'
   if (before.labels !== now.labels || before.reportedLabels !== now.reportedLabels) return 'labels'
   if (before.quarantinedAt === now.quarantinedAt) return undefined

@@ -1,6 +1,7 @@
 import { Facts, type MachineInfoResponse, type MachineMetrics, presenceOf, toCmdopError } from '@cmdop/protocol'
 import type { AskService } from '../ask/ask-service.ts'
 import type { Caller } from '../auth/authenticate.ts'
+import { authorise } from '../auth/authorise.ts'
 import { fingerprint } from '../auth/machine-key.ts'
 import { newId } from '../auth/secrets.ts'
 import type { Bus, Owner } from '../bus/bus.ts'
@@ -14,7 +15,7 @@ const MEASURE_WITHIN_MS = 10_000
 const GB = 1e9
 
 export interface InfoContext {
-  readonly store: Pick<Store, 'machines'>
+  readonly store: Pick<Store, 'machines' | 'tunnels'>
   readonly bus: Pick<Bus, 'owner'>
   readonly asks: Pick<AskService, 'answer'>
 }
@@ -52,7 +53,7 @@ export async function infoOf(context: InfoContext, caller: Caller, row: MachineR
       last_heartbeat_at: timeOf(seenAt(row, owner)),
       reconnect_count_24h: reconnects(row.connects, Date.now()),
       token_expires_at: null,
-      tunnel_count_active: null,
+      tunnel_count_active: await openTunnels(store, caller, row),
     },
     presence: presence(row, owner),
     fingerprint: {
@@ -61,6 +62,13 @@ export async function infoOf(context: InfoContext, caller: Caller, row: MachineR
       public_key_version: row.keyVersion,
     },
   }
+}
+
+/** Null for who may not see them. */
+async function openTunnels({ tunnels }: InfoContext['store'], caller: Caller, machine: MachineRow) {
+  const { id, fleetId } = machine
+  if (!authorise(caller, 'tunnel.read', { fleetId, machine }).allowed) return null
+  return (await tunnels.list(fleetId, { offset: 0, limit: 1, machineIds: [id] })).total
 }
 
 /** Undefined where the machine has gone, or does not answer in time. */

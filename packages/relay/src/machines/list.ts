@@ -4,8 +4,8 @@ import type { Caller } from '../auth/authenticate.ts'
 import { authorise } from '../auth/authorise.ts'
 import type { Bus } from '../bus/bus.ts'
 import { formatCursor, parseCursor } from '../http/cursor.ts'
-import type { MachineRow, Store } from '../store/store.ts'
-import { summariesOf } from './summary.ts'
+import type { ListedMachine, Store } from '../store/store.ts'
+import { presenceIn, summariesOf, summaryOf } from './summary.ts'
 
 export interface ListContext {
   readonly store: Store
@@ -20,6 +20,7 @@ export async function listMachines(
 ): Promise<MachineList> {
   const { limit, presence, q, disabled } = query
   const items: MachineSummary[] = []
+  const fleets = await fleetOf(context.store, caller)
   let after = query.cursor === undefined ? undefined : parseCursor('name', query.cursor)
   for (;;) {
     const rows = await context.store.machines.list(caller.fleetId, {
@@ -29,11 +30,14 @@ export async function listMachines(
       ...(q === undefined ? {} : { query: q }),
     })
     const seen = rows.filter((row) => isListed(caller, row))
-    for (const machine of await summariesFor(context, caller, seen)) {
-      if (presence !== 'any' && machine.presence !== presence) continue
+    const owners = await context.bus.owners(seen.map(({ id }) => id))
+    const now = Date.now()
+    for (const row of seen) {
+      const surroundings = { owner: owners.get(row.id), now, fleets }
+      if (presence !== 'any' && presenceIn(row, surroundings) !== presence) continue
       if (items.length === limit)
         return { items, next_cursor: formatCursor(items.at(-1), ({ name, id }) => [name, id]), has_more: true }
-      items.push(machine)
+      items.push(summaryOf(row, surroundings))
     }
     const last = rows.at(-1)
     if (rows.length <= limit || last === undefined) return { items, next_cursor: null, has_more: false }
@@ -45,7 +49,7 @@ export async function listMachines(
 export async function summariesFor(
   { store, bus }: ListContext,
   caller: Caller,
-  rows: readonly MachineRow[],
+  rows: readonly ListedMachine[],
 ): Promise<MachineSummary[]> {
   return rows.length === 0 ? [] : summariesOf(bus, rows, await fleetOf(store, caller))
 }
@@ -57,6 +61,6 @@ export async function fleetOf(store: Pick<Store, 'fleets'>, { fleetId, role }: C
 }
 
 /** Whether the key is for this machine; lists have no others. */
-export function isListed(caller: Caller, machine: MachineRow): boolean {
+export function isListed(caller: Caller, machine: ListedMachine): boolean {
   return authorise(caller, 'machine.list', { fleetId: machine.fleetId, machine }).allowed
 }

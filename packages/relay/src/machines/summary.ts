@@ -5,11 +5,12 @@ import {
   MachineMetrics,
   type MachineSpecs,
   type MachineSummary,
+  type Presence,
   presenceOf,
 } from '@cmdop/protocol'
 import type { Bus, Owner } from '../bus/bus.ts'
 import { fingerprint } from '../auth/machine-key.ts'
-import type { MachineRow } from '../store/store.ts'
+import type { ListedMachine, MachineRow } from '../store/store.ts'
 import { labelsOf } from './labels.ts'
 
 /** What belongs to a machine, beside its row. */
@@ -25,7 +26,7 @@ export interface MachineSurroundings {
 /** Machines as lists show them. */
 export async function summariesOf(
   bus: Bus,
-  rows: readonly MachineRow[],
+  rows: readonly ListedMachine[],
   fleets: readonly MachineFleet[],
 ): Promise<MachineSummary[]> {
   const owners = await bus.owners(rows.map(({ id }) => id))
@@ -34,7 +35,7 @@ export async function summariesOf(
 }
 
 /** A machine as lists show it. */
-export function summaryOf(row: MachineRow, { owner, now, fleets }: MachineSurroundings): MachineSummary {
+export function summaryOf(row: ListedMachine, { owner, now, fleets }: MachineSurroundings): MachineSummary {
   const lastSeenAt = seenAt(row, owner)
   const seen = lastSeenAt === null ? null : new Date(lastSeenAt).toISOString()
   const description = descriptionOf(row)
@@ -46,7 +47,7 @@ export function summaryOf(row: MachineRow, { owner, now, fleets }: MachineSurrou
     os_version: description?.osVersion ?? null,
     architecture: row.architecture,
     agent_version: row.agentVersion,
-    presence: presenceOf({ connected: owner !== undefined, lastSeenAt, now }),
+    presence: presenceIn(row, { owner, now }),
     last_seen_at: seen,
     last_heartbeat_at: seen,
     public_key_fingerprint: fingerprint(row.publicKey),
@@ -60,6 +61,11 @@ export function summaryOf(row: MachineRow, { owner, now, fleets }: MachineSurrou
     quarantined_at: row.quarantinedAt,
     labels: labelsOf(row),
   }
+}
+
+/** Its life sign. */
+export function presenceIn(row: ListedMachine, { owner, now }: Pick<MachineSurroundings, 'owner' | 'now'>): Presence {
+  return presenceOf({ connected: owner !== undefined, lastSeenAt: seenAt(row, owner), now })
 }
 
 /** All that the relay knows of a machine. */
@@ -96,7 +102,7 @@ export function metricsOf({ metrics }: Pick<MachineRow, 'metrics'>): MachineMetr
 }
 
 /** Whether its key is good. */
-export function keyStatus(row: MachineRow): MachineSummary['public_key_status'] {
+export function keyStatus(row: ListedMachine): MachineSummary['public_key_status'] {
   if (row.disabledAt !== null) return 'disabled'
   if (row.quarantinedAt !== null) return 'quarantined'
   return row.nextPublicKey === null ? 'active' : 'rotating'

@@ -1,7 +1,7 @@
 import { CmdopError, parseSelector, selects } from '@cmdop/protocol'
 import { labelsOf } from '../machines/labels.ts'
 import type { ScheduleWork } from '../store/schedule-store.ts'
-import type { MachineCursor, MachineRow, Store } from '../store/store.ts'
+import type { MachineCursor, ListedMachine, Store } from '../store/store.ts'
 
 /** Machines that are read at once. */
 const PAGE = 500
@@ -54,7 +54,7 @@ async function namesOf(store: Store, fleetId: string, ids: readonly string[]): P
   return new Map(own.map(({ id, name }) => [id, name]))
 }
 
-async function* all(store: Store, fleetId: string): AsyncGenerator<MachineRow> {
+async function* all(store: Store, fleetId: string): AsyncGenerator<ListedMachine> {
   for (let after: MachineCursor | undefined; ;) {
     const page = await store.machines.list(fleetId, { limit: PAGE, ...(after === undefined ? {} : { after }) })
     yield* page

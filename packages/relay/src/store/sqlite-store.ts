@@ -1,11 +1,12 @@
 import { chmod, mkdir, open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { toCmdopError } from '@cmdop/protocol'
-import { CamelCasePlugin, type CompiledQuery, Kysely } from 'kysely'
+import { type CompiledQuery, Kysely } from 'kysely'
 import { createSeal, readSealKey } from './seal.ts'
 import { migrate } from './sql/migrations.ts'
 import { SqlStore, type SqlStoreOptions } from './sql/sql-store.ts'
 import type { Tables } from './sql/tables.ts'
+import { ColumnNames } from './sqlite/column-names.ts'
 import { SqliteWorkerDialect, SqliteWorkerDriver } from './sqlite/sqlite-dialect.ts'
 import { sqliteEngine } from './sqlite/sqlite-engine.ts'
 import { SqliteLookups } from './sqlite/sqlite-lookups.ts'
@@ -36,7 +37,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
   const seal = createSeal(await readSealKey(`${file}.key`))
   const worker = await SqliteWorker.start({ file, busyTimeoutMs, transactionIdleMs })
   const driver = new SqliteWorkerDriver(worker)
-  const names = new CamelCasePlugin()
+  const names = new ColumnNames()
   const db = new Kysely<Tables>({ dialect: new SqliteWorkerDialect(driver), plugins: [names] })
   try {
     await migrate(db, sqliteEngine, seal)
@@ -46,7 +47,8 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
       await driver.destroy()
     }
     const run = (query: CompiledQuery) => driver.run(query)
-    return new SqliteStore({ db, engine: sqliteEngine, seal, lookup: lookups.find, run, close }, worker)
+    const { find: lookup, readPage } = lookups
+    return new SqliteStore({ db, engine: sqliteEngine, seal, lookup, readPage, run, close }, worker)
   } catch (error) {
     await driver.destroy()
     throw error
@@ -64,8 +66,8 @@ export class SqliteStore extends SqlStore {
 
   /** How much work shared how many commits, since this store was opened. */
   async stats(): Promise<WorkerStats> {
-    const { rows } = await this.#worker.request({ kind: 'stats' })
-    return rows[0] as WorkerStats
+    const { stats } = await this.#worker.request({ kind: 'stats' })
+    return stats as WorkerStats
   }
 }
 

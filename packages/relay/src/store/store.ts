@@ -141,8 +141,8 @@ export interface TicketStore {
   take(secretHash: string, now: string): Promise<TicketRow | undefined>
 }
 
-/** An enrolled machine. */
-export interface MachineRow {
+/** An enrolled machine, as lists show it. */
+export interface ListedMachine {
   readonly id: string
   readonly fleetId: string
   /** Unique in its fleet. */
@@ -164,6 +164,12 @@ export interface MachineRow {
   readonly labels: string
   /** `Labels` as JSON: what its daemon says of itself. */
   readonly reportedLabels: string
+  /** `MachineDescription` as JSON: what its daemon says of hardware and system. */
+  readonly description: string | null
+}
+
+/** All that is known of a machine. */
+export interface MachineRow extends ListedMachine {
   /** Where it enrolled, and comes back to. `fleetId`: where it is. */
   readonly homeFleetId: string
   /** Who made the token that it enrolled with. */
@@ -176,8 +182,6 @@ export interface MachineRow {
   readonly connectedAt: string | null
   /** How often it connected in the hours of the last day: `[hour since 1970, times][]` as JSON. */
   readonly connects: string | null
-  /** `MachineDescription` as JSON: what its daemon says of hardware and system. */
-  readonly description: string | null
   /** `MachineMetrics` as JSON: what was read there last. */
   readonly metrics: string | null
 }
@@ -222,7 +226,7 @@ export interface MachineStore {
   list(
     fleetId: string,
     page: { limit: number; after?: MachineCursor; query?: string; disabled?: boolean },
-  ): Promise<MachineRow[]>
+  ): Promise<ListedMachine[]>
   /**
    * Candidates for a reference, by the first rule that fits: id, hostname, name, prefix of id, hostname or name (two
    * characters or more). At most ten. Only of this fleet and not disabled.

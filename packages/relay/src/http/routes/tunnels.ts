@@ -12,7 +12,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Caller } from '../../auth/authenticate.ts'
 import { authorise } from '../../auth/authorise.ts'
-import type { MachineRow } from '../../store/store.ts'
+import type { ListedMachine, MachineRow } from '../../store/store.ts'
 import type { TunnelRow } from '../../store/tunnel-store.ts'
 import { audited, digestOf } from '../audited.ts'
 import type { HttpContext } from '../context.ts'
@@ -137,8 +137,8 @@ export function tunnelRoutes(context: HttpContext): FastifyPluginAsyncZod {
     })
   }
 
-  async function readMachines({ fleetId }: Caller): Promise<MachineRow[]> {
-    const all: MachineRow[] = []
+  async function readMachines({ fleetId }: Caller): Promise<ListedMachine[]> {
+    const all: ListedMachine[] = []
     for (;;) {
       const last = all.at(-1)
       const after = last === undefined ? {} : { after: { name: last.name, id: last.id } }
@@ -203,7 +203,7 @@ export function tunnelRoutes(context: HttpContext): FastifyPluginAsyncZod {
   }
 }
 
-function isAllowed(caller: Caller, machine: MachineRow): boolean {
+function isAllowed(caller: Caller, machine: ListedMachine): boolean {
   return authorise(caller, 'tunnel.read', { fleetId: machine.fleetId, machine }).allowed
 }
 

@@ -4,7 +4,7 @@ import { addFleet, addMachines, at, newId, type OpenStore } from './world.ts'
 
 /** Lists, references and presence of machines. */
 export function describeMachines(open: OpenStore): void {
-  const names = (machines: readonly MachineRow[]): string[] => machines.map((machine) => machine.name)
+  const names = (machines: readonly Pick<MachineRow, 'name'>[]): string[] => machines.map((machine) => machine.name)
 
   describe('machines', () => {
     it('lists the machines of one fleet by name, without disabled ones, and continues after a cursor', async () => {

@@ -1,9 +1,9 @@
 import { CmdopError } from '@cmdop/protocol'
 import { sql } from 'kysely'
-import type { MachineRow, MachineStore, NewMachine } from '../store.ts'
+import type { ListedMachine, MachineRow, MachineStore, NewMachine } from '../store.ts'
 import { lockFleets } from './fleet-lock.ts'
 import { resolveMachine } from './sql-machine-reference.ts'
-import type { Database, Lookup, SqlEngine } from './tables.ts'
+import type { Database, Lookup, ReadPage, SqlEngine } from './tables.ts'
 
 /** Machines in one UPDATE of `seen`: about 3 ms, so that an action that waits for its commit hardly notices. */
 const seenAtOnce = 1_000
@@ -11,9 +11,11 @@ const seenAtOnce = 1_000
 /** {@link MachineStore} in SQL. */
 export function createMachineStore(
   db: Database,
-  { engine, lookup }: { engine: SqlEngine; lookup: Lookup },
+  { engine, lookup, readPage }: { engine: SqlEngine; lookup: Lookup; readPage: ReadPage },
 ): MachineStore {
   const byId = db.selectFrom('machines').selectAll().where('id', '=', '').compile()
+  const firstPage = pageOf(db, '', { limit: 0 }).compile()
+  const pageAfter = pageOf(db, '', { limit: 0, after: { name: '', id: '' } }).compile()
   return {
     enroll: async (machine, tokenId) => await enroll(db, machine, tokenId),
     // Every call waits for this: the statement is compiled once, and only its parameter changes.
@@ -28,7 +30,14 @@ export function createMachineStore(
         .execute()
       return new Map(rows.map(({ id, name }) => [id, name]))
     },
-    list: async (fleetId, page) => await listMachines(db, fleetId, page),
+    list: async (fleetId, page) => {
+      const { limit, after, query, disabled = false } = page
+      // Those are searched for among all.
+      if (query !== undefined || disabled) return await pageOf(db, fleetId, page).execute()
+      return after === undefined
+        ? await readPage<ListedMachine>({ ...firstPage, parameters: [fleetId, limit] })
+        : await readPage<ListedMachine>({ ...pageAfter, parameters: [fleetId, after.name, after.id, limit] })
+    },
     resolve: async (fleetId, reference) => await resolveMachine(db, fleetId, reference),
     update: async (machineId, change) => {
       await db.updateTable('machines').set(change).where('id', '=', machineId).execute()
@@ -103,6 +112,26 @@ export function createMachineStore(
   }
 }
 
+/** What lists show: the rest of a row is longer than this. */
+const listed = [
+  'id',
+  'fleetId',
+  'name',
+  'hostname',
+  'os',
+  'architecture',
+  'agentVersion',
+  'publicKey',
+  'createdAt',
+  'lastSeenAt',
+  'disabledAt',
+  'nextPublicKey',
+  'quarantinedAt',
+  'labels',
+  'reportedLabels',
+  'description',
+] as const satisfies readonly (keyof ListedMachine)[]
+
 /** Of a machine that has never connected. */
 const blank = {
   nextPublicKey: null,
@@ -156,14 +185,14 @@ async function move(db: Database, machineId: string, { from, to }: { from: strin
   })
 }
 
-async function listMachines(
+function pageOf(
   db: Database,
   fleetId: string,
   { limit, after, query, disabled = false }: Parameters<MachineStore['list']>[1],
-): Promise<MachineRow[]> {
-  return await db
+) {
+  return db
     .selectFrom('machines')
-    .selectAll()
+    .select(listed)
     .where('fleetId', '=', fleetId)
     .where('disabledAt', disabled ? 'is not' : 'is', null)
     .$if(after !== undefined, (q) =>
@@ -175,7 +204,6 @@ async function listMachines(
     .orderBy('name')
     .orderBy('id')
     .limit(limit)
-    .execute()
 }
 
 /** Part of a text, in any letter case of ASCII. */

@@ -19,7 +19,7 @@ import { createFleetRunStore } from './sql-fleet-runs.ts'
 import { createRunStore } from './sql-runs.ts'
 import { createSkillStore } from './sql-skills.ts'
 import { createTunnelStore } from './sql-tunnels.ts'
-import type { Database, Lookup, Run, SqlEngine } from './tables.ts'
+import type { Database, Lookup, ReadPage, Run, SqlEngine } from './tables.ts'
 
 /** What a {@link SqlStore} stands on. */
 export interface SqlStoreOptions {
@@ -27,6 +27,8 @@ export interface SqlStoreOptions {
   readonly db: Database
   /** Default: by `db`. */
   readonly lookup?: Lookup
+  /** Default: by `db`. */
+  readonly readPage?: ReadPage
   /** Runs a writing statement that an action waits for. Default: by `db`. */
   readonly run?: Run
   readonly engine: SqlEngine
@@ -63,7 +65,7 @@ export class SqlStore implements Store {
   readonly #db: Database
   readonly #close: () => Promise<void>
 
-  constructor({ db, engine, seal, lookup = by(db), run = runBy(db), close }: SqlStoreOptions) {
+  constructor({ db, engine, seal, lookup = by(db), readPage = pagesBy(db), run = runBy(db), close }: SqlStoreOptions) {
     this.#db = db
     this.#close = close
     this.fleets = createFleetStore(db, lookup)
@@ -74,7 +76,7 @@ export class SqlStore implements Store {
     this.totp = createTotpStore(db, seal)
     this.enrollmentTokens = createEnrollmentTokenStore(db)
     this.tickets = createTicketStore(db)
-    this.machines = createMachineStore(db, { engine, lookup })
+    this.machines = createMachineStore(db, { engine, lookup, readPage })
     this.recordings = createRecordingStore(db)
     this.runs = createRunStore(db)
     this.fleetRuns = createFleetRunStore(db)
@@ -127,4 +129,8 @@ function runBy(db: Database): Run {
 
 function by(db: Database): Lookup {
   return async <Row>(query: CompiledQuery) => (await db.executeQuery<Row>(query)).rows[0]
+}
+
+function pagesBy(db: Database): ReadPage {
+  return async <Row>(query: CompiledQuery) => (await db.executeQuery<Row>(query)).rows
 }

@@ -154,6 +154,9 @@ export type Database = Kysely<Tables>
 /** Finds one row by its key, for what every request waits for. Sees what is committed. */
 export type Lookup = <Row>(query: CompiledQuery) => Promise<Row | undefined>
 
+/** Reads a page of rows in the order of an index, so that none is looked at in vain. Sees what is committed. */
+export type ReadPage = <Row>(query: CompiledQuery) => Promise<Row[]>
+
 /** Runs a writing statement for which an action waits; resolves when it is committed. */
 export type Run = (query: CompiledQuery) => Promise<void>
 

@@ -12,6 +12,7 @@ import {
   SqliteQueryCompiler,
 } from 'kysely'
 import type { SqliteWorker } from './sqlite-worker-client.ts'
+import { rowsOf } from './table.ts'
 import type { SqlValue } from './worker-messages.ts'
 
 /** Kysely's SQLite dialect over a {@link SqliteWorker}. */
@@ -129,14 +130,14 @@ class SqliteWorkerConnection implements DatabaseConnection {
   }
 
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
-    const { rows, changes } = await this.#worker.request({
+    const answer = await this.#worker.request({
       kind: 'statement',
       transaction: this.transaction,
       writes: !SelectQueryNode.is(query.query),
       sql: query.sql,
       parameters: query.parameters as readonly SqlValue[],
     })
-    return { rows: rows as Row[], numAffectedRows: BigInt(changes) }
+    return { rows: rowsOf(answer, answer.columns), numAffectedRows: BigInt(answer.changes) }
   }
 
   /** `unsupported`: lists are read in pages. */

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
-import { addFleet, at, keyRow } from '../conformance/world.ts'
+import { addFleet, addMachines, at, keyRow } from '../conformance/world.ts'
 import { openSqliteStore } from '../sqlite-store.ts'
 import { openTemporaryStore } from './temporary-store.ts'
 
@@ -19,6 +19,18 @@ describe('a lookup', () => {
     }
     await second.keys.revoke(fleet.id, key.id, at(1))
     expect((await world.store.keys.get(key.id))?.revokedAt).toBe(at(1))
+  })
+
+  it('reads pages as another store on the file has committed them', async () => {
+    await using world = await openTemporaryStore()
+    await using second = await openSqliteStore({ file: world.file })
+    const { fleet, owner } = await addFleet(second)
+    const [a, b] = await addMachines(second, owner, [{ name: 'a' }, { name: 'b' }])
+    expect(await world.store.machines.list(fleet.id, { limit: 1 })).toMatchObject([{ name: 'a' }])
+    await second.machines.rename(a?.id ?? '', 'c')
+    const [first, last] = await world.store.machines.list(fleet.id, { limit: 9 })
+    expect(b).toMatchObject(first ?? { name: 'nothing was read' })
+    expect(last).toMatchObject({ id: a?.id, name: 'c', publicKey: a?.publicKey, disabledAt: null })
   })
 
   it('does not wait for somebody who is writing, and sees nothing of it before it is committed', async () => {

@@ -1,6 +1,8 @@
 import { DatabaseSync } from 'node:sqlite'
-import type { CamelCasePlugin, CompiledQuery } from 'kysely'
-import type { Database, Lookup } from '../sql/tables.ts'
+import { setImmediate } from 'node:timers/promises'
+import type { CompiledQuery } from 'kysely'
+import type { Database, Lookup, ReadPage } from '../sql/tables.ts'
+import type { ColumnNames } from './column-names.ts'
 import { StatementCache } from './statement-cache.ts'
 import type { SqlValue } from './worker-messages.ts'
 
@@ -11,12 +13,13 @@ export interface SqliteLookupsOptions {
   /** Asked instead when SQLite refuses here, such as a file that is busy, and after {@link SqliteLookups.close}. */
   readonly db: Database
   /** Names the columns as the code does. */
-  readonly names: CamelCasePlugin
+  readonly names: ColumnNames
 }
 
 /**
- * Reads single rows by their key on the thread that asks: that takes some microseconds, where the way to the worker and
- * back takes many times as long, and every request waits for whose key it shows. It sees what is committed, whoever did
+ * Reads single rows by their key, and pages, on the thread that asks: that takes some microseconds, where the way to the worker
+ * and back takes many times as long, and every request waits for whose key it shows. Of a page the way takes more of this very
+ * thread than the reading. It sees what is committed, whoever did
  * it, and waits for no writer (https://www.sqlite.org/wal.html#concurrency).
  */
 export class SqliteLookups {
@@ -31,7 +34,7 @@ export class SqliteLookups {
   }
 
   readonly find: Lookup = async <Row>(query: CompiledQuery) => {
-    const rows = this.#read(query)
+    const rows = this.#read(() => this.#statements.run(query.sql, valuesOf(query)).rows)
     if (rows === undefined) return (await this.#options.db.executeQuery<Row>(query)).rows[0]
     const { queryId } = query
     const named = await this.#options.names.transformResult({
@@ -41,16 +44,28 @@ export class SqliteLookups {
     return named.rows[0] as Row | undefined
   }
 
+  readonly readPage: ReadPage = async <Row>(query: CompiledQuery) => {
+    // Who reads page after page lets others in between.
+    await setImmediate()
+    const table = this.#read(() => this.#statements.table(query.sql, valuesOf(query)))
+    if (table === undefined) return (await this.#options.db.executeQuery<Row>(query)).rows
+    return this.#options.names.rows<Row>(table)
+  }
+
   /** Idempotent. */
   close(): void {
     if (this.#database.isOpen) this.#database.close()
   }
 
-  #read({ sql, parameters }: CompiledQuery): readonly unknown[] | undefined {
+  #read<Value>(from: () => Value): Value | undefined {
     try {
-      return this.#statements.run(sql, parameters as readonly SqlValue[]).rows
+      return from()
     } catch {
       return undefined
     }
   }
+}
+
+function valuesOf({ parameters }: CompiledQuery): readonly SqlValue[] {
+  return parameters as readonly SqlValue[]
 }

@@ -31,7 +31,7 @@ port.on('message', (first: WorkerRequest[]) => {
   }
   queue.drain()
 })
-send([{ id: 0, rows: [], changes: 0 }])
+send([{ id: 0, columns: [], rows: [], changes: 0 }])
 
 function openDatabase({ file, busyTimeoutMs }: WorkerSettings): DatabaseSync {
   const opened = new DatabaseSync(file, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true })

@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { Table } from './table.ts'
 import type { SqlValue } from './worker-messages.ts'
 
 /** Distinct SQL texts that are kept prepared. The relay has under a hundred; lists of values make more. */
@@ -18,6 +19,20 @@ export class StatementCache {
     const { statement, returnsRows } = this.#prepare(sql)
     if (returnsRows) return { rows: statement.all(...parameters), changes: 0 }
     return { rows: [], changes: Number(statement.run(...parameters).changes) }
+  }
+
+  /** {@link run} for many rows: without the names in each. */
+  table(sql: string, parameters: readonly SqlValue[]): Table & { readonly changes: number } {
+    const { statement, returnsRows } = this.#prepare(sql)
+    if (!returnsRows) return { columns: [], rows: [], changes: Number(statement.run(...parameters).changes) }
+    statement.setReturnArrays(true)
+    try {
+      const rows = statement.all(...parameters) as unknown as SqlValue[][]
+      // Asked each time: who migrates the file gives a table another column.
+      return { columns: rows.length === 0 ? [] : statement.columns().map(({ name }) => name), rows, changes: 0 }
+    } finally {
+      statement.setReturnArrays(false)
+    }
   }
 
   #prepare(sql: string): { statement: StatementSync; returnsRows: boolean } {

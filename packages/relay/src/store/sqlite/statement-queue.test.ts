@@ -34,7 +34,7 @@ function startQueue({ transactionIdleMs = 60_000, schema = 'create table numbers
       queue.accept([{ id: 999, kind: 'stats' }])
       queue.drain()
       const [answer] = batches.at(-1) ?? []
-      return answer !== undefined && 'rows' in answer ? answer.rows[0] : undefined
+      return answer !== undefined && 'stats' in answer ? answer.stats : undefined
     },
     values: (): unknown[] =>
       database

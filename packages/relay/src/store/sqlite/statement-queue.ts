@@ -7,6 +7,7 @@ import type {
   WorkerAnswer,
   WorkerFailure,
   WorkerRequest,
+  WorkerSuccess,
 } from './worker-messages.ts'
 
 /** Statements in one commit. It bounds how long the first one of a group waits for its answer. */
@@ -104,7 +105,7 @@ export class StatementQueue {
 
   #run(request: StatementRequest): WorkerAnswer {
     try {
-      return { id: request.id, ...this.#statements.run(request.sql, request.parameters) }
+      return { id: request.id, ...this.#statements.table(request.sql, request.parameters) }
     } catch (error) {
       return { id: request.id, failure: toFailure(error) }
     }
@@ -182,12 +183,12 @@ export class StatementQueue {
 
   #control(request: ControlRequest): void {
     if (request.kind === 'close') this.#database.close()
-    this.#answer([{ ...success(request.id), rows: [{ ...this.#stats }] }])
+    this.#answer([{ ...success(request.id), stats: { ...this.#stats } }])
   }
 }
 
-function success(id: number): WorkerAnswer & { readonly rows: readonly unknown[] } {
-  return { id, rows: [], changes: 0 }
+function success(id: number): WorkerSuccess {
+  return { id, columns: [], rows: [], changes: 0 }
 }
 
 function failAll(group: readonly StatementRequest[], error: unknown): WorkerAnswer[] {

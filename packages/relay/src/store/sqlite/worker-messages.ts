@@ -3,6 +3,8 @@
  * nothing. Both directions carry arrays: everything that was asked in one tick is one message.
  */
 
+import type { Table } from './table.ts'
+
 /** Given to the worker when it starts. */
 export interface WorkerSettings {
   /** Absolute path of the database file, which exists. */
@@ -34,7 +36,7 @@ export interface TransactionRequest {
   readonly transaction: number
 }
 
-/** `stats` answers one {@link WorkerStats} row; `close` closes the database once everything before it is done. */
+/** `stats` answers {@link WorkerStats}; `close` closes the database once everything before it is done. */
 export interface ControlRequest {
   readonly id: number
   readonly kind: 'stats' | 'close'
@@ -58,11 +60,11 @@ export interface WorkerFailure {
   readonly message: string
 }
 
-export interface WorkerSuccess {
+export interface WorkerSuccess extends Table {
   readonly id: number
-  readonly rows: readonly unknown[]
   /** Rows that a writing statement changed. */
   readonly changes: number
+  readonly stats?: WorkerStats
 }
 
 /** The worker's first answer, which says that the database is open, has the id 0. */
