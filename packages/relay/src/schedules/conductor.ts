@@ -6,6 +6,7 @@ import type { ApprovalWaits } from '../approvals/approval-waits.ts'
 import type { AskService } from '../ask/ask-service.ts'
 import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Caller } from '../auth/authenticate.ts'
+import { type OwnerOf, ownerIn } from '../auth/owner.ts'
 import type { ClientPeers } from '../channel/clients.ts'
 import type {
   ScheduleResultRow,
@@ -18,6 +19,7 @@ import type { Store } from '../store/store.ts'
 import type { CallSlots } from './call-slots.ts'
 import { type MachineLink, openLink } from './machine-link.ts'
 import { callIdOf, cancelledError, failedOutcome, NOTHING, type Outcome } from './outcome.ts'
+import { oncePerTurn } from './once-per-turn.ts'
 import { askForCommand, runCommand } from './run-command.ts'
 import { askForPrompt, runPrompt } from './run-prompt.ts'
 import { RunLeft } from './run-left.ts'
@@ -73,9 +75,11 @@ interface Going extends ConductOptions {
 /** Does one run of a schedule on all of its machines, as the schedule, with the rights that it has then. */
 export class Conductor {
   readonly #options: ConductorOptions
+  readonly #ownerOf: OwnerOf
 
   constructor(options: ConductorOptions) {
     this.#options = options
+    this.#ownerOf = oncePerTurn(ownerIn(options.store))
   }
 
   /** How it ended; undefined when it was left. */
@@ -101,7 +105,7 @@ export class Conductor {
     if (work === null) throw new CmdopError('server', 'The run has no work; nothing ran.')
     // A key that takes the place of the run's is in its row.
     const caller = async () => scheduleCaller(store, (await store.schedules.getRun(run.id)) ?? run)
-    const known = scheduleCaller(store, run, options.schedule)
+    const known = scheduleCaller(store, run, { known: options.schedule, ownerOf: this.#ownerOf })
     const first = await known.catch((cause: unknown) => this.#refused(run, cause))
     if (isCmdopError(first)) {
       if (!options.resumed) throw first

@@ -154,8 +154,8 @@ export type Database = Kysely<Tables>
 /** Finds one row by its key, for what every request waits for. Sees what is committed. */
 export type Lookup = <Row>(query: CompiledQuery) => Promise<Row | undefined>
 
-/** Runs a writing statement for which an action waits; resolves when it is committed. */
-export type Run = (query: CompiledQuery) => Promise<void>
+/** Runs a writing statement for which an action waits; resolves when it is committed, with how many rows it has written. */
+export type Run = (query: CompiledQuery) => Promise<number>
 
 /** What SQL engines say differently. One implementation, in one file, for each. */
 export interface SqlEngine {
