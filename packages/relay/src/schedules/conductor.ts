@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CmdopError, isCmdopError, isFailure, outcomes, toCmdopError } from '@cmdop/protocol'
-import pLimit from 'p-limit'
+import pLimit, { type LimitFunction } from 'p-limit'
 import type { Logger } from 'pino'
 import type { ApprovalWaits } from '../approvals/approval-waits.ts'
 import type { AskService } from '../ask/ask-service.ts'
@@ -29,6 +29,9 @@ import { machinesOf } from './targets.ts'
 
 /** Milliseconds between two looks whether people have decided, so that a run that is cancelled stops waiting. */
 const LOOK_FOR_DECISION_MS = 1000
+
+/** Milliseconds that an end waits for others: they share a commit, and nobody who is to begin waits for one of each. */
+const SETTLE_MS = 20
 
 /** Machines that are read at once when a run is gone on with. */
 const PAGE = 500
@@ -70,12 +73,15 @@ interface Going extends ConductOptions {
   readonly work: ScheduleWork
   readonly caller: () => Promise<Caller>
   readonly link: MachineLink
+  /** Lets act on so many machines at once. */
+  readonly limit: LimitFunction
 }
 
 /** Does one run of a schedule on all of its machines, as the schedule, with the rights that it has then. */
 export class Conductor {
   readonly #options: ConductorOptions
   readonly #ownerOf: OwnerOf
+  #settling: Promise<void> | undefined
 
   constructor(options: ConductorOptions) {
     this.#options = options
@@ -118,12 +124,11 @@ export class Conductor {
     const leave = () => void link[Symbol.asyncDispose]()
     options.leaving.addEventListener('abort', leave, { once: true })
     if (options.leaving.aborted) leave()
-    const going: Going = { ...options, run, work, caller, link }
+    const going: Going = { ...options, run, work, caller, link, limit: pLimit(work.concurrency) }
     const tally = new Tally()
-    const limit = pLimit(work.concurrency)
     // It is over when it is on every machine, whatever becomes of one.
     const ended = await Promise.allSettled([
-      ...results.map((result) => limit(() => this.#onMachine(going, result, tally))),
+      ...results.map((result) => this.#onMachine(going, result, tally)),
       this.#persist(() => store.schedules.count(run.id, results.length)),
     ])
     const fault = ended.find((each) => each.status === 'rejected')
@@ -208,16 +213,26 @@ export class Conductor {
 
   async #onMachine(going: Going, result: ScheduleResultRow, tally: Tally): Promise<void> {
     if (result.finishedAt !== null) return tally.add(result)
-    const { leaving } = going
-    let row: ScheduleResultRow = { ...result, startedAt: result.startedAt ?? new Date().toISOString() }
-    const outcome = await this.#outcome(going, row, (next) => void (row = next)).catch((cause: unknown) => {
+    const { leaving, limit } = going
+    let row = result
+    const outcome = await limit(async () => {
+      row = { ...result, startedAt: result.startedAt ?? new Date().toISOString() }
+      return await this.#outcome(going, row, (next) => void (row = next))
+    }).catch((cause: unknown) => {
       if (cause instanceof RunLeft) throw cause
       return failedOutcome(cause)
     })
     if (leaving.aborted) throw new RunLeft()
     const finished = { ...row, ...outcome, finishedAt: new Date().toISOString() }
+    await this.#settle()
     await this.#save(going.run, finished)
     tally.add(finished)
+  }
+
+  /** Resolves for all who end at about the same time. */
+  #settle(): Promise<void> {
+    this.#settling ??= sleep(SETTLE_MS).finally(() => (this.#settling = undefined))
+    return this.#settling
   }
 
   async #outcome(going: Going, row: ScheduleResultRow, changed: (row: ScheduleResultRow) => void): Promise<Outcome> {

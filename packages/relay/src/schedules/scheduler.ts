@@ -28,6 +28,9 @@ const SILENT_AFTER_MS = 8000
 /** Milliseconds without a relay after which a run begins on no further machine: as long as an orphan is let run. */
 const BEGIN_WITHIN_MS = 120_000
 
+/** Schedules that are looked at together. */
+const DUE_AT_ONCE = 1000
+
 /** Schedules whose instants are claimed in one commit: while they are begun, the next ones are claimed. */
 const CLAIMED_AT_ONCE = 100
 
@@ -159,22 +162,28 @@ export class Scheduler implements AsyncDisposable {
   }
 
   async #claim(): Promise<void> {
-    const { store, bus, now } = this.#options
+    const { store, now } = this.#options
     while (!this.#leaving.signal.aborted) {
       const at = now()
-      const due = await store.due(isoOf(at), CLAIMED_AT_ONCE)
-      const claims = due.flatMap((schedule) => this.#plan(schedule as DueSchedule, at))
-      if (claims.length === 0) return
-      const { runs, cancelled } = await store.claim(claims, this.#lease(), isoOf(now()))
-      for (const runId of cancelled) await bus.publish({ type: 'schedule-run-cancelled', runId })
-      const schedules = new Map(due.map((schedule) => [schedule.id, schedule]))
-      for (const run of runs)
-        if (run.status === 'running') this.#conduct(run, { ...BEGUN, schedule: schedules.get(run.scheduleId) })
-      // While one runs for long, those that are skipped become many.
-      const noted = runs.filter(({ status }) => status === 'skipped' || status === 'missed')
-      for (const { scheduleId } of noted) this.#prune(scheduleId, schedules.get(scheduleId)?.work)
-      if (due.length < CLAIMED_AT_ONCE) return
+      const due = await store.due(isoOf(at), DUE_AT_ONCE)
+      for (let next = 0; next < due.length && !this.#leaving.signal.aborted; next += CLAIMED_AT_ONCE)
+        await this.#claimSome(due.slice(next, next + CLAIMED_AT_ONCE) as DueSchedule[], at)
+      if (due.length < DUE_AT_ONCE) return
     }
+  }
+
+  /** `at`: when it was seen that they are due; by that it is judged who is late. */
+  async #claimSome(due: readonly DueSchedule[], at: number): Promise<void> {
+    const { store, bus, now } = this.#options
+    const claims = due.flatMap((schedule) => this.#plan(schedule, at))
+    const { runs, cancelled } = await store.claim(claims, this.#lease(), isoOf(now()))
+    for (const runId of cancelled) await bus.publish({ type: 'schedule-run-cancelled', runId })
+    const schedules = new Map(due.map((schedule) => [schedule.id, schedule]))
+    for (const run of runs)
+      if (run.status === 'running') this.#conduct(run, { ...BEGUN, schedule: schedules.get(run.scheduleId) })
+    // While one runs for long, those that are skipped become many.
+    const noted = runs.filter(({ status }) => status === 'skipped' || status === 'missed')
+    for (const { scheduleId } of noted) this.#prune(scheduleId, schedules.get(scheduleId)?.work)
   }
 
   /** A schedule that cannot be read any more is passed over; the others are not held up by it. */
