@@ -21,7 +21,8 @@ import { type MachineLink, openLink } from './machine-link.ts'
 import { callIdOf, cancelledError, failedOutcome, NOTHING, type Outcome } from './outcome.ts'
 import { oncePerTurn } from './once-per-turn.ts'
 import { askForCommand, runCommand } from './run-command.ts'
-import { askForPrompt, runPrompt } from './run-prompt.ts'
+import { askForPrompt, endPrompt, runPrompt } from './run-prompt.ts'
+import { runEnder } from './run-ender.ts'
 import { RunLeft } from './run-left.ts'
 import { Tally } from './tally.ts'
 import { scheduleCaller } from './schedule-caller.ts'
@@ -75,6 +76,8 @@ interface Going extends ConductOptions {
   readonly link: MachineLink
   /** Lets act on so many machines at once. */
   readonly limit: LimitFunction
+  /** Another relay has begun it, and nobody may ask for it any more: what still runs is ended. */
+  readonly isEnding: boolean
 }
 
 /** Does one run of a schedule on all of its machines, as the schedule, with the rights that it has then. */
@@ -105,26 +108,28 @@ export class Conductor {
     return options.leaving.aborted ? undefined : { ...end, finishedAt: new Date().toISOString() }
   }
 
-  async #conduct(run: ScheduleRunRow, options: ConductOptions): Promise<Omit<ScheduleRunEnd, 'finishedAt'>> {
+  async #conduct(run: ScheduleRunRow, given: ConductOptions): Promise<Omit<ScheduleRunEnd, 'finishedAt'>> {
     const { store, clients } = this.#options
     const { work } = run
     if (work === null) throw new CmdopError('server', 'The run has no work; nothing ran.')
     // A key that takes the place of the run's is in its row.
     const caller = async () => scheduleCaller(store, (await store.schedules.getRun(run.id)) ?? run)
-    const known = scheduleCaller(store, run, { known: options.schedule, ownerOf: this.#ownerOf })
+    const known = scheduleCaller(store, run, { known: given.schedule, ownerOf: this.#ownerOf })
     const first = await known.catch((cause: unknown) => this.#refused(run, cause))
-    if (isCmdopError(first)) {
-      if (!options.resumed) throw first
-      if (first.code === 'unavailable') throw new RunLeft(first)
-      return await this.#endAll(run, first)
-    }
-    const results = options.resumed ? await this.#begun(run) : await this.#begin(run, work)
-    await using link = await openLink(clients, first, caller)
+    const refusal = isCmdopError(first) ? first : undefined
+    if (refusal !== undefined && !given.resumed) throw refusal
+    if (refusal?.code === 'unavailable') throw new RunLeft(refusal)
+    const results = given.resumed ? await this.#begun(run) : await this.#begin(run, work)
+    const isEnding = isCmdopError(first)
+    const options = isEnding ? { ...given, cancelled: AbortSignal.abort() } : given
+    const acting = isEnding ? runEnder(run) : first
+    const refresh = isEnding ? async () => acting : caller
+    await using link = await openLink(clients, acting, refresh)
     // Whoever leaves takes his ear away, and nothing else.
     const leave = () => void link[Symbol.asyncDispose]()
     options.leaving.addEventListener('abort', leave, { once: true })
     if (options.leaving.aborted) leave()
-    const going: Going = { ...options, run, work, caller, link, limit: pLimit(work.concurrency) }
+    const going: Going = { ...options, run, work, caller: refresh, link, limit: pLimit(work.concurrency), isEnding }
     const tally = new Tally()
     // It is over when it is on every machine, whatever becomes of one.
     const ended = await Promise.allSettled([
@@ -133,22 +138,8 @@ export class Conductor {
     ])
     const fault = ended.find((each) => each.status === 'rejected')
     if (fault !== undefined) throw fault.reason instanceof RunLeft ? fault.reason : new RunLeft(fault.reason)
-    return tally.end(options.cancelled.aborted)
-  }
-
-  /**
-   * A run that was taken over, and for which nobody may ask any more: how it ended on machines is not known. What still runs there is
-   * ended by the machines, because nobody listens.
-   */
-  async #endAll(run: ScheduleRunRow, { code, message }: CmdopError): Promise<Omit<ScheduleRunEnd, 'finishedAt'>> {
-    const tally = new Tally()
-    for (const result of await this.#begun(run)) {
-      const status = result.attempts === 0 ? 'denied' : 'unknown'
-      const over = { ...result, status, error: message, errorCode: code, finishedAt: new Date().toISOString() } as const
-      if (result.finishedAt === null) await this.#save(run, over)
-      tally.add(result.finishedAt === null ? over : result)
-    }
-    return { ...tally.end(false), status: 'failed', error: message, errorCode: code }
+    const end = tally.end(options.cancelled.aborted)
+    return refusal === undefined ? end : { ...end, status: 'failed', error: refusal.message, errorCode: refusal.code }
   }
 
   /** What a machine did is not lost because the store takes nothing for a moment. Throws {@link RunLeft} when it takes nothing for long. */
@@ -332,7 +323,8 @@ export class Conductor {
     const { asks } = this.#options
     const { machineId, callId, startedAt } = row
     const call = { ...going, asks, machineId, callId }
-    return going.work.prompt === null ? askForCommand(call, going.run.startedAt ?? startedAt ?? '') : askForPrompt(call)
+    if (going.work.prompt === null) return askForCommand(call, going.run.startedAt ?? startedAt ?? '')
+    return going.isEnding ? endPrompt(call) : askForPrompt(call)
   }
 }
 

@@ -137,7 +137,10 @@ function forgetIn(db: Database, column: 'startedAt' | 'createdAt', began: 'is' |
     .where('startedAt', began, null)
   const kept = over.select(column).orderBy(column, 'desc').limit(sql.lit(1)).offset(0)
   const old = over.select('id').where(column, '<', kept).where('isTold', '=', sql.lit(1))
-  return db.deleteFrom('scheduleRuns').where('id', 'in', old.limit(sql.lit(PRUNED_AT_ONCE))).compile()
+  return db
+    .deleteFrom('scheduleRuns')
+    .where('id', 'in', old.limit(sql.lit(PRUNED_AT_ONCE)))
+    .compile()
 }
 
 function resultsIn(db: Database, run: Run): Pick<Runs, 'addResults' | 'count' | 'saveResult' | 'results'> {
