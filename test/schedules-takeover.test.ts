@@ -96,9 +96,9 @@ async function startAtOne(
   }
 }
 
-async function callsOf({ store, two, connect }: TwoRelays, principalId: string): Promise<number> {
-  const { fleetId } = await connect(two).me()
-  const rows = await store.audit.list(fleetId, { limit: 100, principalId, action: 'exec' })
+async function callsOf(world: TwoRelays, principalId: string): Promise<number> {
+  const { fleetId } = await world.connect(world.two).me()
+  const rows = await world.store.audit.list(fleetId, { limit: 100, principalId, action: 'exec' })
   return rows.filter(({ row }) => row.kind === 'intent').length
 }
 

@@ -69,15 +69,18 @@ export interface ConductOptions {
   readonly leaving: AbortSignal
 }
 
-interface Going extends ConductOptions {
+interface Acting extends ConductOptions {
   readonly run: ScheduleRunRow
   readonly work: ScheduleWork
   readonly caller: () => Promise<Caller>
+  /** Another relay has begun it, and nobody may ask for it any more: what still runs is ended. */
+  readonly isEnding: boolean
+}
+
+interface Going extends Acting {
   readonly link: MachineLink
   /** Lets act on so many machines at once. */
   readonly limit: LimitFunction
-  /** Another relay has begun it, and nobody may ask for it any more: what still runs is ended. */
-  readonly isEnding: boolean
 }
 
 /** Does one run of a schedule on all of its machines, as the schedule, with the rights that it has then. */
@@ -109,27 +112,32 @@ export class Conductor {
   }
 
   async #conduct(run: ScheduleRunRow, given: ConductOptions): Promise<Omit<ScheduleRunEnd, 'finishedAt'>> {
-    const { store, clients } = this.#options
+    const { store } = this.#options
     const { work } = run
     if (work === null) throw new CmdopError('server', 'The run has no work; nothing ran.')
     // A key that takes the place of the run's is in its row.
     const caller = async () => scheduleCaller(store, (await store.schedules.getRun(run.id)) ?? run)
     const known = scheduleCaller(store, run, { known: given.schedule, ownerOf: this.#ownerOf })
     const first = await known.catch((cause: unknown) => this.#refused(run, cause))
-    const refusal = isCmdopError(first) ? first : undefined
-    if (refusal !== undefined && !given.resumed) throw refusal
-    if (refusal?.code === 'unavailable') throw new RunLeft(refusal)
-    const results = given.resumed ? await this.#begun(run) : await this.#begin(run, work)
-    const isEnding = isCmdopError(first)
-    const options = isEnding ? { ...given, cancelled: AbortSignal.abort() } : given
-    const acting = isEnding ? runEnder(run) : first
-    const refresh = isEnding ? async () => acting : caller
-    await using link = await openLink(clients, acting, refresh)
+    if (!isCmdopError(first)) return await this.#act({ ...given, run, work, caller, isEnding: false }, first)
+    if (!given.resumed) throw first
+    if (first.code === 'unavailable') throw new RunLeft(first)
+    const ender = runEnder(run)
+    const ending = { ...given, run, work, caller: async () => ender, isEnding: true, cancelled: AbortSignal.abort() }
+    return { ...(await this.#act(ending, ender)), status: 'failed', error: first.message, errorCode: first.code }
+  }
+
+  /** On every machine; `first`: who acts, as that is now. */
+  async #act(acting: Acting, first: Caller): Promise<Omit<ScheduleRunEnd, 'finishedAt'>> {
+    const { store, clients } = this.#options
+    const { run, work, caller, leaving } = acting
+    const results = acting.resumed ? await this.#begun(run) : await this.#begin(run, work)
+    await using link = await openLink(clients, first, caller)
     // Whoever leaves takes his ear away, and nothing else.
     const leave = () => void link[Symbol.asyncDispose]()
-    options.leaving.addEventListener('abort', leave, { once: true })
-    if (options.leaving.aborted) leave()
-    const going: Going = { ...options, run, work, caller: refresh, link, limit: pLimit(work.concurrency), isEnding }
+    leaving.addEventListener('abort', leave, { once: true })
+    if (leaving.aborted) leave()
+    const going: Going = { ...acting, link, limit: pLimit(work.concurrency) }
     const tally = new Tally()
     // It is over when it is on every machine, whatever becomes of one.
     const ended = await Promise.allSettled([
@@ -138,8 +146,7 @@ export class Conductor {
     ])
     const fault = ended.find((each) => each.status === 'rejected')
     if (fault !== undefined) throw fault.reason instanceof RunLeft ? fault.reason : new RunLeft(fault.reason)
-    const end = tally.end(options.cancelled.aborted)
-    return refusal === undefined ? end : { ...end, status: 'failed', error: refusal.message, errorCode: refusal.code }
+    return tally.end(going.cancelled.aborted)
   }
 
   /** What a machine did is not lost because the store takes nothing for a moment. Throws {@link RunLeft} when it takes nothing for long. */
