@@ -30,8 +30,8 @@ const digest = actionDigest(open)
 const sign = () => signer.sign({ open, caller, machine, action: 'exec', digest, intentId: 'aud_one', approvalId: null })
 
 describe('a permit', () => {
-  test('says who may do what, for whom, where and how long, signed', () => {
-    const { body, signature } = sign()
+  test('says who may do what, for whom, where and how long, signed', async () => {
+    const { body, signature } = await sign()
     const permit = Permit.parse(JSON.parse(body))
     expect(permit).toMatchObject({
       relayId: key.relayId,
@@ -55,12 +55,12 @@ describe('a permit', () => {
     expect(isValid).toBe(true)
   })
 
-  test('is another one each time', () => {
-    expect(sign().body).not.toBe(sign().body)
+  test('is another one each time', async () => {
+    expect((await sign()).body).not.toBe((await sign()).body)
   })
 
-  test('is known again by every relay with the key, and by no other', () => {
-    const permit = sign()
+  test('is known again by every relay with the key, and by no other', async () => {
+    const permit = await sign()
     expect(new PermitSigner(key).verifies(permit)).toBe(true)
     expect(new PermitSigner(proposeRelayKey()).verifies(permit)).toBe(false)
     expect(signer.verifies({ ...permit, body: permit.body.replace('prn_ada', 'prn_eve') })).toBe(false)

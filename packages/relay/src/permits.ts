@@ -1,4 +1,5 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
+import { promisify } from 'node:util'
 import {
   actionText,
   type Approval,
@@ -18,6 +19,9 @@ import type { Caller } from './auth/authenticate.ts'
 import { newId } from './auth/secrets.ts'
 import type { MachineRow, RelayKeyRow } from './store/store.ts'
 
+/** On a thread of Node's pool: the one that decides about calls has others to decide about. */
+const signAside = promisify(sign)
+
 /** Signs what a machine may run. */
 export class PermitSigner {
   readonly relayId: string
@@ -31,7 +35,7 @@ export class PermitSigner {
   }
 
   /** A permit for exactly this call, once, within {@link PERMIT_TTL_MS}. It is given away only once the intent is written. */
-  sign(call: {
+  async sign(call: {
     approvalId: string | null
     open: Open
     caller: Caller
@@ -39,7 +43,7 @@ export class PermitSigner {
     action: string
     digest: string
     intentId: string
-  }): SignedPermit {
+  }): Promise<SignedPermit> {
     const { open, caller, machine } = call
     const now = Date.now()
     const body = canonicalJson({
@@ -61,7 +65,8 @@ export class PermitSigner {
       issuedAt: now,
       expiresAt: now + PERMIT_TTL_MS,
     } satisfies Permit)
-    return { body, signature: sign(null, Buffer.from(permitText(body)), this.#privateKey).toString('base64url') }
+    const signature = await signAside(null, Buffer.from(permitText(body)), this.#privateKey)
+    return { body, signature: signature.toString('base64url') }
   }
 
   /** That people have approved exactly this, for the machine to check. */

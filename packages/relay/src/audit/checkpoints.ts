@@ -10,6 +10,8 @@ import type { StatementSigner } from './statement-signer.ts'
 const EVERY_ROWS = 1000
 /** Milliseconds after which there is one, if there is any row. */
 const EVERY_MS = 60_000
+/** Milliseconds after a checkpoint in which rows are not put into the index: what has made so many waits for the store, too. */
+const INDEX_AFTER_MS = 2000
 /** Relays of a set may make one at the same moment. */
 const TRIES = 10
 
@@ -37,6 +39,9 @@ export class Checkpoints {
   readonly #making = new Map<string, Promise<AuditCheckpointRow>>()
   readonly #timer: NodeJS.Timeout
   readonly #stop: () => void
+  #indexTimer: NodeJS.Timeout | undefined
+  #indexing: Promise<void> = Promise.resolve()
+  #closed = false
 
   constructor(options: CheckpointsOptions) {
     this.#options = options
@@ -58,6 +63,9 @@ export class Checkpoints {
   async close(): Promise<void> {
     this.#stop()
     clearInterval(this.#timer)
+    clearTimeout(this.#indexTimer)
+    this.#closed = true
+    await this.#indexing
     await Promise.allSettled(this.#making.values())
     await this.#makeAll()
   }
@@ -85,7 +93,7 @@ export class Checkpoints {
 
   async #make(fleetId: string): Promise<AuditCheckpointRow> {
     const { store, signer, made } = this.#options
-    await store.audit.index()
+    this.#indexSoon()
     for (let tries = 1; ; tries += 1) {
       const newest = await store.auditCheckpoints.newest(fleetId)
       const last = newest === undefined ? await this.#pruned(fleetId) : lastOf(newest)
@@ -103,6 +111,16 @@ export class Checkpoints {
         if (tries === TRIES || !isCmdopError(error) || error.code !== 'conflict') throw error
       }
     }
+  }
+
+  /** So that no question has much to put into it first. */
+  #indexSoon(): void {
+    if (this.#closed) return
+    const { store, failed } = this.#options
+    this.#indexTimer ??= setTimeout(() => {
+      this.#indexTimer = undefined
+      this.#indexing = store.audit.index().catch(failed)
+    }, INDEX_AFTER_MS).unref()
   }
 
   /** Of a chain whose rows are pruned, the last checkpoint knows the end. */

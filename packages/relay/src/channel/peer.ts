@@ -67,7 +67,8 @@ export class Peer implements LinkHandlers {
   }
 
   closed(error: CmdopError): void {
-    this.endRoutes(new CmdopError('connection', `The other side is gone: ${error.message}`, { idempotent: true }))
+    if (this.channels > 0)
+      this.endRoutes(new CmdopError('connection', `The other side is gone: ${error.message}`, { idempotent: true }))
     this.onClosed?.(error)
   }
 

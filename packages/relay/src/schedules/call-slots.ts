@@ -8,12 +8,18 @@ const MAX_CALLS_OF_FLEET = 500
 
 /** Bounds how many calls schedules make at once. Whoever waits for people has no slot meanwhile. */
 export class CallSlots {
-  readonly #all = pLimit(MAX_CALLS)
+  readonly #all: LimitFunction
+  readonly #ofFleet: number
   readonly #fleets = new Map<string, LimitFunction>()
+
+  constructor({ all = MAX_CALLS, ofFleet = MAX_CALLS_OF_FLEET }: { all?: number; ofFleet?: number } = {}) {
+    this.#all = pLimit(all)
+    this.#ofFleet = ofFleet
+  }
 
   /** Runs it once the fleet and the relay have a slot. */
   async run<Result>(fleetId: string, call: () => Promise<Result>): Promise<Result> {
-    const own = this.#fleets.get(fleetId) ?? pLimit(MAX_CALLS_OF_FLEET)
+    const own = this.#fleets.get(fleetId) ?? pLimit(this.#ofFleet)
     this.#fleets.set(fleetId, own)
     try {
       return await own(() => this.#all(call))

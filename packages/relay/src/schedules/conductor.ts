@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CmdopError, isCmdopError, isFailure, outcomes, toCmdopError } from '@cmdop/protocol'
-import pLimit from 'p-limit'
+import pLimit, { type LimitFunction } from 'p-limit'
 import type { Logger } from 'pino'
 import type { ApprovalWaits } from '../approvals/approval-waits.ts'
 import type { AskService } from '../ask/ask-service.ts'
 import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Caller } from '../auth/authenticate.ts'
+import { type OwnerOf, ownerIn } from '../auth/owner.ts'
 import type { ClientPeers } from '../channel/clients.ts'
 import type {
   ScheduleResultRow,
@@ -18,8 +19,10 @@ import type { Store } from '../store/store.ts'
 import type { CallSlots } from './call-slots.ts'
 import { type MachineLink, openLink } from './machine-link.ts'
 import { callIdOf, cancelledError, failedOutcome, NOTHING, type Outcome } from './outcome.ts'
+import { oncePerTurn } from './once-per-turn.ts'
 import { askForCommand, runCommand } from './run-command.ts'
-import { askForPrompt, runPrompt } from './run-prompt.ts'
+import { askForPrompt, endPrompt, runPrompt } from './run-prompt.ts'
+import { runEnder } from './run-ender.ts'
 import { RunLeft } from './run-left.ts'
 import { Tally } from './tally.ts'
 import { scheduleCaller } from './schedule-caller.ts'
@@ -27,6 +30,9 @@ import { machinesOf } from './targets.ts'
 
 /** Milliseconds between two looks whether people have decided, so that a run that is cancelled stops waiting. */
 const LOOK_FOR_DECISION_MS = 1000
+
+/** Milliseconds that an end waits for others: they share a commit, and nobody who is to begin waits for one of each. */
+const SETTLE_MS = 20
 
 /** Machines that are read at once when a run is gone on with. */
 const PAGE = 500
@@ -63,19 +69,29 @@ export interface ConductOptions {
   readonly leaving: AbortSignal
 }
 
-interface Going extends ConductOptions {
+interface Acting extends ConductOptions {
   readonly run: ScheduleRunRow
   readonly work: ScheduleWork
   readonly caller: () => Promise<Caller>
+  /** Another relay has begun it, and nobody may ask for it any more: what still runs is ended. */
+  readonly isEnding: boolean
+}
+
+interface Going extends Acting {
   readonly link: MachineLink
+  /** Lets act on so many machines at once. */
+  readonly limit: LimitFunction
 }
 
 /** Does one run of a schedule on all of its machines, as the schedule, with the rights that it has then. */
 export class Conductor {
   readonly #options: ConductorOptions
+  readonly #ownerOf: OwnerOf
+  #settling: Promise<void> | undefined
 
   constructor(options: ConductorOptions) {
     this.#options = options
+    this.#ownerOf = oncePerTurn(ownerIn(options.store))
   }
 
   /** How it ended; undefined when it was left. */
@@ -95,51 +111,42 @@ export class Conductor {
     return options.leaving.aborted ? undefined : { ...end, finishedAt: new Date().toISOString() }
   }
 
-  async #conduct(run: ScheduleRunRow, options: ConductOptions): Promise<Omit<ScheduleRunEnd, 'finishedAt'>> {
-    const { store, clients } = this.#options
+  async #conduct(run: ScheduleRunRow, given: ConductOptions): Promise<Omit<ScheduleRunEnd, 'finishedAt'>> {
+    const { store } = this.#options
     const { work } = run
     if (work === null) throw new CmdopError('server', 'The run has no work; nothing ran.')
     // A key that takes the place of the run's is in its row.
     const caller = async () => scheduleCaller(store, (await store.schedules.getRun(run.id)) ?? run)
-    const known = scheduleCaller(store, run, options.schedule)
+    const known = scheduleCaller(store, run, { known: given.schedule, ownerOf: this.#ownerOf })
     const first = await known.catch((cause: unknown) => this.#refused(run, cause))
-    if (isCmdopError(first)) {
-      if (!options.resumed) throw first
-      if (first.code === 'unavailable') throw new RunLeft(first)
-      return await this.#endAll(run, first)
-    }
-    const results = options.resumed ? await this.#begun(run) : await this.#begin(run, work)
+    if (!isCmdopError(first)) return await this.#act({ ...given, run, work, caller, isEnding: false }, first)
+    if (!given.resumed) throw first
+    if (first.code === 'unavailable') throw new RunLeft(first)
+    const ender = runEnder(run)
+    const ending = { ...given, run, work, caller: async () => ender, isEnding: true, cancelled: AbortSignal.abort() }
+    return { ...(await this.#act(ending, ender)), status: 'failed', error: first.message, errorCode: first.code }
+  }
+
+  /** On every machine; `first`: who acts, as that is now. */
+  async #act(acting: Acting, first: Caller): Promise<Omit<ScheduleRunEnd, 'finishedAt'>> {
+    const { store, clients } = this.#options
+    const { run, work, caller, leaving } = acting
+    const results = acting.resumed ? await this.#begun(run) : await this.#begin(run, work)
     await using link = await openLink(clients, first, caller)
     // Whoever leaves takes his ear away, and nothing else.
     const leave = () => void link[Symbol.asyncDispose]()
-    options.leaving.addEventListener('abort', leave, { once: true })
-    if (options.leaving.aborted) leave()
-    const going: Going = { ...options, run, work, caller, link }
+    leaving.addEventListener('abort', leave, { once: true })
+    if (leaving.aborted) leave()
+    const going: Going = { ...acting, link, limit: pLimit(work.concurrency) }
     const tally = new Tally()
-    const limit = pLimit(work.concurrency)
     // It is over when it is on every machine, whatever becomes of one.
     const ended = await Promise.allSettled([
-      ...results.map((result) => limit(() => this.#onMachine(going, result, tally))),
+      ...results.map((result) => this.#onMachine(going, result, tally)),
       this.#persist(() => store.schedules.count(run.id, results.length)),
     ])
     const fault = ended.find((each) => each.status === 'rejected')
     if (fault !== undefined) throw fault.reason instanceof RunLeft ? fault.reason : new RunLeft(fault.reason)
-    return tally.end(options.cancelled.aborted)
-  }
-
-  /**
-   * A run that was taken over, and for which nobody may ask any more: how it ended on machines is not known. What still runs there is
-   * ended by the machines, because nobody listens.
-   */
-  async #endAll(run: ScheduleRunRow, { code, message }: CmdopError): Promise<Omit<ScheduleRunEnd, 'finishedAt'>> {
-    const tally = new Tally()
-    for (const result of await this.#begun(run)) {
-      const status = result.attempts === 0 ? 'denied' : 'unknown'
-      const over = { ...result, status, error: message, errorCode: code, finishedAt: new Date().toISOString() } as const
-      if (result.finishedAt === null) await this.#save(run, over)
-      tally.add(result.finishedAt === null ? over : result)
-    }
-    return { ...tally.end(false), status: 'failed', error: message, errorCode: code }
+    return tally.end(going.cancelled.aborted)
   }
 
   /** What a machine did is not lost because the store takes nothing for a moment. Throws {@link RunLeft} when it takes nothing for long. */
@@ -204,16 +211,26 @@ export class Conductor {
 
   async #onMachine(going: Going, result: ScheduleResultRow, tally: Tally): Promise<void> {
     if (result.finishedAt !== null) return tally.add(result)
-    const { leaving } = going
-    let row: ScheduleResultRow = { ...result, startedAt: result.startedAt ?? new Date().toISOString() }
-    const outcome = await this.#outcome(going, row, (next) => void (row = next)).catch((cause: unknown) => {
+    const { leaving, limit } = going
+    let row = result
+    const outcome = await limit(async () => {
+      row = { ...result, startedAt: result.startedAt ?? new Date().toISOString() }
+      return await this.#outcome(going, row, (next) => void (row = next))
+    }).catch((cause: unknown) => {
       if (cause instanceof RunLeft) throw cause
       return failedOutcome(cause)
     })
     if (leaving.aborted) throw new RunLeft()
     const finished = { ...row, ...outcome, finishedAt: new Date().toISOString() }
+    await this.#settle()
     await this.#save(going.run, finished)
     tally.add(finished)
+  }
+
+  /** Resolves for all who end at about the same time. */
+  #settle(): Promise<void> {
+    this.#settling ??= sleep(SETTLE_MS).finally(() => (this.#settling = undefined))
+    return this.#settling
   }
 
   async #outcome(going: Going, row: ScheduleResultRow, changed: (row: ScheduleResultRow) => void): Promise<Outcome> {
@@ -313,7 +330,8 @@ export class Conductor {
     const { asks } = this.#options
     const { machineId, callId, startedAt } = row
     const call = { ...going, asks, machineId, callId }
-    return going.work.prompt === null ? askForCommand(call, going.run.startedAt ?? startedAt ?? '') : askForPrompt(call)
+    if (going.work.prompt === null) return askForCommand(call, going.run.startedAt ?? startedAt ?? '')
+    return going.isEnding ? endPrompt(call) : askForPrompt(call)
   }
 }
 

@@ -4,7 +4,16 @@ import type { AskCall, AskService, AskStream } from '../ask/ask-service.ts'
 import type { Caller } from '../auth/authenticate.ts'
 import { newId } from '../auth/secrets.ts'
 import type { ScheduleWork } from '../store/schedule-store.ts'
-import { failedOutcome, isLost, isTransient, NOTHING, ORPHAN_MS, type Outcome, sentOutcome } from './outcome.ts'
+import {
+  cancelledError,
+  failedOutcome,
+  isLost,
+  isTransient,
+  NOTHING,
+  ORPHAN_MS,
+  type Outcome,
+  sentOutcome,
+} from './outcome.ts'
 import { OutputTail } from './output-tail.ts'
 
 /** Milliseconds in which an ask that was lost is looked for, and between two tries. */
@@ -33,6 +42,21 @@ export async function runPrompt(call: PromptCall): Promise<Outcome> {
 /** How an ask ended that was sent before, maybe. */
 export async function askForPrompt(call: PromptCall): Promise<Outcome> {
   return await follow(call, { begin: false })
+}
+
+/** Ends an ask for whose caller nobody stands any more. It is not listened to: whoever listens lets its operator go on. */
+export async function endPrompt(call: PromptCall): Promise<Outcome> {
+  const until = Date.now() + ASK_WITHIN_MS
+  for (;;) {
+    try {
+      await sendCancel(call, await call.caller())
+      return sentOutcome(cancelledError())
+    } catch (error) {
+      const isOver = Date.now() > until || call.leaving.aborted || !isTransient(error)
+      if (isOver) return failedOutcome(unknownEnd(error))
+    }
+    await sleep(ASK_EVERY_MS, undefined, { signal: call.leaving }).catch(() => {})
+  }
 }
 
 async function follow(call: PromptCall, { begin }: { begin: boolean }): Promise<Outcome> {
@@ -89,9 +113,13 @@ async function lastFrame(
   }
 }
 
-async function cancelAsk({ asks, machineId: target, callId }: PromptCall, caller: Caller): Promise<void> {
+async function cancelAsk(call: PromptCall, caller: Caller): Promise<void> {
   // What cannot be cancelled is over, or ends with its deadline.
-  await asks.answer(caller, { method: 'ask.cancel', target, callId, params: {} }).catch(() => {})
+  await sendCancel(call, caller).catch(() => {})
+}
+
+async function sendCancel({ asks, machineId: target, callId }: PromptCall, caller: Caller): Promise<void> {
+  await asks.answer(caller, { method: 'ask.cancel', target, callId, params: {} })
 }
 
 function beginOf({ work, machineId: target, callId }: PromptCall): AskCall {

@@ -1,18 +1,19 @@
 import { CmdopError } from '@cmdop/protocol'
 import { type Caller, callerIn, toCaller } from '../auth/authenticate.ts'
-import { type Owner, ownerIn } from '../auth/owner.ts'
+import { type Owner, type OwnerOf, ownerIn } from '../auth/owner.ts'
 import type { ScheduleRow, ScheduleRunRow } from '../store/schedule-store.ts'
 import type { Store } from '../store/store.ts'
 
 /**
  * A schedule in one of its runs, as a caller: it can do now what who wrote that work can, with the key that was used for that, whoever
  * has changed the schedule since. A key that was revoked or has expired, and a person who was removed, can do nothing; a person who wrote
- * it while signed in is not asked to be still. Throws `auth`. `known`: the schedule, as it was read just now.
+ * it while signed in is not asked to be still. Throws `auth`. `known`: the schedule, as it was read just now; `ownerOf`: by default, as the
+ * store has it now.
  */
 export async function scheduleCaller(
   store: Store,
   { scheduleId, keyId }: Pick<ScheduleRunRow, 'scheduleId' | 'keyId'>,
-  known?: ScheduleRow,
+  { known, ownerOf = ownerIn(store) }: { known?: ScheduleRow | undefined; ownerOf?: OwnerOf } = {},
 ): Promise<Caller> {
   const [schedule, principal] = await Promise.all([
     known ?? store.schedules.get(scheduleId),
@@ -20,7 +21,7 @@ export async function scheduleCaller(
   ])
   if (schedule === undefined || principal === undefined || schedule.deletedAt !== null)
     throw new CmdopError('auth', 'The schedule was deleted.')
-  const owner = withoutSession(await ownerIn(store)(keyId))
+  const owner = withoutSession(await ownerOf(keyId))
   // A person may have come from the fleet where he signs in.
   const writer = await callerIn(store, toCaller(owner), schedule.fleetId)
   if (writer.fleetId !== schedule.fleetId)

@@ -28,8 +28,11 @@ const SILENT_AFTER_MS = 8000
 /** Milliseconds without a relay after which a run begins on no further machine: as long as an orphan is let run. */
 const BEGIN_WITHIN_MS = 120_000
 
-/** Schedules whose instants are claimed in one commit. */
-const CLAIMED_AT_ONCE = 500
+/** Schedules that are looked at together. */
+const DUE_AT_ONCE = 1000
+
+/** Schedules whose instants are claimed in one commit: while they are begun, the next ones are claimed. */
+const CLAIMED_AT_ONCE = 100
 
 /** Runs that are begun, or taken over, in one look. */
 const STARTED_AT_ONCE = 100
@@ -57,8 +60,8 @@ export interface SchedulerOptions {
 /** A run that goes on here. */
 interface GoingRun {
   readonly cancel: AbortController
-  /** It is another relay's by now, or may be. */
-  readonly lost: AbortController
+  /** This relay ends, or the run is another's by now, or may be. */
+  readonly leave: AbortController
   /** Milliseconds since 1970. */
   leaseUntil: number
 }
@@ -75,6 +78,9 @@ export class Scheduler implements AsyncDisposable {
   readonly #timetables = new Timetables()
   /** When old runs of a schedule were forgotten last. */
   readonly #pruned = new Map<string, number>()
+  /** Schedules whose old runs are to be forgotten, and how many are kept. */
+  readonly #toPrune = new Map<string, number>()
+  #pruning: Promise<void> = Promise.resolve()
   readonly #stops: (() => void)[] = []
   #looping: Promise<void> = Promise.resolve()
   #wake = Promise.withResolvers<void>()
@@ -103,10 +109,12 @@ export class Scheduler implements AsyncDisposable {
   /** Fires nothing any more, and lets go of what runs for another relay, or this one's next start, to go on with. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#leaving.abort()
+    for (const { leave } of this.#runs.values()) leave.abort()
     this.wake()
     for (const stop of this.#stops) stop()
     await this.#looping
     await Promise.all(this.#going)
+    await this.#pruning
     const { store, relayInstance, now } = this.#options
     await store.release(relayInstance, isoOf(now())).catch((err: unknown) => this.#failed(err))
   }
@@ -154,23 +162,28 @@ export class Scheduler implements AsyncDisposable {
   }
 
   async #claim(): Promise<void> {
-    const { store, bus, now } = this.#options
+    const { store, now } = this.#options
     while (!this.#leaving.signal.aborted) {
       const at = now()
-      const due = await store.due(isoOf(at), CLAIMED_AT_ONCE)
-      const claims = due.flatMap((schedule) => this.#plan(schedule as DueSchedule, at))
-      if (claims.length === 0) return
-      const { runs, cancelled } = await store.claim(claims, this.#lease(), isoOf(now()))
-      for (const runId of cancelled) await bus.publish({ type: 'schedule-run-cancelled', runId })
-      const schedules = new Map(due.map((schedule) => [schedule.id, schedule]))
-      for (const run of runs)
-        if (run.status === 'running') this.#conduct(run, { ...BEGUN, schedule: schedules.get(run.scheduleId) })
-      // While one runs for long, those that are skipped become many.
-      const noted = runs.filter(({ status }) => status === 'skipped' || status === 'missed')
-      for (const scheduleId of new Set(noted.map((run) => run.scheduleId)))
-        await this.#prune(scheduleId, schedules.get(scheduleId)?.work)
-      if (due.length < CLAIMED_AT_ONCE) return
+      const due = await store.due(isoOf(at), DUE_AT_ONCE)
+      for (let next = 0; next < due.length && !this.#leaving.signal.aborted; next += CLAIMED_AT_ONCE)
+        await this.#claimSome(due.slice(next, next + CLAIMED_AT_ONCE) as DueSchedule[], at)
+      if (due.length < DUE_AT_ONCE) return
     }
+  }
+
+  /** `at`: when it was seen that they are due; by that it is judged who is late. */
+  async #claimSome(due: readonly DueSchedule[], at: number): Promise<void> {
+    const { store, bus, now } = this.#options
+    const claims = due.flatMap((schedule) => this.#plan(schedule, at))
+    const { runs, cancelled } = await store.claim(claims, this.#lease(), isoOf(now()))
+    for (const runId of cancelled) await bus.publish({ type: 'schedule-run-cancelled', runId })
+    const schedules = new Map(due.map((schedule) => [schedule.id, schedule]))
+    for (const run of runs)
+      if (run.status === 'running') this.#conduct(run, { ...BEGUN, schedule: schedules.get(run.scheduleId) })
+    // While one runs for long, those that are skipped become many.
+    const noted = runs.filter(({ status }) => status === 'skipped' || status === 'missed')
+    for (const { scheduleId } of noted) this.#prune(scheduleId, schedules.get(scheduleId)?.work)
   }
 
   /** A schedule that cannot be read any more is passed over; the others are not held up by it. */
@@ -207,20 +220,20 @@ export class Scheduler implements AsyncDisposable {
 
   #conduct(run: ScheduleRunRow, how: Pick<ConductOptions, 'resumed' | 'mayBegin' | 'schedule'>): void {
     const { conductor, store, now } = this.#options
-    const [cancel, lost] = [new AbortController(), new AbortController()]
+    const [cancel, leave] = [new AbortController(), new AbortController()]
     if (run.cancelRequestedAt !== null) cancel.abort()
-    const own: GoingRun = { cancel, lost, leaseUntil: Date.parse(run.leaseUntil ?? '') }
+    if (this.#leaving.signal.aborted) leave.abort()
+    const own: GoingRun = { cancel, leave, leaseUntil: Date.parse(run.leaseUntil ?? '') }
     this.#runs.set(run.id, own)
     const holds = () => {
-      if (now() >= own.leaseUntil) lost.abort()
-      return !lost.signal.aborted
+      if (now() >= own.leaseUntil) leave.abort()
+      return !leave.signal.aborted
     }
     const conducting = async () => {
       try {
-        const leaving = AbortSignal.any([this.#leaving.signal, lost.signal])
-        const options = { ...how, holds, cancelled: cancel.signal, leaving }
+        const options = { ...how, holds, cancelled: cancel.signal, leaving: leave.signal }
         const end = await conductor.conduct(run, options)
-        if (end !== undefined && (await store.finish(run, end))) await this.#prune(run.scheduleId, run.work)
+        if (end !== undefined && (await store.finish(run, end))) this.#prune(run.scheduleId, run.work)
       } catch (err) {
         this.#failed(err)
       }
@@ -234,11 +247,21 @@ export class Scheduler implements AsyncDisposable {
     this.#going.add(going)
   }
 
-  async #prune(scheduleId: string, work: ScheduleWork | null | undefined): Promise<void> {
-    const { store, now } = this.#options
+  /** Forgets old runs soon: of one schedule after the other, so that what is to begin has the store before them. */
+  #prune(scheduleId: string, work: ScheduleWork | null | undefined): void {
+    const { now } = this.#options
     if (work == null || now() - (this.#pruned.get(scheduleId) ?? 0) < PRUNE_EVERY_MS) return
     this.#pruned.set(scheduleId, now())
-    await store.prune(scheduleId, work.keep_runs)
+    if (this.#toPrune.size === 0) this.#pruning = this.#pruning.then(() => this.#pruneAll())
+    this.#toPrune.set(scheduleId, work.keep_runs)
+  }
+
+  async #pruneAll(): Promise<void> {
+    const { store } = this.#options
+    for (const [scheduleId, keep] of this.#toPrune) {
+      if (!this.#leaving.signal.aborted) await store.prune(scheduleId, keep).catch((err: unknown) => this.#failed(err))
+      this.#toPrune.delete(scheduleId)
+    }
   }
 
   async #renew(): Promise<void> {
@@ -255,7 +278,7 @@ export class Scheduler implements AsyncDisposable {
     for (const [runId, run] of given) {
       if (owned.has(runId)) run.leaseUntil = Date.parse(lease.leaseUntil)
       // Another relay has it, or it has ended just now: nothing more is sent, and nothing is ended.
-      else run.lost.abort()
+      else run.leave.abort()
     }
     for (const runId of await store.cancelled(relayInstance)) this.#runs.get(runId)?.cancel.abort()
   }

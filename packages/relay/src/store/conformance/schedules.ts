@@ -278,6 +278,18 @@ export function describeSchedules(open: OpenStore): void {
       expect(await schedules.getRun(run.id)).toMatchObject({ commandCount: 3 })
     })
 
+    it('have all of their machines or none, however many there are', async () => {
+      await using world = await open()
+      const { schedules } = world.store
+      const run = await running(world.store, await add(world.store))
+      const rows = Array.from({ length: 1200 }, () => scheduleResultRow(run.id))
+      // What the last statement would write is refused.
+      await expect(schedules.addResults([...rows, ...rows.slice(0, 1)])).rejects.toMatchObject({ code: 'conflict' })
+      expect(await schedules.results(run.id, { limit: 9 })).toEqual([])
+      await schedules.addResults(rows)
+      expect(await schedules.results(run.id, { limit: 2000 })).toHaveLength(1200)
+    })
+
     it('are told once, and the oldest are forgotten', async () => {
       await using world = await open()
       const { schedules } = world.store

@@ -1,4 +1,4 @@
-import { type Selectable, sql, type SqlBool } from 'kysely'
+import { type CompiledQuery, type Selectable, sql, type SqlBool, type Transaction } from 'kysely'
 import type { ScheduleResultRow, ScheduleRunRow, ScheduleStore, ScheduleWork } from '../schedule-store.ts'
 import { isBehind } from './newest-first.ts'
 import type { Database, Run, Tables } from './tables.ts'
@@ -12,7 +12,7 @@ const PRUNED_AT_ONCE = 1000
 /** As it is in the condition of the index, so that the database finds that this is its own. */
 const RUNNING = sql.lit('running' as const)
 
-const OVER = ['success', 'failed', 'cancelled', 'missed', 'skipped'] as const
+const OVER = (['success', 'failed', 'cancelled', 'missed', 'skipped'] as const).map((status) => sql.lit(status))
 
 type Runs = Omit<
   ScheduleStore,
@@ -33,7 +33,7 @@ type Runs = Omit<
 
 /** Runs as they go on, end and are read. */
 export function createScheduleRuns(db: Database, run: Run): Runs {
-  return { ...leasesIn(db), ...endsIn(db), ...resultsIn(db, run), ...readsIn(db) }
+  return { ...leasesIn(db), ...endsIn(db, run), ...resultsIn(db, run), ...readsIn(db) }
 }
 
 function leasesIn(db: Database): Pick<Runs, 'renew' | 'release' | 'releaseFormer' | 'abandoned' | 'cancelled'> {
@@ -85,72 +85,62 @@ function leasesIn(db: Database): Pick<Runs, 'renew' | 'release' | 'releaseFormer
   }
 }
 
-function endsIn(db: Database): Pick<Runs, 'cancel' | 'finish' | 'told' | 'prune'> {
+function endsIn(db: Database, run: Run): Pick<Runs, 'cancel' | 'finish' | 'told' | 'prune'> {
+  // Many end at once, and others wait to begin: each statement is compiled once, and only its parameters change.
+  const finished = db
+    .updateTable('scheduleRuns')
+    .set({ status: 'success', finishedAt: '', error: '', errorCode: '', counts: '', work: sql.lit(null) })
+    .where('id', '=', '')
+    .where('status', '=', RUNNING)
+    .where('relayInstance', '=', '')
+    .compile()
+  const last = db
+    .updateTable('schedules')
+    .set({ lastRunAt: '', lastStatus: 'success', lastError: '' })
+    .where('id', '=', '')
+    .compile()
+  // One runs at a time: who began last ended last.
+  const forgotten = [forgetIn(db, 'startedAt', 'is not'), forgetIn(db, 'createdAt', 'is')]
   return {
     cancel: async (runId, at) => {
-      const run = db.updateTable('scheduleRuns').where('id', '=', runId)
+      const one = db.updateTable('scheduleRuns').where('id', '=', runId)
       const ended = { status: 'cancelled', finishedAt: at, cancelRequestedAt: at, work: null } as const
-      const waiting = await run.set(ended).where('status', '=', 'pending').executeTakeFirst()
+      const waiting = await one.set(ended).where('status', '=', 'pending').executeTakeFirst()
       if (waiting.numUpdatedRows === 1n) return 'cancelled'
-      const running = await run.set({ cancelRequestedAt: at }).where('status', '=', 'running').executeTakeFirst()
+      const running = await one.set({ cancelRequestedAt: at }).where('status', '=', 'running').executeTakeFirst()
       return running.numUpdatedRows === 1n ? 'running' : undefined
     },
-    finish: async ({ id, scheduleId, relayInstance, startedAt }, { counts, ...end }) => {
-      const { numUpdatedRows } = await db
-        .updateTable('scheduleRuns')
-        .set({ ...end, counts: JSON.stringify(counts), work: null })
-        .where('id', '=', id)
-        .where('status', '=', 'running')
-        .where('relayInstance', '=', relayInstance)
-        .executeTakeFirst()
-      if (numUpdatedRows !== 1n) return false
-      await db
-        .updateTable('schedules')
-        .set({ lastRunAt: startedAt, lastStatus: end.status, lastError: end.error === '' ? null : end.error })
-        .where('id', '=', scheduleId)
-        .execute()
+    finish: async ({ id, scheduleId, relayInstance, startedAt }, { status, finishedAt, error, errorCode, counts }) => {
+      const end = [status, finishedAt, error, errorCode, JSON.stringify(counts)]
+      if ((await run({ ...finished, parameters: [...end, id, relayInstance] })) !== 1) return false
+      await run({ ...last, parameters: [startedAt, status, error === '' ? null : error, scheduleId] })
       return true
     },
     told: async (runIds) => {
       if (runIds.length > 0) await db.updateTable('scheduleRuns').set({ isTold: 1 }).where('id', 'in', runIds).execute()
     },
     prune: async (scheduleId, keep) => {
-      // One runs at a time: who began last ended last.
-      for (const [column, began] of [
-        ['startedAt', 'is not'],
-        ['createdAt', 'is'],
-      ] as const)
-        await prune(db, { scheduleId, keep, column, began })
+      for (const some of forgotten) {
+        const parameters = [scheduleId, scheduleId, Math.max(0, keep - 1)]
+        while ((await run({ ...some, parameters })) === PRUNED_AT_ONCE);
+      }
     },
   }
 }
 
-async function prune(
-  db: Database,
-  {
-    scheduleId,
-    keep,
-    column,
-    began,
-  }: { scheduleId: string; keep: number; column: 'startedAt' | 'createdAt'; began: 'is' | 'is not' },
-): Promise<void> {
+/** Forgets some of what began, or did not, before the oldest that is kept. Parameters: the schedule, twice, and how many newer ones there are. */
+function forgetIn(db: Database, column: 'startedAt' | 'createdAt', began: 'is' | 'is not'): CompiledQuery {
   const over = db
     .selectFrom('scheduleRuns')
-    .where('scheduleId', '=', scheduleId)
+    .where('scheduleId', '=', '')
     .where('status', 'in', OVER)
     .where('startedAt', began, null)
-  const kept = await over
-    .select(`${column} as at`)
-    .orderBy(column, 'desc')
-    .limit(1)
-    .offset(Math.max(0, keep - 1))
-    .executeTakeFirst()
-  if (kept === undefined) return
-  const old = over.select('id').where(column, '<', kept.at).where('isTold', '=', 1).limit(PRUNED_AT_ONCE)
-  for (;;) {
-    const { numDeletedRows } = await db.deleteFrom('scheduleRuns').where('id', 'in', old).executeTakeFirst()
-    if (numDeletedRows < PRUNED_AT_ONCE) return
-  }
+  const kept = over.select(column).orderBy(column, 'desc').limit(sql.lit(1)).offset(0)
+  const old = over.select('id').where(column, '<', kept).where('isTold', '=', sql.lit(1))
+  return db
+    .deleteFrom('scheduleRuns')
+    .where('id', 'in', old.limit(sql.lit(PRUNED_AT_ONCE)))
+    .compile()
 }
 
 function resultsIn(db: Database, run: Run): Pick<Runs, 'addResults' | 'count' | 'saveResult' | 'results'> {
@@ -178,14 +168,13 @@ function resultsIn(db: Database, run: Run): Pick<Runs, 'addResults' | 'count' | 
   const counted = db.updateTable('scheduleRuns').set({ commandCount: 0 }).where('id', '=', '').compile()
   return {
     addResults: async (results) => {
-      const [first, ...others] = results.map(resultToTable)
-      if (first !== undefined && others.length === 0) return await run({ ...inserted, parameters: valuesOf(first) })
-      const rows = first === undefined ? [] : [first, ...others]
-      const parts: ResultTable[][] = []
-      for (let next = 0; next < rows.length; next += INSERTED_AT_ONCE)
-        parts.push(rows.slice(next, next + INSERTED_AT_ONCE))
-      // Nothing begins before all are there. A transaction would have every other run wait for its ways.
-      await Promise.all(parts.map((part) => db.insertInto('scheduleResults').values(part).execute()))
+      const rows = results.map(resultToTable)
+      const [first] = rows
+      if (first === undefined) return
+      if (rows.length === 1) await run({ ...inserted, parameters: valuesOf(first) })
+      else if (rows.length <= INSERTED_AT_ONCE) await db.insertInto('scheduleResults').values(rows).execute()
+      // All or none: who takes the run over takes those that are there for all of its machines.
+      else await db.transaction().execute((transaction) => insertInParts(transaction, rows))
     },
     count: async (runId, commandCount) => {
       await run({ ...counted, parameters: [commandCount, runId] })
@@ -210,6 +199,13 @@ function resultsIn(db: Database, run: Run): Pick<Runs, 'addResults' | 'count' | 
         .execute()
       return rows.map(resultFromTable)
     },
+  }
+}
+
+async function insertInParts(transaction: Transaction<Tables>, rows: readonly ResultTable[]): Promise<void> {
+  for (let next = 0; next < rows.length; next += INSERTED_AT_ONCE) {
+    const part = rows.slice(next, next + INSERTED_AT_ONCE)
+    await transaction.insertInto('scheduleResults').values(part).execute()
   }
 }
 

@@ -122,9 +122,7 @@ export class SqlStore implements Store {
 }
 
 function runBy(db: Database): Run {
-  return async (query) => {
-    await db.executeQuery(query)
-  }
+  return async (query) => Number((await db.executeQuery(query)).numAffectedRows ?? 0n)
 }
 
 function by(db: Database): Lookup {

@@ -157,8 +157,8 @@ export type Lookup = <Row>(query: CompiledQuery) => Promise<Row | undefined>
 /** Reads a page of rows in the order of an index, so that none is looked at in vain. Sees what is committed. */
 export type ReadPage = <Row>(query: CompiledQuery) => Promise<Row[]>
 
-/** Runs a writing statement for which an action waits; resolves when it is committed. */
-export type Run = (query: CompiledQuery) => Promise<void>
+/** Runs a writing statement for which an action waits; resolves when it is committed, with how many rows it has written. */
+export type Run = (query: CompiledQuery) => Promise<number>
 
 /** What SQL engines say differently. One implementation, in one file, for each. */
 export interface SqlEngine {
