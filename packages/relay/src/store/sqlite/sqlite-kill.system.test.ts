@@ -2,5 +2,5 @@ import { describe } from 'vitest'
 import { itSurvivesKills } from './kill-cycles.ts'
 
 describe('the SQLite store', () => {
-  itSurvivesKills(3)
+  itSurvivesKills(5)
 })
