@@ -17,7 +17,8 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 20_000, interval: 20 } },
-    execArgv: ['--conditions=@cmdop/source'],
+    // Room for what dies young (64 MiB): collecting it in the 16 of Node takes an eighth of the processors' time.
+    execArgv: ['--conditions=@cmdop/source', '--max-semi-space-size=64'],
     onConsoleLog: (log) => {
       throw new Error(`A test wrote to the console: ${log}`)
     },

@@ -8,7 +8,6 @@ export default defineConfig({
     ...base.test,
     include: ['packages/*/src/**/*.system.test.ts', 'test/**/*.system.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**'],
-    isolate: true,
     maxWorkers: 1,
   },
 })

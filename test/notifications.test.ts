@@ -1,7 +1,6 @@
-import type { Client, ApprovalInfo, WebhookCreated } from '@cmdop/core'
+import type { Client, ApprovalInfo } from '@cmdop/core'
 import { verifyNotification } from '@cmdop/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { runCli } from './processes/cli.ts'
 import { type Received, startReceiver } from './receiver.ts'
 import { waitFor } from './wait-for.ts'
 import { startWorld, type World } from './world.ts'
@@ -123,48 +122,4 @@ describe('a webhook', () => {
     }
     await expect(world.client.webhooks.test('whk_of_nobody')).rejects.toMatchObject({ code: 'not_found' })
   })
-})
-
-test('cmdop webhooks adds, tests, lists, shows deliveries and removes', async () => {
-  await using receiver = await startReceiver()
-  const env = { CMDOP_BASE_URL: world.relay.url, CMDOP_TOKEN: world.relay.firstKey }
-  const run = async (...words: string[]) => {
-    const { code, stdout } = await runCli(['webhooks', ...words, '--json'], env)
-    return { code, answer: JSON.parse(stdout) }
-  }
-  const { answer } = await run('add', receiver.url, '--event', 'pending', '--min-danger', 'low')
-  const { id, secret } = answer as WebhookCreated
-  expect(secret).toMatch(/^cmdop_webhook_/)
-  expect(await run('test', id)).toMatchObject({ code: 0, answer: { state: 'delivered' } })
-  receiver.status = 500
-  expect(await run('test', id)).toMatchObject({ code: 1, answer: { state: 'failed', status: 500 } })
-  expect((await run('deliveries', id)).answer.items).toHaveLength(2)
-  expect(await run('disable', id)).toMatchObject({ answer: { enabled: false } })
-  expect((await run('list')).answer.items).toMatchObject([{ id, events: ['pending'], enabled: false }])
-  expect(await run('remove', id)).toMatchObject({ code: 0 })
-  expect((await run('add', receiver.url, '--kind', 'other')).code).toBe(2)
-})
-
-test('A relay that is killed before a notification was taken sends it once it is there again, once', async () => {
-  await using receiver = await startReceiver(503)
-  const relay = { webhooks: { firstWaitMs: 50, timeoutMs: 500 } }
-  await using killed = await startWorld({ separateProcesses: true, relay })
-  const { id } = await killed.client.webhooks.create({ url: receiver.url })
-  const asked = await ask(killed.client, killed.machine.id)
-  await waitFor('it was tried', () => receiver.received.length > 0)
-  await killed.relay.kill()
-  const before = receiver.received.length
-  receiver.status = 204
-  await killed.relay.restart()
-  await killed.whenOnline(killed.machine)
-  const delivery = await waitFor('it is taken', async () => {
-    const { items } = await killed.client.webhooks.deliveries(id)
-    return items.find(({ state }) => state === 'delivered')
-  })
-  await killed.client.approvals.deny(asked.id)
-  await waitFor('the end is told', () => receiver.received.some(({ body }) => body.includes('approval.denied')))
-  const after = receiver.received.slice(before).map(({ headers }) => headers['cmdop-event'])
-  expect(after).toEqual(['approval.pending', 'approval.denied'])
-  const ids = receiver.received.slice(0, before + 1).map(({ headers }) => headers['cmdop-delivery'])
-  expect(new Set(ids)).toEqual(new Set([delivery.id]))
 })

@@ -32,9 +32,9 @@ afterEach(async () => {
 })
 
 describe('a client whose connection is cut', () => {
-  test('gets all output once and in order', () => checkOutputOverCuts(handle, proxy, 12))
+  test('gets all output once and in order', () => checkOutputOverCuts(handle, proxy, 8))
 
-  test('gives all input once and in order', () => checkInputOverCuts(handle, proxy, 12))
+  test('gives all input once and in order', () => checkInputOverCuts(handle, proxy, 6))
 
   test('while it is away for less than `orphanMs`, finds the command where it is', async () => {
     const folder = await world.folder()

@@ -7,9 +7,9 @@ import { waitFor } from './wait-for.ts'
 import { watch } from './watch.ts'
 import { startWorld, type World } from './world.ts'
 
-const LINES = 100_000
+const LINES = 50_000
 /** Where the way is cut, in bytes of output that were read by then. */
-const cuts = fc.uniqueArray(fc.integer({ min: 0, max: 600_000 }), { minLength: 1, maxLength: 4 })
+const cuts = fc.uniqueArray(fc.integer({ min: 0, max: 300_000 }), { minLength: 1, maxLength: 4 })
 
 /** A session over a way that can be cut, and the same one over a way that cannot. */
 async function openOverProxy(world: World, proxy: TcpProxy): Promise<{ near: Session; safe: Session }> {
@@ -134,27 +134,4 @@ test('the rest of a session that ended while the connection was away is read, an
   proxy.mend()
   expect(await seen.end()).toMatchObject({ state: 'ended', endReason: 'exited', exitCode: 3 })
   expect(seen.text).toContain('\r\n1000\r\nlast\r\n')
-})
-
-test('a session whose daemon was killed ends as lost for who is attached', async () => {
-  await using world = await startWorld({ separateProcesses: true })
-  const session = await world.handle.sessions.open({ shell: 'sh' })
-  await using attachment = await session.attach()
-  const seen = watch(attachment)
-  await seen.next('snapshot')
-  await world.machine.kill()
-  await world.machine.restart()
-  expect(await seen.end()).toMatchObject({ state: 'lost', endReason: 'lost' })
-})
-
-test('a restart of the relay is a lost connection like any other', async () => {
-  await using world = await startWorld({ separateProcesses: true })
-  const session = await world.handle.sessions.open({ shell: 'sh', env: { PS1: '' } })
-  await using attachment = await session.attach()
-  const seen = watch(attachment)
-  await seen.next('snapshot')
-  await world.relay.restart()
-  await attachment.write('echo st""ill\n')
-  await seen.until('still\r\n')
-  expect(seen.events.filter(({ type }) => type === 'snapshot')).toHaveLength(1)
 })

@@ -13,6 +13,7 @@ import {
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { writeEmptyDatabase } from '../packages/relay/src/store/sqlite/empty-database.ts'
 import { waitFor } from './wait-for.ts'
 
 /** Two relays on one store and one bus, a machine at the first and a client at the second. */
@@ -36,7 +37,9 @@ export async function startTwoRelays(): Promise<TwoRelays> {
   await using opening = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'cmdop-two-'))
   opening.defer(() => rm(folder, { recursive: true }))
-  const store = opening.use(await openSqliteStore({ file: join(folder, 'shared.sqlite') }))
+  const file = join(folder, 'shared.sqlite')
+  await writeEmptyDatabase(file)
+  const store = opening.use(await openSqliteStore({ file }))
   const bus = opening.use(createMemoryBus())
   const blobs = new FileBlobs(join(folder, 'recordings'))
   const relays = new Map<string, Relay>()

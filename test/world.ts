@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Client, type ClientOptions, type RemoteMachine } from '@cmdop/core'
 import { enrollMachine, type ResidentSettings, startMachine } from '@cmdop/machine'
 import { openSqliteStore, type Relay, type RelayPorts, startRelay, type Store } from '@cmdop/relay'
+import { writeEmptyDatabase } from '../packages/relay/src/store/sqlite/empty-database.ts'
 import { type Child, startChild } from './processes/child.ts'
 import { waitFor } from './wait-for.ts'
 
@@ -130,6 +131,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
 
 async function startWorldRelay(dataDir: string, options: WorldOptions): Promise<WorldRelay> {
   const settings = { dataDir, port: 0, logLevel: 'silent' as const, ...options.relay }
+  await writeEmptyDatabase(join(dataDir, 'relay.sqlite'))
   return options.separateProcesses === true ? relayProcess(settings) : relayHere(settings, options.ports)
 }
 

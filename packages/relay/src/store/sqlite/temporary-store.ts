@@ -1,8 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { StoreWorld } from '../conformance/world.ts'
 import { type SqliteStore, openSqliteStore } from '../sqlite-store.ts'
+import { writeEmptyDatabase } from './empty-database.ts'
 
 /** A folder for a test's database, removed in the end. */
 export async function temporaryFolder(): Promise<AsyncDisposable & { readonly file: string }> {
@@ -19,6 +20,8 @@ export async function openTemporaryStore(): Promise<
 > {
   const folder = await temporaryFolder()
   const { file } = folder
+  await mkdir(dirname(file), { mode: 0o700 })
+  await writeEmptyDatabase(file)
   const opened = [await openSqliteStore({ file })]
   const [store] = opened as [SqliteStore]
   return {
