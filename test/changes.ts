@@ -19,6 +19,9 @@ export interface Way {
 /** What came of one. */
 export interface ChangeAnswer {
   readonly status: number
+  /** Its content type, without parameters. */
+  readonly type: string
+  readonly text: string
   readonly json: { readonly error?: { readonly code: string } }
 }
 
@@ -180,8 +183,8 @@ export async function sendChange(
     ...(body === undefined ? {} : { 'content-type': 'application/json' }),
   }
   const answer = await fetch(url, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) })
-  const isStream = answer.headers.get('content-type')?.startsWith('text/event-stream') === true
-  if (isStream) await answer.body?.cancel()
-  const text = isStream ? '' : await answer.text()
-  return { status: answer.status, json: (text === '' ? {} : JSON.parse(text)) as ChangeAnswer['json'] }
+  const type = answer.headers.get('content-type')?.split(';', 1)[0] ?? ''
+  const text = await answer.text()
+  const json = (type === 'application/json' ? JSON.parse(text) : {}) as ChangeAnswer['json']
+  return { status: answer.status, type, text, json }
 }

@@ -103,3 +103,17 @@ test('A key that is rotated by a code of somebody else is lent, too', async () =
   expect(await store.keys.get(key.id)).toMatchObject({ lentById: null })
   expect(await store.keys.get(id)).toMatchObject({ lentById: owner })
 })
+
+test('A list of keys says who made each: the person himself, one who made it for him, or the person of an operator', async () => {
+  const { principalId: owner } = await world.client.me()
+  const ivy = await invitePerson(world, 'ivy', 'admin')
+  const [own, lent] = [
+    await ivy.client.keys.issue({ name: 'own', kind: 'human', role: 'viewer' }),
+    await keyOf(ivy, 'viewer'),
+  ]
+  const robot = await ivy.client.keys.issue({ name: 'robot', kind: 'ai', role: 'admin' })
+  const sub = await world.connect({ token: robot.rawToken }).keys.issue({ name: 'sub', kind: 'ai', role: 'viewer' })
+  const keys = await Array.fromAsync(world.client.keys.iter())
+  const makers = [own, lent, robot, sub].map(({ id }) => keys.find((key) => key.id === id)?.createdById)
+  expect(makers).toEqual([ivy.id, owner, ivy.id, ivy.id])
+})

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { CmdopError } from '@cmdop/protocol'
 import { expect, onTestFinished, test } from 'vitest'
 import { Client } from './client.ts'
 import type { ClientOptions } from './settings.ts'
@@ -124,11 +125,50 @@ test('a signal ends the wait before another try', async () => {
   expect(asked).toHaveLength(1)
 })
 
-test('what is no answer of a relay is named with its status', async () => {
-  const { client } = await served((response) => response.writeHead(404).end('<html>nginx</html>'))
-  await expect(client.keys.list()).rejects.toMatchObject({
-    code: 'server',
-    status: 404,
-    message: expect.stringContaining('CMDOP_BASE_URL'),
-  })
+test('an answer that is not of a relay has the code of its status, and is tried again as that code is', async () => {
+  const html = (status: number) => (response: ServerResponse) => void response.writeHead(status).end('<html></html>')
+  const triedOf = async (status: number, call: (client: Client) => Promise<unknown>) => {
+    const { client, asked } = await served(html(status), { retries: 1 })
+    const message = expect.stringContaining('CMDOP_BASE_URL')
+    const failed = expect(call(client)).rejects
+    await failed.toMatchObject({ status, message, details: { proxy: true } })
+    const { code } = await call(client).then(
+      () => ({ code: 'ok' }),
+      (error: CmdopError) => error,
+    )
+    return [status, code, asked.length / 2]
+  }
+  const [read, change] = [(client: Client) => client.keys.list(), (client: Client) => client.keys.issue({ name: 'n' })]
+  const statuses = [400, 401, 403, 404, 405, 409, 429, 500, 502, 503, 504]
+  const reads = await Promise.all(statuses.map((status) => triedOf(status, read)))
+  expect(reads).toEqual([
+    [400, 'validation', 1],
+    [401, 'auth', 1],
+    [403, 'permission', 1],
+    [404, 'not_found', 1],
+    [405, 'validation', 1],
+    [409, 'conflict', 1],
+    [429, 'rate_limit', 2],
+    [500, 'server', 2],
+    [502, 'server', 2],
+    [503, 'unavailable', 2],
+    [504, 'timeout', 2],
+  ])
+  const changes = await Promise.all([401, 429, 500, 503, 504].map((status) => triedOf(status, change)))
+  expect(changes).toEqual([
+    [401, 'auth', 1],
+    [429, 'rate_limit', 2],
+    [500, 'server', 1],
+    // A proxy may have sent it on.
+    [503, 'server', 1],
+    [504, 'timeout', 1],
+  ])
+})
+
+test('a read that a relay had no time for is tried again while the call has some', async () => {
+  const { client, asked } = await served((response, index) =>
+    index === 0 ? fail(response, 504, 'timeout') : send(response, 200, page),
+  )
+  await client.keys.list()
+  expect(asked).toHaveLength(2)
 })

@@ -1,4 +1,4 @@
-import { CmdopError, ErrorBody, fromWireError, isCmdopError } from '@cmdop/protocol'
+import { CmdopError, ErrorBody, type ErrorCode, fromWireError, isCmdopError } from '@cmdop/protocol'
 import type { z } from 'zod'
 import type { HttpAnswer, Platform } from './platform.ts'
 import { retried } from './retried.ts'
@@ -187,11 +187,25 @@ async function errorOf(answer: HttpAnswer, idempotent: boolean): Promise<CmdopEr
   const parsed = ErrorBody.safeParse(body)
   const facts = { idempotent, status, body, ...retryAfterOf(answer) }
   if (parsed.success) return fromWireError(parsed.data.error, facts)
-  return new CmdopError(
-    'server',
-    `The address does not answer like a relay (HTTP ${status}); check CMDOP_BASE_URL.`,
-    facts,
-  )
+  const message = `The address does not answer like a relay (HTTP ${status}); check CMDOP_BASE_URL, and proxies on the way.`
+  return new CmdopError(codeOf(status, idempotent), message, { ...facts, details: { proxy: true } })
+}
+
+/** Answers of proxies, and of what is no relay, by what HTTP says that they mean. */
+const codesByStatus: Readonly<Partial<Record<number, ErrorCode>>> = {
+  401: 'auth',
+  403: 'permission',
+  404: 'not_found',
+  408: 'timeout',
+  409: 'conflict',
+  429: 'rate_limit',
+  504: 'timeout',
+}
+
+/** Of a 503 of a relay nothing ran; a proxy may have sent on what it gives one for, so a change is not sent again. */
+function codeOf(status: number, idempotent: boolean): ErrorCode {
+  if (status === 503 && idempotent) return 'unavailable'
+  return codesByStatus[status] ?? (status < 500 ? 'validation' : 'server')
 }
 
 /** Seconds of `Retry-After`, where it says so; a date in it is not used by relays. */

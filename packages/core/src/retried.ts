@@ -22,9 +22,9 @@ export async function retried<Value>(call: () => Promise<Value>, options: RetryO
     try {
       return await call()
     } catch (error) {
-      // Its time is over: another try would have none.
-      if (left <= 0 || !isCmdopError(error) || !error.retryable || error.code === 'timeout') throw error
+      if (left <= 0 || !isCmdopError(error) || !error.retryable) throw error
       const waitMs = Math.max(backoff(), (error.retryAfter ?? 0) * 1000)
+      // Where its own time is over another try would have none.
       if (performance.now() + waitMs >= until) throw error
       await wait(waitMs, signal)
     }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { type ErrorCode, errorCodes } from './error-codes.ts'
-import { CmdopError, fromWireError, isCmdopError, toCmdopError, toWireError, WireError } from './errors.ts'
+import { CmdopError, fromWireError, isCmdopError, isMissing, toCmdopError, toWireError, WireError } from './errors.ts'
 
 const codes = Object.keys(errorCodes) as ErrorCode[]
 
@@ -40,4 +40,11 @@ test('An error of another copy of this package is recognised, and nothing else',
 test('A message that is too long for the wire is cut, so that the peer can read it', () => {
   const wire = toWireError(new CmdopError('server', 'x'.repeat(10_000), { requestId: 'y'.repeat(1000) }))
   expect(WireError.safeParse(wire).success).toBe(true)
+})
+
+test('What is missing is so by the word of a relay or machine, not of a proxy before it', () => {
+  expect(isMissing(new CmdopError('not_found', 'It is not there.'))).toBe(true)
+  expect(isMissing(new CmdopError('not_found', 'Some page is not.', { details: { proxy: true } }))).toBe(false)
+  expect(isMissing(new CmdopError('server', 'It failed.'))).toBe(false)
+  expect(isMissing(new Error('not_found'))).toBe(false)
 })

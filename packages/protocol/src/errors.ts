@@ -55,6 +55,16 @@ export function isCmdopError(error: unknown): error is CmdopError {
   return typeof error === 'object' && error !== null && brand in error
 }
 
+/** Whether it is what a proxy before the relay answered, with no word of the relay: it knows nothing of what is there. */
+export function isOfProxy(error: CmdopError): boolean {
+  return error.details['proxy'] === true
+}
+
+/** Whether the relay, or the machine, says that something is not there. */
+export function isMissing(error: unknown): error is CmdopError {
+  return isCmdopError(error) && error.code === 'not_found' && !isOfProxy(error)
+}
+
 /** Any thrown value as a {@link CmdopError}; what is not one becomes `fallback` with the cause kept. */
 export function toCmdopError(error: unknown, fallback: ErrorCode, message: string): CmdopError {
   return isCmdopError(error) ? error : new CmdopError(fallback, message, { cause: error })

@@ -49,6 +49,8 @@ export {
   WireError,
   fromWireError,
   isCmdopError,
+  isMissing,
+  isOfProxy,
   toCmdopError,
   toWireError,
 } from './errors.ts'

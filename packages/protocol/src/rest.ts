@@ -128,6 +128,11 @@ export const ApiKeySummary = z.object({
     .nullable()
     .describe('Machines that one fleet run of it may reach; null: no limit'),
   rotated_from: z.string().nullable().describe('Id of the key whose place it took; null: of none'),
+  created_by_id: z
+    .string()
+    .describe(
+      'Id of the member who made it, himself or by an operator; of one made with a key of another: who made that',
+    ),
   key_prefix: z.string().describe('First characters of the key, to tell it by'),
   created_at: instant.describe('When it was made'),
   expires_at: instant.nullable().describe('When it ends by itself; null: never'),

@@ -1,4 +1,4 @@
-import { CmdopError, isCmdopError } from '@cmdop/protocol'
+import { CmdopError, isMissing } from '@cmdop/protocol'
 import * as z from 'zod/v4'
 import type { ProgressEvent, RunEndEvent } from '../run/run-events.ts'
 import { type Accepted, approvalNeeded, operate, type WorkContext } from '../run/operate.ts'
@@ -104,7 +104,7 @@ async function childHistory(
   const { use } = task.history
   const parts = childParts(task, to)
   const history = await historyOf(parts, runId, use).catch((error: unknown) => {
-    if (isCmdopError(error) && error.code === 'not_found' && use === 'resume') return undefined
+    if (isMissing(error) && use === 'resume') return undefined
     throw error
   })
   if (history?.ended === undefined) refuseNew('handler', task.history)

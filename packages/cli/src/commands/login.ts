@@ -1,5 +1,13 @@
 import { Client, type SignedIn } from '@cmdop/core'
-import { CmdopError, isCmdopError, Me, LoginSession, SignInCode, SignedIn as SignedInSchema } from '@cmdop/protocol'
+import {
+  CmdopError,
+  isCmdopError,
+  isOfProxy,
+  Me,
+  LoginSession,
+  SignInCode,
+  SignedIn as SignedInSchema,
+} from '@cmdop/protocol'
 import { configFile, forgetToken, readConfigFile, writeConfigFile } from '../config.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { askFor, askForSecret } from '../prompt.ts'
@@ -61,7 +69,8 @@ export async function logoutCommand(signal: AbortSignal): Promise<number> {
     ({ items }) => items.find((session) => session.current),
     (error: unknown) => {
       // What is no session, or none any more, has nothing to end.
-      if (isCmdopError(error) && (error.code === 'auth' || error.code === 'permission')) return undefined
+      if (isCmdopError(error) && !isOfProxy(error) && (error.code === 'auth' || error.code === 'permission'))
+        return undefined
       throw error
     },
   )

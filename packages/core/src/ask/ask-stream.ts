@@ -1,4 +1,11 @@
-import { CmdopError, DEFAULT_ORPHAN_MS, isCmdopError, type RestrictionsInput, type RunPolicy } from '@cmdop/protocol'
+import {
+  CmdopError,
+  DEFAULT_ORPHAN_MS,
+  isCmdopError,
+  isMissing,
+  type RestrictionsInput,
+  type RunPolicy,
+} from '@cmdop/protocol'
 import { z } from 'zod'
 import type { RestClient } from '../rest-client.ts'
 import { knownRestrictions } from '../restrictions.ts'
@@ -101,7 +108,7 @@ export class AskStream implements AsyncIterable<AskFrame>, AsyncDisposable {
     const path = `${await this.#path()}/ask/${this.callId}`
     await this.#options.rest.call({ method: 'DELETE', path, answer: Empty }).catch((error: unknown) => {
       // It had ended by itself, or never begun.
-      if (!isCmdopError(error) || error.code !== 'not_found') throw error
+      if (!isMissing(error)) throw error
     })
   }
 

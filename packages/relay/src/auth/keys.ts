@@ -115,6 +115,11 @@ export function kindOf(principal: Pick<PrincipalRow, 'kind'>): 'human' | 'ai' | 
   return principal.kind === 'human' || principal.kind === 'ai' ? principal.kind : 'service'
 }
 
+/** The person who made a key; with one that somebody else had issued to him it may have been that other, who is named then. */
+export function makerOf({ lentById }: Pick<KeyRow, 'lentById'>, principal: PrincipalRow): string {
+  return lentById ?? personBehind(principal)
+}
+
 async function findKey(
   store: Store,
   caller: Caller,

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { type Relay, startRelay } from '../start-relay.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
 import { callDigest, secretAnswers } from './idempotency.ts'
+import { machinePrefixes } from './machine-prefixes.ts'
 
 let relay: Relay
 let dataDir: string
@@ -30,6 +31,32 @@ test('every change whose answer has a secret is known for one', async () => {
   )
   expect(found.toSorted()).toEqual([...secretAnswers].toSorted())
 })
+
+test('what is under both prefixes of machines is the same under both, and takes a key under both or neither', async () => {
+  const { paths } = Document.parse(await (await fetch(`${relay.url}/api/openapi.json`)).json())
+  const [ours, theirs] = machinePrefixes
+  const twice = Object.keys(paths)
+    .filter((path) => path.startsWith(`${ours}/`) && theirs + path.slice(ours.length) in paths)
+    .map((path) => path.slice(ours.length))
+  expect(twice).toContain('/{machine}/ask')
+  for (const path of twice) expect(paths[ours + path], path).toEqual(paths[theirs + path])
+  for (const prefix of machinePrefixes)
+    for (const act of ['ask', 'pin']) expect(await keyRefusedBy(`${prefix}/mch_none/${act}`)).toBe(true)
+})
+
+async function keyRefusedBy(path: string): Promise<boolean> {
+  const bodies = { ask: { prompt: 'x' }, pin: { challenge_id: 'x', pin: '1234' } }
+  const answer = await fetch(`${relay.url}${path}`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${relay.firstKey}`,
+      'content-type': 'application/json',
+      'idempotency-key': 'again',
+    },
+    body: JSON.stringify(path.endsWith('/ask') ? bodies.ask : bodies.pin),
+  })
+  return (await answer.text()).includes('takes no Idempotency-Key')
+}
 
 function hasSecret(responses: Record<string, unknown>): boolean {
   const answers = Object.entries(responses).filter(([status]) => status.startsWith('2'))

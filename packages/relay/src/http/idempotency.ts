@@ -5,6 +5,7 @@ import { authenticate } from '../auth/authenticate.ts'
 import type { IdempotencyRow } from '../store/idempotency-store.ts'
 import { digestOf } from './audited.ts'
 import { bearerOf, type GuardContext } from './guard.ts'
+import { machinePrefixes } from './machine-prefixes.ts'
 
 /** Milliseconds for which a key is known: whoever tries for longer asks first what became of it. */
 const KNOWN_FOR_MS = 24 * 3_600_000
@@ -36,8 +37,7 @@ export const secretAnswers: ReadonlySet<string> = new Set([
 
 /** Changes that take no key: their body holds a code or PIN, or they have an id of their own. */
 export const noIdempotencyKeys: ReadonlySet<string> = new Set([
-  'POST /api/admin/machines/:machine/ask',
-  'POST /api/admin/machines/:machine/pin',
+  ...machinePrefixes.flatMap((prefix) => [`POST ${prefix}/:machine/ask`, `POST ${prefix}/:machine/pin`]),
   'POST /api/invitations/accept',
   'POST /api/login',
   'POST /api/login/code',

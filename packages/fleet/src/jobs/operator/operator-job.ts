@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { ResumeOptions, RunError, RunOptions, RunResult, SharedBudget } from '@cmdop/agent'
-import { CmdopError, isCmdopError, isRetryable } from '@cmdop/protocol'
+import { CmdopError, isCmdopError, isMissing, isRetryable } from '@cmdop/protocol'
 import { runIdOf } from '../../call-id.ts'
 import type { FleetClient } from '../../fleet-client.ts'
 import type { Done, FleetStop, Job, JobContext } from '../../run/conduct.ts'
@@ -76,7 +76,7 @@ async function operate<Output>(
 /** What is not there has not begun, and so begins now. */
 function unlessMissing<Result>(begin: () => Promise<Result>): (error: unknown) => Promise<Result> {
   return (error) => {
-    if (isCmdopError(error) && error.code === 'not_found' && !isRunError(error)) return begin()
+    if (isMissing(error) && !isRunError(error)) return begin()
     throw error
   }
 }

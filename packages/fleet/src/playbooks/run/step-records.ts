@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import type { FleetRunSummary } from '@cmdop/core'
-import { canonicalJson, type FleetRunStop, isCmdopError } from '@cmdop/protocol'
+import { canonicalJson, type FleetRunStop, isMissing } from '@cmdop/protocol'
 import type { PlaybookClient } from '../playbook-client.ts'
 
 /**
@@ -38,7 +38,7 @@ export class StepRecords {
     try {
       return await this.#client.fleetRuns.get(this.idOf(part))
     } catch (error) {
-      if (isCmdopError(error) && error.code === 'not_found') return undefined
+      if (isMissing(error)) return undefined
       throw error
     }
   }

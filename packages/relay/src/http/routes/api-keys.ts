@@ -13,7 +13,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { actorOf } from '../../audit/entry.ts'
 import { authorise } from '../../auth/authorise.ts'
-import { isOwnKey, issueKey, kindOf, revokeKey, rotateKey } from '../../auth/keys.ts'
+import { isOwnKey, issueKey, kindOf, makerOf, revokeKey, rotateKey } from '../../auth/keys.ts'
 import { effectiveRole, ownerIn } from '../../auth/owner.ts'
 import { hashSecret, newSecret } from '../../auth/secrets.ts'
 import type { KeyRow, Store } from '../../store/store.ts'
@@ -164,6 +164,7 @@ async function summary(store: Store, { id }: KeyRow): Promise<ApiKeySummary> {
     ip_ranges: key.ipRanges === null ? null : [...key.ipRanges],
     max_targets_per_run: key.maxTargetsPerRun,
     rotated_from: key.rotatedFrom,
+    created_by_id: makerOf(key, principal),
     key_prefix: key.prefix,
     created_at: key.createdAt,
     expires_at: key.expiresAt,

@@ -21,6 +21,7 @@ import { newId } from '../../auth/secrets.ts'
 import type { HttpContext } from '../context.ts'
 import { type SentEvent, sendEvents } from '../event-stream.ts'
 import { callerOf } from '../guard.ts'
+import { machinePrefixes } from '../machine-prefixes.ts'
 
 const MachineParams = z.object({ machine: z.string().min(1).max(64).describe('Id of the machine') })
 const AskedParams = MachineParams.extend({ call: CallId.describe('Id of the ask') })
@@ -35,7 +36,7 @@ const ASK_HEADER = 'cmdop-ask'
 /** The operator that lives on a machine: under the paths of clients that know a relay's, and under ours. */
 export function askRoutes(context: HttpContext): FastifyPluginAsyncZod {
   return async (app) => {
-    for (const prefix of ['/api/machines', '/api/admin/machines']) await app.register(routes(context), { prefix })
+    for (const prefix of machinePrefixes) await app.register(routes(context), { prefix })
   }
 }
 
