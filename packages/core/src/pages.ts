@@ -1,6 +1,11 @@
 /** A way to ask for one page: a call that takes where it begins. */
 type Ask<Place, Page> = (place: Place) => Promise<Page>
 
+/** The page of a list that is answered whole. */
+export async function* onePage<Page>(ask: () => Promise<Page>): AsyncGenerator<Page, void, undefined> {
+  yield await ask()
+}
+
 /** Every page of a list with cursors. Ends with the last one, and when a page leads on to one that was there. */
 export async function* cursorPages<Page extends { readonly nextCursor?: string | null | undefined }>(
   ask: Ask<string | undefined, Page>,
