@@ -99,7 +99,7 @@ export class ApprovalsNamespace implements MachineApprovals {
   iter(
     query: Omit<Partial<FromWire<wire.ApprovalListQuery>>, 'cursor'> & Cancellable = {},
   ): AsyncGenerator<ApprovalSummary> {
-    return itemsOf(this.pages(query), ({ id }) => id)
+    return itemsOf(this.pages(query), ({ id }) => id, query)
   }
 
   /** Every page. Ends with the last one, and when a page does not lead on. */
@@ -230,7 +230,7 @@ export class GrantsNamespace {
 
   /** Each of them. */
   iter(options: Cancellable = {}): AsyncGenerator<GrantInfo> {
-    return itemsOf(this.pages(options), ({ id }) => id)
+    return itemsOf(this.pages(options), ({ id }) => id, options)
   }
 
   /** Every page: all are on one. */

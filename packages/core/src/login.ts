@@ -67,7 +67,7 @@ export class LoginNamespace {
 
   /** Each of them. */
   iterSessions(options: Cancellable = {}): AsyncGenerator<LoginSession> {
-    return itemsOf(this.pagesSessions(options), ({ id }) => id)
+    return itemsOf(this.pagesSessions(options), ({ id }) => id, options)
   }
 
   /** Every page: all are on one. */

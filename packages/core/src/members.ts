@@ -42,7 +42,7 @@ export class MembersNamespace {
 
   /** Every member, page by page as they are needed. */
   iter(query: MemberQuery & InFleet = {}): AsyncGenerator<MemberInfo> {
-    return itemsOf(this.pages(query), ({ userId }) => userId)
+    return itemsOf(this.pages(query), ({ userId }) => userId, query)
   }
 
   /** Every page. Ends with the last one. */
@@ -78,7 +78,7 @@ export class MembersNamespace {
 
   /** Each of them. */
   iterInvitations(options: InFleet = {}): AsyncGenerator<InvitationSummary> {
-    return itemsOf(this.pagesInvitations(options), ({ id }) => id)
+    return itemsOf(this.pagesInvitations(options), ({ id }) => id, options)
   }
 
   /** Every page: all are on one. */

@@ -24,7 +24,7 @@ export class WebhooksNamespace {
 
   /** Each of them. */
   iter(options: Cancellable = {}): AsyncGenerator<WebhookInfo> {
-    return itemsOf(this.pages(options), ({ id }) => id)
+    return itemsOf(this.pages(options), ({ id }) => id, options)
   }
 
   /** Every page: they are few, and all on one. */
@@ -85,7 +85,7 @@ export class WebhooksNamespace {
 
   /** Everything that was sent there, page by page as it is needed. */
   iterDeliveries(webhookId: string, query: DeliveryQuery & Cancellable = {}): AsyncGenerator<DeliveryInfo> {
-    return itemsOf(this.pagesDeliveries(webhookId, query), ({ id }) => id)
+    return itemsOf(this.pagesDeliveries(webhookId, query), ({ id }) => id, query)
   }
 
   /** Every page of it. Ends with the last one. */

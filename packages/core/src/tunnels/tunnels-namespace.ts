@@ -69,7 +69,7 @@ export class TunnelsNamespace {
 
   /** Each that is open, page by page as they are needed. */
   iter(query: TunnelQuery & Cancellable = {}): AsyncGenerator<TunnelView> {
-    return itemsOf(this.pages(query), ({ tunnelId }) => tunnelId)
+    return itemsOf(this.pages(query), ({ tunnelId }) => tunnelId, query)
   }
 
   /** Every page. Ends with the last one. */
@@ -91,7 +91,7 @@ export class TunnelsNamespace {
 
   /** Each that is connected, page by page as they are needed. */
   iterSessions(query: Omit<SessionQuery, 'offset'> & Cancellable = {}): AsyncGenerator<ConnectedSessionOption> {
-    return itemsOf(this.pagesSessions(query), ({ machineId }) => machineId)
+    return itemsOf(this.pagesSessions(query), ({ machineId }) => machineId, query)
   }
 
   /** Every page of them. Ends with the last one. */
