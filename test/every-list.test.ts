@@ -10,7 +10,7 @@ import { scriptSkill } from './skill-worlds.ts'
 import { startWorld, type World } from './world.ts'
 
 type Options = Readonly<Record<string, unknown>>
-type List = (...given: unknown[]) => AsyncGenerator<unknown>
+type List = (...given: unknown[]) => AsyncGenerator
 
 /** A list of the client, and how it is asked for pages of one item. */
 interface Listed {
@@ -121,7 +121,9 @@ function listsOf(holder: object, path: string[] = [], seen = new Set<object>()):
   if (seen.has(holder)) return []
   seen.add(holder)
   const own = Object.getOwnPropertyNames(Object.getPrototypeOf(holder)).filter((name) => /^(iter|pages)/.test(name))
-  const held = Object.entries(holder).filter(([, value]) => /Namespace$/.test(Object(value).constructor.name))
+  const held = Object.entries(holder).filter(([, value]) =>
+    String(Object(value).constructor.name).endsWith('Namespace'),
+  )
   return [
     ...own.map((name) => [...path, name].join('.')),
     ...held.flatMap(([name, value]) => listsOf(value as object, [...path, name], seen)),

@@ -62,12 +62,13 @@ test('of instants that passed while no relay was there each is told of, and one 
   for (const { body, headers } of receiver.received) told.push(await verifyNotification(body, headers, { secret }))
   const idOf = async (id: string, index: number) => (await runsOf(id))[index]?.id
   // Of those that were missed together the last one is told, with how many they were.
-  expect(told.map(({ event, schedule }) => [event, schedule?.run_id, schedule?.missed]).toSorted()).toEqual(
-    [
+  expect(told).toHaveLength(3)
+  expect(told.map(({ event, schedule }) => [event, schedule?.run_id, schedule?.missed])).toEqual(
+    expect.arrayContaining([
       ['schedule.missed', await idOf(skipped, 1), 2],
       ['schedule.missed', await idOf(made, 0), 1],
       ['schedule.success', await idOf(made, 1), 0],
-    ].toSorted(),
+    ]),
   )
   await waitFor('what was told is noted', async () =>
     (await webhooks.deliveries(webhook)).items.every(({ state }) => state === 'delivered'),
