@@ -80,7 +80,7 @@ describe('an object of another fleet', () => {
     const spy = world.connect({ token: key })
     expect((await spy.skills.list()).results).toEqual([])
     expect((await spy.skills.tags()).results).toEqual([])
-    expect(await spy.tunnels.sessions()).toEqual([])
+    expect((await spy.tunnels.sessions()).items).toEqual([])
     expect((await spy.keys.list()).total).toBe(1)
     expect((await spy.members.list()).total).toBe(1)
     expect((await spy.members.invitations()).items).toEqual([])

@@ -127,6 +127,26 @@ describe('a schedule', () => {
     await schedules.delete(id)
   })
 
+  test('loses what restricts it and whom it tells by null alone', async () => {
+    const { schedules, webhooks } = world.client
+    const { id: webhook } = await webhooks.create({ url: 'http://127.0.0.1:9/' })
+    const notify = { webhookIds: [webhook], on: ['failure' as const] }
+    const given = { restrictions: { readOnly: true }, notify }
+    const { id } = await schedules.create({ name: 'held', cronExpr: NEVER, command: 'true', ...given })
+    expect(await schedules.update(id, { name: 'kept' })).toMatchObject(given)
+    expect(await schedules.update(id, { notify: null })).toMatchObject({
+      notify: null,
+      restrictions: { readOnly: true },
+    })
+    expect(await schedules.update(id, { notify, restrictions: null })).toMatchObject({ notify, restrictions: null })
+    expect(await schedules.update(id, { notify: null })).toMatchObject({ notify: null, restrictions: null })
+    expect(await schedules.get(id)).toMatchObject({ name: 'kept', notify: null, restrictions: null })
+    expect(await ranOnce(world.client, id)).toMatchObject({ status: 'success' })
+    expect((await webhooks.deliveries(webhook)).items).toEqual([])
+    await schedules.delete(id)
+    await webhooks.remove(webhook)
+  })
+
   test('keeps the end of an output, and says that there was more', async () => {
     const { schedules } = world.client
     const command = 'i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo "line $i"; done; exit 3'

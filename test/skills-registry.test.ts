@@ -179,6 +179,22 @@ test('lists have pages, an order and filters, and stars and reviews are one for 
   expect(await codeOf(() => client.skills.list({ ordering: 'author_id' as never }))).toBe('validation')
 })
 
+test('icon and cover of a skill stay until null takes them away, each by itself', async () => {
+  const { skills } = world.client
+  const { slug } = await skills.create('Pictured')
+  const icon = 'https://example.com/icon.png'
+  const cover = 'https://example.com/cover.png'
+  expect(await skills.update(slug, { icon, cover })).toMatchObject({ icon, cover })
+  expect(await skills.update(slug, { category: 'devops' })).toMatchObject({ icon, cover })
+  expect(await skills.update(slug, { icon: null })).toMatchObject({ icon: null, cover })
+  expect(await skills.get(slug)).toMatchObject({ icon: null, cover })
+  expect(await skills.update(slug, { cover: null })).toMatchObject({ icon: null, cover: null })
+  expect(await skills.get(slug)).toMatchObject({ icon: null, cover: null })
+  for (const change of [{ icon: 'http://example.com/icon.png' }, { cover: '' }])
+    expect(await codeOf(() => skills.update(slug, change))).toBe('validation')
+  await skills.delete(slug)
+})
+
 test('each key goes to its own plane only', async () => {
   const seen: Record<string, IncomingHttpHeaders[]> = { relay: [], platform: [] }
   await using opened = new AsyncDisposableStack()

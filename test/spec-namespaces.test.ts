@@ -95,7 +95,7 @@ const calls: Record<string, () => Promise<unknown>> = {
     expect((await client().fleets.list()).items.map(({ slug }) => slug)).not.toContain('berlin')
   },
   'tunnels.sessions': async () =>
-    expect((await client().tunnels.sessions()).map(({ machineId }) => machineId)).toContain(machine().id),
+    expect((await client().tunnels.sessions()).items.map(({ machineId }) => machineId)).toContain(machine().id),
   'tunnels.open': async () => {
     const port = Number(new URL(asked.world.relay.url).port)
     const { tunnelId } = await client().tunnels.open({ machineId: machine().id, localPort: port, protocol: 'tcp' })

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { type IncomingMessage, request, createServer, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
@@ -20,15 +21,16 @@ export interface Site extends AsyncDisposable {
 
 /**
  * `/` a page, `/headers` what it was sent, `/bytes/<count>` content as `blocksOf` has it, `/sha256` the hash of what it is sent, `/events` a
- * stream of events, and a WebSocket that echoes.
+ * stream of events, and a WebSocket that echoes. With a certificate it speaks TLS.
  */
-export async function startSite(): Promise<Site> {
+export async function startSite(tls?: { readonly cert: string; readonly key: string }): Promise<Site> {
   const streams = new Set<ServerResponse>()
   let seen: Site['seen']
-  const server = createServer((asked, answer) => {
+  const answered = (asked: IncomingMessage, answer: ServerResponse) => {
     seen = { headers: asked.headers, raw: asked.rawHeaders }
     serve(asked, answer, streams).catch(() => answer.destroy())
-  })
+  }
+  const server = tls === undefined ? createServer(answered) : createSecureServer(tls, answered)
   server.requestTimeout = 0
   const sockets = new WebSocketServer({ server })
   sockets.on('connection', (socket: WebSocket) =>

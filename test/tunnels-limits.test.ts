@@ -140,6 +140,28 @@ describe('a tunnel', () => {
     expect(closedTunnel.closedReason).toBe('expired')
   })
 
+  test('ends by itself when its time is over, and its connections with it', async () => {
+    await expect(world.client.tunnels.open(options({ ttlSeconds: 0 }))).rejects.toMatchObject({ code: 'validation' })
+    const { createdAt, expiresAt, tunnelId } = await world.client.tunnels.open(options({ ttlSeconds: 2 }))
+    expect(Date.parse(expiresAt) - Date.parse(createdAt)).toBe(2000)
+    await using listener = await world.client.tunnels.listen(tunnelId)
+    const { closed } = await open(listener.port)
+    await closed
+    const tunnel = await waitFor('it is closed', async () => {
+      const found = await world.client.tunnels.get(tunnelId)
+      return found.state === 'closed' ? found : undefined
+    })
+    expect(tunnel.closedReason).toBe('expired')
+    const lateMs = Date.parse(tunnel.closedAt ?? '') - Date.parse(expiresAt)
+    // On time, and not when all tunnels are looked at.
+    expect(lateMs).toBeGreaterThanOrEqual(0)
+    expect(lateMs).toBeLessThan(5000)
+    await waitFor('the target learns it', () => echo.open.size === 0)
+    const { items } = await world.client.audit.getLogs({ action: 'tunnel.close', limit: 20 })
+    expect(items.map(({ subject }) => subject)).toContain(`tunnel:${tunnelId} expired`)
+    expect((await refusal(world.client, tunnelId)).code).toBe('not_found')
+  })
+
   test('ends when who opened it may not any more, also for others who go through it', async () => {
     const name = `opener-${randomUUID()}`
     const { client: opener, id } = await invitePerson(world, name, 'member')

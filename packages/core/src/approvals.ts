@@ -8,9 +8,10 @@ import type {
   ApprovalList,
   ApprovalSummary,
   GrantInfo,
+  GrantList,
 } from './resources.ts'
 import { type FromWire, fromWire, toQuery, toWire } from './wire-names.ts'
-import { cursorPages, itemsOf } from './pages.ts'
+import { cursorPages, itemsOf, onePage } from './pages.ts'
 import type { RestClient } from './rest-client.ts'
 import { wait } from './wait.ts'
 import { watchEvents } from './watch-events.ts'
@@ -98,7 +99,7 @@ export class ApprovalsNamespace implements MachineApprovals {
   iter(
     query: Omit<Partial<FromWire<wire.ApprovalListQuery>>, 'cursor'> & Cancellable = {},
   ): AsyncGenerator<ApprovalSummary> {
-    return itemsOf(this.pages(query), ({ id }) => id)
+    return itemsOf(this.pages(query), ({ id }) => id, query)
   }
 
   /** Every page. Ends with the last one, and when a page does not lead on. */
@@ -223,14 +224,28 @@ export class GrantsNamespace {
   }
 
   /** Those of the fleet, the newest first. */
-  async list({ signal }: Cancellable = {}): Promise<GrantInfo[]> {
-    return (await this.#rest.call({ method: 'GET', path: '/api/grants', answer: wire.GrantList, signal })).items
+  async list(options: Cancellable = {}): Promise<GrantInfo[]> {
+    return (await this.#page(options)).items
+  }
+
+  /** Each of them. */
+  iter(options: Cancellable = {}): AsyncGenerator<GrantInfo> {
+    return itemsOf(this.pages(options), ({ id }) => id, options)
+  }
+
+  /** Every page: all are on one. */
+  pages(options: Cancellable = {}): AsyncGenerator<GrantList> {
+    return onePage(() => this.#page(options))
   }
 
   /** Ends one at once. */
   revoke(grantId: string, { signal }: Cancellable = {}): Promise<GrantInfo> {
     const path = `/api/grants/${encodeURIComponent(grantId)}`
     return this.#rest.call({ method: 'DELETE', path, answer: wire.GrantInfo, signal })
+  }
+
+  #page({ signal }: Cancellable): Promise<GrantList> {
+    return this.#rest.call({ method: 'GET', path: '/api/grants', answer: wire.GrantList, signal })
   }
 }
 

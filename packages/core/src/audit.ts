@@ -76,7 +76,7 @@ export class AuditNamespace {
 
   /** Every row, page by page as they are needed. */
   iter(query: Omit<AuditLogQuery, 'cursor'> & Cancellable = {}): AsyncGenerator<AuditLog> {
-    return itemsOf(this.pages(query), ({ id }) => id)
+    return itemsOf(this.pages(query), ({ id }) => id, query)
   }
 
   /** Every page. Ends with the last one, and when a page does not lead on. */

@@ -27,7 +27,7 @@ export class FleetMachinesNamespace {
 
   /** Every machine, page by page as they are needed. */
   iter(query: Omit<MachineQuery, 'cursor'> & InFleet = {}): AsyncGenerator<MachineSummary> {
-    return itemsOf(this.pages(query), ({ id }) => id)
+    return itemsOf(this.pages(query), ({ id }) => id, query)
   }
 
   /** Every page. Ends with the last one. */

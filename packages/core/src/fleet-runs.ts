@@ -35,7 +35,7 @@ export class FleetRunsNamespace {
   iter(
     query: Omit<Partial<FromWire<wire.FleetRunListQuery>>, 'cursor'> & Cancellable = {},
   ): AsyncGenerator<FleetRunSummary> {
-    return itemsOf(this.pages(query), ({ runId }) => runId)
+    return itemsOf(this.pages(query), ({ runId }) => runId, query)
   }
 
   /** Every page. Ends with the last one, and when a page does not lead on. */

@@ -35,7 +35,7 @@ export class FleetsNamespace {
 
   /** Every fleet, page by page as they are needed. */
   iter(query: Omit<FleetQuery, 'offset'> & Cancellable = {}): AsyncGenerator<FleetSummary> {
-    return itemsOf(this.pages(query), ({ id }) => id)
+    return itemsOf(this.pages(query), ({ id }) => id, query)
   }
 
   /** Every page. Ends with the last one. */

@@ -34,7 +34,7 @@ export class KeysNamespace {
 
   /** Every key, page by page as they are needed. */
   iter(query: Omit<ApiKeyQuery, 'offset'> & InFleet = {}): AsyncGenerator<ApiKeySummary> {
-    return itemsOf(this.pages(query), ({ id }) => id)
+    return itemsOf(this.pages(query), ({ id }) => id, query)
   }
 
   /** Every page. Ends with the last one. */

@@ -1,7 +1,8 @@
 import * as wire from '@cmdop/protocol'
 import { z } from 'zod'
 import type { Cancellable } from './cancellable.ts'
-import type { LoginSessionList, SignInCode, SignedIn, TotpSetup } from './resources.ts'
+import type { LoginSession, LoginSessionList, SignInCode, SignedIn, TotpSetup } from './resources.ts'
+import { itemsOf, onePage } from './pages.ts'
 import { type FromWire, toWire } from './wire-names.ts'
 import type { RestClient } from './rest-client.ts'
 
@@ -62,6 +63,16 @@ export class LoginNamespace {
   /** Where you are signed in. */
   sessions({ signal }: Cancellable = {}): Promise<LoginSessionList> {
     return this.#rest.call({ method: 'GET', path: '/api/login/sessions', answer: wire.LoginSessionList, signal })
+  }
+
+  /** Each of them. */
+  iterSessions(options: Cancellable = {}): AsyncGenerator<LoginSession> {
+    return itemsOf(this.pagesSessions(options), ({ id }) => id, options)
+  }
+
+  /** Every page: all are on one. */
+  pagesSessions(options: Cancellable = {}): AsyncGenerator<LoginSessionList> {
+    return onePage(() => this.sessions(options))
   }
 
   /** Ends a session of yours at once. */

@@ -200,7 +200,7 @@ export class MachinesNamespace {
 
   /** Every machine, page by page as they are needed. */
   iter(query: Omit<MachineQuery, 'cursor'> & Cancellable = {}): AsyncGenerator<MachineSummary> {
-    return itemsOf(this.pages(query), ({ id }) => id)
+    return itemsOf(this.pages(query), ({ id }) => id, query)
   }
 
   /** Every page. Ends with the last one. */

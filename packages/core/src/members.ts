@@ -6,12 +6,13 @@ import type {
   FleetSettings,
   InvitationIssued,
   InvitationList,
+  InvitationSummary,
   MemberInfo,
   MemberList,
   SignInCode,
 } from './resources.ts'
 import { type FromWire, toQuery, toWire } from './wire-names.ts'
-import { itemsOf, offsetPages } from './pages.ts'
+import { itemsOf, offsetPages, onePage } from './pages.ts'
 import type { RestClient } from './rest-client.ts'
 
 /** Members on a page, see `OffsetQuery` of `@cmdop/protocol`. */
@@ -41,7 +42,7 @@ export class MembersNamespace {
 
   /** Every member, page by page as they are needed. */
   iter(query: MemberQuery & InFleet = {}): AsyncGenerator<MemberInfo> {
-    return itemsOf(this.pages(query), ({ userId }) => userId)
+    return itemsOf(this.pages(query), ({ userId }) => userId, query)
   }
 
   /** Every page. Ends with the last one. */
@@ -73,6 +74,16 @@ export class MembersNamespace {
       answer: wire.InvitationList,
       signal,
     })
+  }
+
+  /** Each of them. */
+  iterInvitations(options: InFleet = {}): AsyncGenerator<InvitationSummary> {
+    return itemsOf(this.pagesInvitations(options), ({ id }) => id, options)
+  }
+
+  /** Every page: all are on one. */
+  pagesInvitations(options: InFleet = {}): AsyncGenerator<InvitationList> {
+    return onePage(() => this.invitations(options))
   }
 
   async revokeInvitation(invitationId: string, { signal, fleetId }: InFleet = {}): Promise<void> {

@@ -1,5 +1,13 @@
+import { CmdopError } from '@cmdop/protocol'
+import type { Cancellable } from './cancellable.ts'
+
 /** A way to ask for one page: a call that takes where it begins. */
 type Ask<Place, Page> = (place: Place) => Promise<Page>
+
+/** The page of a list that is answered whole. */
+export async function* onePage<Page>(ask: () => Promise<Page>): AsyncGenerator<Page, void, undefined> {
+  yield await ask()
+}
 
 /** Every page of a list with cursors. Ends with the last one, and when a page leads on to one that was there. */
 export async function* cursorPages<Page extends { readonly nextCursor?: string | null | undefined }>(
@@ -41,15 +49,23 @@ export async function* numberedPages<Page extends { readonly results: readonly u
   }
 }
 
-/** What pages hold, each once: where a list changes while it is read, an item may be on two pages. */
+/**
+ * What pages hold, each once: where a list changes while it is read, an item may be on two pages. Throws `cancelled` when the signal aborts,
+ * also in the middle of a page.
+ */
 export async function* itemsOf<Item>(
   pages: AsyncIterable<{ readonly items: readonly Item[] } | { readonly results: readonly Item[] }>,
   idOf: (item: Item) => string,
+  { signal }: Cancellable = {},
 ): AsyncGenerator<Item, void, undefined> {
   let before = new Set<string>()
   for await (const page of pages) {
     const items = 'items' in page ? page.items : page.results
-    for (const item of items) if (!before.has(idOf(item))) yield item
+    for (const item of items) {
+      if (before.has(idOf(item))) continue
+      if (signal?.aborted === true) throw new CmdopError('cancelled', 'The list was read no further.')
+      yield item
+    }
     // Only neighbours can share one: nothing grows with the list.
     before = new Set(items.map(idOf))
   }

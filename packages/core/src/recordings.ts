@@ -30,7 +30,7 @@ export class RecordingsNamespace {
   iter(
     query: Omit<Partial<FromWire<wire.RecordingListQuery>>, 'cursor'> & Cancellable = {},
   ): AsyncGenerator<RecordingSummary> {
-    return itemsOf(this.pages(query), ({ recordingId }) => recordingId)
+    return itemsOf(this.pages(query), ({ recordingId }) => recordingId, query)
   }
 
   /** Every page. Ends with the last one, and when a page does not lead on. */

@@ -41,7 +41,7 @@ export class RunsNamespace implements RunJournals {
 
   /** Every run, page by page as they are needed. */
   iter(query: Omit<Partial<FromWire<wire.RunListQuery>>, 'cursor'> & Cancellable = {}): AsyncGenerator<RunSummary> {
-    return itemsOf(this.pages(query), ({ runId }) => runId)
+    return itemsOf(this.pages(query), ({ runId }) => runId, query)
   }
 
   /** Every page. Ends with the last one, and when a page does not lead on. */

@@ -37,7 +37,7 @@ export class SchedulesNamespace {
 
   /** Every schedule, page by page as they are needed. */
   iter(query: Omit<ScheduleQuery, 'offset'> & Cancellable = {}): AsyncGenerator<ScheduleView> {
-    return itemsOf(this.pages(query), ({ id }) => id)
+    return itemsOf(this.pages(query), ({ id }) => id, query)
   }
 
   /** Every page. Ends with the last one. */
@@ -109,7 +109,7 @@ export class SchedulesNamespace {
     scheduleId: string,
     query: Omit<ScheduleRunQuery, 'cursor'> & Cancellable = {},
   ): AsyncGenerator<ScheduleRun> {
-    return itemsOf(this.pagesRuns(scheduleId, query), ({ id }) => id)
+    return itemsOf(this.pagesRuns(scheduleId, query), ({ id }) => id, query)
   }
 
   /** Every page of it. Ends with the last one. */

@@ -1,10 +1,13 @@
 import * as wire from '@cmdop/protocol'
 import { z } from 'zod'
 import type { Cancellable, Repeatable } from './cancellable.ts'
-import type { DeliveryInfo, DeliveryList, WebhookCreated, WebhookInfo } from './resources.ts'
+import type { DeliveryInfo, DeliveryList, WebhookCreated, WebhookInfo, WebhookList } from './resources.ts'
 import { type FromWire, toQuery, toWire } from './wire-names.ts'
-import { cursorPages, itemsOf } from './pages.ts'
+import { cursorPages, itemsOf, onePage } from './pages.ts'
 import type { RestClient } from './rest-client.ts'
+
+/** Deliveries on a page, see `DeliveryListQuery` of `@cmdop/protocol`. */
+type DeliveryQuery = Omit<Partial<FromWire<wire.DeliveryListQuery>>, 'cursor'>
 
 /** `client.webhooks`: where notifications about approvals go, and which went. */
 export class WebhooksNamespace {
@@ -15,8 +18,18 @@ export class WebhooksNamespace {
   }
 
   /** Those of the fleet, the oldest first. Of each url only the host is shown, because the rest may be a secret. */
-  async list({ signal }: Cancellable = {}): Promise<WebhookInfo[]> {
-    return (await this.#rest.call({ method: 'GET', path: '/api/webhooks', answer: wire.WebhookList, signal })).items
+  async list(options: Cancellable = {}): Promise<WebhookInfo[]> {
+    return (await this.#page(options)).items
+  }
+
+  /** Each of them. */
+  iter(options: Cancellable = {}): AsyncGenerator<WebhookInfo> {
+    return itemsOf(this.pages(options), ({ id }) => id, options)
+  }
+
+  /** Every page: they are few, and all on one. */
+  pages(options: Cancellable = {}): AsyncGenerator<WebhookList> {
+    return onePage(() => this.#page(options))
   }
 
   /** Sends notifications there from now on. Its `secret`, with which they are signed, is shown only here. */
@@ -71,13 +84,17 @@ export class WebhooksNamespace {
   }
 
   /** Everything that was sent there, page by page as it is needed. */
-  iterDeliveries(webhookId: string, options: Cancellable = {}): AsyncGenerator<DeliveryInfo> {
-    return itemsOf(this.pagesDeliveries(webhookId, options), ({ id }) => id)
+  iterDeliveries(webhookId: string, query: DeliveryQuery & Cancellable = {}): AsyncGenerator<DeliveryInfo> {
+    return itemsOf(this.pagesDeliveries(webhookId, query), ({ id }) => id, query)
   }
 
   /** Every page of it. Ends with the last one. */
-  pagesDeliveries(webhookId: string, options: Cancellable = {}): AsyncGenerator<DeliveryList> {
-    return cursorPages((cursor) => this.deliveries(webhookId, { ...options, cursor }))
+  pagesDeliveries(webhookId: string, query: DeliveryQuery & Cancellable = {}): AsyncGenerator<DeliveryList> {
+    return cursorPages((cursor) => this.deliveries(webhookId, { ...query, cursor }))
+  }
+
+  #page({ signal }: Cancellable): Promise<WebhookList> {
+    return this.#rest.call({ method: 'GET', path: '/api/webhooks', answer: wire.WebhookList, signal })
   }
 }
 

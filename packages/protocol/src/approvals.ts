@@ -259,6 +259,7 @@ export const GrantInfo = z.object({
 export type GrantInfo = z.infer<typeof GrantInfo>
 
 export const GrantList = z.object({ items: z.array(GrantInfo).describe('Grants, the newest first') })
+export type GrantList = z.infer<typeof GrantList>
 
 /** Details of the error `approval_required`. */
 export const ApprovalRequired = z.object({

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { TunnelHost, TunnelPort } from './methods/tunnels.ts'
-import { IpRange } from './rest-identity.ts'
+import { IpRange, OffsetQuery } from './rest-identity.ts'
 
 const instant = z.iso.datetime()
 
@@ -188,7 +188,17 @@ export const ConnectedSessionOption = z.object({
 })
 export type ConnectedSessionOption = z.infer<typeof ConnectedSessionOption>
 
-/** Machines that are connected, the first 500 by name. */
-export const ConnectedSessionList = z.object({
-  items: z.array(ConnectedSessionOption).describe('Machines that are connected, the first 500 by name'),
+/** Which of the machines that are connected. */
+export const ConnectedSessionQuery = OffsetQuery.extend({
+  per_page: z.coerce.number().int().min(1).max(500).default(500).describe('Items in one page at most'),
 })
+export type ConnectedSessionQuery = z.infer<typeof ConnectedSessionQuery>
+
+/** Machines that are connected. */
+export const ConnectedSessionList = z.object({
+  items: z.array(ConnectedSessionOption).describe('Machines that are connected, in order of their names'),
+  offset: z.number().int().describe('Items before these'),
+  per_page: z.number().int().describe('Items in one page at most'),
+  total: z.number().int().describe('Items in all pages'),
+})
+export type ConnectedSessionList = z.infer<typeof ConnectedSessionList>

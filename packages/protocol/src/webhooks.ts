@@ -29,6 +29,7 @@ export const WebhookInfo = z.object({
 export type WebhookInfo = z.infer<typeof WebhookInfo>
 
 export const WebhookList = z.object({ items: z.array(WebhookInfo).describe('Webhooks of the fleet') })
+export type WebhookList = z.infer<typeof WebhookList>
 
 /** Body of `POST /api/webhooks`. */
 export const WebhookCreate = z.strictObject({

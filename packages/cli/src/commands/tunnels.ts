@@ -100,7 +100,7 @@ export async function getTunnelCommand(id: string, { json, signal }: TunnelFlags
 /** `cmdop tunnels sessions`: the machines that are connected. */
 export async function listTunnelSessionsCommand({ json, signal }: TunnelFlags): Promise<number> {
   await using client = new Client()
-  const items = await client.tunnels.sessions({ signal })
+  const items = await Array.fromAsync(client.tunnels.iterSessions({ signal }))
   if (json === true) await writeResource(ConnectedSessionOption, { items })
   else {
     const rows = items.map(({ label, hostname, status, machineId }) => [label, hostname, status, machineId])

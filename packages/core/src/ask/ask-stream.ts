@@ -84,7 +84,8 @@ export class AskStream implements AsyncIterable<AskFrame>, AsyncDisposable {
     for await (const frame of this) {
       if (frame.type === 'pin_required') throw unanswered('pin_required_timeout', 'its PIN: pass { pin }')
       if (frame.type === 'confirm_required') throw unanswered('permission', `a confirmation of ${frame.tool}: iterate`)
-      if (frame.type === 'done' && !frame.success) throw new CmdopError('permission', frame.error)
+      if (frame.type === 'done' && !frame.success)
+        throw new CmdopError('permission', `${frame.error} Iterate the ask to see what that is.`)
       if (frame.type === 'done') return frame.text
     }
     throw new CmdopError('protocol', 'The ask ended without its last frame.')

@@ -71,7 +71,7 @@ export class SkillsNamespace {
 
   /** All of them, page by page as they are needed. */
   iter(query: SkillQuery & Cancellable = {}): AsyncGenerator<resources.SkillSummary> {
-    return itemsOf(this.pages(query), ({ id }) => id)
+    return itemsOf(this.pages(query), ({ id }) => id, query)
   }
 
   /** Every page of them. */
@@ -100,7 +100,7 @@ export class SkillsNamespace {
 
   /** All that you have made. */
   iterMy(query: MySkillQuery & Cancellable = {}): AsyncGenerator<resources.SkillSummary> {
-    return itemsOf(this.pagesMy(query), ({ id }) => id)
+    return itemsOf(this.pagesMy(query), ({ id }) => id, query)
   }
 
   /** Every page of them. */
@@ -179,7 +179,7 @@ export class SkillsNamespace {
 
   /** All its versions. */
   iterVersions(slug: string, query: SkillPageQuery & Cancellable = {}): AsyncGenerator<resources.SkillVersion> {
-    return itemsOf(this.pagesVersions(slug, query), ({ id }) => id)
+    return itemsOf(this.pagesVersions(slug, query), ({ id }) => id, query)
   }
 
   /** Every page of them. */
@@ -196,7 +196,7 @@ export class SkillsNamespace {
 
   /** All that people say of it. */
   iterReviews(slug: string, query: SkillReviewQuery & Cancellable = {}): AsyncGenerator<resources.SkillReview> {
-    return itemsOf(this.pagesReviews(slug, query), ({ id }) => id)
+    return itemsOf(this.pagesReviews(slug, query), ({ id }) => id, query)
   }
 
   /** Every page of it. */
@@ -296,7 +296,7 @@ export class SkillsNamespace {
 
   /** All of it. */
   iterCategories(query: SkillWordQuery & Cancellable = {}): AsyncGenerator<resources.SkillCategory> {
-    return itemsOf(this.pagesCategories(query), ({ id }) => id)
+    return itemsOf(this.pagesCategories(query), ({ id }) => id, query)
   }
 
   /** Every page of it. */
@@ -312,7 +312,7 @@ export class SkillsNamespace {
 
   /** All of them. */
   iterTags(query: SkillWordQuery & Cancellable = {}): AsyncGenerator<resources.SkillTag> {
-    return itemsOf(this.pagesTags(query), ({ id }) => id)
+    return itemsOf(this.pagesTags(query), ({ id }) => id, query)
   }
 
   /** Every page of them. */

@@ -4,7 +4,13 @@ import { z } from 'zod'
 import type { Cancellable, Repeatable } from '../cancellable.ts'
 import type { Channels } from '../channels.ts'
 import { itemsOf, offsetPages } from '../pages.ts'
-import type { ConnectedSessionOption, TunnelList, TunnelOpened, TunnelView } from '../resources.ts'
+import type {
+  ConnectedSessionList,
+  ConnectedSessionOption,
+  TunnelList,
+  TunnelOpened,
+  TunnelView,
+} from '../resources.ts'
 import type { RestClient } from '../rest-client.ts'
 import { type FromWire, toQuery, toWire } from '../wire-names.ts'
 import {
@@ -17,6 +23,9 @@ import {
 
 /** Tunnels on a page, see `OffsetQuery` of `@cmdop/protocol`. */
 type TunnelQuery = Omit<Partial<FromWire<wire.OffsetQuery>>, 'offset'>
+
+/** Machines on a page, see `ConnectedSessionQuery` of `@cmdop/protocol`. */
+type SessionQuery = Partial<FromWire<wire.ConnectedSessionQuery>>
 
 /** `client.tunnels`: ways to ports of machines, from the public side of the relay and from this computer. */
 export class TunnelsNamespace {
@@ -60,7 +69,7 @@ export class TunnelsNamespace {
 
   /** Each that is open, page by page as they are needed. */
   iter(query: TunnelQuery & Cancellable = {}): AsyncGenerator<TunnelView> {
-    return itemsOf(this.pages(query), ({ tunnelId }) => tunnelId)
+    return itemsOf(this.pages(query), ({ tunnelId }) => tunnelId, query)
   }
 
   /** Every page. Ends with the last one. */
@@ -73,10 +82,21 @@ export class TunnelsNamespace {
     return this.#rest.call({ method: 'GET', path: pathOf(tunnelId), answer: wire.TunnelView, signal })
   }
 
-  /** Machines that are connected, to open one to. */
-  async sessions({ signal }: Cancellable = {}): Promise<ConnectedSessionOption[]> {
+  /** One page of the machines that are connected, to open one to, in order of their names. */
+  sessions({ signal, ...given }: SessionQuery & Cancellable = {}): Promise<ConnectedSessionList> {
     const path = '/api/tunnels/connected-sessions'
-    return (await this.#rest.call({ method: 'GET', path, answer: wire.ConnectedSessionList, signal })).items
+    const query = toQuery(wire.ConnectedSessionQuery, given)
+    return this.#rest.call({ method: 'GET', path, query, answer: wire.ConnectedSessionList, signal })
+  }
+
+  /** Each that is connected, page by page as they are needed. */
+  iterSessions(query: Omit<SessionQuery, 'offset'> & Cancellable = {}): AsyncGenerator<ConnectedSessionOption> {
+    return itemsOf(this.pagesSessions(query), ({ machineId }) => machineId, query)
+  }
+
+  /** Every page of them. Ends with the last one. */
+  pagesSessions(query: Omit<SessionQuery, 'offset'> & Cancellable = {}): AsyncGenerator<ConnectedSessionList> {
+    return offsetPages((offset) => this.sessions({ ...query, offset }))
   }
 
   /**

@@ -7,6 +7,7 @@ import type { AskService } from '../ask/ask-service.ts'
 import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Caller } from '../auth/authenticate.ts'
 import { type OwnerOf, ownerIn } from '../auth/owner.ts'
+import type { Bus } from '../bus/bus.ts'
 import type { ClientPeers } from '../channel/clients.ts'
 import type {
   ScheduleResultRow,
@@ -34,6 +35,10 @@ const LOOK_FOR_DECISION_MS = 1000
 /** Milliseconds that an end waits for others: they share a commit, and nobody who is to begin waits for one of each. */
 const SETTLE_MS = 20
 
+/** Milliseconds in which machines come back to a relay that was away, and between two looks whether one has. */
+const COMES_BACK_WITHIN_MS = 30_000
+const LOOK_WHETHER_BACK_MS = 250
+
 /** Machines that are read at once when a run is gone on with. */
 const PAGE = 500
 
@@ -44,6 +49,7 @@ const SAVE_AGAIN_MS = 100
 export interface ConductorOptions {
   readonly store: Store
   readonly audit: AuditTrail
+  readonly bus: Pick<Bus, 'owners'>
   readonly clients: ClientPeers
   readonly asks: AskService
   readonly waits: ApprovalWaits
@@ -81,6 +87,8 @@ interface Going extends Acting {
   readonly link: MachineLink
   /** Lets act on so many machines at once. */
   readonly limit: LimitFunction
+  /** Until when machines may come back that are not there, in milliseconds since 1970; 0: they should be there. */
+  readonly comeBackUntil: number
 }
 
 /** Does one run of a schedule on all of its machines, as the schedule, with the rights that it has then. */
@@ -88,6 +96,7 @@ export class Conductor {
   readonly #options: ConductorOptions
   readonly #ownerOf: OwnerOf
   #settling: Promise<void> | undefined
+  readonly #startedAt = new Date().toISOString()
 
   constructor(options: ConductorOptions) {
     this.#options = options
@@ -137,7 +146,10 @@ export class Conductor {
     const leave = () => void link[Symbol.asyncDispose]()
     leaving.addEventListener('abort', leave, { once: true })
     if (leaving.aborted) leave()
-    const going: Going = { ...acting, link, limit: pLimit(work.concurrency) }
+    // The relay was away at its instant, so that its machines were without one, too.
+    const wasAway = run.trigger === 'missed' || run.createdAt < this.#startedAt
+    const comeBackUntil = wasAway && !acting.isEnding ? Date.now() + COMES_BACK_WITHIN_MS : 0
+    const going: Going = { ...acting, link, limit: pLimit(work.concurrency), comeBackUntil }
     const tally = new Tally()
     // It is over when it is on every machine, whatever becomes of one.
     const ended = await Promise.allSettled([
@@ -277,9 +289,20 @@ export class Conductor {
     await this.#save(run, { ...row, ...before, attempts, callId })
   }
 
+  /** Waits until the machine is there, where it may still be on its way back. */
+  async #comeBack({ comeBackUntil, cancelled, leaving }: Going, machineId: string): Promise<void> {
+    if (comeBackUntil === 0) return
+    const either = AbortSignal.any([cancelled, leaving])
+    while (Date.now() < comeBackUntil && !either.aborted) {
+      if ((await this.#options.bus.owners([machineId])).has(machineId)) return
+      await sleep(LOOK_WHETHER_BACK_MS, undefined, { signal: either }).catch(() => {})
+    }
+  }
+
   /** One try, for which people may have to be waited for. */
   async #once(going: Going, row: ScheduleResultRow): Promise<Outcome> {
     const { work, cancelled, leaving } = going
+    await this.#comeBack(going, row.machineId)
     const waitUntil = Date.now() + work.approval_wait_seconds * 1000
     for (;;) {
       if (cancelled.aborted) return failedOutcome(cancelledError())

@@ -1,6 +1,7 @@
 import {
   CmdopError,
   ConnectedSessionList,
+  ConnectedSessionQuery,
   OffsetQuery,
   presenceOf,
   TunnelList,
@@ -20,8 +21,8 @@ import { guard, permittedOn } from '../guard.ts'
 
 const TunnelParams = z.object({ tunnel: z.string().min(1).max(64).describe('Id of the tunnel') })
 
-/** Machines that are offered at most. */
-const MAX_OFFERED = 500
+/** Machines that are read at once. */
+const READ_AT_ONCE = 500
 
 /** Tunnels to ports of machines. */
 export function tunnelRoutes(context: HttpContext): FastifyPluginAsyncZod {
@@ -47,12 +48,15 @@ export function tunnelRoutes(context: HttpContext): FastifyPluginAsyncZod {
       {
         schema: {
           summary: 'Machines that are connected, to open a tunnel to',
+          querystring: ConnectedSessionQuery,
           response: { 200: ConnectedSessionList },
         },
       },
       async (request) => {
         const caller = await guard(context, request, 'tunnel.read', { machine: 'any' })
-        return { items: await connectedMachines(caller) }
+        const { offset, per_page } = request.query
+        const connected = await connectedMachines(caller)
+        return { items: connected.slice(offset, offset + per_page), offset, per_page, total: connected.length }
       },
     )
 
@@ -129,7 +133,7 @@ export function tunnelRoutes(context: HttpContext): FastifyPluginAsyncZod {
   async function connectedMachines(caller: Caller) {
     const machines = (await readMachines(caller)).filter((machine) => isAllowed(caller, machine))
     const owners = await context.bus.owners(machines.map(({ id }) => id))
-    const connected = machines.filter(({ id }) => owners.has(id)).slice(0, MAX_OFFERED)
+    const connected = machines.filter(({ id }) => owners.has(id))
     return connected.map(({ id, hostname, name, lastSeenAt }) => {
       const heardAt = owners.get(id)?.heardAt ?? (lastSeenAt === null ? null : Date.parse(lastSeenAt))
       const status = presenceOf({ connected: true, lastSeenAt: heardAt, now: Date.now() })
@@ -142,9 +146,9 @@ export function tunnelRoutes(context: HttpContext): FastifyPluginAsyncZod {
     for (;;) {
       const last = all.at(-1)
       const after = last === undefined ? {} : { after: { name: last.name, id: last.id } }
-      const page = await store.machines.list(fleetId, { limit: MAX_OFFERED, ...after })
+      const page = await store.machines.list(fleetId, { limit: READ_AT_ONCE, ...after })
       all.push(...page)
-      if (page.length < MAX_OFFERED) return all
+      if (page.length < READ_AT_ONCE) return all
     }
   }
 
