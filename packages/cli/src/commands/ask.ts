@@ -85,7 +85,7 @@ async function decide(stream: AskStream, frame: Frame<'confirm_required'>, signa
 }
 
 async function showEnd(done: Frame<'done'>, json: boolean | undefined): Promise<number> {
-  const { id, effects, ...frame } = done
+  const { id: _id, effects, ...frame } = done
   if (json === true) await writeJson(wireNames(AskWireFrame, { ...frame, effects: [...effects] }))
   else {
     if (done.output !== null) await writeJson(done.output)
