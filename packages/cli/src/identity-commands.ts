@@ -171,7 +171,8 @@ function addKeyCommands(program: Command, done: Done, signal: AbortSignal): void
     .action(done(async (id: string, flags: Flags) => (await load()).revokeKeyCommand(id, flags, signal)))
 }
 
-function inFleet(command: Command): Command {
+/** A command in a fleet: `--fleet` and `--json`. */
+export function inFleet(command: Command): Command {
   return command
     .option('--fleet <fleet>', 'slug or id of another fleet of yours (default: that of your key)')
     .option('--json', 'print one JSON document')

@@ -1,7 +1,7 @@
 import { Client, type FleetSummary } from '@cmdop/core'
 import { FleetSummary as FleetSchema, MachineFleetLink, MachineSummary } from '@cmdop/protocol'
 import { exitCodes } from '../exit-codes.ts'
-import { clientFor, fleetIdOf } from '../fleet-client.ts'
+import { clientFor, fleetIdOf, machineIdIn } from '../fleet-client.ts'
 import { writeMachines } from '../machine-table.ts'
 import { writeResource } from '../resource-json.ts'
 import { formatTable, say, writeJson, writeStdout } from '../terminal.ts'
@@ -111,21 +111,6 @@ export async function detachMachineCommand(
   if (flags.json === true) await writeJson({ machine_id: machineId, fleet_id: fleetId, detached: true })
   else await say(`${machine} is back in the fleet in which it enrolled; what ran there has ended`)
   return exitCodes.ok
-}
-
-/** By id, name or hostname. */
-async function machineIdIn(
-  client: Client,
-  { fleetId, machine }: { fleetId: string; machine: string },
-  signal: AbortSignal,
-): Promise<string> {
-  const fits = { name: '', hostname: '' }
-  for await (const { id, name, hostname } of client.fleets.machines.iter({ fleetId, signal })) {
-    if (id === machine) return id
-    if (name === machine) fits.name = id
-    if (hostname === machine) fits.hostname = id
-  }
-  return fits.name || fits.hostname || machine
 }
 
 async function show(fleet: FleetSummary, { json }: Flags): Promise<void> {
