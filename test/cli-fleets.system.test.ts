@@ -90,3 +90,20 @@ describe('cmdop fleets', () => {
 function withoutTimes({ stdout }: { stdout: string }): string {
   return stdout.replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '')
 }
+
+test('schedules are made and listed in another fleet with --fleet', async () => {
+  await using other = await startWorld()
+  const env = { CMDOP_BASE_URL: other.relay.url, CMDOP_TOKEN: other.relay.firstKey }
+  const said = async (...argv: string[]) => {
+    const { code, stdout, stderr } = await runCli([...argv, '--json'], env)
+    expect(`${code} ${stderr}`).toMatch(/^0 /)
+    return JSON.parse(stdout)
+  }
+  await said('fleets', 'create', 'munich')
+  await said('fleets', 'attach', 'munich', 'machine-0')
+  const work = ['--name', 'nightly', '--cron', '@daily', '--command', 'echo ran', '--machine', 'machine-0']
+  const made = await said('schedules', 'create', ...work, '--fleet', 'munich')
+  expect(made).toMatchObject({ machine_ids: [other.machine.id] })
+  expect((await said('schedules', 'list', '--fleet', 'munich')).items).toMatchObject([{ id: made.id }])
+  expect((await said('schedules', 'list')).items).toEqual([])
+})

@@ -34,7 +34,7 @@ export function addFleetsCommands(program: Command, done: Done, signal: AbortSig
       done(async (fleet: string, flags: FleetChangeFlags) => (await load()).updateFleetCommand(fleet, flags, signal)),
     )
   ofFleet('disable', 'end it for good, with its keys, sessions and machines').action(
-    done(async (fleet: string) => (await load()).disableFleetCommand(fleet, signal)),
+    done(async (fleet: string, flags: Flags) => (await load()).disableFleetCommand(fleet, flags, signal)),
   )
   ofFleet('machines', 'list the machines that are in it')
     .addOption(new Option('--presence <state>', 'only these').choices(['any', 'online', 'suspect', 'offline']))
@@ -49,6 +49,8 @@ export function addFleetsCommands(program: Command, done: Done, signal: AbortSig
   ofFleet('detach', 'move a machine back to the fleet in which it enrolled: what runs there ends at once')
     .argument('<machine>', 'id, name or hostname')
     .action(
-      done(async (fleet: string, machine: string) => (await load()).detachMachineCommand({ fleet, machine }, signal)),
+      done(async (fleet: string, machine: string, flags: Flags) =>
+        (await load()).detachMachineCommand({ fleet, machine }, flags, signal),
+      ),
     )
 }

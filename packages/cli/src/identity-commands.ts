@@ -4,6 +4,10 @@ import type { LoginFlags } from './commands/login.ts'
 import type { FleetFlags } from './fleet-client.ts'
 import type { Done } from './program.ts'
 
+interface Flags extends FleetFlags {
+  json?: boolean
+}
+
 const ROLES = ['owner', 'admin', 'member', 'viewer']
 
 /** Commands about who may do what: signing in, members, keys, settings of the fleet. */
@@ -73,21 +77,17 @@ function addMemberCommands(program: Command, done: Done, signal: AbortSignal): v
   const members = program.command('members').description('the people of the fleet')
   const command = (name: string, description: string) => inFleet(members.command(name).description(description))
   const one = (name: string, description: string) => command(name, description).argument('<member>', 'email or id')
-  command('list', 'list members and who is invited')
-    .option('--json', 'print one JSON document')
-    .action(done(async (flags: FleetFlags & { json?: boolean }) => (await load()).listMembersCommand(flags, signal)))
+  command('list', 'list members and who is invited').action(
+    done(async (flags: Flags) => (await load()).listMembersCommand(flags, signal)),
+  )
   command('invite', 'print a link that makes a member, once')
     .argument('<email>', 'of who is invited')
     .addOption(new Option('--role <role>', 'role (default: member)').choices(ROLES))
     .option('--group <group...>', 'labels, such as ops')
     .option('--expires <duration>', 'how long it is good for (default: 7d)')
-    .option('--json', 'print one JSON document')
     .action(
-      done(
-        async (
-          email: string,
-          flags: FleetFlags & { role?: string; group?: string[]; expires?: string; json?: boolean },
-        ) => (await load()).inviteCommand(email, flags, signal),
+      done(async (email: string, flags: Flags & { role?: string; group?: string[]; expires?: string }) =>
+        (await load()).inviteCommand(email, flags, signal),
       ),
     )
   command('add', 'make somebody a member, who signs in with a code')
@@ -95,49 +95,43 @@ function addMemberCommands(program: Command, done: Done, signal: AbortSignal): v
     .addOption(new Option('--role <role>', 'role (default: member)').choices(ROLES))
     .option('--group <group...>', 'labels, such as ops')
     .option('--name <name>', 'for people')
-    .option('--json', 'print one JSON document')
     .action(
-      done(
-        async (email: string, flags: FleetFlags & { role?: string; group?: string[]; name?: string; json?: boolean }) =>
-          (await load()).addMemberCommand(email, flags, signal),
+      done(async (email: string, flags: Flags & { role?: string; group?: string[]; name?: string }) =>
+        (await load()).addMemberCommand(email, flags, signal),
       ),
     )
   command('revoke-invitation', 'end an invitation that is open')
     .argument('<id>', 'from: cmdop members list')
-    .action(done(async (id: string, flags: FleetFlags) => (await load()).revokeInvitationCommand(id, flags, signal)))
+    .action(done(async (id: string, flags: Flags) => (await load()).revokeInvitationCommand(id, flags, signal)))
   one('set-role', 'change the role; what runs and is allowed no more ends at once')
     .argument('<role>', ROLES.join(', '))
     .action(
-      done(async (member: string, role: string, flags: FleetFlags) =>
+      done(async (member: string, role: string, flags: Flags) =>
         (await load()).changeMemberCommand(member, { role }, { ...flags, signal }),
       ),
     )
   one('set-groups', 'change the groups')
     .argument('[groups...]', 'all of them; none: of no group')
     .action(
-      done(async (member: string, groups: string[], flags: FleetFlags) =>
+      done(async (member: string, groups: string[], flags: Flags) =>
         (await load()).changeMemberCommand(member, { groups }, { ...flags, signal }),
       ),
     )
   one('set-email', 'change the email')
     .argument('<email>', 'the new one')
     .action(
-      done(async (member: string, email: string, flags: FleetFlags) =>
+      done(async (member: string, email: string, flags: Flags) =>
         (await load()).changeMemberCommand(member, { email }, { ...flags, signal }),
       ),
     )
   one('remove', 'end a membership at once, with keys, sessions and all that acts for the member').action(
-    done(async (member: string, flags: FleetFlags) => (await load()).removeMemberCommand(member, flags, signal)),
+    done(async (member: string, flags: Flags) => (await load()).removeMemberCommand(member, flags, signal)),
   )
-  one('code', 'print a code with which the member signs in')
-    .option('--json', 'print one JSON document')
-    .action(
-      done(async (member: string, flags: FleetFlags & { json?: boolean }) =>
-        (await load()).memberCodeCommand(member, flags, signal),
-      ),
-    )
+  one('code', 'print a code with which the member signs in').action(
+    done(async (member: string, flags: Flags) => (await load()).memberCodeCommand(member, flags, signal)),
+  )
   one('reset-totp', 'remove an authenticator that is lost').action(
-    done(async (member: string, flags: FleetFlags) => (await load()).resetTotpCommand(member, flags, signal)),
+    done(async (member: string, flags: Flags) => (await load()).resetTotpCommand(member, flags, signal)),
   )
 }
 
@@ -148,9 +142,8 @@ function addKeyCommands(program: Command, done: Done, signal: AbortSignal): void
   command('list', 'list keys, the newest first')
     .option('--sessions', 'where people are signed in instead')
     .option('--mine', 'only yours, and those of operators that act for you')
-    .option('--json', 'print one JSON document')
     .action(
-      done(async (flags: FleetFlags & { sessions?: boolean; mine?: boolean; json?: boolean }) =>
+      done(async (flags: Flags & { sessions?: boolean; mine?: boolean }) =>
         (await load()).listKeysCommand(flags, signal),
       ),
     )
@@ -164,22 +157,23 @@ function addKeyCommands(program: Command, done: Done, signal: AbortSignal): void
     .option('--from <range...>', 'only from these addresses: 192.0.2.0/24')
     .option('--max-targets <count>', 'machines that one run of it may reach')
     .option('--days <count>', 'how long it is good for (default: for ever)')
-    .option('--json', 'print one JSON document')
     .action(done(async (name: string, flags: IssueFlags) => (await load()).issueKeyCommand(name, flags, signal)))
   command('rotate', 'print a new key in the place of another, once')
     .argument('<id>', 'from: cmdop keys list')
     .option('--overlap <duration>', 'how long the old one stays good (default: not at all)')
-    .option('--json', 'print one JSON document')
     .action(
-      done(async (id: string, flags: FleetFlags & { overlap?: string; json?: boolean }) =>
+      done(async (id: string, flags: Flags & { overlap?: string }) =>
         (await load()).rotateKeyCommand(id, flags, signal),
       ),
     )
   command('revoke', 'end a key or session at once, with what runs for it')
     .argument('<id>', 'from: cmdop keys list')
-    .action(done(async (id: string, flags: FleetFlags) => (await load()).revokeKeyCommand(id, flags, signal)))
+    .action(done(async (id: string, flags: Flags) => (await load()).revokeKeyCommand(id, flags, signal)))
 }
 
-function inFleet(command: Command): Command {
-  return command.option('--fleet <fleet>', 'slug or id of another fleet of yours (default: that of your key)')
+/** A command in a fleet: `--fleet` and `--json`. */
+export function inFleet(command: Command): Command {
+  return command
+    .option('--fleet <fleet>', 'slug or id of another fleet of yours (default: that of your key)')
+    .option('--json', 'print one JSON document')
 }

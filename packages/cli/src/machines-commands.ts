@@ -1,6 +1,8 @@
 import { type Command, Option } from 'commander'
+import type { AskFlags } from './commands/ask.ts'
 import type { MachinesFlags } from './commands/machines.ts'
 import type { Done } from './program.ts'
+import { withRestrictionOptions } from './restriction-options.ts'
 
 interface Flags {
   json?: boolean
@@ -17,9 +19,12 @@ export function addMachinesCommands(program: Command, done: Done, signal: AbortS
       .option('--disabled', 'those that are disabled, and no others')
       .option('--json', 'print one JSON document')
       .action(done(async (flags: MachinesFlags) => (await load()).machinesCommand(flags, signal)))
-  const bare = (name: string, description: string) =>
-    machines.command(name).description(description).argument('<machine>', 'id, hostname, name or unique prefix')
-  const one = (name: string, description: string) => bare(name, description).option('--json', 'print one JSON document')
+  const one = (name: string, description: string) =>
+    machines
+      .command(name)
+      .description(description)
+      .argument('<machine>', 'id, hostname, name or unique prefix')
+      .option('--json', 'print one JSON document')
   list(machines.description('list the machines of the fleet'))
   list(machines.command('list').description('the same'))
   one('get', 'show all that is known of one, also of one that is disabled').action(
@@ -42,14 +47,14 @@ export function addMachinesCommands(program: Command, done: Done, signal: AbortS
         (await load()).labelCommand(machine, changes, { ...flags, signal }),
       ),
     )
-  bare('disable', 'end what runs there and its connection, and let it connect no more').action(
-    done(async (machine: string) => (await load()).disableMachineCommand(machine, signal)),
+  one('disable', 'end what runs there and its connection, and let it connect no more').action(
+    done(async (machine: string, flags: Flags) => (await load()).disableMachineCommand(machine, flags, signal)),
   )
-  bare('enable', 'let it connect again').action(
-    done(async (machine: string) => (await load()).enableMachineCommand(machine, signal)),
+  one('enable', 'let it connect again').action(
+    done(async (machine: string, flags: Flags) => (await load()).enableMachineCommand(machine, flags, signal)),
   )
-  bare('release', 'let it run again after two daemons used its key at once').action(
-    done(async (machine: string) => (await load()).releaseCommand(machine, signal)),
+  one('release', 'let it run again after two daemons used its key at once').action(
+    done(async (machine: string, flags: Flags) => (await load()).releaseCommand(machine, flags, signal)),
   )
   machines
     .command('ping')
@@ -72,6 +77,23 @@ interface MachinesCommands {
 
 function addStateCommands({ machines, one }: MachinesCommands, done: Done, signal: AbortSignal): void {
   const load = () => import('./commands/machine-state.ts')
+  withRestrictionOptions(one('ask', 'ask the AI operator that lives on it'))
+    .argument('<prompt...>', 'the task')
+    .option('--session <id>', 'go on with a conversation, from: cmdop machines active-session (default: a new one)')
+    .option('--pin <pin>', 'of the machine, where others here may see it (default: it is asked for)')
+    .addOption(
+      new Option('--confirm <when>', 'what you are asked about (default: suspicious)').choices([
+        'suspicious',
+        'changes',
+      ]),
+    )
+    .option('--schema <file>', 'what the answer must be: .ts, .js (Zod) or .json (JSON Schema)')
+    .option('--timeout <duration>', 'stop it after this time')
+    .action(
+      done(async (machine: string, words: string[], flags: AskFlags) =>
+        (await import('./commands/ask.ts')).askCommand(machine, words, { ...flags, signal }),
+      ),
+    )
   one('info', 'measure it now, where it is online').action(
     done(async (machine: string, flags: Flags) => (await load()).machineInfoCommand(machine, flags, signal)),
   )

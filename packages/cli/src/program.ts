@@ -38,6 +38,28 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
     async (...input) => {
       exitCode = await guarded(() => action(...input), json)
     }
+  const program = createProgram(done, signal)
+  await addCompletion(program, argv)
+  try {
+    await program.parseAsync(argv, { from: 'user' })
+    return exitCode
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    if (error.exitCode === 0) return exitCodes.ok
+    if (error.code === 'commander.help') return showHelp(program)
+    const message = error.message.replace(/^error: |\.$/g, '')
+    await reportError(new CmdopError('config', `${message}. See: cmdop --help, cmdop <command> --help.`), json)
+    return exitCodes.usage
+  }
+}
+
+/** Makes a commander action of a command's work. */
+export type Done = <Arguments extends unknown[]>(
+  action: (...input: Arguments) => Promise<number>,
+) => (...input: Arguments) => Promise<void>
+
+/** Every command, but what completes them in a shell. */
+export function createProgram(done: Done, signal: AbortSignal): Command {
   const program = new Command('cmdop')
     .description('People and AI operators work on machines through one door.')
     .version(CLI_VERSION)
@@ -66,24 +88,8 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
   addSkillCommands(program, done, signal)
   addScheduleCommands(program, done, signal)
   addTunnelCommands(program, done, signal)
-  await addCompletion(program, argv)
-  try {
-    await program.parseAsync(argv, { from: 'user' })
-    return exitCode
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error
-    if (error.exitCode === 0) return exitCodes.ok
-    if (error.code === 'commander.help') return showHelp(program)
-    const message = error.message.replace(/^error: |\.$/g, '')
-    await reportError(new CmdopError('config', `${message}. See: cmdop --help, cmdop <command> --help.`), json)
-    return exitCodes.usage
-  }
+  return program
 }
-
-/** Makes a commander action of a command's work. */
-export type Done = <Arguments extends unknown[]>(
-  action: (...input: Arguments) => Promise<number>,
-) => (...input: Arguments) => Promise<void>
 
 /** Whether stdout is for one JSON document; what comes after `--` belongs to the command that is run. */
 function isJson(argv: readonly string[]): boolean {

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import type { ScheduleFlags, ScheduleListFlags } from './commands/schedules.ts'
 import type { Done } from './program.ts'
+import { inFleet } from './identity-commands.ts'
 import { withRestrictionOptions } from './restriction-options.ts'
 
 interface Flags {
@@ -13,8 +14,7 @@ export function addScheduleCommands(program: Command, done: Done, signal: AbortS
   const schedules = program
     .command('schedules')
     .description('commands and prompts that run on machines at certain times')
-  const one = (name: string, description: string) =>
-    schedules.command(name).description(description).option('--json', 'print one JSON document')
+  const one = (name: string, description: string) => inFleet(schedules.command(name).description(description))
   const ofId = (name: string, description: string) =>
     one(name, description).argument('<id>', 'of the schedule, from: cmdop schedules list')
   const ofRun = (name: string, description: string) =>

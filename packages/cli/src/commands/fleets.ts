@@ -1,10 +1,10 @@
 import { Client, type FleetSummary } from '@cmdop/core'
 import { FleetSummary as FleetSchema, MachineFleetLink, MachineSummary } from '@cmdop/protocol'
 import { exitCodes } from '../exit-codes.ts'
-import { clientFor, fleetIdOf } from '../fleet-client.ts'
+import { clientFor, fleetIdOf, machineIdIn } from '../fleet-client.ts'
 import { writeMachines } from '../machine-table.ts'
 import { writeResource } from '../resource-json.ts'
-import { formatTable, say, writeStdout } from '../terminal.ts'
+import { formatTable, say, writeJson, writeStdout } from '../terminal.ts'
 
 interface Flags {
   json?: boolean
@@ -57,10 +57,12 @@ export async function updateFleetCommand(
 }
 
 /** `cmdop fleets disable`: ends a fleet with its keys and machines. */
-export async function disableFleetCommand(fleet: string, signal: AbortSignal): Promise<number> {
+export async function disableFleetCommand(fleet: string, flags: Flags, signal: AbortSignal): Promise<number> {
   await using client = new Client()
-  await client.fleets.disable(await fleetIdOf(client, fleet, signal), { signal })
-  await say(`${fleet} is disabled: its keys, sessions and machines have ended`)
+  const id = await fleetIdOf(client, fleet, signal)
+  await client.fleets.disable(id, { signal })
+  if (flags.json === true) await writeJson({ id, disabled: true })
+  else await say(`${fleet} is disabled: its keys, sessions and machines have ended`)
   return exitCodes.ok
 }
 
@@ -97,6 +99,7 @@ export async function attachMachineCommand(
 /** `cmdop fleets detach`: moves it back to the fleet in which it enrolled. */
 export async function detachMachineCommand(
   { fleet, machine }: { fleet: string; machine: string },
+  flags: Flags,
   signal: AbortSignal,
 ): Promise<number> {
   await using client = new Client()
@@ -105,23 +108,9 @@ export async function detachMachineCommand(
   const fleetId = isIds ? fleet : await fleetIdOf(client, fleet, signal)
   const machineId = isIds ? machine : await machineIdIn(client, { fleetId, machine }, signal)
   await client.fleets.machines.detach(machineId, { fleetId, signal })
-  await say(`${machine} is back in the fleet in which it enrolled; what ran there has ended`)
+  if (flags.json === true) await writeJson({ machine_id: machineId, fleet_id: fleetId, detached: true })
+  else await say(`${machine} is back in the fleet in which it enrolled; what ran there has ended`)
   return exitCodes.ok
-}
-
-/** By id, name or hostname. */
-async function machineIdIn(
-  client: Client,
-  { fleetId, machine }: { fleetId: string; machine: string },
-  signal: AbortSignal,
-): Promise<string> {
-  const fits = { name: '', hostname: '' }
-  for await (const { id, name, hostname } of client.fleets.machines.iter({ fleetId, signal })) {
-    if (id === machine) return id
-    if (name === machine) fits.name = id
-    if (hostname === machine) fits.hostname = id
-  }
-  return fits.name || fits.hostname || machine
 }
 
 async function show(fleet: FleetSummary, { json }: Flags): Promise<void> {

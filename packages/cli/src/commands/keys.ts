@@ -8,7 +8,7 @@ import { parseCount, parseDuration } from '../numbers.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { clientFor, type FleetFlags } from '../fleet-client.ts'
 import { writeResource } from '../resource-json.ts'
-import { formatTable, say, writeStdout } from '../terminal.ts'
+import { formatTable, say, writeJson, writeStdout } from '../terminal.ts'
 
 export interface IssueFlags extends FleetFlags {
   kind?: 'human' | 'ai' | 'service'
@@ -81,9 +81,14 @@ export async function rotateKeyCommand(
 }
 
 /** `cmdop keys revoke`: ends a key or session at once. */
-export async function revokeKeyCommand(id: string, flags: FleetFlags, signal: AbortSignal): Promise<number> {
+export async function revokeKeyCommand(
+  id: string,
+  flags: FleetFlags & { json?: boolean },
+  signal: AbortSignal,
+): Promise<number> {
   await using client = await clientFor(flags, signal)
   await client.keys.revoke(id, { signal })
+  if (flags.json === true) await writeJson({ id, revoked: true })
   return exitCodes.ok
 }
 

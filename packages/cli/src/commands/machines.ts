@@ -67,28 +67,31 @@ export async function labelCommand(
 }
 
 /** `cmdop machines disable`: what runs there ends, and it may not connect. */
-export async function disableMachineCommand(reference: string, signal: AbortSignal): Promise<number> {
+export async function disableMachineCommand(reference: string, flags: Flags, signal: AbortSignal): Promise<number> {
   await using client = new Client()
   const id = await anyMachineId(client, reference, signal)
   await client.machines.disable(id, { signal })
-  await say(`${reference} is disabled: what ran there has ended; to undo it: cmdop machines enable ${id}`)
+  if (flags.json === true) await writeJson({ id, disabled: true })
+  else await say(`${reference} is disabled: what ran there has ended; to undo it: cmdop machines enable ${id}`)
   return exitCodes.ok
 }
 
 /** `cmdop machines enable`: it may connect again. */
-export async function enableMachineCommand(reference: string, signal: AbortSignal): Promise<number> {
+export async function enableMachineCommand(reference: string, flags: Flags, signal: AbortSignal): Promise<number> {
   await using client = new Client()
-  const { name } = await client.machines.enable(await anyMachineId(client, reference, signal), { signal })
-  await say(`${name} is enabled; its daemon connects again within a minute`)
+  const machine = await client.machines.enable(await anyMachineId(client, reference, signal), { signal })
+  if (flags.json === true) await writeResource(MachineSummary, machine)
+  else await say(`${machine.name} is enabled; its daemon connects again within a minute`)
   return exitCodes.ok
 }
 
 /** `cmdop machines release`: after the copy of the machine was stopped. */
-export async function releaseCommand(reference: string, signal: AbortSignal): Promise<number> {
+export async function releaseCommand(reference: string, flags: Flags, signal: AbortSignal): Promise<number> {
   await using client = new Client()
   const { id } = await client.machines.resolve(reference, { signal })
-  const { name } = await client.machines.release(id, { signal })
-  await say(`${name} is released; its daemon connects again within a minute`)
+  const machine = await client.machines.release(id, { signal })
+  if (flags.json === true) await writeResource(MachineSummary, machine)
+  else await say(`${machine.name} is released; its daemon connects again within a minute`)
   return exitCodes.ok
 }
 

@@ -100,7 +100,7 @@ export async function addMemberCommand(
 export async function changeMemberCommand(
   member: string,
   change: { role?: string; groups?: string[]; email?: string },
-  { signal, ...flags }: FleetFlags & { signal: AbortSignal },
+  { signal, ...flags }: Flags & { signal: AbortSignal },
 ): Promise<number> {
   await using client = await clientFor(flags, signal)
   const { role, groups, email } = change
@@ -110,21 +110,27 @@ export async function changeMemberCommand(
     ...(email === undefined ? {} : { email }),
   }
   const changed = await client.members.update(member, wanted, { signal })
-  await say(`${changed.email ?? changed.displayName}: ${changed.role}, groups: ${changed.groups.join(', ') || 'none'}`)
+  if (flags.json === true) await writeResource(MemberInfo, changed)
+  else
+    await say(
+      `${changed.email ?? changed.displayName}: ${changed.role}, groups: ${changed.groups.join(', ') || 'none'}`,
+    )
   return exitCodes.ok
 }
 
 /** `cmdop members remove`: at once, with all that acts for the member. */
-export async function removeMemberCommand(member: string, flags: FleetFlags, signal: AbortSignal): Promise<number> {
+export async function removeMemberCommand(member: string, flags: Flags, signal: AbortSignal): Promise<number> {
   await using client = await clientFor(flags, signal)
   await client.members.remove(member, { signal })
+  if (flags.json === true) await writeJson({ member, removed: true })
   return exitCodes.ok
 }
 
 /** `cmdop members revoke-invitation`. */
-export async function revokeInvitationCommand(id: string, flags: FleetFlags, signal: AbortSignal): Promise<number> {
+export async function revokeInvitationCommand(id: string, flags: Flags, signal: AbortSignal): Promise<number> {
   await using client = await clientFor(flags, signal)
   await client.members.revokeInvitation(id, { signal })
+  if (flags.json === true) await writeJson({ id, revoked: true })
   return exitCodes.ok
 }
 
@@ -138,9 +144,10 @@ export async function memberCodeCommand(member: string, flags: Flags, signal: Ab
 }
 
 /** `cmdop members reset-totp`: for an authenticator that is lost. */
-export async function resetTotpCommand(member: string, flags: FleetFlags, signal: AbortSignal): Promise<number> {
+export async function resetTotpCommand(member: string, flags: Flags, signal: AbortSignal): Promise<number> {
   await using client = await clientFor(flags, signal)
   await client.members.resetTotp(member, { signal })
+  if (flags.json === true) await writeJson({ member, totp: false })
   return exitCodes.ok
 }
 

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import type { Client, FromWire } from '@cmdop/core'
 import { CmdopError, ScheduleMissed, ScheduleNotice, ScheduleOverlap, type ScheduleUpdate } from '@cmdop/protocol'
 import type { z } from 'zod'
+import { type FleetFlags, machineIdIn } from '../fleet-client.ts'
 import { parseCount, parseDuration } from '../numbers.ts'
 import { type RestrictionFlags, restrictionsOf } from '../restriction-options.ts'
 
@@ -39,7 +40,11 @@ export interface ScheduleFlags extends RestrictionFlags {
 export type GivenSchedule = FromWire<ScheduleUpdate>
 
 /** The fields that the flags give. Machines are looked up. Throws `config`, `not_found`, `ambiguous`. */
-export async function givenBy(client: Client, flags: ScheduleFlags, signal: AbortSignal): Promise<GivenSchedule> {
+export async function givenBy(
+  client: Client,
+  flags: ScheduleFlags & FleetFlags,
+  signal: AbortSignal,
+): Promise<GivenSchedule> {
   const restrictions = flags.restrictions === false ? null : restrictionsOf(flags)
   return without({
     name: flags.name,
@@ -67,7 +72,7 @@ export async function givenBy(client: Client, flags: ScheduleFlags, signal: Abor
 
 async function targetOf(
   client: Client,
-  { all, machine, selector, machines }: ScheduleFlags,
+  { fleet, all, machine, selector, machines }: ScheduleFlags & FleetFlags,
   signal: AbortSignal,
 ): Promise<Pick<GivenSchedule, 'targetKind' | 'machineIds' | 'selector'>> {
   const given = [all === true, machine !== undefined, selector !== undefined, machines === false].filter(Boolean).length
@@ -76,8 +81,11 @@ async function targetOf(
   if (selector !== undefined) return { targetKind: 'selector', selector }
   if (machines === false) return { targetKind: 'specific_machines', machineIds: null }
   if (machine === undefined) return {}
-  const found = await Promise.all(machine.map((reference) => client.machines.resolve(reference, { signal })))
-  return { targetKind: 'specific_machines', machineIds: found.map(({ id }) => id) }
+  const idOf = async (reference: string) =>
+    fleet === undefined
+      ? (await client.machines.resolve(reference, { signal })).id
+      : machineIdIn(client, { machine: reference }, signal)
+  return { targetKind: 'specific_machines', machineIds: await Promise.all(machine.map(idOf)) }
 }
 
 function notifyOf({ notify, notifyOn }: ScheduleFlags): GivenSchedule['notify'] {

@@ -1,4 +1,4 @@
-import { Client, type ScheduleRun, type ScheduleRunDetail, type ScheduleView } from '@cmdop/core'
+import type { Client, ScheduleRun, ScheduleRunDetail, ScheduleView } from '@cmdop/core'
 import {
   CmdopError,
   ScheduleRunDetail as ScheduleRunDetailSchema,
@@ -7,6 +7,7 @@ import {
   ScheduleView as ScheduleViewSchema,
 } from '@cmdop/protocol'
 import { exitCodes } from '../exit-codes.ts'
+import { clientFor, type FleetFlags } from '../fleet-client.ts'
 import { parseCount } from '../numbers.ts'
 import { writeResource } from '../resource-json.ts'
 import { formatTable, printable, say, writeJson, writeStdout } from '../terminal.ts'
@@ -26,14 +27,14 @@ export interface ScheduleListFlags {
   json?: boolean
 }
 
-interface Common {
+interface Common extends FleetFlags {
   json?: boolean
   signal: AbortSignal
 }
 
 /** `cmdop schedules list`. */
-export async function listSchedulesCommand({ json, signal }: Common): Promise<number> {
-  await using client = new Client()
+export async function listSchedulesCommand({ json, signal, fleet }: Common): Promise<number> {
+  await using client = await clientFor({ fleet }, signal)
   const items = await Array.fromAsync(client.schedules.iter({ signal }))
   const columns = ['NAME', 'WHEN', 'WHERE', 'NEXT', 'LAST', 'ON', 'ID']
   if (json === true) await writeResource(ScheduleViewSchema, { items })
@@ -42,18 +43,23 @@ export async function listSchedulesCommand({ json, signal }: Common): Promise<nu
 }
 
 /** `cmdop schedules get <id>`. */
-export async function getScheduleCommand(id: string, { json, signal }: Common): Promise<number> {
-  await using client = new Client()
+export async function getScheduleCommand(id: string, { json, signal, fleet }: Common): Promise<number> {
+  await using client = await clientFor({ fleet }, signal)
   await show(await client.schedules.get(id, { signal }), json)
   return exitCodes.ok
 }
 
 /** `cmdop schedules create`. */
-export async function createScheduleCommand({ signal, json, ...flags }: ScheduleFlags & Common): Promise<number> {
+export async function createScheduleCommand({
+  signal,
+  json,
+  fleet,
+  ...flags
+}: ScheduleFlags & Common): Promise<number> {
   const { name, cron } = flags
   if (name === undefined || cron === undefined) throw new CmdopError('config', 'Expected --name and --cron.')
-  await using client = new Client()
-  const { description, restrictions, notify, ...given } = await givenBy(client, flags, signal)
+  await using client = await clientFor({ fleet }, signal)
+  const { description, restrictions, notify, ...given } = await givenBy(client, { ...flags, fleet }, signal)
   const optional = { ...(description == null ? {} : { description }), restrictions: restrictions ?? null }
   const schedule = { ...given, ...optional, notify: notify ?? null, name, cronExpr: cron }
   await show(await client.schedules.create(schedule, { signal }), json)
@@ -63,18 +69,22 @@ export async function createScheduleCommand({ signal, json, ...flags }: Schedule
 /** `cmdop schedules update <id>`. */
 export async function updateScheduleCommand(
   id: string,
-  { signal, json, ...flags }: ScheduleFlags & Common,
+  { signal, json, fleet, ...flags }: ScheduleFlags & Common,
 ): Promise<number> {
-  await using client = new Client()
-  const given = await givenBy(client, flags, signal)
+  await using client = await clientFor({ fleet }, signal)
+  const given = await givenBy(client, { ...flags, fleet }, signal)
   if (Object.keys(given).length === 0) throw new CmdopError('config', 'Expected something to change, see --help.')
   await show(await client.schedules.update(id, given, { signal }), json)
   return exitCodes.ok
 }
 
 /** `cmdop schedules pause <id>` and `resume <id>`. */
-export async function enableScheduleCommand(id: string, isEnabled: boolean, { json, signal }: Common): Promise<number> {
-  await using client = new Client()
+export async function enableScheduleCommand(
+  id: string,
+  isEnabled: boolean,
+  { json, signal, fleet }: Common,
+): Promise<number> {
+  await using client = await clientFor({ fleet }, signal)
   const schedule = await client.schedules.update(id, { isEnabled }, { signal })
   if (json === true) await writeResource(ScheduleViewSchema, schedule)
   else await say(isEnabled ? `${id} fires next at ${schedule.nextRunAt ?? '-'}` : `${id} is paused`)
@@ -82,8 +92,8 @@ export async function enableScheduleCommand(id: string, isEnabled: boolean, { js
 }
 
 /** `cmdop schedules delete <id>`. */
-export async function deleteScheduleCommand(id: string, { json, signal }: Common): Promise<number> {
-  await using client = new Client()
+export async function deleteScheduleCommand(id: string, { json, signal, fleet }: Common): Promise<number> {
+  await using client = await clientFor({ fleet }, signal)
   await client.schedules.delete(id, { signal })
   if (json === true) await writeJson({ id })
   else await say(`${id} is deleted; what ran of it is ended`)
@@ -93,9 +103,9 @@ export async function deleteScheduleCommand(id: string, { json, signal }: Common
 /** `cmdop schedules trigger <id>`: runs it now. With `--wait`, exit code 1 where it was no success. */
 export async function triggerScheduleCommand(
   id: string,
-  { json, signal, wait }: Common & { wait?: boolean },
+  { json, signal, fleet, wait }: Common & { wait?: boolean },
 ): Promise<number> {
-  await using client = new Client()
+  await using client = await clientFor({ fleet }, signal)
   const triggered = await client.schedules.trigger(id, { signal })
   if (wait === true) return showRun(await ended(client, [id, triggered.jobId], signal), json)
   if (json === true) await writeResource(ScheduleTriggered, triggered)
@@ -106,10 +116,10 @@ export async function triggerScheduleCommand(
 /** `cmdop schedules runs <id>`. */
 export async function listRunsCommand(
   id: string,
-  { json, signal, ...flags }: Common & ScheduleListFlags,
+  { json, signal, fleet, ...flags }: Common & ScheduleListFlags,
 ): Promise<number> {
   const limit = flags.limit === undefined ? LISTED : parseCount('--limit', flags.limit)
-  await using client = new Client()
+  await using client = await clientFor({ fleet }, signal)
   const items: ScheduleRun[] = []
   for await (const run of client.schedules.iterRuns(id, { limit: Math.min(limit, 200), signal })) {
     items.push(run)
@@ -122,8 +132,11 @@ export async function listRunsCommand(
 }
 
 /** `cmdop schedules show-run <id> <run>`. */
-export async function showRunCommand(place: readonly [string, string], { json, signal }: Common): Promise<number> {
-  await using client = new Client()
+export async function showRunCommand(
+  place: readonly [string, string],
+  { json, signal, fleet }: Common,
+): Promise<number> {
+  await using client = await clientFor({ fleet }, signal)
   await showRun(await whole(client, place, signal), json)
   return exitCodes.ok
 }
@@ -131,9 +144,9 @@ export async function showRunCommand(place: readonly [string, string], { json, s
 /** `cmdop schedules cancel <id> <run>`. */
 export async function cancelRunCommand(
   [id, runId]: readonly [string, string],
-  { json, signal }: Common,
+  { json, signal, fleet }: Common,
 ): Promise<number> {
-  await using client = new Client()
+  await using client = await clientFor({ fleet }, signal)
   const run = await client.schedules.cancel(id, runId, { signal })
   if (json === true) await writeResource(ScheduleRunView, run)
   else await say(run.status === 'cancelled' ? `${runId} is cancelled` : `${runId} is being ended`)
