@@ -215,7 +215,7 @@ test('each key goes to its own plane only', async () => {
     () => both.skills.star('x'),
     () => both.machines.list(),
   ])
-    expect(await codeOf(call)).toBe('server')
+    expect(await codeOf(call)).toBe('not_found')
   expect(seen['platform']?.map((headers) => [headers['x-api-key'], headers.authorization])).toEqual(
     Array.from({ length: 3 }, () => ['platform-key', undefined]),
   )
