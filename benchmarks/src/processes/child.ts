@@ -9,7 +9,7 @@ const ANSWER_WITHIN_MS = 300_000
 /** Milliseconds between asking a process to end and killing it. */
 const END_WITHIN_MS = 5000
 
-/** Loaded before all else. */
+/** Loaded before all else, but not by a relay. */
 const FIRST = new URL('as-the-command.ts', import.meta.url).href
 
 /** What to start. */
@@ -83,8 +83,7 @@ function spawnNode(options: ChildOptions): ChildProcess {
   const node = [
     process.execPath,
     '--conditions=@cmdop/source',
-    '--import',
-    FIRST,
+    ...(options.entry === 'relay-process.ts' ? [] : ['--import', FIRST]),
     ...(options.nodeOptions ?? []),
     entry,
   ]

@@ -3,8 +3,8 @@ import { setFlagsFromString } from 'node:v8'
 import { exitCodes } from './exit-codes.ts'
 
 // The young generation stays at 1 MiB. It grows to 64 and more otherwise, and what sockets are read into waits in it until it counts as
-// too much memory outside of the heap: then all of the heap is marked, for every 64 MB that pass through.
-setFlagsFromString('--semi-space-growth-factor=1')
+// too much memory outside of the heap: then all of the heap is marked, for every 64 MB that pass through. A relay has much under way at once.
+if (!['relay', 'up'].includes(process.argv[2] ?? '')) setFlagsFromString('--semi-space-growth-factor=1')
 enableCompileCache()
 const { runProgram } = await import('./program.ts')
 const { onReaderGone } = await import('./terminal.ts')
