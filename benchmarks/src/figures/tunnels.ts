@@ -20,7 +20,10 @@ const PEERS = ['ssh', 'ssh-keygen', 'sshd'] as const
 
 type Way = 'ours' | 'jumped' | 'direct'
 type What = 'down' | 'up' | 'setup'
-type Times = Record<What, Record<Way, number[]>>
+type Times = Record<What, Record<Way, number[]>> & {
+  /** Connections through {@link startBareChain}. */
+  readonly floor: number[]
+}
 
 /** Bytes and connections through a TCP tunnel. */
 export const tunnelsFigure: Figure = {
@@ -43,8 +46,21 @@ export const tunnelsFigure: Figure = {
     const ports: Partial<Record<Way, number>> = { ours: Number(listener.ready['port']) }
     if (ssh !== undefined)
       for (const way of ['jumped', 'direct'] as const) ports[way] = await forward(opened, ssh, way, port)
-    return report(await measureRounds(ports, progress), missing)
+    const floor = await startBareChain(opened, port)
+    return report(await measureRounds(ports, floor, progress), missing)
   },
+}
+
+/** Listener, relay and machine of bare sockets, and the port of the first: what connections take in Node at the least. */
+async function startBareChain(opened: AsyncDisposableStack, target: number): Promise<number> {
+  const start = async (...args: string[]) => {
+    const { child, ready } = await Child.start({ entry: 'bare-chain-process.ts', arguments: args })
+    opened.use(child)
+    return Number(ready['port'])
+  }
+  const relay = String(await start('relay'))
+  await start('machine', relay, String(target))
+  return start('listener', relay)
 }
 
 /** Starts `ssh -L`, and gives the port it listens on once it does. */
@@ -67,26 +83,37 @@ async function forward(
   }
 }
 
-async function measureRounds(ports: Partial<Record<Way, number>>, progress: (message: string) => void): Promise<Times> {
+async function measureRounds(
+  ports: Partial<Record<Way, number>>,
+  floor: number,
+  progress: (message: string) => void,
+): Promise<Times> {
   const none = () => ({ ours: [], jumped: [], direct: [] })
-  const times: Times = { down: none(), up: none(), setup: none() }
+  const times: Times = { down: none(), up: none(), setup: none(), floor: [] }
   for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round += 1) {
     progress(round < 0 ? 'warming up' : `round ${round} of ${ROUNDS}`)
     for (const [way, port] of Object.entries(ports) as [Way, number][]) {
       const down = await timed(() => download(port))
       const up = await timed(() => upload(port))
-      const setups: number[] = []
-      for (let count = 0; count < SETUPS_PER_ROUND; count += 1) {
-        setups.push(await timed(() => setUp(port)))
-        await sleep(BETWEEN_SETUPS_MS)
-      }
+      const setups = await measureSetups(port)
       if (round < 0) continue
       times.down[way].push(down)
       times.up[way].push(up)
       times.setup[way].push(...setups)
     }
+    const setups = await measureSetups(floor)
+    if (round >= 0) times.floor.push(...setups)
   }
   return times
+}
+
+async function measureSetups(port: number): Promise<number[]> {
+  const setups: number[] = []
+  for (let count = 0; count < SETUPS_PER_ROUND; count += 1) {
+    setups.push(await timed(() => setUp(port)))
+    await sleep(BETWEEN_SETUPS_MS)
+  }
+  return setups
 }
 
 async function dial(port: number, first: string): Promise<Socket> {
@@ -134,7 +161,7 @@ async function upload(port: number): Promise<void> {
   if (answer !== String(BYTES)) throw new Error(`Expected ${BYTES} bytes to arrive, got ${answer}.`)
 }
 
-function report({ down, up, setup }: Times, missing: readonly string[]): Measurement {
+function report({ down, up, setup, floor }: Times, missing: readonly string[]): Measurement {
   return {
     rows: [
       throughput('256 MB from the machine', 'ssh -J -L', down.ours, down.jumped, 'not slower'),
@@ -143,6 +170,13 @@ function report({ down, up, setup }: Times, missing: readonly string[]): Measure
       throughput('256 MB to the machine', 'ssh -L', up.ours, up.direct, ''),
       connection('a connection, p50', 'ssh -J -L', setup.ours, setup.jumped, ''),
       connection('a connection, p50', 'ssh -L', setup.ours, setup.direct, 'not slower'),
+      compare('a connection, p50, against bare sockets of Node', {
+        ours: setup.ours,
+        theirs: floor,
+        peer: 'floor',
+        bound: '',
+        format: inMilliseconds,
+      }),
     ],
     missing,
     notes: [
@@ -150,6 +184,7 @@ function report({ down, up, setup }: Times, missing: readonly string[]): Measure
       'ours: `client.tunnels.listen({ machineId, port })`, which is what `cmdop tunnel` runs: machine, relay and listener, two hops.',
       'ssh -J -L: one jump host, two sshd on loopback. ssh -L: one hop.',
       `A connection: from connecting to the local port to the first byte back from the target; ${ROUNDS * SETUPS_PER_ROUND} of each, ${BETWEEN_SETUPS_MS} ms apart. Ours are authorised, signed and written to the audit log before the machine connects, each; for those that follow others closely that is done ahead, and the first of a series takes some milliseconds more.`,
+      'floor: three processes of Node that carry the byte of a connection as a listener, a relay and a machine would, by plain sockets, with no frame, no WebSocket and nobody asked: what this way takes in Node whatever is written.',
       'ssh encrypts; on loopback the relay does not.',
     ],
   }
@@ -163,7 +198,7 @@ function throughput(
   bound: string,
 ): Row {
   const speed = (milliseconds: number) => `${(BYTES / 1000 / milliseconds).toFixed(0)} MB/s`
-  return compare(`${what}, against ${peer}`, { ours, theirs, bound, format: speed })
+  return compare(`${what}, against ${peer}`, { ours, theirs, peer: 'ssh', bound, format: speed })
 }
 
 function connection(
@@ -173,23 +208,24 @@ function connection(
   theirs: readonly number[],
   bound: string,
 ): Row {
-  return compare(`${what}, against ${peer}`, { ours, theirs, bound, format: inMilliseconds })
+  return compare(`${what}, against ${peer}`, { ours, theirs, peer: 'ssh', bound, format: inMilliseconds })
 }
 
 interface Compared {
   readonly ours: readonly number[]
   readonly theirs: readonly number[]
+  readonly peer: string
   readonly bound: string
   readonly format: (milliseconds: number) => string
 }
 
-function compare(what: string, { ours, theirs, bound, format }: Compared): Row {
+function compare(what: string, { ours, theirs, peer: name, bound, format }: Compared): Row {
   if (theirs.length === 0) return notMeasured(what, bound, 'OpenSSH is missing')
   const [mine, peer] = [medianOf(ours), distributionOf(theirs).p50]
   return {
     what,
     ours: format(mine),
-    peer: `ssh: ${format(peer)}`,
+    peer: `${name}: ${format(peer)}`,
     ratio: asRatio(peer / mine),
     bound,
     met: bound === '' ? undefined : mine <= peer,
