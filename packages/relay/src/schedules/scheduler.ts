@@ -31,6 +31,12 @@ const BEGIN_WITHIN_MS = 120_000
 /** Schedules that are looked at together. */
 const DUE_AT_ONCE = 1000
 
+/** Milliseconds before an instant at which schedules are read that are due then, so that at the instant they only have to be claimed. */
+const AHEAD_MS = 500
+
+/** Milliseconds after an instant until which what was read ahead still counts. */
+const AHEAD_COUNTS_MS = 1000
+
 /** Schedules whose instants are claimed in one commit: while they are begun, the next ones are claimed. */
 const CLAIMED_AT_ONCE = 100
 
@@ -55,6 +61,14 @@ export interface SchedulerOptions {
   readonly isDraining: () => boolean
   /** Milliseconds since 1970. */
   readonly now?: () => number
+}
+
+/** Schedules that are due at an instant, and their claims, made before it. Of what has changed since nothing is claimed. */
+interface Ahead {
+  /** Milliseconds since 1970. */
+  readonly at: number
+  readonly due: readonly DueSchedule[]
+  readonly claims: readonly ScheduleClaim[]
 }
 
 /** A run that goes on here. */
@@ -84,6 +98,7 @@ export class Scheduler implements AsyncDisposable {
   readonly #stops: (() => void)[] = []
   #looping: Promise<void> = Promise.resolve()
   #wake = Promise.withResolvers<void>()
+  #ahead: Ahead | undefined
   #purgedAt = 0
   #releasedAt = 0
 
@@ -157,28 +172,47 @@ export class Scheduler implements AsyncDisposable {
       await store.purge()
     }
     const next = await store.nextDue()
-    const leftMs = next === undefined ? LOOK_EVERY_MS : Date.parse(next) - now()
-    return Math.min(LOOK_EVERY_MS, Math.max(LOOK_AFTER_MS, leftMs))
+    if (next === undefined) return LOOK_EVERY_MS
+    const leftMs = Date.parse(next) - now()
+    if (leftMs > AHEAD_MS) return Math.min(LOOK_EVERY_MS, leftMs - AHEAD_MS)
+    if (leftMs > 0) await this.#readAhead(Date.parse(next))
+    return Math.max(LOOK_AFTER_MS, Date.parse(next) - now())
+  }
+
+  async #readAhead(at: number): Promise<void> {
+    if (this.#ahead?.at !== at) this.#ahead = await this.#read(at)
+  }
+
+  /** What is due at an instant; by that it is judged who is late. */
+  async #read(at: number): Promise<Ahead> {
+    const due = (await this.#options.store.due(isoOf(at), DUE_AT_ONCE)) as DueSchedule[]
+    return { at, due, claims: due.map((schedule) => this.#plan(schedule, at)) }
   }
 
   async #claim(): Promise<void> {
-    const { store, now } = this.#options
+    const { now } = this.#options
+    const ahead = this.#ahead
+    if (ahead !== undefined && now() >= ahead.at) {
+      this.#ahead = undefined
+      if (now() - ahead.at < AHEAD_COUNTS_MS) await this.#claimAll(ahead)
+    }
     while (!this.#leaving.signal.aborted) {
-      const at = now()
-      const due = await store.due(isoOf(at), DUE_AT_ONCE)
-      for (let next = 0; next < due.length && !this.#leaving.signal.aborted; next += CLAIMED_AT_ONCE)
-        await this.#claimSome(due.slice(next, next + CLAIMED_AT_ONCE) as DueSchedule[], at)
-      if (due.length < DUE_AT_ONCE) return
+      const read = await this.#read(now())
+      await this.#claimAll(read)
+      if (read.due.length < DUE_AT_ONCE) return
     }
   }
 
-  /** `at`: when it was seen that they are due; by that it is judged who is late. */
-  async #claimSome(due: readonly DueSchedule[], at: number): Promise<void> {
+  async #claimAll({ due, claims }: Ahead): Promise<void> {
+    const schedules = new Map(due.map((schedule) => [schedule.id, schedule]))
+    for (let next = 0; next < claims.length && !this.#leaving.signal.aborted; next += CLAIMED_AT_ONCE)
+      await this.#claimSome(claims.slice(next, next + CLAIMED_AT_ONCE), schedules)
+  }
+
+  async #claimSome(claims: readonly ScheduleClaim[], schedules: ReadonlyMap<string, DueSchedule>): Promise<void> {
     const { store, bus, now } = this.#options
-    const claims = due.flatMap((schedule) => this.#plan(schedule, at))
     const { runs, cancelled } = await store.claim(claims, this.#lease(), isoOf(now()))
     for (const runId of cancelled) await bus.publish({ type: 'schedule-run-cancelled', runId })
-    const schedules = new Map(due.map((schedule) => [schedule.id, schedule]))
     for (const run of runs)
       if (run.status === 'running') this.#conduct(run, { ...BEGUN, schedule: schedules.get(run.scheduleId) })
     // While one runs for long, those that are skipped become many.
@@ -187,13 +221,13 @@ export class Scheduler implements AsyncDisposable {
   }
 
   /** A schedule that cannot be read any more is passed over; the others are not held up by it. */
-  #plan(schedule: DueSchedule, at: number): ScheduleClaim[] {
+  #plan(schedule: DueSchedule, at: number): ScheduleClaim {
     try {
-      return [planOf(schedule, at, this.#timetables)]
+      return planOf(schedule, at, this.#timetables)
     } catch (err) {
       this.#options.log.error({ err, scheduleId: schedule.id }, 'a schedule cannot be read; it fires no more')
       const { id, revision, nextRunAt, work } = schedule
-      return [{ schedule: { id, revision, nextRunAt, overlap: work.overlap }, runs: [], nextRunAt: null }]
+      return { schedule: { id, revision, nextRunAt, overlap: work.overlap }, runs: [], nextRunAt: null }
     }
   }
 

@@ -98,6 +98,8 @@ export function describeSchedules(open: OpenStore): void {
       expect(await world.store.schedules.get(schedule.id)).toMatchObject({ keyId: next.id })
       expect(await world.store.schedules.getRun(waiting.id)).toMatchObject({ keyId: next.id })
       expect(await world.store.schedules.getRun(over.id)).toMatchObject({ keyId: key.id })
+      const readBefore = claimOf(schedule, [scheduleRunRow(schedule)])
+      expect((await world.store.schedules.claim([readBefore], lease('a'), at(10))).runs).toEqual([])
     })
   })
 

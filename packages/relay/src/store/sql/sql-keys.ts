@@ -78,7 +78,12 @@ async function rotate(db: Database, key: NewKey & { readonly rotatedFrom: string
     if (numUpdatedRows !== 1n) return false
     await transaction.insertInto('apiKeys').values(keyToTable(key)).execute()
     await transaction.updateTable('apiKeys').set({ parentId: key.id }).where('parentId', '=', rotatedFrom).execute()
-    await transaction.updateTable('schedules').set({ keyId: key.id }).where('keyId', '=', rotatedFrom).execute()
+    await transaction
+      .updateTable('schedules')
+      // What was read of it before is claimed by nobody.
+      .set((eb) => ({ keyId: key.id, revision: eb('revision', '+', 1) }))
+      .where('keyId', '=', rotatedFrom)
+      .execute()
     const runs = transaction.updateTable('scheduleRuns').set({ keyId: key.id }).where('keyId', '=', rotatedFrom)
     await runs.where('finishedAt', 'is', null).execute()
     return true
