@@ -21,7 +21,12 @@ test('commands, their subcommands, options and choices are offered', async () =>
 })
 
 test('a shell that is not known is refused, and the command is in the help', async () => {
-  expect(await runCli(['completion', 'tcsh'])).toMatchObject({ code: 2, stderr: expect.stringContaining('zsh, bash') })
+  expect(await runCli(['completion', 'tcsh'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('bash, fish, zsh'),
+  })
+  expect(await offered('completion', '')).toEqual(['bash', 'fish', 'zsh'])
+  expect(await offered('scr')).toEqual([])
   const { stdout } = await runCli(['--help'])
   expect(stdout).toContain('completion')
   expect(stdout).not.toMatch(/^ {2}complete\b(?!i)/m)

@@ -1,4 +1,5 @@
 import { execFile, execFileSync, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { once } from 'node:events'
@@ -26,6 +27,8 @@ export interface Postgres extends AsyncDisposable {
   readonly port: number
   /** What one statement gives, through this port of loopback. */
   query(port: number, statement: string): Promise<string>
+  /** SHA-256 in hex of all that psql writes for a `copy ... to stdout`. Each part is waited with while `got` looks at what has come so far. */
+  hashOfCopy(port: number, statement: string, got?: (bytes: number) => Promise<void>): Promise<string>
 }
 
 /** Starts one in a new folder. It never runs as root: then it runs as the user that the package has made. */
@@ -45,18 +48,35 @@ export async function startPostgres(): Promise<Postgres> {
     stdio: 'ignore',
   })
   const ended = once(server, 'exit')
-  const query = async (through: number, statement: string) => {
+  const psql = join(programs, 'psql')
+  const env = { PGCONNECT_TIMEOUT: '10' }
+  const asking = (through: number, statement: string) => {
     const place = ['-h', '127.0.0.1', '-p', String(through), '-U', 'tester', '-d', 'postgres']
-    const { stdout } = await run(join(programs, 'psql'), ['-X', '-q', '-A', '-t', ...place, '-c', statement], {
-      maxBuffer: 64 * 1024 * 1024,
-      env: { PGCONNECT_TIMEOUT: '10' },
-    })
+    return ['-X', '-q', '-A', '-t', ...place, '-c', statement]
+  }
+  const query = async (through: number, statement: string) => {
+    const { stdout } = await run(psql, asking(through, statement), { maxBuffer: 64 * 1024 * 1024, env })
     return stdout.trimEnd()
+  }
+  const hashOfCopy: Postgres['hashOfCopy'] = async (through, statement, got = async () => {}) => {
+    const child = spawn(psql, asking(through, statement), { stdio: ['ignore', 'pipe', 'inherit'], env })
+    const exited = once(child, 'exit')
+    const hash = createHash('sha256')
+    let bytes = 0
+    for await (const part of child.stdout) {
+      hash.update(part as Buffer)
+      bytes += (part as Buffer).length
+      await got(bytes)
+    }
+    const [code] = (await exited) as [number | null]
+    if (code !== 0) throw new Error(`psql ended with ${code}.`)
+    return hash.digest('hex')
   }
   await waitFor('the server answers', () => query(port, 'select 1').catch(() => undefined), 30_000)
   return {
     port,
     query,
+    hashOfCopy,
     [Symbol.asyncDispose]: async () => {
       server.kill('SIGINT')
       await ended

@@ -39,7 +39,7 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
       exitCode = await guarded(() => action(...input), json)
     }
   const program = createProgram(done, signal)
-  await addCompletion(program, argv)
+  await addCompletion(program, argv, done)
   try {
     await program.parseAsync(argv, { from: 'user' })
     return exitCode

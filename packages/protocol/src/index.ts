@@ -31,6 +31,7 @@ export { type WebSocketLike, createWebSocketTransport } from './channel/websocke
 export { NEVER_REACHED, LOOPBACK } from './addresses.ts'
 export type { ByteStream } from './tunnel/byte-stream.ts'
 export { type DialTunnelOptions, type HeldTunnel, type TunnelCall, dialTunnel } from './tunnel/dial-tunnel.ts'
+export { tunnelIsFull } from './tunnel/tunnel-is-full.ts'
 export { type TunnelOutcome, TunnelPipe } from './tunnel/tunnel-pipe.ts'
 export * from './methods/tunnels.ts'
 export * from './tunnels.ts'

@@ -7,6 +7,7 @@ import {
   type TunnelAttachParams,
   type TunnelConnectParams,
   TUNNEL_HELD_MS,
+  tunnelIsFull,
   TunnelMessage,
   TunnelPipe,
 } from '@cmdop/protocol'
@@ -33,12 +34,18 @@ interface Connection {
   orphan: NodeJS.Timeout | undefined
 }
 
+/** A connection that is being made, or held. */
+interface Dialling {
+  readonly params: TunnelConnectParams
+  /** Settles when the target has taken the connection, or not. */
+  readonly over: Promise<void>
+}
+
 /** The tunnel connections of this machine: from channels of the relay to ports that are reached from here. */
 export class TunnelConnections implements AsyncDisposable {
   readonly #refused: RefusedAddresses
   readonly #connections = new Map<string, Connection>()
-  /** Settle when the target has taken the connection, or not. */
-  readonly #dialling = new Map<string, Promise<void>>()
+  readonly #dialling = new Map<string, Dialling>()
   /** Ends what is being made. */
   #ending = new AbortController()
   #isClosing = false
@@ -73,7 +80,7 @@ export class TunnelConnections implements AsyncDisposable {
   async endAll(error: CmdopError): Promise<void> {
     this.#ending.abort()
     this.#ending = new AbortController()
-    await Promise.allSettled(this.#dialling.values())
+    await Promise.allSettled(Array.from(this.#dialling.values(), ({ over }) => over))
     for (const { pipe } of this.#connections.values()) pipe.abort(error)
   }
 
@@ -85,9 +92,19 @@ export class TunnelConnections implements AsyncDisposable {
       throw new CmdopError('conflict', 'This call id was used before; nothing was connected. Use a new one.')
     if (this.#connections.size + this.#dialling.size >= MAX_CONNECTIONS)
       throw new CmdopError('unavailable', `This machine has ${MAX_CONNECTIONS} tunnel connections; end some first.`)
-    const dialled = this.#dial(channel, params, permit).finally(() => this.#dialling.delete(callId))
-    this.#dialling.set(callId, dialled)
-    await dialled
+    this.#assertRoom(params)
+    const over = this.#dial(channel, params, permit).finally(() => this.#dialling.delete(callId))
+    this.#dialling.set(callId, { params, over })
+    await over
+  }
+
+  /** Each relay of a set sees only the connections that go through it; here are all of them. Throws `rate_limit`. */
+  #assertRoom({ tunnelId, maxConnections }: TunnelConnectParams): void {
+    if (tunnelId === undefined || maxConnections === undefined) return
+    const callIds = new Set<string>()
+    for (const [callId, { params }] of [...this.#dialling, ...this.#connections])
+      if (params.tunnelId === tunnelId) callIds.add(callId)
+    if (callIds.size >= maxConnections) throw tunnelIsFull(maxConnections)
   }
 
   async #dial(channel: Channel, params: TunnelConnectParams, { principalId, fleetId }: Permit): Promise<void> {
@@ -117,7 +134,7 @@ export class TunnelConnections implements AsyncDisposable {
   /** Goes on with a connection; only for the principal that made it, and only as part of the same tunnel. */
   async #attach(channel: Channel, { tunnelId, offset }: TunnelAttachParams, permit: Permit): Promise<void> {
     const { callId } = channel.open
-    await this.#dialling.get(callId)?.catch(() => {})
+    await this.#dialling.get(callId)?.over.catch(() => {})
     const connection = this.#connections.get(callId)
     const { principalId, fleetId } = permit
     if (

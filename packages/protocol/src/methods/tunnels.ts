@@ -47,6 +47,11 @@ export type TunnelTls = z.infer<typeof TunnelTls>
 export const TunnelConnectParams = z.strictObject({
   /** The tunnel that it belongs to, whose host and port these must be; absent for a forward of the caller's own. */
   tunnelId: z.string().min(1).max(64).optional(),
+  /**
+   * Connections of that tunnel that the machine has at once at most, whichever relay they come through, and those whose client is lost
+   * included: set by the relay.
+   */
+  maxConnections: z.number().int().min(1).optional(),
   /** Where the machine connects to, as seen from there. */
   host: TunnelHost.default('127.0.0.1'),
   /** The port there. */

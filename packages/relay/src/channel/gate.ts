@@ -91,7 +91,7 @@ export class Gate {
 
   /** Decides about a call of a client. Throws what the client is told. */
   async open(caller: Caller, given: Open, end: RouteEnd): Promise<void> {
-    const open = this.#options.tunnels.completed(given)
+    const open = await this.#options.tunnels.completed(given)
     const acting = open.operator === undefined ? caller : operatorOf(caller)
     this.#deciding += 1
     const decided = await this.decide(acting, open).finally(() => (this.#deciding -= 1))

@@ -26,7 +26,7 @@ import { askForPrompt, endPrompt, runPrompt } from './run-prompt.ts'
 import { runEnder } from './run-ender.ts'
 import { RunLeft } from './run-left.ts'
 import { Tally } from './tally.ts'
-import { scheduleCaller } from './schedule-caller.ts'
+import { scheduleCaller, whoMayStill } from './schedule-caller.ts'
 import { machinesOf } from './targets.ts'
 
 /** Milliseconds between two looks whether people have decided, so that a run that is cancelled stops waiting. */
@@ -79,7 +79,7 @@ interface Acting extends ConductOptions {
   readonly run: ScheduleRunRow
   readonly work: ScheduleWork
   readonly caller: () => Promise<Caller>
-  /** Another relay has begun it, and nobody may ask for it any more: what still runs is ended. */
+  /** Another relay has begun it, and who wrote it may not ask for it any more: what still runs is ended. */
   readonly isEnding: boolean
 }
 
@@ -127,7 +127,9 @@ export class Conductor {
     // A key that takes the place of the run's is in its row.
     const caller = async () => scheduleCaller(store, (await store.schedules.getRun(run.id)) ?? run)
     const known = scheduleCaller(store, run, { known: given.schedule, ownerOf: this.#ownerOf })
-    const first = await known.catch((cause: unknown) => this.#refused(run, cause))
+    // A run that has begun nothing is refused by the gate, machine by machine.
+    const acting = given.resumed ? known.then((writer) => whoMayStill(writer, work)) : known
+    const first = await acting.catch((cause: unknown) => this.#refused(run, cause))
     if (!isCmdopError(first)) return await this.#act({ ...given, run, work, caller, isEnding: false }, first)
     if (!given.resumed) throw first
     if (first.code === 'unavailable') throw new RunLeft(first)

@@ -1,7 +1,8 @@
-import { CmdopError } from '@cmdop/protocol'
+import { CmdopError, methods } from '@cmdop/protocol'
 import { type Caller, callerIn, toCaller } from '../auth/authenticate.ts'
+import { authorise } from '../auth/authorise.ts'
 import { type Owner, type OwnerOf, ownerIn } from '../auth/owner.ts'
-import type { ScheduleRow, ScheduleRunRow } from '../store/schedule-store.ts'
+import type { ScheduleRow, ScheduleRunRow, ScheduleWork } from '../store/schedule-store.ts'
 import type { Store } from '../store/store.ts'
 
 /**
@@ -35,6 +36,14 @@ export async function scheduleCaller(
     principal: { ...principal, name: nameOf(schedule), actsForId },
     ids: new Set([...writer.ids, scheduleId]),
   }
+}
+
+/** The caller, if it may still do such work on some machine. Throws `permission` where it may do that on none. */
+export function whoMayStill(caller: Caller, { prompt }: Pick<ScheduleWork, 'prompt'>): Caller {
+  const { action } = methods[prompt === null ? 'exec' : 'ask']
+  const decision = authorise(caller, action, { fleetId: caller.fleetId, machine: 'any' })
+  if (decision.allowed) return caller
+  throw new CmdopError('permission', `Who wrote the schedule may not do this any more: ${decision.reason}`)
 }
 
 /** Being signed in ends with the day; what was put down then does not. */

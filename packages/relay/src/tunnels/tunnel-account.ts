@@ -1,4 +1,4 @@
-import { CmdopError } from '@cmdop/protocol'
+import { CmdopError, tunnelIsFull } from '@cmdop/protocol'
 import type { RouteEnd } from '../channel/route.ts'
 import type { TunnelEnd, TunnelRow } from '../store/tunnel-store.ts'
 
@@ -42,18 +42,21 @@ export class TunnelAccount {
     this.#keepAWhile()
   }
 
+  get maxConnections(): number {
+    return this.#tunnel.maxConnections
+  }
+
   /** What is written down now. */
   refresh({ bytes }: TunnelRow): void {
     this.#written = Math.max(this.#written, bytes)
     this.#keepAWhile()
   }
 
-  /** Throws `rate_limit` when there are too many connections, `conflict` when all was carried that may be. */
+  /** Throws `rate_limit` when there are too many connections through this relay alone (the machine counts all), `conflict` when all was carried that may be. */
   assertRoom(method: string): void {
     const { maxConnections, maxBytes } = this.#tunnel
     // One that goes on was counted.
-    if (method === 'tunnel.connect' && this.#open.size >= maxConnections)
-      throw new CmdopError('rate_limit', `The tunnel has ${maxConnections} connections, as many as it may; try later.`)
+    if (method === 'tunnel.connect' && this.#open.size >= maxConnections) throw tunnelIsFull(maxConnections)
     if (maxBytes !== null && this.#written + this.#bytes >= maxBytes) throw this.#isFull(maxBytes)
   }
 

@@ -51,11 +51,26 @@ export class TunnelGate {
     this.#denied = addressList(options.denied)
   }
 
-  /** A connection as it goes to the machine: with what this relay denies, whatever the client says of that. Every other call as it is. */
-  completed(open: Open): Open {
+  /**
+   * A connection as it goes to the machine: with what this relay denies, and how many its tunnel may have, whatever the client says of that.
+   * Every other call as it is.
+   */
+  async completed(open: Open): Promise<Open> {
+    if (open.method !== 'tunnel.connect') return open
     const { denied } = this.#options
-    if (open.method !== 'tunnel.connect' || denied.length === 0) return open
-    return { ...open, params: { ...open.params, denied: [...denied] } }
+    const maxConnections = await this.#maxConnections(tunnelOf(open))
+    const rules = {
+      ...(denied.length === 0 ? {} : { denied: [...denied] }),
+      ...(maxConnections === undefined ? {} : { maxConnections }),
+    }
+    return { ...open, params: { ...open.params, ...rules } }
+  }
+
+  /** Never changes while a tunnel is open. Undefined without a tunnel, and for one that is not there: that is refused later. */
+  async #maxConnections(tunnelId: string | undefined): Promise<number | undefined> {
+    if (tunnelId === undefined) return undefined
+    const known = this.#accounts.get(tunnelId)?.maxConnections
+    return known ?? (await this.#options.store.tunnels.get(tunnelId))?.maxConnections
   }
 
   /**
