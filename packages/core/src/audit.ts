@@ -2,7 +2,7 @@ import * as wire from '@cmdop/protocol'
 import { readServerEvents } from './ask/server-events.ts'
 import type { Cancellable } from './cancellable.ts'
 import type { AuditCheckpoints, AuditKey, AuditLog, AuditPage } from './resources.ts'
-import { cursorPages, itemsOf } from './pages.ts'
+import { cursorPages, rowsOf } from './pages.ts'
 import type { RestClient } from './rest-client.ts'
 import { wait } from './wait.ts'
 
@@ -76,7 +76,7 @@ export class AuditNamespace {
 
   /** Every row, page by page as they are needed. */
   iter(query: Omit<AuditLogQuery, 'cursor'> & Cancellable = {}): AsyncGenerator<AuditLog> {
-    return itemsOf(this.pages(query), ({ id }) => id, query)
+    return rowsOf(this.pages(query), query)
   }
 
   /** Every page. Ends with the last one, and when a page does not lead on. */

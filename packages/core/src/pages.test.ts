@@ -37,6 +37,24 @@ test('an item that comes between two pages shifts the others, and none is given 
   expect(ids).toEqual(expect.arrayContaining(all(6).map(({ id }) => id)))
 })
 
+test('more items than a page that come between pages make none come twice', async () => {
+  await assert(
+    asyncProperty(sizes, integer({ min: 1, max: 25 }), async ({ count, size }, inserted) => {
+      let items = all(count)
+      let rounds = 0
+      const pages = offsetPages(async (offset) => {
+        const page = { items: items.slice(offset, offset + size), total: items.length }
+        if ((rounds += 1) <= 3) items = [...all(inserted).map(({ id }) => ({ id: `new${rounds}${id}` })), ...items]
+        return page
+      })
+      const ids = (await Array.fromAsync(itemsOf(pages, ({ id }) => id))).map(({ id }) => id)
+      expect(new Set(ids).size).toBe(ids.length)
+      // A list that ended with its first page was read before anything came.
+      expect(ids).toEqual(expect.arrayContaining(all(count).map(({ id }) => id)))
+    }),
+  )
+})
+
 test('a list with cursors ends where one leads back', async () => {
   const next: Record<string, string> = { '': 'a', a: 'b', b: 'a' }
   const asked: string[] = []
