@@ -58,6 +58,7 @@ export type InstalledSkill = z.infer<typeof InstalledSkill>
 /** Parameters of `skill.list`: the installed skills, by name. The answer is an {@link InstalledSkillList}. */
 export const SkillListParams = z.strictObject({})
 export const InstalledSkillList = z.object({ items: z.array(InstalledSkill) })
+export type InstalledSkillList = z.infer<typeof InstalledSkillList>
 
 /** Parameters of `skill.get`. The answer is an {@link InstalledSkillDetails}; `integrity` where a file is not as it was installed. */
 export const SkillGetParams = z.strictObject({ name: SkillName })
