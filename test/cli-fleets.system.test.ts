@@ -106,4 +106,23 @@ test('schedules are made and listed in another fleet with --fleet', async () => 
   expect(made).toMatchObject({ machine_ids: [other.machine.id] })
   expect((await said('schedules', 'list', '--fleet', 'munich')).items).toMatchObject([{ id: made.id }])
   expect((await said('schedules', 'list')).items).toEqual([])
+
+  // A machine is named there as in the fleet of the key.
+  const second = await other.addMachine('machine-1')
+  await said('fleets', 'attach', 'munich', 'machine-1')
+  const at = (machine: string, ...argv: string[]) =>
+    runCli(['schedules', 'update', made.id, '--machine', machine, '--fleet', 'munich', '--json', ...argv], env)
+  for (const reference of ['machine-1', second.id, second.id.slice(0, -1)]) {
+    const { code, stdout, stderr } = await at(reference)
+    expect(`${reference}: ${code} ${stderr}`).toMatch(/: 0 /)
+    expect(JSON.parse(stdout)).toMatchObject({ machine_ids: [second.id] })
+  }
+  expect(JSON.parse((await at('machine-')).stdout).error).toMatchObject({
+    code: 'ambiguous',
+    details: {
+      candidates: expect.arrayContaining([{ id: second.id, name: 'machine-1', hostname: expect.any(String) }]),
+    },
+  })
+  for (const reference of ['m', 'elsewhere'])
+    expect(await at(reference)).toMatchObject({ code: 4, stdout: expect.stringContaining('not_found') })
 })
