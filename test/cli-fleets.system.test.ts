@@ -33,6 +33,14 @@ describe('cmdop machines', () => {
     expect((await run('machines', 'active-session', 'web')).stdout).toBe('')
     expect((await run('machines', 'clear-messages', 'web')).stderr).toContain('0 messages')
     expect((await run('machines', 'ping', 'web')).stdout).toMatch(/^web {2}[\d.]+ ms\n$/)
+    expect(await json('machines', 'labels', 'web')).toEqual({ role: 'web' })
+    expect(await json('machines', 'label', 'web', 'zone=b', 'role-')).toEqual({ zone: 'b' })
+    expect(await json('machines', 'spend', 'web')).toMatchObject({ window: '7d', total_usd: 0 })
+    expect(await json('machines', 'active-session', 'web')).toEqual({ session_id: '' })
+    expect(await json('machines', 'clear-messages', 'web')).toEqual({ agent_session_id: null, deleted: 0 })
+    expect(await json('machines', 'ping', 'web')).toEqual({
+      items: [{ machine_id: world.machine.id, round_trip_ms: expect.any(Number) }],
+    })
     await run('machines', 'disable', 'web')
     expect((await run('machines', 'list', '--disabled')).stdout).toMatch(/^web +disabled /m)
     expect((await run('machines', 'get', 'web')).stdout).toMatch(/^state +disabled$/m)
