@@ -23,6 +23,18 @@ export const SkillMissing = z.object({
   bins: z.array(z.string()),
   /** Variables that the daemon has not set; whoever runs it may set them. */
   env: z.array(z.string()),
+  /** Programs that are there in a version that its `runtime` does not name. An older daemon does not look. */
+  versions: z
+    .array(
+      z.object({
+        bin: z.string(),
+        /** What the skill says. */
+        range: z.string(),
+        /** What the program says; null where it does not. */
+        found: z.string().nullable(),
+      }),
+    )
+    .default([]),
 })
 export type SkillMissing = z.infer<typeof SkillMissing>
 
