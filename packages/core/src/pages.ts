@@ -24,6 +24,19 @@ export async function* cursorPages<Page extends { readonly nextCursor?: string |
   }
 }
 
+/** Every page of a list whose cursors are numbers that grow. Ends with the last one, and when a page does not lead on. */
+export async function* countedPages<Page extends { readonly nextCursor: number | null }>(
+  ask: Ask<number, Page>,
+  from = 0,
+): AsyncGenerator<Page, void, undefined> {
+  for (let cursor = from; ;) {
+    const page = await ask(cursor)
+    yield page
+    if (page.nextCursor === null || page.nextCursor <= cursor) return
+    cursor = page.nextCursor
+  }
+}
+
 /** Every page of a list with offsets. Ends at `total`, and with a page that is empty. */
 export async function* offsetPages<Page extends { readonly items: readonly unknown[]; readonly total: number }>(
   ask: Ask<number, Page>,
