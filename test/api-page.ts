@@ -65,11 +65,13 @@ export function apiPage({ paths }: ApiDocument): string {
 function section(method: string, path: string, operation: z.infer<typeof Operation>): string {
   const { summary, description, parameters, requestBody, responses } = operation
   const queries = parameters.filter((each) => each.in === 'query').map(parameterLine)
+  const takesKey = parameters.some(({ name }) => name === 'Idempotency-Key')
   const body = Object.values(requestBody?.content ?? {})[0]?.schema
   const answers = Object.entries(responses).filter(([status]) => status !== 'default')
   const lines = [
     `## ${method.toUpperCase()} ${path}\n`,
     `${summary}.${description === undefined ? '' : ` ${description}`}\n`,
+    ...(method === 'get' || takesKey ? [] : ['Takes no `Idempotency-Key`.\n']),
     ...(queries.length === 0 ? [] : [`Query:\n\n${queries.join('\n')}\n`]),
     ...(body === undefined ? [] : [`Body:\n\n${fence(body)}`]),
     ...answers.map(([status, answer]) => answerText(status, answer)),

@@ -47,7 +47,7 @@ test('without a terminal, a PIN has to be passed, and nothing is confirmed', asy
   await setMachinePin(world.machine.dataDir, '1234')
   const ask = (...argv: string[]) => runCli(['machines', 'ask', 'machine-0', 'Go', ...argv], envOf(world))
   expect(await ask()).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('--pin') })
-  expect(await ask('--pin', '4321')).toMatchObject({ code: 1, stderr: expect.stringContaining('pin_denied') })
+  expect(await ask('--pin', '4321')).toMatchObject({ code: 3, stderr: expect.stringContaining('pin_denied') })
   const { code, stdout, stderr } = await ask('--pin', '1234', '--confirm', 'changes', '--json')
   expect([code, JSON.parse(stdout).error.code]).toEqual([3, 'permission'])
   expect(stderr).toContain(`touch ${made}`)

@@ -33,6 +33,14 @@ describe('cmdop machines', () => {
     expect((await run('machines', 'active-session', 'web')).stdout).toBe('')
     expect((await run('machines', 'clear-messages', 'web')).stderr).toContain('0 messages')
     expect((await run('machines', 'ping', 'web')).stdout).toMatch(/^web {2}[\d.]+ ms\n$/)
+    expect(await json('machines', 'labels', 'web')).toEqual({ role: 'web' })
+    expect(await json('machines', 'label', 'web', 'zone=b', 'role-')).toEqual({ zone: 'b' })
+    expect(await json('machines', 'spend', 'web')).toMatchObject({ window: '7d', total_usd: 0 })
+    expect(await json('machines', 'active-session', 'web')).toEqual({ session_id: '' })
+    expect(await json('machines', 'clear-messages', 'web')).toEqual({ agent_session_id: null, deleted: 0 })
+    expect(await json('machines', 'ping', 'web')).toEqual({
+      items: [{ machine_id: world.machine.id, round_trip_ms: expect.any(Number) }],
+    })
     await run('machines', 'disable', 'web')
     expect((await run('machines', 'list', '--disabled')).stdout).toMatch(/^web +disabled /m)
     expect((await run('machines', 'get', 'web')).stdout).toMatch(/^state +disabled$/m)
@@ -106,4 +114,23 @@ test('schedules are made and listed in another fleet with --fleet', async () => 
   expect(made).toMatchObject({ machine_ids: [other.machine.id] })
   expect((await said('schedules', 'list', '--fleet', 'munich')).items).toMatchObject([{ id: made.id }])
   expect((await said('schedules', 'list')).items).toEqual([])
+
+  // A machine is named there as in the fleet of the key.
+  const second = await other.addMachine('machine-1')
+  await said('fleets', 'attach', 'munich', 'machine-1')
+  const at = (machine: string, ...argv: string[]) =>
+    runCli(['schedules', 'update', made.id, '--machine', machine, '--fleet', 'munich', '--json', ...argv], env)
+  for (const reference of ['machine-1', second.id, second.id.slice(0, -1)]) {
+    const { code, stdout, stderr } = await at(reference)
+    expect(`${reference}: ${code} ${stderr}`).toMatch(/: 0 /)
+    expect(JSON.parse(stdout)).toMatchObject({ machine_ids: [second.id] })
+  }
+  expect(JSON.parse((await at('machine-')).stdout).error).toMatchObject({
+    code: 'ambiguous',
+    details: {
+      candidates: expect.arrayContaining([{ id: second.id, name: 'machine-1', hostname: expect.any(String) }]),
+    },
+  })
+  for (const reference of ['m', 'elsewhere'])
+    expect(await at(reference)).toMatchObject({ code: 4, stdout: expect.stringContaining('not_found') })
 })

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Client } from '@cmdop/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fleetRunOf } from './fleet-runs.ts'
@@ -26,14 +28,14 @@ interface Listed {
 
 let world: World
 let ann: Person
-const made = { schedule: '', skill: 'first', webhook: '' }
+const made = { schedule: '', skill: 'first', webhook: '', folder: '' }
 
 const cursor = { limit: 1 }
 const offset = { perPage: 1 }
 const numbered = { pageSize: 1 }
 const ofSkill = () => [made.skill]
 
-/** Every `iter...` of the client's namespaces; each has a `pages...` of the same name. */
+/** Every `iter...` of the client's namespaces and of what a machine holds; each has a `pages...` of the same name. */
 const lists: Record<string, Listed> = {
   'machines.iter': { size: cursor },
   'fleets.iter': { size: offset },
@@ -60,8 +62,17 @@ const lists: Record<string, Listed> = {
   'skills.iterCategories': { size: numbered },
   'skills.iterTags': { size: numbered },
   'tunnels.iter': { size: offset, idOf: 'tunnelId' },
+  'sessions.iter': { idOf: 'sessionId' },
+  'skills.iterInstalled': { of: () => [world.machine.id], idOf: 'name' },
+  'terminal.iter': { idOf: 'sessionId' },
+  'machine.sessions.iter': { idOf: 'sessionId' },
+  'machine.skills.iter': { idOf: 'name' },
+  'machine.files.iter': { size: cursor, of: () => [made.folder], idOf: 'name' },
   'tunnels.iterSessions': { size: offset, idOf: 'machineId' },
 }
+
+/** What needs a machine that holds restrictions is read in `restrictions.system.test.ts`. */
+const elsewhere = ['machine.effects.iter']
 
 beforeAll(async () => {
   world = await startWorld({ machines: 2 })
@@ -102,15 +113,24 @@ beforeAll(async () => {
     const next = files.map((file) => ({ ...file, content: file.content.replace('version: 1.0.0', 'version: 1.0.1') }))
     await client.skills.publish(name, { files: next })
   }
+  for (const slug of ['first', 'second']) await client.skills.install(slug, { machine: machine.id, check: false })
+  await client.terminal.setMachine(machine.id)
+  made.folder = await world.folder()
+  for (const number of twice) {
+    await writeFile(join(made.folder, `file-${number}`), '')
+    await client.terminal.create()
+  }
   for (const each of [client, ann.client]) await each.skills.review(made.skill, 'Good.')
 }, 60_000)
 afterAll(() => world[Symbol.asyncDispose]())
 
-/** A method by its path from the client. */
+/** A method by its path from the client, or from a handle of `machine`. */
 function methodOf(client: Client, path: string): List {
   const names = path.split('.')
   const name = names.pop() ?? ''
-  const namespace = names.reduce<object>((found, each) => Object(Reflect.get(found, each)), client)
+  const isOfMachine = names[0] === 'machine'
+  const holder: object = isOfMachine ? world.handle : client
+  const namespace = names.slice(isOfMachine ? 1 : 0).reduce((found, each) => Object(Reflect.get(found, each)), holder)
   const method: unknown = Reflect.get(namespace, name)
   if (typeof method !== 'function') throw new Error(`The client has no ${path}.`)
   return method.bind(namespace) as List
@@ -120,7 +140,7 @@ function methodOf(client: Client, path: string): List {
 function listsOf(holder: object, path: string[] = [], seen = new Set<object>()): string[] {
   if (seen.has(holder)) return []
   seen.add(holder)
-  const own = Object.getOwnPropertyNames(Object.getPrototypeOf(holder)).filter((name) => /^(iter|pages)/.test(name))
+  const own = listMethods(holder)
   const held = Object.entries(holder).filter(([, value]) =>
     String(Object(value).constructor.name).endsWith('Namespace'),
   )
@@ -130,13 +150,32 @@ function listsOf(holder: object, path: string[] = [], seen = new Set<object>()):
   ]
 }
 
+/** The same of what a handle of a machine holds, without what it has of its client. */
+function machineLists(): string[] {
+  const ofClient = new Set(Object.values(world.client))
+  const held = Object.entries(world.handle).filter(
+    ([, value]) => typeof Object(value).list === 'function' && !ofClient.has(value),
+  )
+  return held.flatMap(([name, value]) =>
+    listMethods(value as object)
+      .concat(listMethods(Object.getPrototypeOf(value) as object))
+      .map((method) => `machine.${name}.${method}`),
+  )
+}
+
+function listMethods(holder: object): string[] {
+  return Object.getOwnPropertyNames(Object.getPrototypeOf(holder)).filter((name) => /^(iter|pages)/.test(name))
+}
+
 const pagesOf = (iter: string) => iter.replace(/\biter(?=\w*$)/, 'pages')
-const itemsIn = (page: unknown): unknown[] => Object(page)['items'] ?? Object(page)['results']
+const itemsIn = (page: unknown): unknown[] =>
+  Object(page)['items'] ?? Object(page)['results'] ?? Object(page)['entries']
 
 test('every list of the client is in the table, with `iter` and `pages`', () => {
-  const expected = Object.keys(lists).flatMap((iter) => [iter, pagesOf(iter)])
+  const expected = [...Object.keys(lists), ...elsewhere].flatMap((iter) => [iter, pagesOf(iter)])
   const found = listsOf(world.client).map((path) => path.replace(/^fleets\.members/, 'members'))
-  expect(found.toSorted()).toEqual(expected.toSorted())
+  const ofMachine = machineLists()
+  expect([...found, ...ofMachine].toSorted()).toEqual(expected.toSorted())
 })
 
 describe.each(Object.entries(lists))(

@@ -156,6 +156,27 @@ describe('a session', () => {
       expect(items.find(({ effectId }) => effectId === session.id)).toMatchObject({ state: 'discarded' })
     }))
 
+  test('is in the list of effects, which is read once and stops on abort', () =>
+    whereHeld({ dryRun: true }, async () => {
+      const { effects, sessions } = world.handle
+      const session = await sessions.open({ shell: 'sh', cwd: folder, restrictions: { dryRun: true } })
+      await world.handle.exec('touch new', { cwd: folder, restrictions: { dryRun: true } })
+      const all = (await Array.fromAsync(effects.iter())).map(({ effectId }) => effectId)
+      expect(all).toContain(session.id)
+      expect(all.length).toBeGreaterThanOrEqual(2)
+      expect(new Set(all).size).toBe(all.length)
+      const pages = await Array.fromAsync(effects.pages())
+      expect(pages.map(({ items }) => items.map(({ effectId }) => effectId))).toEqual([all])
+      expect(await Array.fromAsync(effects.iter({ limit: 1 }))).toHaveLength(1)
+      const stop = new AbortController()
+      const list = effects.iter({ signal: stop.signal })
+      await list.next()
+      stop.abort()
+      await expect(list.next()).rejects.toMatchObject({ code: 'cancelled' })
+      await expect(effects.pages({ signal: AbortSignal.abort() }).next()).rejects.toMatchObject({ code: 'cancelled' })
+      await session.discard()
+    }))
+
   test('with restrictions is not the active one of a script that asked for none', () =>
     whereHeld({ readOnly: true }, async () => {
       const restricted = await world.handle.sessions.open({ shell: 'sh', restrictions: { readOnly: true } })

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { appendFile, chmod, rm, symlink, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
@@ -157,6 +158,50 @@ test('a command that says that it is of a skill runs only if it is exactly that'
   expect(await other(['node', file, '{"paths":["/"]}'], { tool: 'none' })).toBe('not_found')
 })
 
+test('a skill for another version of its program is marked as it is installed, and never runs', async () => {
+  const { client, machine, handle } = world
+  const never = join(await world.folder(), 'never')
+  const install = async (name: string, range: string) => {
+    await client.skills.create(name)
+    const front = `runtime: { node: '${range}' }\nrun_check: echo >> ${never}`
+    await client.skills.publish(name, { files: scriptSkill(name, `echo '{"ok":true}'`, front) })
+    return client.skills.install(name, { machine: machine.name })
+  }
+  const versions = [{ bin: 'node', range: '>=99', found: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string }]
+  const later = await install('later', '>=99')
+  expect(later.missing).toEqual({ bins: [], env: [], versions })
+  expect(later.check).toMatchObject({ ok: false, error: { code: 'command_not_found' } })
+  await expect(handle.skills.run('later', 'go', {})).rejects.toMatchObject({
+    code: 'command_not_found',
+    message: expect.stringMatching(
+      /requires node >=99, which is \d+\.\d+\.\d+ on the machine\. Nothing ran\./,
+    ) as string,
+    details: { missing: { bins: [], env: [], versions } },
+  })
+  expect(existsSync(never)).toBe(false)
+  expect((await install('now', '>=18, <99')).missing).toEqual({ bins: [], env: [], versions: [] })
+  expect((await handle.skills.run('now', 'go', {})).output['ok']).toBe(true)
+  await client.skills.create('unread')
+  const unread = scriptSkill('unread', 'true', 'runtime: { node: latest }')
+  await expect(client.skills.publish('unread', { files: unread })).rejects.toMatchObject({
+    message: expect.stringContaining('runtime.node: Expected a range of versions') as string,
+  })
+})
+
+test('the program of another PATH is not asked for its version: it would run outside all restrictions', async () => {
+  const { client, machine, handle } = world
+  const home = await world.folder()
+  const asked = join(home, 'asked')
+  await writeFile(join(home, 'node'), `#!/bin/sh\necho >> ${asked}\n`, { mode: 0o755 })
+  await client.skills.create('elsewhere')
+  const front = "runtime: { node: '>=18' }"
+  await client.skills.publish('elsewhere', { files: scriptSkill('elsewhere', `echo '{"ok":true}'`, front) })
+  await client.skills.install('elsewhere', { machine: machine.name })
+  const env = { PATH: `${home}:${process.env['PATH'] ?? ''}` }
+  expect((await handle.skills.run('elsewhere', 'go', {}, { env })).output['ok']).toBe(true)
+  expect(existsSync(asked)).toBe(false)
+})
+
 test('what a skill requires is named before anything runs, and a tool that fails says what it gave', async () => {
   const { client, machine, handle } = world
   const publish = async (name: string, script: string, front = '') => {
@@ -169,11 +214,11 @@ test('what a skill requires is named before anything runs, and a tool that fails
     'echo 7 > /tmp/never',
     'run_check: "true"\nrequires: { bins: [no-such-bin], env: [NO_TOKEN] }',
   )
-  expect(installed.missing).toEqual({ bins: ['no-such-bin'], env: ['NO_TOKEN'] })
+  expect(installed.missing).toEqual({ bins: ['no-such-bin'], env: ['NO_TOKEN'], versions: [] })
   expect(installed.check).toMatchObject({ ok: false, error: { code: 'command_not_found' } })
   await expect(handle.skills.run('needy', 'go', {}, { env: { NO_TOKEN: 'x' } })).rejects.toMatchObject({
     code: 'command_not_found',
-    details: { missing: { bins: ['no-such-bin'], env: [] } },
+    details: { missing: { bins: ['no-such-bin'], env: [], versions: [] } },
   })
   await publish('variable', `printf '{"ok":true,"word":"%s"}' "$WORD"`, 'requires: { env: [WORD] }')
   expect(await codeOf(() => handle.skills.run('variable', 'go', {}))).toBe('config')

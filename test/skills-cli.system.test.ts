@@ -46,8 +46,20 @@ test('a skill is published, installed, run and removed by commands, each with a 
   const run = await cmdop('run', 'disk-usage', 'check', '{"paths":["/"]}', '--machine', machine)
   expect(JSON.parse(run.stdout)).toMatchObject({ ok: true, disks: [{ path: '/' }] })
   expect(await cmdop('run', 'disk-usage', 'check', '[]', '--machine', machine)).toMatchObject({ code: 2 })
+  expect(await json('my')).toMatchObject({ items: [{ slug: 'disk-usage', visibility: 'private', star_count: 1 }] })
+  expect(await json('reviews', 'disk-usage')).toMatchObject({ items: [{ body: 'It works.' }] })
+  expect(await json('install', 'disk-usage', '--machine', machine)).toMatchObject({
+    items: [{ slug: 'disk-usage', version: '1.0.0', machineName: machine, replaced: '1.0.0', check: { ok: true } }],
+  })
+  expect(await json('run', 'disk-usage', 'check', '{"paths":["/"]}', '--machine', machine)).toEqual({
+    output: expect.objectContaining({ ok: true }),
+    stderr: '',
+    duration_ms: expect.any(Number),
+    effect: null,
+  })
+  expect(await json('uninstall', 'disk-usage', '--machine', machine)).toEqual({ items: [{ machine, removed: true }] })
   expect(await cmdop('uninstall', 'disk-usage', '--machine', machine)).toMatchObject({ code: 0 })
-  expect(await cmdop('delete', 'disk-usage')).toMatchObject({ code: 0 })
+  expect(await json('delete', 'disk-usage')).toEqual({ slug: 'disk-usage' })
   expect(await cmdop('get', 'disk-usage')).toMatchObject({ code: 4 })
 })
 

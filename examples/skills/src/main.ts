@@ -15,7 +15,7 @@ const { version, sha256 } = await client.skills.publish('disk-usage', { files: a
 assert.equal(version, '1.0.0')
 
 const installed = await client.skills.install('disk-usage', { machine: machine.name, sha256 })
-assert.deepEqual(installed.missing, { bins: [], env: [] })
+assert.deepEqual(installed.missing, { bins: [], env: [], versions: [] })
 assert.equal(installed.check?.ok, true)
 
 const Disks = z.object({

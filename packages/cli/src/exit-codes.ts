@@ -30,6 +30,7 @@ const byCode: Partial<Record<ErrorCode, number>> = {
   approval_denied: exitCodes.denied,
   approval_void: exitCodes.denied,
   policy_denied: exitCodes.denied,
+  pin_denied: exitCodes.denied,
   not_found: exitCodes.notFound,
   ambiguous: exitCodes.notFound,
   connection: exitCodes.unreachable,

@@ -11,7 +11,7 @@ import type {
   GrantList,
 } from './resources.ts'
 import { type FromWire, fromWire, toQuery, toWire } from './wire-names.ts'
-import { cursorPages, itemsOf, onePage } from './pages.ts'
+import { countedPages, cursorPages, itemsOf, onePage, rowsOf } from './pages.ts'
 import type { RestClient } from './rest-client.ts'
 import { wait } from './wait.ts'
 import { watchEvents } from './watch-events.ts'
@@ -131,20 +131,13 @@ export class ApprovalsNamespace implements MachineApprovals {
   }
 
   /** What would run on each machine, in order; of many machines `get` shows what differs. Throws `not_found`. */
-  async *actions(approvalId: string, { signal }: Cancellable = {}): AsyncGenerator<ApprovalAction> {
+  actions(approvalId: string, { signal }: Cancellable = {}): AsyncGenerator<ApprovalAction> {
     const path = `${pathOf(approvalId)}/actions`
-    for (let cursor = 0; ;) {
-      const page = await this.#rest.call({
-        method: 'GET',
-        path,
-        query: { cursor },
-        answer: wire.ApprovalActionList,
-        signal,
-      })
-      yield* page.items
-      if (page.nextCursor === null || page.nextCursor <= cursor) return
-      cursor = page.nextCursor
-    }
+    const call = { method: 'GET', path, answer: wire.ApprovalActionList, signal } as const
+    return rowsOf(
+      countedPages((cursor) => this.#rest.call({ ...call, query: { cursor } })),
+      { signal },
+    )
   }
 
   /** The approval, once it is decided or its time is over; a relay that is away meanwhile is waited for. Throws `not_found`. */

@@ -2,7 +2,7 @@ import * as wire from '@cmdop/protocol'
 import { readServerEvents } from './ask/server-events.ts'
 import type { Cancellable } from './cancellable.ts'
 import type { AuditCheckpoints, AuditKey, AuditLog, AuditPage } from './resources.ts'
-import { cursorPages, itemsOf } from './pages.ts'
+import { countedPages, cursorPages, rowsOf } from './pages.ts'
 import type { RestClient } from './rest-client.ts'
 import { wait } from './wait.ts'
 
@@ -76,7 +76,7 @@ export class AuditNamespace {
 
   /** Every row, page by page as they are needed. */
   iter(query: Omit<AuditLogQuery, 'cursor'> & Cancellable = {}): AsyncGenerator<AuditLog> {
-    return itemsOf(this.pages(query), ({ id }) => id, query)
+    return rowsOf(this.pages(query), query)
   }
 
   /** Every page. Ends with the last one, and when a page does not lead on. */
@@ -117,22 +117,12 @@ export class AuditNamespace {
   }
 
   /** Signed checkpoints, in order, after a number. */
-  async *checkpoints({ after = 0, signal }: { after?: number } & Cancellable = {}): AsyncGenerator<
+  checkpoints({ after = 0, signal }: { after?: number } & Cancellable = {}): AsyncGenerator<
     AuditCheckpoints['items'][number]
   > {
-    for (let next: number | null = after; next !== null;) {
-      const query = { after: next, limit: 1000 }
-      const path = '/api/audit/checkpoints'
-      const page: AuditCheckpoints = await this.#rest.call({
-        method: 'GET',
-        path,
-        query,
-        answer: wire.AuditCheckpoints,
-        signal,
-      })
-      yield* page.items
-      next = page.nextCursor
-    }
+    const call = { method: 'GET', path: '/api/audit/checkpoints', answer: wire.AuditCheckpoints, signal } as const
+    const pages = countedPages((next) => this.#rest.call({ ...call, query: { after: next, limit: 1000 } }), after)
+    return rowsOf(pages, { signal })
   }
 
   /** The key that signs the checkpoints. Keep it where the relay cannot change it. */

@@ -1,4 +1,4 @@
-import type { EffectDetails, EffectInfo } from '@cmdop/protocol'
+import type { EffectDetails, EffectInfo, EffectPage } from '@cmdop/protocol'
 
 interface Cancellable {
   signal?: AbortSignal | undefined
@@ -8,6 +8,10 @@ interface Cancellable {
 export interface MachineEffects {
   /** The effects that the machine keeps, the newest first. `limit` default 100, at most 200. */
   list(options?: Cancellable & { limit?: number }): Promise<readonly EffectInfo[]>
+  /** Each of them. `limit` default 200, which is all that a machine lists. */
+  iter(options?: Cancellable & { limit?: number }): AsyncGenerator<EffectInfo>
+  /** Every page: all are on one. `limit` as of `iter`. */
+  pages(options?: Cancellable & { limit?: number }): AsyncGenerator<EffectPage>
   /** One effect with its changes; of a session that goes on, as they are now. Throws `not_found`. */
   get(effectId: string, options?: Cancellable): Promise<EffectDetails>
   /**
@@ -27,6 +31,7 @@ export type {
   EffectDetails,
   EffectInfo,
   EffectList,
+  EffectPage,
   EffectRefusal,
   EffectState,
   EffectSummary,

@@ -11,7 +11,7 @@ import type {
   FleetRunTarget,
 } from './resources.ts'
 import { type FromWire, toQuery, toWire } from './wire-names.ts'
-import { cursorPages, itemsOf } from './pages.ts'
+import { countedPages, cursorPages, itemsOf, rowsOf } from './pages.ts'
 import type { RestClient } from './rest-client.ts'
 
 /** Milliseconds in which all machines of a question say what they would do, beside `timeoutMs`. */
@@ -51,20 +51,12 @@ export class FleetRunsNamespace {
   }
 
   /** Its machines, in order. Throws `not_found`. */
-  async *targets(runId: string, { signal }: Cancellable = {}): AsyncGenerator<FleetRunTarget> {
-    const path = `${pathOf(runId)}/targets`
-    for (let cursor = 0; ;) {
-      const page = await this.#rest.call({
-        method: 'GET',
-        path,
-        query: { cursor },
-        answer: wire.FleetRunTargetList,
-        signal,
-      })
-      yield* page.items
-      if (page.nextCursor === null || page.nextCursor <= cursor) return
-      cursor = page.nextCursor
-    }
+  targets(runId: string, { signal }: Cancellable = {}): AsyncGenerator<FleetRunTarget> {
+    const call = { method: 'GET', path: `${pathOf(runId)}/targets`, answer: wire.FleetRunTargetList, signal } as const
+    return rowsOf(
+      countedPages((cursor) => this.#rest.call({ ...call, query: { cursor } })),
+      { signal },
+    )
   }
 
   /** Asks whoever carries it out to end it: no machine is begun any more, and what runs is ended. Throws `not_found`. */

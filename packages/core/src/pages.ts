@@ -24,6 +24,19 @@ export async function* cursorPages<Page extends { readonly nextCursor?: string |
   }
 }
 
+/** Every page of a list whose cursors are numbers that grow. Ends with the last one, and when a page does not lead on. */
+export async function* countedPages<Page extends { readonly nextCursor: number | null }>(
+  ask: Ask<number, Page>,
+  from = 0,
+): AsyncGenerator<Page, void, undefined> {
+  for (let cursor = from; ;) {
+    const page = await ask(cursor)
+    yield page
+    if (page.nextCursor === null || page.nextCursor <= cursor) return
+    cursor = page.nextCursor
+  }
+}
+
 /** Every page of a list with offsets. Ends at `total`, and with a page that is empty. */
 export async function* offsetPages<Page extends { readonly items: readonly unknown[]; readonly total: number }>(
   ask: Ask<number, Page>,
@@ -49,24 +62,44 @@ export async function* numberedPages<Page extends { readonly results: readonly u
   }
 }
 
+/** What holds items on a page, by the list's own word. */
+type Held<Item> =
+  | { readonly items: readonly Item[] }
+  | { readonly results: readonly Item[] }
+  | { readonly entries: readonly Item[] }
+
 /**
- * What pages hold, each once: where a list changes while it is read, an item may be on two pages. Throws `cancelled` when the signal aborts,
- * also in the middle of a page.
+ * What pages hold, each once: where a list changes while it is read, an item may come again on any later page, so the ids of all that was
+ * given are remembered. Throws `cancelled` when the signal aborts, also in the middle of a page.
  */
 export async function* itemsOf<Item>(
-  pages: AsyncIterable<{ readonly items: readonly Item[] } | { readonly results: readonly Item[] }>,
+  pages: AsyncIterable<Held<Item>>,
   idOf: (item: Item) => string,
+  options: Cancellable = {},
+): AsyncGenerator<Item, void, undefined> {
+  const given = new Set<string>()
+  for await (const item of rowsOf(pages, options)) {
+    const id = idOf(item)
+    if (given.has(id)) continue
+    given.add(id)
+    yield item
+  }
+}
+
+/** What pages of a log hold, whose rows stay in their places: nothing is remembered, however long it is. Throws as {@link itemsOf}. */
+export async function* rowsOf<Item>(
+  pages: AsyncIterable<Held<Item>>,
   { signal }: Cancellable = {},
 ): AsyncGenerator<Item, void, undefined> {
-  let before = new Set<string>()
   for await (const page of pages) {
-    const items = 'items' in page ? page.items : page.results
-    for (const item of items) {
-      if (before.has(idOf(item))) continue
+    for (const item of heldBy(page)) {
       if (signal?.aborted === true) throw new CmdopError('cancelled', 'The list was read no further.')
       yield item
     }
-    // Only neighbours can share one: nothing grows with the list.
-    before = new Set(items.map(idOf))
   }
+}
+
+function heldBy<Item>(page: Held<Item>): readonly Item[] {
+  if ('items' in page) return page.items
+  return 'results' in page ? page.results : page.entries
 }

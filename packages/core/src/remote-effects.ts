@@ -2,6 +2,10 @@ import { EffectDetails, EffectInfo, EffectPage, type MethodName } from '@cmdop/p
 import { newCallId, parseAnswer, parseJson } from './answers.ts'
 import type { Channels } from './channels.ts'
 import type { MachineEffects } from './effects.ts'
+import { itemsOf, onePage } from './pages.ts'
+
+/** Effects that a machine lists at most. */
+const MOST_LISTED = 200
 
 interface Cancellable {
   signal?: AbortSignal | undefined
@@ -17,8 +21,16 @@ export class RemoteEffects implements MachineEffects {
     this.#machineId = machineId
   }
 
-  async list({ signal, ...params }: Cancellable & { limit?: number } = {}): Promise<readonly EffectInfo[]> {
-    return parseAnswer(EffectPage, await this.#ask('effect.list', params, signal)).items
+  async list(options: Cancellable & { limit?: number } = {}): Promise<readonly EffectInfo[]> {
+    return (await this.#page(options)).items
+  }
+
+  iter(options: Cancellable & { limit?: number } = {}): AsyncGenerator<EffectInfo> {
+    return itemsOf(this.pages(options), ({ effectId }) => effectId, options)
+  }
+
+  pages(options: Cancellable & { limit?: number } = {}): AsyncGenerator<EffectPage> {
+    return onePage(() => this.#page({ limit: MOST_LISTED, ...options }))
   }
 
   async get(effectId: string, { signal }: Cancellable = {}): Promise<EffectDetails> {
@@ -35,6 +47,10 @@ export class RemoteEffects implements MachineEffects {
 
   async undo(effectId: string, { signal }: Cancellable = {}): Promise<EffectInfo> {
     return parseAnswer(EffectInfo, await this.#ask('effect.undo', { effectId }, signal))
+  }
+
+  async #page({ signal, ...params }: Cancellable & { limit?: number }): Promise<EffectPage> {
+    return parseAnswer(EffectPage, await this.#ask('effect.list', params, signal))
   }
 
   async #ask(method: MethodName, params: Record<string, unknown>, signal: AbortSignal | undefined): Promise<unknown> {

@@ -2,7 +2,7 @@ import * as wire from '@cmdop/protocol'
 import type { Cancellable } from './cancellable.ts'
 import type { RunList, RunSummary } from './resources.ts'
 import { type FromWire, toQuery } from './wire-names.ts'
-import { cursorPages, itemsOf } from './pages.ts'
+import { countedPages, cursorPages, itemsOf, rowsOf } from './pages.ts'
 import type { RestClient } from './rest-client.ts'
 
 /** An entry of a run's journal as the relay has it. */
@@ -68,15 +68,12 @@ export class RunsNamespace implements RunJournals {
     await this.#rest.call({ method: 'POST', path, body: { index, entries }, answer: wire.RunAppended, signal })
   }
 
-  async *entries(runId: string, { signal }: Cancellable = {}): AsyncGenerator<StoredRunEntry> {
-    const path = `${pathOf(runId)}/entries`
-    for (let cursor = 0; ;) {
-      const query = { cursor, limit: 1000 }
-      const page = await this.#rest.call({ method: 'GET', path, query, answer: wire.RunEntryList, signal })
-      yield* page.items
-      if (page.nextCursor === null || page.nextCursor <= cursor) return
-      cursor = page.nextCursor
-    }
+  entries(runId: string, { signal }: Cancellable = {}): AsyncGenerator<StoredRunEntry> {
+    const call = { method: 'GET', path: `${pathOf(runId)}/entries`, answer: wire.RunEntryList, signal } as const
+    return rowsOf(
+      countedPages((cursor) => this.#rest.call({ ...call, query: { cursor, limit: 1000 } })),
+      { signal },
+    )
   }
 }
 

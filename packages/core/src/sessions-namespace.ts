@@ -1,5 +1,6 @@
 import { CmdopError, type SessionInfo, toCmdopError } from '@cmdop/protocol'
 import type { MachinesNamespace } from './machines.ts'
+import { itemsOf, onePage } from './pages.ts'
 import type { MachineSummary } from './resources.ts'
 import type { MachineSessions } from './sessions/session.ts'
 
@@ -49,5 +50,15 @@ export class SessionsNamespace {
     await Promise.all(Array.from({ length: ASKED_AT_ONCE }, work))
     found.items.sort((one, other) => other.createdAt.localeCompare(one.createdAt))
     return found
+  }
+
+  /** Each session of the machines that answered; the others are in `failed` of `list` and of `pages`. */
+  iter(options: { ended?: boolean; signal?: AbortSignal } = {}): AsyncGenerator<FleetSession> {
+    return itemsOf(this.pages(options), ({ machineId, sessionId }) => `${machineId} ${sessionId}`, options)
+  }
+
+  /** Every page: all are on one. */
+  pages(options: { ended?: boolean; signal?: AbortSignal } = {}): AsyncGenerator<FleetSessions> {
+    return onePage(() => this.list(options))
   }
 }

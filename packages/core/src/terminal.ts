@@ -1,4 +1,5 @@
-import { CmdopError, isCmdopError, type SessionInfo } from '@cmdop/protocol'
+import { CmdopError, isCmdopError, type SessionInfo, type SessionList } from '@cmdop/protocol'
+import { itemsOf, onePage } from './pages.ts'
 import type { Me } from './resources.ts'
 import type { RemoteMachine } from './remote-machine.ts'
 import type { ExecuteOptions, ExecuteResult } from './sessions/execute.ts'
@@ -97,6 +98,16 @@ export class TerminalNamespace {
   /** The sessions of the machine. */
   list(options: { ended?: boolean; signal?: AbortSignal } = {}): Promise<readonly SessionInfo[]> {
     return this.#call((machine) => machine.sessions.list(options))
+  }
+
+  /** Each of them. */
+  iter(options: { ended?: boolean; signal?: AbortSignal } = {}): AsyncGenerator<SessionInfo> {
+    return itemsOf(this.pages(options), ({ sessionId }) => sessionId, options)
+  }
+
+  /** Every page: all are on one. */
+  pages(options: { ended?: boolean; signal?: AbortSignal } = {}): AsyncGenerator<SessionList> {
+    return onePage(async () => ({ items: [...(await this.list(options))] }))
   }
 
   /** Opens a session, which becomes the active one. */

@@ -116,7 +116,11 @@ export const errorCodes = {
     retryable: 'never',
     meaning: 'What was done breaks a restriction; nothing of it was applied. `details.paths` says what.',
   },
-  command_not_found: { status: 422, retryable: 'never', meaning: 'The machine has no such program on its PATH.' },
+  command_not_found: {
+    status: 422,
+    retryable: 'never',
+    meaning: 'The machine has no such program on its PATH, or not in the version that a skill is for.',
+  },
   exec_failed: {
     status: 422,
     retryable: 'never',

@@ -191,8 +191,7 @@ export async function installedSkillsCommand(machine: string, { json, signal }: 
   if (json === true) await writeJson({ items })
   else {
     const rows = items.map(({ name, version, state, missing, tools, description }) => {
-      const lacks = [...missing.bins, ...missing.env].join(',')
-      return [name, version, state, lacks, tools.map((tool) => tool.name).join(','), description]
+      return [name, version, state, lacksOf(missing).join(','), tools.map((tool) => tool.name).join(','), description]
     })
     await writeStdout(formatTable(['SKILL', 'VERSION', 'STATE', 'MISSING', 'TOOLS', 'WHAT FOR'], rows))
   }
@@ -201,10 +200,15 @@ export async function installedSkillsCommand(machine: string, { json, signal }: 
 
 function installedLine({ slug, fleetId, version, machineName, replaced, missing, check }: SkillInstalled): string {
   const before = replaced === null ? '' : ` in place of ${replaced}`
-  const lacks = [...missing.bins, ...missing.env]
+  const lacks = lacksOf(missing)
   const needs = lacks.length === 0 ? '' : `; it requires ${lacks.join(', ')}`
   const checked = check === null ? '' : check.ok ? '; it works there' : `; its check failed: ${reasonOf(check)}`
   return `${slug} ${version} of the fleet ${fleetId} is on ${machineName}${before}${needs}${checked}`
+}
+
+/** What is missing, a word or two each. */
+function lacksOf({ bins, env, versions }: SkillInstalled['missing']): string[] {
+  return [...bins, ...env, ...versions.map(({ bin, range }) => `${bin} ${range}`)]
 }
 
 function reasonOf({ error, exitCode, stderr, stdout }: NonNullable<SkillInstalled['check']>): string {

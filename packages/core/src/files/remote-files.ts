@@ -12,6 +12,7 @@ import {
 } from '@cmdop/protocol'
 import { parseAnswer } from '../answers.ts'
 import { concat } from '../channels.ts'
+import { cursorPages, itemsOf } from '../pages.ts'
 import { contentOf } from './content.ts'
 import type { FileCalls } from './file-calls.ts'
 import type {
@@ -88,6 +89,20 @@ export class RemoteFiles implements MachineFiles {
     const call = { method: 'file.list', params, answer: FileListing, signal } as const
     const { entries, nextCursor } = await this.calls.askShort(call)
     return { entries, ...(nextCursor === undefined ? {} : { nextCursor }) }
+  }
+
+  /** Each entry of a directory, page by page as they are needed. */
+  iter(path: MachinePath, options: { limit?: number } & Cancellable = {}): AsyncGenerator<FileEntry> {
+    return itemsOf(
+      this.pages(path, options),
+      ({ name, nameBase64 }) => (nameBase64 === undefined ? `text ${name}` : `bytes ${nameBase64}`),
+      options,
+    )
+  }
+
+  /** Every page of a directory. Ends with the last one, and when a page does not lead on. */
+  pages(path: MachinePath, options: { limit?: number } & Cancellable = {}): AsyncGenerator<FileList> {
+    return cursorPages((cursor) => this.list(path, { ...options, ...(cursor === undefined ? {} : { cursor }) }))
   }
 
   stat(path: MachinePath, options: { follow?: boolean } & Cancellable = {}): Promise<FileEntry> {

@@ -11,6 +11,7 @@ import {
 import { newCallId, parseAnswer, parseJson } from '../answers.ts'
 import type { Channels } from '../channels.ts'
 import type { RemoteFiles } from '../files/remote-files.ts'
+import { itemsOf, onePage } from '../pages.ts'
 import { RemoteEffects } from '../remote-effects.ts'
 import { knownRestrictions } from '../restrictions.ts'
 import { attach } from './attachment.ts'
@@ -69,9 +70,21 @@ export class RemoteSessions implements MachineSessions<RemoteFiles> {
     return this.#handle(data)
   }
 
-  async list({ ended = false, signal }: Cancellable & { ended?: boolean } = {}): Promise<readonly SessionInfo[]> {
+  async list(options: Cancellable & { ended?: boolean } = {}): Promise<readonly SessionInfo[]> {
+    return (await this.#page(options)).items
+  }
+
+  iter(options: Cancellable & { ended?: boolean } = {}): AsyncGenerator<SessionInfo> {
+    return itemsOf(this.pages(options), ({ sessionId }) => sessionId, options)
+  }
+
+  pages(options: Cancellable & { ended?: boolean } = {}): AsyncGenerator<SessionList> {
+    return onePage(() => this.#page(options))
+  }
+
+  async #page({ ended = false, signal }: Cancellable & { ended?: boolean }): Promise<SessionList> {
     const { data } = await this.#ask({ method: 'session.list', params: { ended }, signal })
-    return parseAnswer(SessionList, parseJson(data)).items
+    return parseAnswer(SessionList, parseJson(data))
   }
 
   #handle(answer: Uint8Array): Session<RemoteFiles> {

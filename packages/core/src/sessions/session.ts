@@ -6,6 +6,7 @@ import type {
   RestrictionsInput,
   SessionEnd,
   SessionInfo,
+  SessionList,
   TerminalSize,
 } from '@cmdop/protocol'
 import type { MachineFiles } from '../files/machine-files.ts'
@@ -24,6 +25,10 @@ export interface MachineSessions<Files extends MachineFiles = MachineFiles> {
   get(sessionId: string, options?: Cancellable): Promise<Session<Files>>
   /** The sessions of the machine, with `ended` also those that are over, as long as the machine knows them. */
   list(options?: Cancellable & { ended?: boolean }): Promise<readonly SessionInfo[]>
+  /** Each of them. */
+  iter(options?: Cancellable & { ended?: boolean }): AsyncGenerator<SessionInfo>
+  /** Every page: all are on one. */
+  pages(options?: Cancellable & { ended?: boolean }): AsyncGenerator<SessionList>
 }
 
 /** How a session begins. */

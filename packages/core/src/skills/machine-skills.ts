@@ -1,4 +1,4 @@
-import type { InstalledSkill, InstalledSkillDetails, SkillFile, SkillPlaced } from '@cmdop/protocol'
+import type { InstalledSkill, InstalledSkillDetails, InstalledSkillList, SkillFile, SkillPlaced } from '@cmdop/protocol'
 import type { z } from 'zod'
 import type { Cancellable } from '../cancellable.ts'
 import type { ExecExit, ExecOptions, Machine } from '../machine.ts'
@@ -7,6 +7,10 @@ import type { ExecExit, ExecOptions, Machine } from '../machine.ts'
 export interface MachineSkills {
   /** What is installed, by name, those whose files were changed too: their `state` says it. */
   list(options?: Cancellable): Promise<InstalledSkill[]>
+  /** Each of them. */
+  iter(options?: Cancellable): AsyncGenerator<InstalledSkill>
+  /** Every page: all are on one. */
+  pages(options?: Cancellable): AsyncGenerator<InstalledSkillList>
   /** One of them, with what it says and its tools. Throws `not_found`, `integrity`. */
   get(name: string, options?: Cancellable): Promise<InstalledSkillDetails>
   /** Puts one in place, in place of the version before. The machine computes the digest itself: another is `integrity`. */

@@ -18,6 +18,7 @@ import { newCallId, parseAnswer, parseJson } from '../answers.ts'
 import type { Cancellable } from '../cancellable.ts'
 import type { Channels } from '../channels.ts'
 import type { Machine } from '../machine.ts'
+import { itemsOf, onePage } from '../pages.ts'
 import type { MachineSkills, SkillCheck, SkillContent, SkillRun, SkillRunOptions } from './machine-skills.ts'
 
 /** Bytes that are sent at once. */
@@ -33,8 +34,16 @@ export class RemoteSkills implements MachineSkills {
     this.#machine = machine
   }
 
-  async list({ signal }: Cancellable = {}): Promise<InstalledSkill[]> {
-    return parseAnswer(InstalledSkillList, await this.#ask('skill.list', {}, signal)).items
+  async list(options: Cancellable = {}): Promise<InstalledSkill[]> {
+    return (await this.#page(options)).items
+  }
+
+  iter(options: Cancellable = {}): AsyncGenerator<InstalledSkill> {
+    return itemsOf(this.pages(options), ({ name }) => name, options)
+  }
+
+  pages(options: Cancellable = {}): AsyncGenerator<InstalledSkillList> {
+    return onePage(() => this.#page(options))
   }
 
   async get(name: string, { signal }: Cancellable = {}): Promise<InstalledSkillDetails> {
@@ -123,6 +132,10 @@ export class RemoteSkills implements MachineSkills {
 
   within(exec: Machine['exec']): MachineSkills {
     return new RemoteSkills(this.#channels, { id: this.#machine.id, exec })
+  }
+
+  async #page({ signal }: Cancellable): Promise<InstalledSkillList> {
+    return parseAnswer(InstalledSkillList, await this.#ask('skill.list', {}, signal))
   }
 
   async #ask(

@@ -2,7 +2,7 @@ import * as wire from '@cmdop/protocol'
 import { z } from 'zod'
 import type { Cancellable, Repeatable } from '../cancellable.ts'
 import type { Machine } from '../machine.ts'
-import { itemsOf, numberedPages } from '../pages.ts'
+import { itemsOf, numberedPages, onePage } from '../pages.ts'
 import type * as resources from '../resources.ts'
 import type { RestClient } from '../rest-client.ts'
 import { type FromWire, toQuery, toWire, type ToWire } from '../wire-names.ts'
@@ -146,6 +146,16 @@ export class SkillsNamespace {
   /** What is installed on a machine, each looked through. */
   async installed(machine: string, { signal }: Cancellable = {}): Promise<wire.InstalledSkill[]> {
     return skillsOf(await this.#machine(machine, { signal })).list({ signal })
+  }
+
+  /** Each of them. */
+  iterInstalled(machine: string, options: Cancellable = {}): AsyncGenerator<wire.InstalledSkill> {
+    return itemsOf(this.pagesInstalled(machine, options), ({ name }) => name, options)
+  }
+
+  /** Every page: all are on one. */
+  pagesInstalled(machine: string, options: Cancellable = {}): AsyncGenerator<wire.InstalledSkillList> {
+    return onePage(async () => ({ items: await this.installed(machine, options) }))
   }
 
   /** Runs a tool of a skill that is installed on a machine; see `machine.skills.run`. */

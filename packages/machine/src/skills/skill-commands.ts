@@ -21,7 +21,7 @@ export async function preparedCommand(skills: SkillTable, params: ExecParams): P
       },
     )
   assertCommand(record, skills.folderOf(record), params)
-  await assertRequirements(record.manifest, { ...skills.environment, ...env })
+  await assertRequirements(record.manifest, { environment: { ...skills.environment, ...env }, own: skills.environment })
   // What Python writes beside what it reads would be a file that nobody has installed.
   return { ...params, env: { ...env, PYTHONDONTWRITEBYTECODE: '1' } }
 }

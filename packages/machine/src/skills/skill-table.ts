@@ -14,6 +14,7 @@ import {
   type SkillPlaced,
 } from '@cmdop/protocol'
 import { changedFiles, ownFolder, writeSkillFolder } from './skill-folder.ts'
+import { ProgramVersions } from './program-versions.ts'
 import { missingOf } from './skill-requirements.ts'
 import { type SkillRecord, SkillRecords } from './skill-records.ts'
 
@@ -52,9 +53,10 @@ export class SkillTable {
     // One that cannot be read says so when it is used, and keeps nobody from the others.
     const records = await Promise.all(names.map((name) => this.#records.get(name).catch(() => undefined)))
     const found: InstalledSkill[] = []
+    const versions = new ProgramVersions(this.environment)
     for (const record of records)
       if (record !== undefined)
-        found.push(await this.#view(record, await changedFiles(this.folderOf(record), record.files)))
+        found.push(await this.#view(record, await changedFiles(this.folderOf(record), record.files), versions))
     return found
   }
 
@@ -161,8 +163,9 @@ export class SkillTable {
       if (!kept.includes(each)) await rm(join(home, each), { recursive: true, force: true })
   }
 
-  async #view(record: SkillRecord, changed: string[]): Promise<InstalledSkill> {
+  async #view(record: SkillRecord, changed: string[], versions?: ProgramVersions): Promise<InstalledSkill> {
     const { manifest, sha256, installedAt, installedBy, installedFrom } = record
+    const { environment } = this
     return {
       name: manifest.name,
       version: manifest.version,
@@ -170,7 +173,11 @@ export class SkillTable {
       description: manifest.description,
       state: changed.length === 0 ? 'ok' : 'changed',
       changed,
-      missing: await missingOf(manifest, this.#options.environment),
+      missing: await missingOf(manifest, {
+        environment,
+        own: environment,
+        ...(versions === undefined ? {} : { versions }),
+      }),
       tools: manifest.tools.map(({ name, description }) => ({ name, description })),
       installedAt,
       installedBy,

@@ -127,6 +127,7 @@ export type EffectInfo = z.infer<typeof EffectInfo>
 /** Parameters of `effect.list`: the effects that the machine keeps, the newest first. The answer is an {@link EffectPage}. */
 export const EffectListParams = z.strictObject({ limit: z.number().int().min(1).max(200).default(100) })
 export const EffectPage = z.object({ items: z.array(EffectInfo) })
+export type EffectPage = z.infer<typeof EffectPage>
 
 /** Parameters of `effect.get`. The answer is an {@link EffectDetails}; of an effect that is open, as it is now. */
 export const EffectGetParams = z.strictObject({ effectId: SessionId })

@@ -23,6 +23,18 @@ export const SkillMissing = z.object({
   bins: z.array(z.string()),
   /** Variables that the daemon has not set; whoever runs it may set them. */
   env: z.array(z.string()),
+  /** Programs that are there in a version that its `runtime` does not name. An older daemon does not look. */
+  versions: z
+    .array(
+      z.object({
+        bin: z.string(),
+        /** What the skill says. */
+        range: z.string(),
+        /** What the program says; null where it does not. */
+        found: z.string().nullable(),
+      }),
+    )
+    .default([]),
 })
 export type SkillMissing = z.infer<typeof SkillMissing>
 
@@ -58,6 +70,7 @@ export type InstalledSkill = z.infer<typeof InstalledSkill>
 /** Parameters of `skill.list`: the installed skills, by name. The answer is an {@link InstalledSkillList}. */
 export const SkillListParams = z.strictObject({})
 export const InstalledSkillList = z.object({ items: z.array(InstalledSkill) })
+export type InstalledSkillList = z.infer<typeof InstalledSkillList>
 
 /** Parameters of `skill.get`. The answer is an {@link InstalledSkillDetails}; `integrity` where a file is not as it was installed. */
 export const SkillGetParams = z.strictObject({ name: SkillName })

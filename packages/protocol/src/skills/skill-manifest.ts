@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { systemText } from '../methods/paths.ts'
 import { schemaIssue } from './skill-schema.ts'
+import { isVersionIn } from './version-range.ts'
 
 /** Name of a skill: of its folder, and in addresses. */
 export const SkillName = z
@@ -32,6 +33,10 @@ const line = (max: number) =>
     .regex(/^\P{Cc}*$/u, 'Expected one line of text.')
 const program = z.string().regex(/^[\w][\w.+-]{0,63}$/, 'Expected the name of a program on the PATH, such as openssl.')
 const variable = z.string().regex(/^[A-Za-z_]\w{0,127}$/, 'Expected the name of a variable, such as API_TOKEN.')
+const versions = line(64).refine(
+  (range) => isVersionIn('0', range) !== undefined,
+  'Expected a range of versions, such as >=20 or >=3.9,<4.',
+)
 const requirement = z.string().regex(/^[\w.+@/\-[\]<>=~!^*, ]{1,200}$/, 'Expected the name of a package.')
 
 /** A JSON Schema of an object, by which anything is checked in a bounded number of steps: see {@link schemaIssue}. */
@@ -72,8 +77,8 @@ export const SkillManifest = z.object({
   requires: z
     .object({ bins: z.array(program).max(64).default([]), env: z.array(variable).max(64).default([]) })
     .default({ bins: [], env: [] }),
-  /** Versions of what it is written in: `{ node: ">=20" }`. The program has to be there; its version is not looked at. */
-  runtime: z.object({ python: line(64).optional(), node: line(64).optional() }).default({}),
+  /** Versions of what it is written in, see {@link isVersionIn}: `{ node: ">=20" }`. They are looked at before anything runs. */
+  runtime: z.object({ python: versions.optional(), node: versions.optional() }).default({}),
   /** Packages that it uses, by name. They are listed, and never installed. */
   packages: z
     .object({ pip: z.array(requirement).max(64).default([]), npm: z.array(requirement).max(64).default([]) })
@@ -86,11 +91,16 @@ export type SkillManifest = z.infer<typeof SkillManifest>
 
 /** The programs that have to be there: what it requires, and what it is written in. */
 export function requiredBins({ requires, runtime }: Pick<SkillManifest, 'requires' | 'runtime'>): string[] {
-  const written = [
-    ...(runtime.node === undefined ? [] : ['node']),
-    ...(runtime.python === undefined ? [] : ['python3']),
+  return [...new Set([...requires.bins, ...requiredVersions({ runtime }).map(({ bin }) => bin)])]
+}
+
+/** What it is written in: the program, and the range of its versions. */
+export function requiredVersions({ runtime }: Pick<SkillManifest, 'runtime'>): { bin: string; range: string }[] {
+  const { node, python } = runtime
+  return [
+    ...(node === undefined ? [] : [{ bin: 'node', range: node }]),
+    ...(python === undefined ? [] : [{ bin: 'python3', range: python }]),
   ]
-  return [...new Set([...requires.bins, ...written])]
 }
 
 /** The version that comes later, by https://semver.org/#spec-item-11; build metadata does not count. */

@@ -19,7 +19,12 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true, force: true })
 })
 
-const Operations = z.record(z.string(), z.looseObject({ responses: z.record(z.string(), z.unknown()) }))
+const Operation = z.looseObject({
+  responses: z.record(z.string(), z.unknown()),
+  security: z.array(z.record(z.string(), z.unknown())).optional(),
+  parameters: z.array(z.looseObject({ name: z.string() })).default([]),
+})
+const Operations = z.record(z.string(), Operation)
 const Document = z.looseObject({ paths: z.record(z.string(), Operations) })
 
 test('every change whose answer has a secret is known for one', async () => {
@@ -30,6 +35,36 @@ test('every change whose answer has a secret is known for one', async () => {
       .map(([method]) => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`),
   )
   expect(found.toSorted()).toEqual([...secretAnswers].toSorted())
+})
+
+test('what nobody is signed in for, or a machine signs, offers no key and refuses one by name', async () => {
+  const { paths } = Document.parse(await (await fetch(`${relay.url}/api/openapi.json`)).json())
+  const changes = Object.entries(paths).flatMap(([path, operations]) =>
+    Object.entries(operations)
+      .filter(([method]) => method !== 'get')
+      .map(([method, operation]) => ({ route: `${method.toUpperCase()} ${path}`, ...operation })),
+  )
+  const withoutCaller = changes.filter(({ security }) => security?.every((scheme) => 'machine' in scheme) === true)
+  expect(withoutCaller.map(({ route }) => route)).toEqual(
+    expect.arrayContaining(['POST /api/enroll', 'POST /api/login', 'POST /api/recordings']),
+  )
+  const offered = withoutCaller.filter(({ parameters }) => parameters.some(({ name }) => name === 'Idempotency-Key'))
+  expect(offered.map(({ route }) => route)).toEqual([])
+  const answer = await fetch(`${relay.url}/api/enroll`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'idempotency-key': 'again' },
+    body: JSON.stringify({
+      token: 'x',
+      public_key: 'x',
+      hostname: 'x',
+      os: 'linux',
+      architecture: 'x64',
+      agent_version: '1.0.0',
+    }),
+  })
+  expect(await answer.json()).toMatchObject({
+    error: { code: 'validation', message: expect.stringContaining('takes no Idempotency-Key') },
+  })
 })
 
 test('what is under both prefixes of machines is the same under both, and takes a key under both or neither', async () => {

@@ -35,14 +35,21 @@ export const secretAnswers: ReadonlySet<string> = new Set([
   'POST /api/webhooks',
 ])
 
-/** Changes that take no key: their body holds a code or PIN, or they have an id of their own. */
+/** Changes that take no key: nobody has signed in yet or a machine signs them, their body holds a code or PIN, or they have an id of their own. */
 export const noIdempotencyKeys: ReadonlySet<string> = new Set([
   ...machinePrefixes.flatMap((prefix) => [`POST ${prefix}/:machine/ask`, `POST ${prefix}/:machine/pin`]),
+  'POST /api/enroll',
   'POST /api/invitations/accept',
   'POST /api/login',
   'POST /api/login/code',
+  'POST /api/machines/:machine/key',
+  'POST /api/machines/:machine/key/confirm',
+  'POST /api/recordings',
+  'POST /api/recordings/batch',
   'POST /api/totp/confirm',
   'POST /api/totp/remove',
+  'PUT /api/recordings/:recording/content',
+  'PUT /api/recordings/:recording/manifest',
 ])
 
 interface Claimed {

@@ -119,6 +119,8 @@ function unrestricted(sessions: MachineSessions): MachineSessions {
   return {
     get: (id, options) => sessions.get(id, options),
     list: (options) => sessions.list(options),
+    iter: (options) => sessions.iter(options),
+    pages: (options) => sessions.pages(options),
     open: async (options) => {
       if (!isRestricted(options?.restrictions)) return sessions.open(options)
       throw new CmdopError('unsupported', 'A run with restrictions cannot be recorded on a cassette.')
