@@ -18,7 +18,14 @@ import { newCallId, parseAnswer, parseJson } from '../answers.ts'
 import type { Cancellable } from '../cancellable.ts'
 import type { Channels } from '../channels.ts'
 import type { Machine } from '../machine.ts'
-import type { MachineSkills, SkillCheck, SkillContent, SkillRun, SkillRunOptions } from './machine-skills.ts'
+import type {
+  MachineSkills,
+  SkillCheck,
+  SkillCheckOptions,
+  SkillContent,
+  SkillRun,
+  SkillRunOptions,
+} from './machine-skills.ts'
 
 /** Bytes that are sent at once. */
 const PIECE_BYTES = 64 * 1024
@@ -103,9 +110,10 @@ export class RemoteSkills implements MachineSkills {
     return { ...exit, stderr, output: asAsked(outputSchema, output, { name, tool }) }
   }
 
-  async check(name: string, options: SkillRunOptions = {}): Promise<SkillCheck | null> {
+  async check(name: string, { onCheck, ...options }: SkillCheckOptions = {}): Promise<SkillCheck | null> {
     const { runCheck, folder, sha256 } = await this.get(name, options)
     if (runCheck === null) return null
+    onCheck?.(runCheck)
     try {
       const { exitCode, stdout, stderr } = await this.#machine.exec(runCheck, {
         deadlineMs: 60_000,
