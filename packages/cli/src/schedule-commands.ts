@@ -102,7 +102,7 @@ function withWork(command: Command): Command {
     .option('--grace <duration>', 'by how much an instant may be late and still runs (default: 5s)')
     .option('--concurrency <count>', 'machines at once (default: 20)')
     .option('--approval-wait <duration>', 'how long it waits for people where a policy asks them (default: not at all)')
-    .option('--max-output <bytes>', 'kept of each machine, from its end (default: 16384)')
+    .option('--max-output <bytes>', 'kept of each machine, from its end, such as 64K (default: 16384)')
     .option('--keep-runs <count>', 'runs that are kept (default: 100)')
     .option('--notify <webhook...>', 'ids of webhooks to tell, from: cmdop webhooks list')
     .option('--notify-on <what...>', 'success, failure, missed (default: failure, missed)')

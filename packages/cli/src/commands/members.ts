@@ -7,7 +7,7 @@ import {
   SignInCode,
   FleetSettings,
 } from '@cmdop/protocol'
-import { parseDuration } from '../numbers.ts'
+import { parseSpan } from '../numbers.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { clientFor, type FleetFlags } from '../fleet-client.ts'
 import { wireNames, writeResource } from '../resource-json.ts'
@@ -65,7 +65,7 @@ export async function inviteCommand(
       email,
       ...(role === undefined ? {} : { role: parseRole(role) }),
       ...(groups === undefined ? {} : { groups }),
-      ...(expires === undefined ? {} : { expiresInSeconds: Math.ceil(parseDuration(expires) / 1000) }),
+      ...(expires === undefined ? {} : { expiresInSeconds: Math.ceil(parseSpan(expires) / 1000) }),
     },
     { signal },
   )

@@ -1,7 +1,7 @@
 import { Client, type TunnelView as Tunnel } from '@cmdop/core'
 import { CmdopError, ConnectedSessionOption, IpRange, TunnelAuth, TunnelOpened, TunnelView } from '@cmdop/protocol'
 import { exitCodes } from '../exit-codes.ts'
-import { parseCount, parseDuration } from '../numbers.ts'
+import { parseBytes, parseCount, parseSpan } from '../numbers.ts'
 import { wireNames, writeResource } from '../resource-json.ts'
 import { formatTable, say, writeJson, writeStdout } from '../terminal.ts'
 import { parseTunnelTarget } from '../tunnel-target.ts'
@@ -112,13 +112,13 @@ export async function listTunnelSessionsCommand({ json, signal }: TunnelFlags): 
 function optionsOf(flags: TunnelOpenFlags) {
   const { ttl, allowPeer, auth, username, maxConnections, maxBytes, idle, tlsServerName, insecureTls } = flags
   return {
-    ...(ttl === undefined ? {} : { ttlSeconds: Math.ceil(parseDuration(ttl) / 1000) }),
+    ...(ttl === undefined ? {} : { ttlSeconds: Math.ceil(parseSpan(ttl) / 1000) }),
     ...(allowPeer === undefined ? {} : { allowedPeers: allowPeer.map(rangeOf) }),
     ...(auth === undefined ? {} : { auth: authOf(auth) }),
     ...(username === undefined ? {} : { username }),
     ...(maxConnections === undefined ? {} : { maxConnections: parseCount('--max-connections', maxConnections) }),
-    ...(maxBytes === undefined ? {} : { maxBytes: parseCount('--max-bytes', maxBytes) }),
-    ...(idle === undefined ? {} : { idleSeconds: Math.ceil(parseDuration(idle) / 1000) }),
+    ...(maxBytes === undefined ? {} : { maxBytes: parseBytes('--max-bytes', maxBytes) }),
+    ...(idle === undefined ? {} : { idleSeconds: Math.ceil(parseSpan(idle) / 1000) }),
     ...(tlsServerName === undefined ? {} : { tlsServerName }),
     ...(insecureTls === undefined ? {} : { insecureTls }),
   }
