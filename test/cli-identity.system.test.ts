@@ -33,7 +33,7 @@ describe('a person', () => {
     const { items } = await json(['login', 'list'], ann)
     expect(items).toMatchObject([{ current: true, ip: '127.0.0.1' }])
     expect(await runCli(['logout'], ann)).toMatchObject({ code: 0, stderr: 'signed out\n' })
-    expect((await runCli(['whoami'], ann)).stderr).toContain('There is no address of a relay')
+    expect((await runCli(['whoami'], ann)).stderr).toContain('cmdop login --url <relay>.')
   })
 
   test('signs in with a code, and ends another session', async () => {

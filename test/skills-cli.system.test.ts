@@ -61,6 +61,7 @@ test('a skill is published, installed, run and removed by commands, each with a 
 test('what is wrong with a folder is said line by line, and by the status of the skill', async () => {
   const folder = await world.folder()
   await writeFile(join(folder, 'SKILL.md'), '---\nname: broken\nversion: 1.0.0\ndescription: x\ntools: [x]\n---\n')
+  expect((await cmdop('publish', diskUsage)).stderr).toContain('fleet sees. To make it first: --create.\n')
   expect(await cmdop('create', 'Broken')).toMatchObject({ code: 0 })
   const { code, stderr } = await cmdop('publish', folder)
   expect(code).toBe(2)
