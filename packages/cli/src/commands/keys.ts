@@ -89,6 +89,7 @@ export async function revokeKeyCommand(
   await using client = await clientFor(flags, signal)
   await client.keys.revoke(id, { signal })
   if (flags.json === true) await writeJson({ id, revoked: true })
+  else await say(`${id} is revoked; what ran for it has ended`)
   return exitCodes.ok
 }
 
