@@ -32,10 +32,11 @@ export async function listTunnelsCommand({ json, signal }: TunnelFlags): Promise
   await using client = new Client()
   const items = await Array.fromAsync(client.tunnels.iter({ signal }))
   if (json === true) await writeResource(TunnelView, { items })
-  else
-    await writeStdout(
-      formatTable(['LEADS TO', 'MACHINE', 'PROTOCOL', 'ADDRESS', 'AUTH', 'UNTIL', 'ID'], items.map(row)),
-    )
+  else {
+    const names = items.length === 0 ? new Map<string, string>() : await machineNames(client, signal)
+    const rows = items.map((tunnel) => row(tunnel, names.get(tunnel.machineId)))
+    await writeStdout(formatTable(['LEADS TO', 'MACHINE', 'PROTOCOL', 'ADDRESS', 'AUTH', 'UNTIL', 'ID'], rows))
+  }
   return exitCodes.ok
 }
 
@@ -136,8 +137,16 @@ function rangeOf(text: string): string {
   throw new CmdopError('config', `Expected --allow-peer to be an address or a range (CIDR), got "${text}".`)
 }
 
-function row({ localHost, localPort, machineId, protocol, publicUrl, auth, expiresAt, tunnelId }: Tunnel): string[] {
-  return [`${localHost}:${localPort}`, machineId, protocol, publicUrl ?? '-', auth, expiresAt, tunnelId]
+/** Names of the machines that the key is for, by their ids. */
+async function machineNames(client: Client, signal: AbortSignal): Promise<Map<string, string>> {
+  const names = new Map<string, string>()
+  for await (const { id, name } of client.machines.iter({ limit: 500, signal })) names.set(id, name)
+  return names
+}
+
+function row(tunnel: Tunnel, machine = tunnel.machineId): string[] {
+  const { localHost, localPort, protocol, publicUrl, auth, expiresAt, tunnelId } = tunnel
+  return [`${localHost}:${localPort}`, machine, protocol, publicUrl ?? '-', auth, expiresAt, tunnelId]
 }
 
 function textOf(value: unknown): string {
