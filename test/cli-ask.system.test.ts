@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { setMachinePin } from '@cmdop/machine'
 import { expect, test } from 'vitest'
 import { runs, startAsked } from './asked-world.ts'
-import { cliMain, runCli } from './processes/cli.ts'
+import { cliMain, runCli, startCli } from './processes/cli.ts'
 import { ownEnvironment } from './processes/environment.ts'
 import { startTmux } from './processes/tmux.ts'
 import type { World } from './world.ts'
@@ -46,9 +46,10 @@ test('without a terminal, a PIN has to be passed, and nothing is confirmed', asy
   const { world } = asked
   await setMachinePin(world.machine.dataDir, '1234')
   const ask = (...argv: string[]) => runCli(['machines', 'ask', 'machine-0', 'Go', ...argv], envOf(world))
-  expect(await ask()).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('--pin') })
+  expect(await ask()).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('--pin -') })
   expect(await ask('--pin', '4321')).toMatchObject({ code: 3, stderr: expect.stringContaining('pin_denied') })
-  const { code, stdout, stderr } = await ask('--pin', '1234', '--confirm', 'changes', '--json')
+  const argv = ['machines', 'ask', 'machine-0', 'Go', '--pin', '-', '--confirm', 'changes', '--json']
+  const { code, stdout, stderr } = await startCli(argv, envOf(world), '1234\n').done
   expect([code, JSON.parse(stdout).error.code]).toEqual([3, 'permission'])
   expect(stderr).toContain(`touch ${made}`)
   expect(existsSync(made)).toBe(false)

@@ -251,6 +251,19 @@ describe('the command line', () => {
     expect(help.stdout).toContain('cmdop')
   })
 
+  test.each([
+    ['fleets', /^Usage: cmdop fleets \[options\] \[command\]\n/],
+    ['machines nonsense', /^cmdop: config: unknown command 'nonsense'\. See: cmdop machines --help\.\n$/],
+    ['skills lst', /^cmdop: config: unknown command 'lst' \(Did you mean list\?\)\. See: cmdop skills --help\.\n$/],
+    ['machines update web-1', /'--name <name>' not specified\. See: cmdop machines update --help\.\n$/],
+  ])('cmdop %s says how that command is used', async (words, said) => {
+    expect(await runCli(words.split(' '))).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(said) as string,
+    })
+  })
+
   test('tells a wrong key, a missing relay and an unknown machine apart by exit code', async () => {
     await using world = await startWorld()
     const wrong = await runCli(['machines'], {

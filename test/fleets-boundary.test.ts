@@ -98,7 +98,7 @@ async function isHidden(caller: Caller, place: Place, [method, path]: readonly [
   const text = await answer.text()
   expect(answer.status, `${caller} ${method} ${path} ${text}`).not.toBe(422)
   if (answer.status !== 404) return false
-  return text.includes('no such object in your fleet')
+  return text.includes('nothing with this id in your fleet')
 }
 
 test.each(callers.flatMap((caller) => places.map((place) => [caller, place] as const)))(

@@ -1,7 +1,7 @@
-import { writeFile } from 'node:fs/promises'
+import { access, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
-import { runCli } from './processes/cli.ts'
+import { expect, test, vi } from 'vitest'
+import { runCli, startCli } from './processes/cli.ts'
 import { startWorld } from './world.ts'
 
 test('cmdop schedules makes, shows, changes, runs and deletes a schedule', async () => {
@@ -56,9 +56,46 @@ test('cmdop schedules makes, shows, changes, runs and deletes a schedule', async
     timeout_seconds: 120,
   })
   expect((await cmdop('get', id)).stdout).toContain('prompt: Which host?')
+  await cmdop('update', 'nightly', '--retries', '2', '--missed', 'run_once')
+  expect((await cmdop('get', 'nightly')).stdout).toMatch(
+    /\nretries +2, 5 s before each\nmissed +run_once\nnotify +nobody\n$/,
+  )
   const wrong = await cmdop('update', id, '--cron', '0 0 30 2 *')
   expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('never comes') })
   expect((await cmdop('update', id)).code).toBe(2)
   expect((await cmdop('delete', id)).stderr).toContain('is deleted')
   expect((await cmdop('get', id)).code).toBe(4)
+})
+
+test('a schedule is named by its name, where only one has it', async () => {
+  await using world = await startWorld()
+  const env = { CMDOP_BASE_URL: world.relay.url, CMDOP_TOKEN: world.relay.firstKey }
+  const cmdop = (...argv: string[]) => runCli(['schedules', ...argv], env)
+  const schedule = { name: 'nightly', cronExpr: '@daily', command: 'true' }
+  const { id } = await world.client.schedules.create(schedule)
+  expect(JSON.parse((await cmdop('get', 'nightly', '--json')).stdout)).toMatchObject({ id })
+  expect(await cmdop('get', 'weekly')).toMatchObject({ code: 4, stderr: expect.stringContaining('schedule weekly') })
+  const second = await world.client.schedules.create(schedule)
+  expect(await cmdop('delete', 'nightly')).toMatchObject({
+    code: 4,
+    stderr: `cmdop: ambiguous: 2 schedules are called nightly: ${id}, ${second.id}. Use an id.\n`,
+  })
+})
+
+test('^C stops waiting for a run and says how to end it, and the run goes on', async () => {
+  await using world = await startWorld()
+  const env = { CMDOP_BASE_URL: world.relay.url, CMDOP_TOKEN: world.relay.firstKey }
+  const begun = join(await world.folder(), 'begun')
+  const command = `touch ${begun}; sleep 60`
+  const { id } = await world.client.schedules.create({ name: 'long', cronExpr: '@yearly', command })
+  const waiting = startCli(['schedules', 'trigger', 'long', '--wait'], env)
+  await vi.waitFor(() => access(begun), 20_000)
+  waiting.child.kill('SIGINT')
+  const [run] = (await world.client.schedules.runs(id)).items
+  expect(await waiting.done).toMatchObject({
+    code: 130,
+    stderr: `cmdop: cancelled: The run goes on; to end it: cmdop schedules cancel ${id} ${run?.id}\n`,
+  })
+  expect(run?.status).toBe('running')
+  await world.client.schedules.cancel(id, run?.id ?? '')
 })

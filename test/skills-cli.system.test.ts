@@ -39,9 +39,16 @@ test('a skill is published, installed, run and removed by commands, each with a 
   expect(await cmdop('install', 'disk-usage', '--machine', machine)).toMatchObject({
     code: 0,
     stderr: expect.stringMatching(
-      new RegExp(`^disk-usage 1\\.0\\.0 of the fleet flt_\\w+ is on ${machine}; it works there\n$`),
+      new RegExp(
+        `^the check of disk-usage runs on ${machine}: node \\./bin/disk-usage\\.mjs '\\{"paths":\\["/"\\]\\}'\ndisk-usage 1\\.0\\.0 of the fleet flt_\\w+ is on ${machine}; it works there\n$`,
+      ),
     ) as string,
   })
+  expect((await cmdop('install', 'disk-usage')).stderr).toMatch(
+    /, and to run its check there: node \.\/bin\/disk-usage\.mjs '/,
+  )
+  const unchecked = await cmdop('install', 'disk-usage', '--machine', machine, '--no-check')
+  expect(unchecked.stderr).toMatch(/^disk-usage .+; its check was not run: node \.\/bin\/disk-usage\.mjs '.+'\n$/)
   expect(await json('installed', machine)).toMatchObject({ items: [{ name: 'disk-usage', state: 'ok' }] })
   const run = await cmdop('run', 'disk-usage', 'check', '{"paths":["/"]}', '--machine', machine)
   expect(JSON.parse(run.stdout)).toMatchObject({ ok: true, disks: [{ path: '/' }] })
@@ -66,6 +73,7 @@ test('a skill is published, installed, run and removed by commands, each with a 
 test('what is wrong with a folder is said line by line, and by the status of the skill', async () => {
   const folder = await world.folder()
   await writeFile(join(folder, 'SKILL.md'), '---\nname: broken\nversion: 1.0.0\ndescription: x\ntools: [x]\n---\n')
+  expect((await cmdop('publish', diskUsage)).stderr).toContain('fleet sees. To make it first: --create.\n')
   expect(await cmdop('create', 'Broken')).toMatchObject({ code: 0 })
   const { code, stderr } = await cmdop('publish', folder)
   expect(code).toBe(2)

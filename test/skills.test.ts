@@ -19,8 +19,10 @@ test('a skill published by one key is installed on two machines, and an operator
   const published = await client.skills.publish('disk-usage', { files: await readSkillFolder(FOLDER) })
   expect(published).toMatchObject({ status: 'published', version: '1.0.0' })
   for (const { name } of world.machines) {
-    const installed = await client.skills.install('disk-usage', { machine: name })
+    const told: string[] = []
+    const installed = await client.skills.install('disk-usage', { machine: name, onCheck: (line) => told.push(line) })
     expect(installed).toMatchObject({ sha256: published.sha256, replaced: null, check: { ok: true } })
+    expect(told).toEqual([installed.runCheck])
     const { output } = await client.skills.run(
       'disk-usage',
       'check',

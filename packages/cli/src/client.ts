@@ -13,8 +13,9 @@ export class Client extends CoreClient {
   /** AI operators on the machine of `client.terminal`, or on one that is named. */
   readonly agent: AgentNamespace
 
-  /** Throws `config` when there is no address of a relay, or a setting is wrong. */
-  constructor({ agent, ...options }: ClientOptions = {}) {
+  /** A client with these settings, or with a key for the relay alone. Throws `config` when there is no address of a relay, or a setting is wrong. */
+  constructor(given: ClientOptions | string = {}) {
+    const { agent, ...options }: ClientOptions = typeof given === 'string' ? { token: given } : given
     super(options)
     this.agent = new AgentNamespace(this.terminal, { askMachine: askThrough(this), ...agent })
   }

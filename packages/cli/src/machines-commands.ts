@@ -26,34 +26,34 @@ export function addMachinesCommands(program: Command, done: Done, signal: AbortS
       .argument('<machine>', 'id, hostname, name or unique prefix')
       .option('--json', 'print one JSON document')
   list(machines.description('list the machines of the fleet'))
-  list(machines.command('list').description('the same'))
-  one('get', 'show all that is known of one, also of one that is disabled').action(
+  list(machines.command('list').description('list the machines of the fleet'))
+  one('get', 'show all that is known of a machine, also of one that is disabled').action(
     done(async (machine: string, flags: Flags) => (await load()).getMachineCommand(machine, flags, signal)),
   )
-  one('update', 'give it another name')
+  one('update', 'give a machine another name')
     .requiredOption('--name <name>', 'unique in every fleet that has or uses it')
     .action(
       done(async (machine: string, flags: Flags & { name: string }) =>
         (await load()).updateMachineCommand(machine, flags, signal),
       ),
     )
-  one('labels', 'show its labels').action(
+  one('labels', 'show the labels of a machine').action(
     done(async (machine: string, flags: Flags) => (await load()).labelCommand(machine, [], { ...flags, signal })),
   )
-  one('label', 'change its labels, by which selectors find it')
+  one('label', 'change the labels of a machine, by which selectors find it')
     .argument('<change...>', 'role=web sets, role- removes')
     .action(
       done(async (machine: string, changes: string[], flags: Flags) =>
         (await load()).labelCommand(machine, changes, { ...flags, signal }),
       ),
     )
-  one('disable', 'end what runs there and its connection, and let it connect no more').action(
+  one('disable', 'end what runs on a machine and its connection, and let it connect no more').action(
     done(async (machine: string, flags: Flags) => (await load()).disableMachineCommand(machine, flags, signal)),
   )
-  one('enable', 'let it connect again').action(
+  one('enable', 'let a machine connect again that was disabled').action(
     done(async (machine: string, flags: Flags) => (await load()).enableMachineCommand(machine, flags, signal)),
   )
-  one('release', 'let it run again after two daemons used its key at once').action(
+  one('release', 'let a machine run again after two daemons used its key at once').action(
     done(async (machine: string, flags: Flags) => (await load()).releaseCommand(machine, flags, signal)),
   )
   machines
@@ -77,10 +77,13 @@ interface MachinesCommands {
 
 function addStateCommands({ machines, one }: MachinesCommands, done: Done, signal: AbortSignal): void {
   const load = () => import('./commands/machine-state.ts')
-  withRestrictionOptions(one('ask', 'ask the AI operator that lives on it'))
+  withRestrictionOptions(one('ask', 'ask the AI operator that lives on a machine'))
     .argument('<prompt...>', 'the task')
     .option('--session <id>', 'go on with a conversation, from: cmdop machines active-session (default: a new one)')
-    .option('--pin <pin>', 'of the machine, where others here may see it (default: it is asked for)')
+    .option(
+      '--pin <pin>',
+      'of the machine; - reads a line of standard input, which others here cannot see (default: it is asked for)',
+    )
     .addOption(
       new Option('--confirm <when>', 'what you are asked about (default: suspicious)').choices([
         'suspicious',
@@ -94,27 +97,27 @@ function addStateCommands({ machines, one }: MachinesCommands, done: Done, signa
         (await import('./commands/ask.ts')).askCommand(machine, words, { ...flags, signal }),
       ),
     )
-  one('info', 'measure it now, where it is online').action(
+  one('info', 'measure a machine now, where it is online').action(
     done(async (machine: string, flags: Flags) => (await load()).machineInfoCommand(machine, flags, signal)),
   )
-  one('spend', 'tell what the asks of it cost')
+  one('spend', 'tell what the asks of a machine cost')
     .option('--window <window>', 'such as 24h or 7d (default: 7d)')
     .action(
       done(async (machine: string, flags: Flags & { window?: string }) =>
         (await load()).machineSpendCommand(machine, flags, signal),
       ),
     )
-  one('messages', 'show your latest conversation with its operator')
+  one('messages', 'show your latest conversation with the operator of a machine')
     .option('--limit <count>', 'at most so many (default: 50)')
     .action(
       done(async (machine: string, flags: Flags & { limit?: string }) =>
         (await load()).messagesCommand(machine, flags, signal),
       ),
     )
-  one('clear-messages', 'forget it').action(
+  one('clear-messages', 'forget your latest conversation with the operator of a machine').action(
     done(async (machine: string, flags: Flags) => (await load()).clearMessagesCommand(machine, flags, signal)),
   )
-  one('active-session', 'print the id of that conversation').action(
+  one('active-session', 'print the id of your latest conversation with the operator of a machine').action(
     done(async (machine: string, flags: Flags) => (await load()).activeSessionCommand(machine, flags, signal)),
   )
   machines

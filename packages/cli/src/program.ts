@@ -14,6 +14,7 @@ import { exitCodeOf, exitCodes } from './exit-codes.ts'
 import { addFleetCommands } from './fleet-commands.ts'
 import { addFleetsCommands } from './fleets-commands.ts'
 import { addMachinesCommands } from './machines-commands.ts'
+import { namedCommand, typedName } from './named-command.ts'
 import { addPlaybookCommands } from './playbook-commands.ts'
 import { addPolicyCommands } from './policy-commands.ts'
 import { addIdentityCommands } from './identity-commands.ts'
@@ -46,9 +47,9 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return exitCodes.ok
-    if (error.code === 'commander.help') return showHelp(program)
-    const message = error.message.replace(/^error: |\.$/g, '')
-    await reportError(new CmdopError('config', `${message}. See: cmdop --help, cmdop <command> --help.`), json)
+    const command = namedCommand(program, argv)
+    if (error.code === 'commander.help') return showHelp(command)
+    await reportError(new CmdopError('config', `${misuse(error, command)}. See: ${typedName(command)} --help.`), json)
     return exitCodes.usage
   }
 }
@@ -97,9 +98,16 @@ function isJson(argv: readonly string[]): boolean {
   return argv.slice(0, end === -1 ? argv.length : end).includes('--json')
 }
 
-async function showHelp(program: Command): Promise<number> {
-  await say(program.helpInformation().trimEnd())
+async function showHelp(command: Command): Promise<number> {
+  await say(command.helpInformation().trimEnd())
   return exitCodes.usage
+}
+
+/** What commander says is wrong. To it, a word that is no command of a group with an action of its own is an argument too many. */
+function misuse({ code, message }: CommanderError, command: Command): string {
+  if (code === 'commander.excessArguments' && command.commands.length > 0)
+    return `unknown command '${message.split(': ').at(-1)?.split(', ')[0]?.replace(/\.$/, '')}'`
+  return message.replace(/^error: |\.$/g, '').replaceAll('\n', ' ')
 }
 
 function addSystemCommands(program: Command, done: Done, signal: AbortSignal): void {

@@ -1,5 +1,6 @@
 import { CmdopError, isRestricted, type ResourceLimits, type Restrictions } from '@cmdop/protocol'
 import type { Command } from 'commander'
+import { byteFactors } from './numbers.ts'
 
 /** What {@link withRestrictionOptions} adds; `--no-delete` makes `delete` false, which is true without it. */
 export interface RestrictionFlags {
@@ -73,8 +74,6 @@ const limitNames: Readonly<Record<string, { readonly as: keyof ResourceLimits; r
   view: { as: 'viewBytes', isBytes: true },
 }
 
-const factors: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 }
-
 function limitsOf(given: readonly string[]): ResourceLimits {
   const limits: ResourceLimits = {}
   for (const text of given) {
@@ -82,7 +81,7 @@ function limitsOf(given: readonly string[]): ResourceLimits {
     const limit = Object.hasOwn(limitNames, name) ? limitNames[name] : undefined
     if (limit === undefined || (unit !== '' && limit.isBytes !== true)) throw notALimit(text)
     if (limits[limit.as] !== undefined) throw new CmdopError('config', `Expected --limit ${name} once, got it twice.`)
-    limits[limit.as] = Number(number) * (factors[unit.toLowerCase()] ?? 1)
+    limits[limit.as] = Number(number) * (byteFactors[unit.toLowerCase()] ?? 1)
   }
   return limits
 }

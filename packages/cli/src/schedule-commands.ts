@@ -16,19 +16,23 @@ export function addScheduleCommands(program: Command, done: Done, signal: AbortS
     .description('commands and prompts that run on machines at certain times')
   const one = (name: string, description: string) => inFleet(schedules.command(name).description(description))
   const ofId = (name: string, description: string) =>
-    one(name, description).argument('<id>', 'of the schedule, from: cmdop schedules list')
+    one(name, description).argument('<schedule>', 'id or name, from: cmdop schedules list')
   const ofRun = (name: string, description: string) =>
-    ofId(name, description).argument('<run>', 'of the run, from: cmdop schedules runs <id>')
+    ofId(name, description).argument('<run>', 'id of the run, from: cmdop schedules runs <schedule>')
   one('list', 'list them').action(
     done(async (flags: ScheduleListFlags) => (await load()).listSchedulesCommand({ ...flags, signal })),
   )
   ofId('get', 'show one').action(
     done(async (id: string, flags: Flags) => (await load()).getScheduleCommand(id, { ...flags, signal })),
   )
-  withWork(one('create', 'run a command, or ask a prompt, at certain times; it acts for you'))
-    .requiredOption('--name <name>', 'for people')
-    .requiredOption('--cron <expression>', "'minute hour day month weekday', seconds may stand in front, or @daily")
-    .action(done(async (flags: ScheduleFlags) => (await load()).createScheduleCommand({ ...flags, signal })))
+  withWork(
+    one('create', 'run a command, or ask a prompt, at certain times; it acts for you')
+      .requiredOption('--name <name>', 'for people (required)')
+      .requiredOption(
+        '--cron <expression>',
+        "'minute hour day month weekday', seconds may stand in front, or @daily (required)",
+      ),
+  ).action(done(async (flags: ScheduleFlags) => (await load()).createScheduleCommand({ ...flags, signal })))
   withWork(ofId('update', 'change what is given; who changes what it does is who it acts for'))
     .option('--name <name>', 'for people')
     .option('--cron <expression>', 'when')
@@ -74,7 +78,7 @@ export function addScheduleCommands(program: Command, done: Done, signal: AbortS
 
 /** What it does, where and how. */
 function withWork(command: Command): Command {
-  return withRestrictionOptions(command)
+  const withOwn = command
     .option('--command <command>', 'for /bin/sh -c')
     .option('--prompt <prompt>', 'for the operator on the machine, instead of a command')
     .option('--schema <file>', 'what its answer must be: .json (JSON Schema)')
@@ -89,12 +93,18 @@ function withWork(command: Command): Command {
     )
     .option('--retries <count>', 'how often it is tried again on a machine (default: 0)')
     .option('--retry-wait <duration>', 'before each further try (default: 5s)')
-    .addOption(new Option('--missed <what>', 'for instants at which no relay was there').choices(['skip', 'run_once']))
+    .addOption(
+      new Option('--missed <what>', 'for instants at which no relay was there (default: skip)').choices([
+        'skip',
+        'run_once',
+      ]),
+    )
     .option('--grace <duration>', 'by how much an instant may be late and still runs (default: 5s)')
     .option('--concurrency <count>', 'machines at once (default: 20)')
     .option('--approval-wait <duration>', 'how long it waits for people where a policy asks them (default: not at all)')
-    .option('--max-output <bytes>', 'kept of each machine, from its end (default: 16384)')
+    .option('--max-output <bytes>', 'kept of each machine, from its end, such as 64K (default: 16384)')
     .option('--keep-runs <count>', 'runs that are kept (default: 100)')
     .option('--notify <webhook...>', 'ids of webhooks to tell, from: cmdop webhooks list')
     .option('--notify-on <what...>', 'success, failure, missed (default: failure, missed)')
+  return withRestrictionOptions(withOwn)
 }

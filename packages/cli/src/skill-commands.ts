@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { SkillPublishFlags, SkillRunFlags, SkillUpdateFlags } from './commands/skill-authors.ts'
 import type { SkillFlags, SkillInstallFlags, SkillListFlags } from './commands/skills.ts'
 import type { Done } from './program.ts'
@@ -132,8 +132,12 @@ function addWriting(one: Make, ofSlug: Make, { done, signal }: Context): void {
   ofSlug('update', 'change what is said of it; none takes it away')
     .option('--name <name>', 'its name')
     .option('--category <slug>', 'from: cmdop skills categories')
-    .option('--visibility <who>', 'private (your fleet) or public (every fleet of the relay)')
-    .option('--status <status>', 'draft, published or suspended')
+    .addOption(
+      new Option('--visibility <who>', 'your fleet, or every fleet of the relay').choices(['private', 'public']),
+    )
+    .addOption(
+      new Option('--status <status>', 'suspended: nobody installs it').choices(['draft', 'published', 'suspended']),
+    )
     .option('--icon <url>', 'address of a picture')
     .option('--cover <url>', 'address of a picture')
     .option('--repository <url>', 'where it is worked on')

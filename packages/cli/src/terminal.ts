@@ -43,9 +43,9 @@ export function say(line: string): Promise<void> {
   return writeStderr(`${printable(line)}\n`)
 }
 
-/** Rows as aligned columns. */
+/** Rows as aligned columns. A row is one line, whatever a cell holds. */
 export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [header, ...rows].map((row) => row.map(printable))
+  const all = [header, ...rows].map((row) => row.map((cell) => printable(cell.replaceAll(/[\n\t]+/g, ' '))))
   const widths = header.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)))
   const line = (row: readonly string[]) =>
     row

@@ -5,9 +5,13 @@ import type { ClientOptions } from './settings.ts'
 
 /** A client of a relay, in Node. */
 export class Client extends BaseClient<NodeMachine> {
-  /** Throws `config` when there is no address of a relay, or a setting is wrong. */
-  constructor(options: ClientOptions = {}) {
-    super(options, nodePlatform, (channels, summary) => new NodeMachine(channels, summary))
+  /** A client with these settings, or with a key for the relay alone. Throws `config` when there is no address of a relay, or a setting is wrong. */
+  constructor(given: ClientOptions | string = {}) {
+    super(
+      typeof given === 'string' ? { token: given } : given,
+      nodePlatform,
+      (channels, summary) => new NodeMachine(channels, summary),
+    )
   }
 
   /** A client with the settings of the environment. Throws `config`, naming what is missing. */

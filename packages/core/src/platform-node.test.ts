@@ -56,6 +56,12 @@ describe('the config file', () => {
   })
 })
 
+test('a text is a key for the relay, and is not passed over for that of the environment', () => {
+  vi.stubEnv('CMDOP_BASE_URL', 'http://127.0.0.1:8')
+  vi.stubEnv('CMDOP_TOKEN', 'of the environment')
+  expect(new Client('mine').token).toBe('mine')
+})
+
 test('`Client.remote` takes its key for the relay, and the address of the environment', () => {
   vi.stubEnv('CMDOP_BASE_URL', 'http://127.0.0.1:8')
   expect(Client.remote({ apiKey: 'x' }).baseUrl).toBe('http://127.0.0.1:8')

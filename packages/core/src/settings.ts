@@ -90,7 +90,10 @@ function parseRetries(retries: number): number {
 
 function parseRoot(url: string | undefined, option: string, variable: string): string {
   if (url === undefined) {
-    throw new CmdopError('config', `There is no address of a relay: pass ${option}, set ${variable}, or run: cmdop up.`)
+    throw new CmdopError(
+      'config',
+      `There is no address of a relay: pass ${option}, set ${variable}, or run: cmdop up, or cmdop login --url <relay>.`,
+    )
   }
   const parsed = URL.parse(url)
   if (parsed === null || !/^https?:$/.test(parsed.protocol) || parsed.username !== '' || parsed.search !== '') {

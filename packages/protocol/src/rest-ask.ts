@@ -90,7 +90,7 @@ export const ActiveSession = z.object({
 })
 
 /** Hours back: `7d`, `24h`; at most 90 days. */
-export const SpendWindow = z.string().regex(/^([1-9]\d{0,3})([hd])$/)
+export const SpendWindow = z.string().regex(/^([1-9]\d{0,3})([hd])$/, 'Expected hours or days such as 24h or 7d.')
 export const SpendQuery = z.object({
   window: SpendWindow.default('7d').describe('How far back: `7d`, `24h`; at most 90 days'),
 })

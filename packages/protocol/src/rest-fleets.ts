@@ -1,8 +1,8 @@
 import { z } from 'zod'
+import { ShownName } from './names.ts'
 import { MfaRequired, Role } from './rest-identity.ts'
 
 const instant = z.iso.datetime()
-const Name = z.string().trim().min(1).max(120)
 
 /** A fleet, as one of its members sees it. */
 export const FleetSummary = z.object({
@@ -27,7 +27,7 @@ export type FleetList = z.infer<typeof FleetList>
 
 /** Body of `POST /api/fleets`. */
 export const FleetCreate = z.strictObject({
-  name: Name.describe('What people call the fleet'),
+  name: ShownName.describe('What people call the fleet'),
   slug: z
     .string()
     .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, 'Expected lower case letters, digits and dashes, 63 at most.')
@@ -39,7 +39,7 @@ export type FleetCreate = z.input<typeof FleetCreate>
 /** Body of `PATCH /api/fleets/:fleet`: what is not named stays. */
 export const FleetChange = z
   .strictObject({
-    name: Name.optional().describe('Another name; absent: it stays'),
+    name: ShownName.optional().describe('Another name; absent: it stays'),
     mfa_required: MfaRequired.optional().describe('Whether signing in takes an authenticator; absent: it stays'),
   })
   .refine((change) => Object.values(change).some((value) => value !== undefined), 'Expected something to change.')

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ShownName } from './names.ts'
 
 const instant = z.iso.datetime()
 
@@ -77,12 +78,9 @@ export type MemberList = z.infer<typeof MemberList>
 /** Someone who signs in with a code, without an invitation. */
 export const MemberAdd = z.strictObject({
   email: Email.describe('Email address, with which the person signs in'),
-  display_name: z
-    .string()
-    .min(1)
-    .max(120)
-    .optional()
-    .describe('Name of the person, for people. Default: the email address up to the `@`.'),
+  display_name: ShownName.optional().describe(
+    'Name of the person, for people. Default: the email address up to the `@`.',
+  ),
   role: Role.default('member').describe('What the person can do at most'),
   groups: z.array(Group).max(32).default([]).describe('Groups that the person is of, such as `ops`'),
 })
@@ -91,7 +89,7 @@ export type MemberAdd = z.input<typeof MemberAdd>
 export const MemberChange = z
   .strictObject({
     email: Email.optional().describe('Another email address to sign in with; absent: it stays'),
-    display_name: z.string().min(1).max(120).optional().describe('Another name of the person; absent: it stays'),
+    display_name: ShownName.optional().describe('Another name of the person; absent: it stays'),
     role: Role.optional().describe('What the person can do from now on; absent: it stays'),
     groups: z
       .array(Group)
@@ -149,12 +147,9 @@ export type InvitationList = z.infer<typeof InvitationList>
 
 export const InvitationAccept = z.strictObject({
   token: z.string().max(256).describe('The token of the invitation, from its link'),
-  display_name: z
-    .string()
-    .min(1)
-    .max(120)
-    .optional()
-    .describe('Name of the person, for people. Default: the email address up to the `@`.'),
+  display_name: ShownName.optional().describe(
+    'Name of the person, for people. Default: the email address up to the `@`.',
+  ),
 })
 export type InvitationAccept = z.input<typeof InvitationAccept>
 

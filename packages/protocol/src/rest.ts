@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ONE_LINE_EXPECTED, oneLine, ShownName } from './names.ts'
 import { IpRange, KeyScope, OffsetQuery, Role } from './rest-identity.ts'
 import { LabelChanges, Labels } from './targets/labels.ts'
 
@@ -159,7 +160,7 @@ export const ApiKeyList = z.object({
 export type ApiKeyList = z.infer<typeof ApiKeyList>
 
 export const ApiKeyIssue = z.strictObject({
-  name: z.string().min(1).max(120).describe('What people call the key'),
+  name: ShownName.describe('What people call the key'),
   kind: z
     .enum(['human', 'ai', 'service'])
     .default('service')
@@ -251,13 +252,9 @@ export type MachinePingAnswer = z.infer<typeof MachinePingAnswer>
 /** Body of `PATCH /api/machines/:machine`. */
 export const MachineUpdate = z
   .strictObject({
-    name: z
-      .string()
-      .trim()
-      .min(1)
-      .max(120)
-      .optional()
-      .describe('Another name, unique in every fleet that has or uses the machine. Absent: it stays.'),
+    name: ShownName.optional().describe(
+      'Another name, unique in every fleet that has or uses the machine. Absent: it stays.',
+    ),
     labels: LabelChanges.optional().describe(
       'Labels to set; what is not named stays, and null removes, of what the relay has',
     ),
@@ -291,8 +288,8 @@ export type EnrollmentTokenIssued = z.infer<typeof EnrollmentTokenIssued>
 export const EnrollRequest = z.strictObject({
   token: z.string().max(256).describe('An enrolment token, as it was shown when it was made'),
   public_key: z.string().max(1024).describe('Public key of the machine: Ed25519, SPKI PEM'),
-  hostname: z.string().min(1).max(255).describe('Its host name, as the system says'),
-  name: z.string().min(1).max(120).optional().describe('Another name, unique in the fleet. Default: the hostname.'),
+  hostname: z.string().min(1).max(255).regex(oneLine, ONE_LINE_EXPECTED).describe('Its host name, as the system says'),
+  name: ShownName.optional().describe('Another name, unique in the fleet. Default: the hostname.'),
   os: z.string().max(64).describe("Node's name of the platform: `linux`, `darwin`, `win32`"),
   architecture: z.string().max(32).describe("Node's name of the processor's architecture: `x64`, `arm64`"),
   agent_version: z.string().max(32).describe('Version of the daemon'),

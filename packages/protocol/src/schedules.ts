@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { OutcomeName } from './fleet/outcomes.ts'
 import { MAX_PROMPT_CHARACTERS } from './methods/ask.ts'
 import { PlainRestrictions, Restrictions } from './methods/restrictions.ts'
+import { ShownName } from './names.ts'
 import { OffsetQuery } from './rest-identity.ts'
 
 const instant = z.iso.datetime()
@@ -56,7 +57,7 @@ export type ScheduleRunStatus = z.infer<typeof ScheduleRunStatus>
 export const ScheduleResultStatus = z.enum(['pending', 'running', ...OutcomeName.options])
 export type ScheduleResultStatus = z.infer<typeof ScheduleResultStatus>
 
-const name = z.string().min(1).max(120)
+const name = ShownName
 const description = z.string().max(2000)
 const cron = z.string().min(1).max(200)
 const timezone = z.string().min(1).max(64)

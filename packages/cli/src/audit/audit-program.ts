@@ -77,6 +77,6 @@ function withFilters(command: Command): Command {
     .option('--rule <id>', 'only decided by this rule')
     .option('--approval <id>', 'only under this approval')
     .addOption(new Option('--kind <kind>', 'only these rows').choices(['intent', 'progress', 'outcome']))
-    .option('--since <time>', 'from this time on: 2030-01-31T12:00Z, or 2h for so long ago')
+    .option('--since <time>', 'from this time on: 2030-01-31T12:00Z, or 2h or 7d for so long ago')
     .option('--until <time>', 'before this time')
 }

@@ -11,7 +11,7 @@ import {
 } from '@cmdop/protocol'
 import { renderAction, renderApproval } from '../approvals/render-approval.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { parseCount, parseDuration } from '../numbers.ts'
+import { parseCount, parseSpan } from '../numbers.ts'
 import { wireNames, writeResource } from '../resource-json.ts'
 import { formatTable, hasColours, printable, say, writeStderr, writeStdout } from '../terminal.ts'
 
@@ -87,7 +87,7 @@ export async function approveCommand(
     planDigest: digest ?? (await agree(await client.approvals.get(id, { signal }), edited, signal)),
     ...(flags.reason === undefined ? {} : { reason: flags.reason }),
     ...(edited === undefined ? {} : { edited }),
-    ...(flags.grant === undefined ? {} : { grantSeconds: Math.ceil(parseDuration(flags.grant) / 1000) }),
+    ...(flags.grant === undefined ? {} : { grantSeconds: Math.ceil(parseSpan(flags.grant) / 1000) }),
   }
   return await tell(await client.approvals.approve(id, body, { signal }), json)
 }

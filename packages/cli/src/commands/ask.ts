@@ -28,7 +28,7 @@ export async function askCommand(
   words: readonly string[],
   { signal, ...flags }: AskFlags & { signal: AbortSignal },
 ): Promise<number> {
-  const options = await askOptions(flags)
+  const options = { ...(await askOptions(flags)), ...(await pinOf(machine, flags, signal)) }
   await using client = new Client()
   const stream = client.machines.ask(machine, words.join(' '), { ...options, signal })
   for await (const frame of stream) {
@@ -41,15 +41,20 @@ export async function askCommand(
   throw new CmdopError('protocol', 'The ask ended without its last frame.')
 }
 
-async function askOptions({ session, schema, timeout, pin, confirm, ...flags }: AskFlags) {
+async function askOptions({ session, schema, timeout, confirm, ...flags }: AskFlags) {
   return {
     sessionId: session,
-    pin,
     confirm,
     outputSchema: schema === undefined ? undefined : ((await loadSchema(schema)) as Record<string, unknown>),
     timeoutSeconds: timeout === undefined ? undefined : Math.ceil(parseDuration(timeout) / 1000),
     restrictions: restrictionsOf(flags),
   }
+}
+
+/** The PIN that was passed, if any. */
+async function pinOf(machine: string, { pin }: AskFlags, signal: AbortSignal): Promise<{ pin?: string }> {
+  if (pin === undefined) return {}
+  return { pin: pin === '-' ? await askForSecret(`PIN of ${printable(machine)}: `, signal) : pin }
 }
 
 async function showEvent({ event, payload }: Frame<'event'>): Promise<void> {
@@ -65,7 +70,7 @@ async function givePin(stream: AskStream, { challengeId, label }: Frame<'pin_req
   if (!process.stdin.isTTY)
     throw new CmdopError(
       'config',
-      'The machine asks for its PIN: pass --pin, or ask at a terminal, where you can type it.',
+      'The machine asks for its PIN: pass --pin - and the PIN on standard input, or ask at a terminal.',
     )
   await stream.pin(challengeId, await askForSecret(`PIN of ${printable(label)}: `, signal))
 }

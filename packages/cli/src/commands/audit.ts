@@ -3,7 +3,7 @@ import { type AuditLogFilter, Client, type AuditLog } from '@cmdop/core'
 import { type AuditVerification, CmdopError } from '@cmdop/protocol'
 import { readExport, verifyExport } from '../audit/verify-export.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { parseCount, parseDuration } from '../numbers.ts'
+import { parseCount, parseDuration, parseSpan } from '../numbers.ts'
 import { formatTable, printable, say, writeJson, writeStdout } from '../terminal.ts'
 
 /** Rows that are listed unless it says how many. */
@@ -195,7 +195,7 @@ function countOf(option: string, text: string | undefined): number | undefined {
 /** A time, or how long ago. */
 function timeOf(option: string, text: string | undefined): Date | undefined {
   if (text === undefined) return undefined
-  if (/^\d+(\.\d+)?(ms|s|m|h)$/.test(text)) return new Date(Date.now() - parseDuration(text))
+  if (/^\d+(\.\d+)?(ms|s|m|h|d)$/.test(text)) return new Date(Date.now() - parseSpan(text))
   const time = new Date(text)
   if (!Number.isNaN(time.getTime())) return time
   throw new CmdopError('config', `Expected ${option} to be a time such as 2030-01-31T12:00Z, or 2h for so long ago.`)

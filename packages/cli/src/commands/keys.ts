@@ -4,7 +4,7 @@ import {
   ApiKeySummary as ApiKeySummarySchema,
   ApiKeyIssued as ApiKeyIssuedSchema,
 } from '@cmdop/protocol'
-import { parseCount, parseDuration } from '../numbers.ts'
+import { parseCount, parseSpan } from '../numbers.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { clientFor, type FleetFlags } from '../fleet-client.ts'
 import { writeResource } from '../resource-json.ts'
@@ -75,7 +75,7 @@ export async function rotateKeyCommand(
   signal: AbortSignal,
 ): Promise<number> {
   await using client = await clientFor(flags, signal)
-  const overlap = flags.overlap === undefined ? {} : { overlapSeconds: Math.ceil(parseDuration(flags.overlap) / 1000) }
+  const overlap = flags.overlap === undefined ? {} : { overlapSeconds: Math.ceil(parseSpan(flags.overlap) / 1000) }
   await show(await client.keys.rotate(id, overlap, { signal }), flags)
   return exitCodes.ok
 }
@@ -89,6 +89,7 @@ export async function revokeKeyCommand(
   await using client = await clientFor(flags, signal)
   await client.keys.revoke(id, { signal })
   if (flags.json === true) await writeJson({ id, revoked: true })
+  else await say(`${id} is revoked; what ran for it has ended`)
   return exitCodes.ok
 }
 

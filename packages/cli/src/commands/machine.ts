@@ -3,7 +3,7 @@ import { Client } from '@cmdop/core'
 import { enrollMachine, readMachineState, rotateMachineKey, setMachinePin, startMachine } from '@cmdop/machine'
 import { CmdopError, parseLabels, EnrollmentTokenIssued } from '@cmdop/protocol'
 import { defaultDataDir, enrollmentToken } from '../config.ts'
-import { parseCount, parseDuration } from '../numbers.ts'
+import { parseCount, parseSpan } from '../numbers.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { interrupted } from '../interrupt.ts'
 import { askForSecret } from '../prompt.ts'
@@ -79,7 +79,7 @@ export async function tokenCommand(flags: TokenFlags): Promise<number> {
   await using client = new Client()
   const token = await client.enrollmentTokens.issue({
     ...(flags.uses === undefined ? {} : { maxUses: parseCount('--uses', flags.uses) }),
-    ...(flags.expires === undefined ? {} : { expiresInSeconds: Math.ceil(parseDuration(flags.expires) / 1000) }),
+    ...(flags.expires === undefined ? {} : { expiresInSeconds: Math.ceil(parseSpan(flags.expires) / 1000) }),
     ...labelsOf(flags),
   })
   if (flags.json === true) await writeResource(EnrollmentTokenIssued, token)

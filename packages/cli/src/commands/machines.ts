@@ -4,7 +4,7 @@ import { exitCodes } from '../exit-codes.ts'
 import { shownLabels, stateOf, writeMachines } from '../machine-table.ts'
 import { parseDuration } from '../numbers.ts'
 import { writeResource } from '../resource-json.ts'
-import { say, writeJson, writeStdout } from '../terminal.ts'
+import { printable, say, writeJson, writeStdout } from '../terminal.ts'
 
 interface Flags {
   json?: boolean
@@ -108,10 +108,13 @@ export async function pingCommand(
   )
   const answers = machines.map(({ id, name }) => ({ id, name, ms: times.get(id) ?? null }))
   if (json === true) await writeJson({ items: answers.map(({ id, ms }) => ({ machine_id: id, round_trip_ms: ms })) })
-  else
-    await writeStdout(
-      answers.map(({ name, ms }) => `${name}  ${ms === null ? 'no answer' : `${ms.toFixed(1)} ms`}\n`).join(''),
+  else {
+    const width = Math.max(...answers.map(({ name }) => name.length))
+    const lines = answers.map(
+      ({ name, ms }) => `${printable(name).padEnd(width)}  ${ms === null ? 'no answer' : `${ms.toFixed(1)} ms`}\n`,
     )
+    await writeStdout(lines.join(''))
+  }
   return answers.every(({ ms }) => ms !== null) ? exitCodes.ok : exitCodes.failed
 }
 

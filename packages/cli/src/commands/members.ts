@@ -7,7 +7,7 @@ import {
   SignInCode,
   FleetSettings,
 } from '@cmdop/protocol'
-import { parseDuration } from '../numbers.ts'
+import { parseSpan } from '../numbers.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { clientFor, type FleetFlags } from '../fleet-client.ts'
 import { wireNames, writeResource } from '../resource-json.ts'
@@ -65,7 +65,7 @@ export async function inviteCommand(
       email,
       ...(role === undefined ? {} : { role: parseRole(role) }),
       ...(groups === undefined ? {} : { groups }),
-      ...(expires === undefined ? {} : { expiresInSeconds: Math.ceil(parseDuration(expires) / 1000) }),
+      ...(expires === undefined ? {} : { expiresInSeconds: Math.ceil(parseSpan(expires) / 1000) }),
     },
     { signal },
   )
@@ -123,6 +123,7 @@ export async function removeMemberCommand(member: string, flags: Flags, signal: 
   await using client = await clientFor(flags, signal)
   await client.members.remove(member, { signal })
   if (flags.json === true) await writeJson({ member, removed: true })
+  else await say(`${member} is removed; what acted for that member has ended`)
   return exitCodes.ok
 }
 
@@ -131,6 +132,7 @@ export async function revokeInvitationCommand(id: string, flags: Flags, signal: 
   await using client = await clientFor(flags, signal)
   await client.members.revokeInvitation(id, { signal })
   if (flags.json === true) await writeJson({ id, revoked: true })
+  else await say(`${id} is revoked; its link is good for nothing any more`)
   return exitCodes.ok
 }
 

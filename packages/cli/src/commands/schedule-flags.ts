@@ -3,7 +3,7 @@ import type { Client, FromWire } from '@cmdop/core'
 import { CmdopError, ScheduleMissed, ScheduleNotice, ScheduleOverlap, type ScheduleUpdate } from '@cmdop/protocol'
 import type { z } from 'zod'
 import { type FleetFlags, machineIdIn } from '../fleet-client.ts'
-import { parseCount, parseDuration } from '../numbers.ts'
+import { parseBytes, parseCount, parseDuration } from '../numbers.ts'
 import { type RestrictionFlags, restrictionsOf } from '../restriction-options.ts'
 
 /** What `cmdop schedules create` and `update` take. */
@@ -63,7 +63,7 @@ export async function givenBy(
     graceSeconds: secondsOf(flags.grace),
     concurrency: countOf('--concurrency', flags.concurrency),
     approvalWaitSeconds: secondsOf(flags.approvalWait, Math.ceil),
-    maxOutputBytes: wholeOf('--max-output', flags.maxOutput),
+    maxOutputBytes: bytesOf('--max-output', flags.maxOutput),
     keepRuns: countOf('--keep-runs', flags.keepRuns),
     restrictions,
     notify: notifyOf(flags),
@@ -119,6 +119,10 @@ function countOf(option: string, text: string | undefined): number | undefined {
 
 function wholeOf(option: string, text: string | undefined): number | undefined {
   return text === '0' ? 0 : countOf(option, text)
+}
+
+function bytesOf(option: string, text: string | undefined): number | undefined {
+  return text === undefined ? undefined : text === '0' ? 0 : parseBytes(option, text)
 }
 
 function oneOf<Options extends z.ZodEnum>(

@@ -8,6 +8,7 @@ import {
 } from '@cmdop/protocol'
 import { exitCodes } from '../exit-codes.ts'
 import { clientFor, type FleetFlags } from '../fleet-client.ts'
+import { scheduleIdOf } from '../named-schedule.ts'
 import { parseCount } from '../numbers.ts'
 import { writeResource } from '../resource-json.ts'
 import { formatTable, printable, say, writeJson, writeStdout } from '../terminal.ts'
@@ -43,9 +44,9 @@ export async function listSchedulesCommand({ json, signal, fleet }: Common): Pro
 }
 
 /** `cmdop schedules get <id>`. */
-export async function getScheduleCommand(id: string, { json, signal, fleet }: Common): Promise<number> {
+export async function getScheduleCommand(meant: string, { json, signal, fleet }: Common): Promise<number> {
   await using client = await clientFor({ fleet }, signal)
-  await show(await client.schedules.get(id, { signal }), json)
+  await show(await client.schedules.get(await scheduleIdOf(client, meant, signal), { signal }), json)
   return exitCodes.ok
 }
 
@@ -68,44 +69,48 @@ export async function createScheduleCommand({
 
 /** `cmdop schedules update <id>`. */
 export async function updateScheduleCommand(
-  id: string,
+  meant: string,
   { signal, json, fleet, ...flags }: ScheduleFlags & Common,
 ): Promise<number> {
   await using client = await clientFor({ fleet }, signal)
   const given = await givenBy(client, { ...flags, fleet }, signal)
   if (Object.keys(given).length === 0) throw new CmdopError('config', 'Expected something to change, see --help.')
+  const id = await scheduleIdOf(client, meant, signal)
   await show(await client.schedules.update(id, given, { signal }), json)
   return exitCodes.ok
 }
 
 /** `cmdop schedules pause <id>` and `resume <id>`. */
 export async function enableScheduleCommand(
-  id: string,
+  meant: string,
   isEnabled: boolean,
   { json, signal, fleet }: Common,
 ): Promise<number> {
   await using client = await clientFor({ fleet }, signal)
+  const id = await scheduleIdOf(client, meant, signal)
   const schedule = await client.schedules.update(id, { isEnabled }, { signal })
   if (json === true) await writeResource(ScheduleViewSchema, schedule)
-  else await say(isEnabled ? `${id} fires next at ${schedule.nextRunAt ?? '-'}` : `${id} is paused`)
+  else await say(isEnabled ? `${meant} fires next at ${schedule.nextRunAt ?? '-'}` : `${meant} is paused`)
   return exitCodes.ok
 }
 
 /** `cmdop schedules delete <id>`. */
-export async function deleteScheduleCommand(id: string, { json, signal, fleet }: Common): Promise<number> {
+export async function deleteScheduleCommand(meant: string, { json, signal, fleet }: Common): Promise<number> {
   await using client = await clientFor({ fleet }, signal)
+  const id = await scheduleIdOf(client, meant, signal)
   await client.schedules.delete(id, { signal })
   if (json === true) await writeJson({ id })
-  else await say(`${id} is deleted; what ran of it is ended`)
+  else await say(`${meant} is deleted; what ran of it is ended`)
   return exitCodes.ok
 }
 
 /** `cmdop schedules trigger <id>`: runs it now. With `--wait`, exit code 1 where it was no success. */
 export async function triggerScheduleCommand(
-  id: string,
+  meant: string,
   { json, signal, fleet, wait }: Common & { wait?: boolean },
 ): Promise<number> {
   await using client = await clientFor({ fleet }, signal)
+  const id = await scheduleIdOf(client, meant, signal)
   const triggered = await client.schedules.trigger(id, { signal })
   if (wait === true) return showRun(await ended(client, [id, triggered.jobId], signal), json)
   if (json === true) await writeResource(ScheduleTriggered, triggered)
@@ -115,11 +120,12 @@ export async function triggerScheduleCommand(
 
 /** `cmdop schedules runs <id>`. */
 export async function listRunsCommand(
-  id: string,
+  meant: string,
   { json, signal, fleet, ...flags }: Common & ScheduleListFlags,
 ): Promise<number> {
   const limit = flags.limit === undefined ? LISTED : parseCount('--limit', flags.limit)
   await using client = await clientFor({ fleet }, signal)
+  const id = await scheduleIdOf(client, meant, signal)
   const items: ScheduleRun[] = []
   for await (const run of client.schedules.iterRuns(id, { limit: Math.min(limit, 200), signal })) {
     items.push(run)
@@ -133,35 +139,44 @@ export async function listRunsCommand(
 
 /** `cmdop schedules show-run <id> <run>`. */
 export async function showRunCommand(
-  place: readonly [string, string],
+  [meant, run]: readonly [string, string],
   { json, signal, fleet }: Common,
 ): Promise<number> {
   await using client = await clientFor({ fleet }, signal)
-  await showRun(await whole(client, place, signal), json)
+  const id = await scheduleIdOf(client, meant, signal)
+  await showRun(await whole(client, [id, run], signal), json)
   return exitCodes.ok
 }
 
 /** `cmdop schedules cancel <id> <run>`. */
 export async function cancelRunCommand(
-  [id, runId]: readonly [string, string],
+  [meant, runId]: readonly [string, string],
   { json, signal, fleet }: Common,
 ): Promise<number> {
   await using client = await clientFor({ fleet }, signal)
+  const id = await scheduleIdOf(client, meant, signal)
   const run = await client.schedules.cancel(id, runId, { signal })
   if (json === true) await writeResource(ScheduleRunView, run)
   else await say(run.status === 'cancelled' ? `${runId} is cancelled` : `${runId} is being ended`)
   return exitCodes.ok
 }
 
+/** The run when it is over. Throws `cancelled` where it is no longer waited for, which leaves it running. */
 async function ended(
   client: Client,
   place: readonly [string, string],
   signal: AbortSignal,
 ): Promise<ScheduleRunDetail> {
-  for (;;) {
-    const { finishedAt } = await client.schedules.run(...place, { limit: 1, signal })
-    if (finishedAt !== null) return whole(client, place, signal)
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
+  try {
+    for (;;) {
+      const { finishedAt } = await client.schedules.run(...place, { limit: 1, signal })
+      if (finishedAt !== null) return await whole(client, place, signal)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
+    }
+  } catch (cause) {
+    if (!signal.aborted) throw cause
+    const message = `The run goes on; to end it: cmdop schedules cancel ${place.join(' ')}`
+    throw new CmdopError('cancelled', message, { cause })
   }
 }
 
@@ -213,6 +228,11 @@ async function show(schedule: ScheduleView, json: boolean | undefined): Promise<
     ['acts for', schedule.actsForId],
     ['timeout', `${schedule.timeoutSeconds} s`],
     ['overlap', schedule.overlap],
+    ['retries', retriesOf(schedule)],
+    ['missed', schedule.missed],
+    ['notify', notifyOf(schedule)],
+    ...(schedule.restrictions === null ? [] : [['restrict', JSON.stringify(schedule.restrictions)] as const]),
+    ...(schedule.description === '' ? [] : [['about', schedule.description] as const]),
   ] as const
   await writeStdout(lines.map(([name, value]) => `${name.padEnd(10)}${printable(value)}\n`).join(''))
 }
@@ -236,4 +256,12 @@ function whereOf({ targetKind, machineIds, selector }: ScheduleView): string {
 function lastOf({ lastStatus, lastRunAt, lastError }: ScheduleView): string {
   if (lastStatus === null) return 'never'
   return `${lastStatus}${lastRunAt === null ? '' : ` at ${lastRunAt}`}${lastError === null ? '' : `: ${lastError}`}`
+}
+
+function retriesOf({ retries, retryWaitSeconds }: ScheduleView): string {
+  return retries === 0 ? 'none' : `${retries}, ${retryWaitSeconds} s before each`
+}
+
+function notifyOf({ notify }: ScheduleView): string {
+  return notify === null ? 'nobody' : `${notify.webhookIds.join(', ')} of ${notify.on.join(', ')}`
 }

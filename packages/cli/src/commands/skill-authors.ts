@@ -1,6 +1,7 @@
 import { Client, readSkillFolder } from '@cmdop/core'
 import {
   CmdopError,
+  isCmdopError,
   readSkill,
   SKILL_FILE,
   SkillCreated,
@@ -85,11 +86,9 @@ export async function publishSkillCommand(folder: string, flags: SkillPublishFla
   try {
     const { name } = readSkill(text).manifest
     if (flags.create === true) await client.skills.create(name, { signal }).catch(unlessThere)
-    const published = await client.skills.publish(
-      name,
-      { files, ...(changelog === undefined ? {} : { changelog }) },
-      { signal },
-    )
+    const published = await client.skills
+      .publish(name, { files, ...(changelog === undefined ? {} : { changelog }) }, { signal })
+      .catch(toCreateFirst)
     if (json === true) await writeResource(SkillPublished, published)
     else await say(`${name} ${published.version} is published; its digest is ${published.sha256}`)
   } catch (error) {
@@ -188,4 +187,10 @@ function issueLines(issues: unknown): string[] {
 
 function unlessThere(error: unknown): void {
   if (!(error instanceof CmdopError) || error.code !== 'conflict') throw error
+}
+
+/** A skill that is not there is made by an option; the relay knows of none. */
+function toCreateFirst(cause: unknown): never {
+  if (!isCmdopError(cause) || cause.code !== 'not_found') throw cause
+  throw new CmdopError('not_found', `${cause.message} To make it first: --create.`, { cause })
 }

@@ -154,13 +154,20 @@ export async function installSkillCommand(slug: string, flags: SkillInstallFlags
     if (json === true) await writeResource(SkillInstall, record)
     else
       await say(
-        `${slug} ${record.version} of the fleet ${record.fleetId} is as it was published; name machines with --machine to install it`,
+        `${slug} ${record.version} of the fleet ${record.fleetId} is as it was published; name machines with --machine to install it${
+          record.runCheck === null ? '' : `, and to run its check there: ${record.runCheck}`
+        }`,
       )
     return exitCodes.ok
   }
   const items: SkillInstalled[] = []
   for (const machine of machines) {
-    const installed = await client.skills.install(slug, { ...options, machine })
+    const onCheck = (command: string) => void say(`the check of ${slug} runs on ${machine}: ${command}`)
+    const installed = await client.skills.install(slug, {
+      ...options,
+      machine,
+      ...(json === true ? {} : { onCheck }),
+    })
     items.push(installed)
     if (json !== true) await say(installedLine(installed))
   }
@@ -198,11 +205,21 @@ export async function installedSkillsCommand(machine: string, { json, signal }: 
   return exitCodes.ok
 }
 
-function installedLine({ slug, fleetId, version, machineName, replaced, missing, check }: SkillInstalled): string {
+function installedLine({
+  slug,
+  fleetId,
+  version,
+  machineName,
+  replaced,
+  missing,
+  runCheck,
+  check,
+}: SkillInstalled): string {
   const before = replaced === null ? '' : ` in place of ${replaced}`
   const lacks = lacksOf(missing)
   const needs = lacks.length === 0 ? '' : `; it requires ${lacks.join(', ')}`
-  const checked = check === null ? '' : check.ok ? '; it works there' : `; its check failed: ${reasonOf(check)}`
+  const unchecked = runCheck === null ? '' : `; its check was not run: ${runCheck}`
+  const checked = check === null ? unchecked : check.ok ? '; it works there' : `; its check failed: ${reasonOf(check)}`
   return `${slug} ${version} of the fleet ${fleetId} is on ${machineName}${before}${needs}${checked}`
 }
 

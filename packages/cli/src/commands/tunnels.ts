@@ -1,7 +1,7 @@
 import { Client, type TunnelView as Tunnel } from '@cmdop/core'
 import { CmdopError, ConnectedSessionOption, IpRange, TunnelAuth, TunnelOpened, TunnelView } from '@cmdop/protocol'
 import { exitCodes } from '../exit-codes.ts'
-import { parseCount, parseDuration } from '../numbers.ts'
+import { parseBytes, parseCount, parseSpan } from '../numbers.ts'
 import { wireNames, writeResource } from '../resource-json.ts'
 import { formatTable, say, writeJson, writeStdout } from '../terminal.ts'
 import { parseTunnelTarget } from '../tunnel-target.ts'
@@ -32,10 +32,11 @@ export async function listTunnelsCommand({ json, signal }: TunnelFlags): Promise
   await using client = new Client()
   const items = await Array.fromAsync(client.tunnels.iter({ signal }))
   if (json === true) await writeResource(TunnelView, { items })
-  else
-    await writeStdout(
-      formatTable(['LEADS TO', 'MACHINE', 'PROTOCOL', 'ADDRESS', 'AUTH', 'UNTIL', 'ID'], items.map(row)),
-    )
+  else {
+    const names = items.length === 0 ? new Map<string, string>() : await machineNames(client, signal)
+    const rows = items.map((tunnel) => row(tunnel, names.get(tunnel.machineId)))
+    await writeStdout(formatTable(['LEADS TO', 'MACHINE', 'PROTOCOL', 'ADDRESS', 'AUTH', 'UNTIL', 'ID'], rows))
+  }
   return exitCodes.ok
 }
 
@@ -112,13 +113,13 @@ export async function listTunnelSessionsCommand({ json, signal }: TunnelFlags): 
 function optionsOf(flags: TunnelOpenFlags) {
   const { ttl, allowPeer, auth, username, maxConnections, maxBytes, idle, tlsServerName, insecureTls } = flags
   return {
-    ...(ttl === undefined ? {} : { ttlSeconds: Math.ceil(parseDuration(ttl) / 1000) }),
+    ...(ttl === undefined ? {} : { ttlSeconds: Math.ceil(parseSpan(ttl) / 1000) }),
     ...(allowPeer === undefined ? {} : { allowedPeers: allowPeer.map(rangeOf) }),
     ...(auth === undefined ? {} : { auth: authOf(auth) }),
     ...(username === undefined ? {} : { username }),
     ...(maxConnections === undefined ? {} : { maxConnections: parseCount('--max-connections', maxConnections) }),
-    ...(maxBytes === undefined ? {} : { maxBytes: parseCount('--max-bytes', maxBytes) }),
-    ...(idle === undefined ? {} : { idleSeconds: Math.ceil(parseDuration(idle) / 1000) }),
+    ...(maxBytes === undefined ? {} : { maxBytes: parseBytes('--max-bytes', maxBytes) }),
+    ...(idle === undefined ? {} : { idleSeconds: Math.ceil(parseSpan(idle) / 1000) }),
     ...(tlsServerName === undefined ? {} : { tlsServerName }),
     ...(insecureTls === undefined ? {} : { insecureTls }),
   }
@@ -136,8 +137,16 @@ function rangeOf(text: string): string {
   throw new CmdopError('config', `Expected --allow-peer to be an address or a range (CIDR), got "${text}".`)
 }
 
-function row({ localHost, localPort, machineId, protocol, publicUrl, auth, expiresAt, tunnelId }: Tunnel): string[] {
-  return [`${localHost}:${localPort}`, machineId, protocol, publicUrl ?? '-', auth, expiresAt, tunnelId]
+/** Names of the machines that the key is for, by their ids. */
+async function machineNames(client: Client, signal: AbortSignal): Promise<Map<string, string>> {
+  const names = new Map<string, string>()
+  for await (const { id, name } of client.machines.iter({ limit: 500, signal })) names.set(id, name)
+  return names
+}
+
+function row(tunnel: Tunnel, machine = tunnel.machineId): string[] {
+  const { localHost, localPort, protocol, publicUrl, auth, expiresAt, tunnelId } = tunnel
+  return [`${localHost}:${localPort}`, machine, protocol, publicUrl ?? '-', auth, expiresAt, tunnelId]
 }
 
 function textOf(value: unknown): string {

@@ -29,7 +29,7 @@ export interface MachineSkills {
     options?: SkillRunOptions<Schema>,
   ): Promise<SkillRun<z.output<Schema>>>
   /** Asks the skill itself whether it works there: its `run_check`. Null where it has none. Never throws for what the check says. */
-  check(name: string, options?: SkillRunOptions): Promise<SkillCheck | null>
+  check(name: string, options?: SkillCheckOptions): Promise<SkillCheck | null>
   /** The same skills, whose tools run as this does: in the view of a session, for one. */
   within(exec: Machine['exec']): MachineSkills
 }
@@ -52,6 +52,12 @@ export interface SkillRunOptions<Schema extends z.ZodType = z.ZodType> extends P
 > {
   /** What the output has to be, beside what the skill says of it. */
   readonly outputSchema?: Schema
+}
+
+/** How the `run_check` of a skill runs. */
+export interface SkillCheckOptions extends SkillRunOptions {
+  /** Is told the line that `/bin/sh` is given, before it is. */
+  readonly onCheck?: ((command: string) => void) | undefined
 }
 
 /** What a tool of a skill gave. */

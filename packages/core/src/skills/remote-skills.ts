@@ -19,7 +19,14 @@ import type { Cancellable } from '../cancellable.ts'
 import type { Channels } from '../channels.ts'
 import type { Machine } from '../machine.ts'
 import { itemsOf, onePage } from '../pages.ts'
-import type { MachineSkills, SkillCheck, SkillContent, SkillRun, SkillRunOptions } from './machine-skills.ts'
+import type {
+  MachineSkills,
+  SkillCheck,
+  SkillCheckOptions,
+  SkillContent,
+  SkillRun,
+  SkillRunOptions,
+} from './machine-skills.ts'
 
 /** Bytes that are sent at once. */
 const PIECE_BYTES = 64 * 1024
@@ -112,9 +119,10 @@ export class RemoteSkills implements MachineSkills {
     return { ...exit, stderr, output: asAsked(outputSchema, output, { name, tool }) }
   }
 
-  async check(name: string, options: SkillRunOptions = {}): Promise<SkillCheck | null> {
+  async check(name: string, { onCheck, ...options }: SkillCheckOptions = {}): Promise<SkillCheck | null> {
     const { runCheck, folder, sha256 } = await this.get(name, options)
     if (runCheck === null) return null
+    onCheck?.(runCheck)
     try {
       const { exitCode, stdout, stderr } = await this.#machine.exec(runCheck, {
         deadlineMs: 60_000,

@@ -30,6 +30,8 @@ export interface SkillInstallOptions extends Cancellable {
   readonly machine?: string | undefined
   /** False: the `run_check` of the skill is not run. */
   readonly check?: boolean
+  /** Is told that `run_check`, the line that `/bin/sh` is given, before it runs. */
+  readonly onCheck?: ((command: string) => void) | undefined
 }
 
 /** A skill that was put on a machine. */
@@ -45,6 +47,8 @@ export interface SkillInstalled {
   readonly replaced: string | null
   /** What it requires and the machine has not got. */
   readonly missing: wire.SkillMissing
+  /** The line that says whether it works there, whether it was run or not; null where it has none. */
+  readonly runCheck: string | null
   /** What its `run_check` says; null where it has none, or it was not to be run. */
   readonly check: SkillCheck | null
 }
@@ -117,7 +121,7 @@ export class SkillsNamespace {
   install(slug: string, options: SkillInstallOptions & { machine: string }): Promise<SkillInstalled>
   async install(
     slug: string,
-    { version, sha256, machine: reference, check = true, signal }: SkillInstallOptions = {},
+    { version, sha256, machine: reference, check = true, onCheck, signal }: SkillInstallOptions = {},
   ): Promise<resources.SkillInstall | SkillInstalled> {
     const machine = reference === undefined ? undefined : await this.#machine(reference, { signal })
     const record = await this.#rest.call({
@@ -135,7 +139,7 @@ export class SkillsNamespace {
         `The registry gave ${record.slug} ${record.version}, which was not asked for.`,
       )
     await verifySkill(record, sha256)
-    return machine === undefined ? record : installOn(machine, record, { check, signal })
+    return machine === undefined ? record : installOn(machine, record, { check, onCheck, signal })
   }
 
   /** Takes a skill from a machine. False when it was not there. */
@@ -345,7 +349,7 @@ function skillsOf({ skills, name }: Machine) {
 async function installOn(
   machine: Machine,
   { slug, fleetId, version, sha256, files, meta }: resources.SkillInstall,
-  { check, signal }: Cancellable & { readonly check: boolean },
+  { check, onCheck, signal }: Cancellable & Pick<SkillInstallOptions, 'onCheck'> & { readonly check: boolean },
 ): Promise<SkillInstalled> {
   const skills = skillsOf(machine)
   const sent = files.map(({ path, content, encoding, executable }) => ({ path, content, encoding, executable }))
@@ -353,13 +357,13 @@ async function installOn(
     { name: slug, version, sha256, files: sent, from: meta.installedFrom },
     { signal },
   )
-  const { missing, sha256: there, version: other } = await skills.get(slug, { signal })
+  const { missing, runCheck, sha256: there, version: other } = await skills.get(slug, { signal })
   if (there !== sha256)
     throw new wire.CmdopError(
       'conflict',
       `${slug} ${version} was installed on ${machine.name}, and somebody installed ${other} in its place meanwhile.`,
     )
-  const checked = check ? await skills.check(slug, signal === undefined ? {} : { signal }) : null
+  const checked = check ? await skills.check(slug, { onCheck, ...(signal === undefined ? {} : { signal }) }) : null
   return {
     slug,
     fleetId,
@@ -369,6 +373,7 @@ async function installOn(
     machineName: machine.name,
     replaced,
     missing,
+    runCheck,
     check: checked,
   }
 }

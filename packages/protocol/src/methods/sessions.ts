@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { DEFAULT_ORPHAN_MS, MAX_ORPHAN_MS } from './exec.ts'
 import { AbsolutePath, EnvironmentChange, systemText } from './paths.ts'
+import { ShownName } from '../names.ts'
 import { Restrictions } from './restrictions.ts'
 import { Lease, Reason, SessionId, SessionInfo, TerminalSize } from './session-info.ts'
 
@@ -28,7 +29,7 @@ export type RecordingFailure = z.infer<typeof RecordingFailure>
 
 /** Parameters of `session.open`. The answer is a {@link SessionInfo}; the same call id again gives the same session. */
 export const SessionOpenParams = z.strictObject({
-  name: z.string().min(1).max(120).optional(),
+  name: ShownName.optional(),
   kind: z.enum(['terminal', 'run']).default('terminal'),
   /** A name (`bash`, `zsh`, `sh`, `fish`) or a path. Default: the login shell of the daemon's user. */
   shell: systemText.min(1).max(4096).optional(),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Sha256 } from '../methods/sha256.ts'
+import { ShownName } from '../names.ts'
 import { SkillIssue } from './parse-skill.ts'
 import { SkillFile, SkillFileEntry } from './skill-files.ts'
 import { SkillName, SkillVersionName } from './skill-manifest.ts'
@@ -270,11 +271,7 @@ export type SkillWordQuery = z.infer<typeof SkillWordQuery>
 
 /** Body of `POST /skills/`. */
 export const SkillCreate = z.strictObject({
-  name: z
-    .string()
-    .trim()
-    .min(1)
-    .max(64)
+  name: ShownName.max(64)
     .regex(/[a-z0-9]/i, 'Expected a letter or a digit.')
     .describe(
       'What people call it. Its slug is made of it: in lower case, with dashes for what is no letter of ASCII and no digit.',
@@ -292,7 +289,7 @@ export type SkillCreated = z.infer<typeof SkillCreated>
 
 /** Body of `PATCH /skills/:slug/`. What is absent stays; `null` takes it away. */
 export const SkillUpdate = z.strictObject({
-  name: z.string().trim().min(1).max(64).optional().describe('What people call it from now on'),
+  name: ShownName.max(64).optional().describe('What people call it from now on'),
   category: SkillCategoryName.nullable().optional().describe('Slug of its category; null takes it away'),
   visibility: SkillVisibility.optional().describe(
     '`private`: of its own fleet only; `public`: of every fleet of the relay',

@@ -173,7 +173,7 @@ export type Decision =
 /** The one decision, for people and AI alike: of the role, of the kind of principal, and of the key's scopes. Deny by default. */
 export function authorise(actor: Actor, action: Action, target: Target | undefined): Decision {
   if (target === undefined || target.fleetId !== actor.fleetId) {
-    return { allowed: false, code: 'not_found', reason: 'There is no such object in your fleet.' }
+    return { allowed: false, code: 'not_found', reason: 'There is nothing with this id in your fleet.' }
   }
   const reason = refusalOf(actor, action, target.machine)
   return reason === undefined ? { allowed: true } : { allowed: false, code: 'permission', reason }

@@ -128,7 +128,7 @@ async function findKey(
   const owner = await ownerIn(store)(keyId)
   const { key, principal } = owner
   if (key !== undefined && principal !== undefined && key.fleetId === caller.fleetId) return { key, principal, owner }
-  throw new CmdopError('not_found', 'There is no such API key in your fleet.')
+  throw new CmdopError('not_found', 'There is no API key with this id in your fleet; see: cmdop keys list.')
 }
 
 /** Of a key of kind human: the person, of no higher role than the caller. */

@@ -23,7 +23,10 @@ export function describeFleets(open: OpenStore): void {
       const { fleet } = await addFleet(world.store)
       const second = fleetRow({ slug: fleet.slug })
       const owner = principalRow(second.id)
-      await expect(world.store.fleets.create(second, owner)).rejects.toMatchObject({ code: 'conflict' })
+      await expect(world.store.fleets.create(second, owner)).rejects.toMatchObject({
+        code: 'conflict',
+        message: 'That slug is taken among fleets; choose another one.',
+      })
       expect(await world.store.fleets.get(second.id)).toBeUndefined()
       expect(await world.store.principals.get(owner.id)).toBeUndefined()
     })

@@ -32,8 +32,11 @@ function conflict(message: string, cause: Error): CmdopError {
   const fields = (message.split(': ')[1] ?? '').split(', ').map((field) => field.split('.'))
   const table = fields[0]?.[0] ?? ''
   const columns = fields.map((field) => field[1] ?? '')
-  return new CmdopError('conflict', `There is such a row in ${table} already; choose another ${columns.at(-1)}.`, {
-    cause,
-    details: { table, columns },
-  })
+  const taken = `That ${spoken(columns.at(-1) ?? '')} is taken among ${spoken(table)}; choose another one.`
+  return new CmdopError('conflict', taken, { cause, details: { table, columns } })
+}
+
+/** A name of the schema as people say it: `api keys`. */
+function spoken(name: string): string {
+  return name.replaceAll('_', ' ')
 }
