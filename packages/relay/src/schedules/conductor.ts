@@ -32,8 +32,13 @@ import { machinesOf } from './targets.ts'
 /** Milliseconds between two looks whether people have decided, so that a run that is cancelled stops waiting. */
 const LOOK_FOR_DECISION_MS = 1000
 
-/** Milliseconds that an end waits for others: they share a commit, and nobody who is to begin waits for one of each. */
+/**
+ * Milliseconds that an end waits for others, with which it shares a commit; and for as long as runs begin, one after the other with less than
+ * so many milliseconds in between, so that nobody who is to begin waits for those who have ended; and at most.
+ */
 const SETTLE_MS = 20
+const BEGIN_FIRST_MS = 100
+const SETTLE_WITHIN_MS = 500
 
 /** Milliseconds in which machines come back to a relay that was away, and between two looks whether one has. */
 const COMES_BACK_WITHIN_MS = 30_000
@@ -96,6 +101,8 @@ export class Conductor {
   readonly #options: ConductorOptions
   readonly #ownerOf: OwnerOf
   #settling: Promise<void> | undefined
+  /** When a run has begun last, as of `performance.now()`. */
+  #begunAt = Number.NEGATIVE_INFINITY
   readonly #startedAt = new Date().toISOString()
 
   constructor(options: ConductorOptions) {
@@ -196,6 +203,7 @@ export class Conductor {
 
   async #begin(run: ScheduleRunRow, work: ScheduleWork): Promise<ScheduleResultRow[]> {
     const { store } = this.#options
+    this.#begunAt = performance.now()
     const machines = await machinesOf(store, run.fleetId, work)
     const at = new Date().toISOString()
     const results = machines.map(({ id: machineId, name: machineName }, index): ScheduleResultRow => {
@@ -243,8 +251,14 @@ export class Conductor {
 
   /** Resolves for all who end at about the same time. */
   #settle(): Promise<void> {
-    this.#settling ??= sleep(SETTLE_MS).finally(() => (this.#settling = undefined))
+    this.#settling ??= this.#othersFirst().finally(() => (this.#settling = undefined))
     return this.#settling
+  }
+
+  async #othersFirst(): Promise<void> {
+    const end = performance.now() + SETTLE_WITHIN_MS
+    do await sleep(SETTLE_MS)
+    while (performance.now() < Math.min(end, this.#begunAt + BEGIN_FIRST_MS))
   }
 
   async #outcome(going: Going, row: ScheduleResultRow, changed: (row: ScheduleResultRow) => void): Promise<Outcome> {
