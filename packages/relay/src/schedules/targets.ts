@@ -6,9 +6,6 @@ import type { MachineCursor, ListedMachine, Store } from '../store/store.ts'
 /** Machines that are read at once. */
 const PAGE = 500
 
-/** Machines that are looked up one by one at most. */
-const LOOKED_UP = 20
-
 /** A machine on which a run acts. */
 export interface ScheduleMachine {
   readonly id: string
@@ -33,7 +30,7 @@ async function find(
   { target_kind: kind, machine_ids: ids, selector }: Pick<ScheduleWork, 'target_kind' | 'machine_ids' | 'selector'>,
 ): Promise<ScheduleMachine[]> {
   if (kind === 'specific_machines') {
-    const names = await namesOf(store, fleetId, ids)
+    const names = await store.machines.namesOf(fleetId, ids)
     return ids.map((id) => ({ id, name: names.get(id) ?? id }))
   }
   const wanted = kind === 'selector' ? parseSelector(selector ?? '') : undefined
@@ -44,14 +41,6 @@ async function find(
       machines.push({ id, name })
   }
   return machines
-}
-
-/** A few are looked up, which waits for nobody who writes. */
-async function namesOf(store: Store, fleetId: string, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
-  if (ids.length > LOOKED_UP) return await store.machines.namesOf(fleetId, ids)
-  const rows = await Promise.all(ids.map((id) => store.machines.get(id)))
-  const own = rows.flatMap((row) => (row?.fleetId === fleetId && row.disabledAt === null ? [row] : []))
-  return new Map(own.map(({ id, name }) => [id, name]))
 }
 
 async function* all(store: Store, fleetId: string): AsyncGenerator<ListedMachine> {

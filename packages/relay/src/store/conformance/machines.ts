@@ -31,8 +31,11 @@ export function describeMachines(open: OpenStore): void {
       ])
       const [other] = await addMachines(world.store, stranger, [{ name: 'c' }])
       const ids = [...own.map(({ id }) => id), other?.id ?? '', 'nobody']
-      const known = await world.store.machines.namesOf(fleet.id, ids)
-      expect(Array.from(known.values()).sort()).toEqual(['a', 'b'])
+      const many = [...ids, ...Array.from({ length: 100 }, (_, index) => `nobody-${index}`)]
+      for (const wanted of [ids, many]) {
+        const known = await world.store.machines.namesOf(fleet.id, wanted)
+        expect(Array.from(known.values()).sort()).toEqual(['a', 'b'])
+      }
       expect(await world.store.machines.namesOf(fleet.id, [])).toEqual(new Map())
     })
 

@@ -8,12 +8,19 @@ import type { Database, Lookup, ReadPage, SqlEngine } from './tables.ts'
 /** Machines in one UPDATE of `seen`: about 3 ms, so that an action that waits for its commit hardly notices. */
 const seenAtOnce = 1_000
 
+/** Names that are looked up one by one at most, which waits for nobody who writes. */
+const lookedUp = 20
+
+type NamedMachine = Pick<MachineRow, 'id' | 'name'>
+
 /** {@link MachineStore} in SQL. */
 export function createMachineStore(
   db: Database,
   { engine, lookup, readPage }: { engine: SqlEngine; lookup: Lookup; readPage: ReadPage },
 ): MachineStore {
   const byId = db.selectFrom('machines').selectAll().where('id', '=', '').compile()
+  const inFleet = db.selectFrom('machines').select(['id', 'name']).where('id', '=', '').where('fleetId', '=', '')
+  const nameOf = inFleet.where('disabledAt', 'is', null).compile()
   const firstPage = pageOf(db, '', { limit: 0 }).compile()
   const pageAfter = pageOf(db, '', { limit: 0, after: { name: '', id: '' } }).compile()
   return {
@@ -21,6 +28,10 @@ export function createMachineStore(
     // Every call waits for this: the statement is compiled once, and only its parameter changes.
     get: async (machineId) => await lookup<MachineRow>({ ...byId, parameters: [machineId] }),
     namesOf: async (fleetId, machineIds) => {
+      if (machineIds.length <= lookedUp) {
+        const found = machineIds.map((id) => lookup<NamedMachine>({ ...nameOf, parameters: [id, fleetId] }))
+        return new Map((await Promise.all(found)).flatMap((row) => (row === undefined ? [] : [[row.id, row.name]])))
+      }
       const rows = await db
         .selectFrom('machines')
         .select(['id', 'name'])
