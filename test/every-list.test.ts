@@ -9,6 +9,7 @@ import { startReceiver } from './receiver.ts'
 import { NEVER, ranOnce } from './schedule-runs.ts'
 import { permittedSubject, signedBy } from './signed-requests.ts'
 import { scriptSkill } from './skill-worlds.ts'
+import { waitFor } from './wait-for.ts'
 import { startWorld, type World } from './world.ts'
 
 type Options = Readonly<Record<string, unknown>>
@@ -121,6 +122,8 @@ beforeAll(async () => {
     await client.terminal.create()
   }
   for (const each of [client, ann.client]) await each.skills.review(made.skill, 'Good.')
+  // Of two runs on two machines, two terminals, and the two that were begun here: machines send theirs a little later.
+  await waitFor('all recordings are there', async () => (await client.recordings.list()).items.length === 8)
 }, 60_000)
 afterAll(() => world[Symbol.asyncDispose]())
 
