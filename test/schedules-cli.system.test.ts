@@ -88,13 +88,14 @@ test('^C stops waiting for a run and says how to end it, and the run goes on', a
   const begun = join(await world.folder(), 'begun')
   const command = `touch ${begun}; sleep 60`
   const { id } = await world.client.schedules.create({ name: 'long', cronExpr: '@yearly', command })
-  const waiting = startCli(['schedules', 'trigger', 'long', '--wait'], env)
+  const { fleetId } = await world.client.machines.get(world.machine.id)
+  const waiting = startCli(['schedules', 'trigger', 'long', '--wait', '--fleet', fleetId], env)
   await vi.waitFor(() => access(begun), 20_000)
   waiting.child.kill('SIGINT')
   const [run] = (await world.client.schedules.runs(id)).items
   expect(await waiting.done).toMatchObject({
     code: 130,
-    stderr: `cmdop: cancelled: The run goes on; to end it: cmdop schedules cancel ${id} ${run?.id}\n`,
+    stderr: `cmdop: cancelled: The run goes on; to end it: cmdop schedules cancel ${id} ${run?.id} --fleet ${fleetId}\n`,
   })
   expect(run?.status).toBe('running')
   await world.client.schedules.cancel(id, run?.id ?? '')

@@ -7,7 +7,12 @@ export const completionScripts = {
   bash: `# bash completion for cmdop
 __cmdop_complete() {
     local cur words cword line value typed
-    _get_comp_words_by_ref -n '=:' cur words cword
+    if declare -F _get_comp_words_by_ref >/dev/null; then
+        _get_comp_words_by_ref -n '=:' cur words cword
+    else
+        # Without the package bash-completion, words with = or : in them are not completed.
+        words=("\${COMP_WORDS[@]}") cword=$COMP_CWORD cur=\${COMP_WORDS[COMP_CWORD]}
+    fi
     words[cword]=$cur
     typed=$cur
     # Of --option=value, bash replaces the value alone.

@@ -1,6 +1,8 @@
 import { Client, type MachineSummary } from '@cmdop/core'
 import { CmdopError } from '@cmdop/protocol'
 
+const MACHINE_ID = /^mch_[0-9a-f]{32}$/
+
 /** Machines that are named where several fit. */
 const MOST_NAMED = 10
 
@@ -34,6 +36,8 @@ export async function machineIdIn(
   { fleetId, machine }: { fleetId?: string; machine: string },
   signal: AbortSignal,
 ): Promise<string> {
+  // Also one that this caller does not see there: the relay decides.
+  if (MACHINE_ID.test(machine)) return machine
   const machines = await Array.fromAsync(client.fleets.machines.iter({ fleetId, signal }))
   const isPrefix = (text: string) => machine.length >= 2 && text.startsWith(machine)
   const rules: ((each: Named) => boolean)[] = [

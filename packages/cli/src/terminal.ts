@@ -67,10 +67,13 @@ export async function reportError(error: unknown, json: boolean): Promise<CmdopE
   return known
 }
 
-/** What a machine or a model says may hold control sequences; a terminal is not given them. */
+/** What others say may hold control sequences, and characters that turn the direction of text: a terminal is not given them. */
 export function printable(text: string): string {
   // oxlint-disable-next-line no-control-regex -- these are the ones to replace
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '\u{fffd}')
+  return text.replace(
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
+    '\u{fffd}',
+  )
 }
 
 function writeTo(stream: NodeJS.WriteStream, data: string | Uint8Array): Promise<void> {

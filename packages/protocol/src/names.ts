@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
-/** Text of one line: no control characters, no separators of lines, and nothing that turns the direction of writing. */
-export const oneLine = /^[^\p{Cc}\u2028-\u202e\u2066-\u2069]*$/u
+/** Text of one line: no control characters, no separators of lines, nothing without width, and nothing that turns the direction of writing. */
+export const oneLine = /^[^\p{Cc}\u061c\u200b\u200e\u200f\ufeff\u2028-\u202e\u2066-\u2069]*$/u
 export const ONE_LINE_EXPECTED = 'Expected one line without control characters.'
 
 /**

@@ -111,8 +111,9 @@ export async function triggerScheduleCommand(
 ): Promise<number> {
   await using client = await clientFor({ fleet }, signal)
   const id = await scheduleIdOf(client, meant, signal)
-  const triggered = await client.schedules.trigger(id, { signal })
-  if (wait === true) return showRun(await ended(client, [id, triggered.jobId], signal), json)
+  // Whoever waits and leaves is told which run goes on: the answer is waited for.
+  const triggered = await client.schedules.trigger(id, wait === true ? {} : { signal })
+  if (wait === true) return showRun(await ended(client, [id, triggered.jobId], { signal, fleet }), json)
   if (json === true) await writeResource(ScheduleTriggered, triggered)
   else await say(`run ${triggered.jobId} is under way: cmdop schedules show-run ${id} ${triggered.jobId}`)
   return exitCodes.ok
@@ -165,7 +166,7 @@ export async function cancelRunCommand(
 async function ended(
   client: Client,
   place: readonly [string, string],
-  signal: AbortSignal,
+  { signal, fleet }: Common,
 ): Promise<ScheduleRunDetail> {
   try {
     for (;;) {
@@ -175,7 +176,8 @@ async function ended(
     }
   } catch (cause) {
     if (!signal.aborted) throw cause
-    const message = `The run goes on; to end it: cmdop schedules cancel ${place.join(' ')}`
+    const there = fleet === undefined ? '' : ` --fleet ${fleet}`
+    const message = `The run goes on; to end it: cmdop schedules cancel ${place.join(' ')}${there}`
     throw new CmdopError('cancelled', message, { cause })
   }
 }

@@ -34,8 +34,8 @@ const DUE_AT_ONCE = 1000
 /** Milliseconds before an instant at which schedules are read that are due then, so that at the instant they only have to be claimed. */
 const AHEAD_MS = 500
 
-/** Milliseconds after an instant until which what was read ahead still counts. */
-const AHEAD_COUNTS_MS = 1000
+/** Milliseconds after an instant until which what was read ahead still counts: by no shorter time may a run be late. */
+const AHEAD_COUNTS_MS = 100
 
 /** Schedules whose instants are claimed in one commit: while they are begun, the next ones are claimed. */
 const CLAIMED_AT_ONCE = 100
@@ -194,7 +194,7 @@ export class Scheduler implements AsyncDisposable {
     const ahead = this.#ahead
     if (ahead !== undefined && now() >= ahead.at) {
       this.#ahead = undefined
-      if (now() - ahead.at < AHEAD_COUNTS_MS) await this.#claimAll(ahead)
+      if (now() - ahead.at <= AHEAD_COUNTS_MS) await this.#claimAll(ahead)
     }
     while (!this.#leaving.signal.aborted) {
       const read = await this.#read(now())
