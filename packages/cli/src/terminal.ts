@@ -67,13 +67,14 @@ export async function reportError(error: unknown, json: boolean): Promise<CmdopE
   return known
 }
 
-/** What others say may hold control sequences, and characters that turn the direction of text: a terminal is not given them. */
-export function printable(text: string): string {
+/** Control characters except tab and line feed, what has no width, and what turns the direction of text. */
+const UNSEEN =
   // oxlint-disable-next-line no-control-regex -- these are the ones to replace
-  return text.replace(
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
-    '\u{fffd}',
-  )
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
+
+/** What others say may hold control sequences, and text that is not what it looks like: a terminal is not given them. */
+export function printable(text: string): string {
+  return text.replace(UNSEEN, '\u{fffd}')
 }
 
 function writeTo(stream: NodeJS.WriteStream, data: string | Uint8Array): Promise<void> {
