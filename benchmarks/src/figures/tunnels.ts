@@ -184,7 +184,7 @@ function report({ down, up, setup, floor }: Times, missing: readonly string[]): 
       'ours: `client.tunnels.listen({ machineId, port })`, which is what `cmdop tunnel` runs: machine, relay and listener, two hops.',
       'ssh -J -L: one jump host, two sshd on loopback. ssh -L: one hop.',
       `A connection: from connecting to the local port to the first byte back from the target; ${ROUNDS * SETUPS_PER_ROUND} of each, ${BETWEEN_SETUPS_MS} ms apart. Ours are authorised, signed and written to the audit log before the machine connects, each; for those that follow others closely that is done ahead, and the first of a series takes some milliseconds more.`,
-      'floor: three processes of Node that carry the byte of a connection as a listener, a relay and a machine would, by plain sockets, with no frame, no WebSocket and nobody asked: what this way takes in Node whatever is written.',
+      'floor: three processes of Node that carry the byte of a connection as a listener, a relay and a machine would, by plain sockets, with no frame, no WebSocket and nobody asked: about the least that this way takes in Node.',
       'ssh encrypts; on loopback the relay does not.',
     ],
   }

@@ -17,8 +17,8 @@ const NO_ORIGIN = { rotatedFrom: null, parentId: null, lentById: null, ip: null,
 const NO_PERSON = { email: null, groups: [], invitedById: null, personId: null, confirmedAt: null } as const
 
 /**
- * The relay in the place of a schedule whose writer is gone or may not do its work any more: to end what an earlier relay has left running for it, and for
- * nothing else. A machine lets only who has begun a call end it, so it has the id of the schedule, and a key that nobody can show.
+ * The relay in the place of a schedule whose writer is gone or may not do its work any more: to end what an earlier relay has left running
+ * for it, and for nothing else. A machine lets only who has begun a call end it, so it has the id of the schedule, and a key that nobody can show.
  */
 export function runEnder({ scheduleId, fleetId, createdAt }: ScheduleRunRow): Caller {
   const about = { fleetId, createdAt, name: 'relay, ending a run' }
